@@ -1,0 +1,128 @@
+"""The axes of an image, and walking over its planes.
+
+An image is an :class:`xarray.DataArray` whose dimensions are a subset of :data:`DIMS` in that
+order; `row` and `col` are always there. The names and the order are PyImageJ's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from zsfiji.errors import UserError
+
+DIMS = ("t", "pln", "row", "col", "ch")
+"""Frames, slices, rows, columns, channels."""
+
+STACK_DIMS = ("t", "pln", "ch")
+"""The axes over which ImageJ stacks planes, slowest first: channels run fastest."""
+
+PIXEL_DTYPES = (np.uint8, np.uint16, np.float32)
+"""The pixel types that ImageJ has."""
+
+
+def as_image(
+    data: Any,
+    dims: Sequence[str] | None = None,
+    attrs: Mapping[str, Any] | None = None,
+) -> xr.DataArray:
+    """Make an image out of an array.
+
+    Parameters
+    ----------
+    data : array_like
+        The pixels. An :class:`xarray.DataArray` keeps its coordinates and attributes.
+    dims : sequence of str, optional
+        Names of the axes, from :data:`DIMS`. Without it a 2D array is (row, col) and a 3D one
+        (pln, row, col); arrays of more axes need it.
+    attrs : mapping, optional
+        Metadata, with the keys of :mod:`zsfiji.images.metadata`.
+
+    Returns
+    -------
+    xarray.DataArray
+        The image, in the order of :data:`DIMS`; the pixels are not copied unless they are
+        complex, boolean or 64 bit, which become 32-bit floats or 8 bit.
+
+    Raises
+    ------
+    UserError
+        If the axes cannot be told or the pixels are no numbers.
+    """
+    if isinstance(data, xr.DataArray):
+        image = data if dims is None else data.rename(dict(zip(data.dims, dims, strict=True)))
+        if attrs:
+            image = image.assign_attrs(attrs)
+    else:
+        array = np.asarray(data)
+        if dims is None:
+            guess: dict[int, tuple[str, ...]] = {2: ("row", "col"), 3: ("pln", "row", "col")}
+            if array.ndim not in guess:
+                raise UserError(
+                    f"An array of {array.ndim} axes does not tell which of them are slices, frames "
+                    f"and channels. Give an xarray.DataArray with the dimensions {', '.join(DIMS)}."
+                )
+            dims = guess[array.ndim]
+        image = xr.DataArray(array, dims=tuple(dims), attrs=dict(attrs or {}))
+    unknown = [str(d) for d in image.dims if d not in DIMS]
+    if unknown or "row" not in image.dims or "col" not in image.dims:
+        raise UserError(
+            f"The image has the axes {', '.join(map(str, image.dims))}. "
+            f"zsfiji takes row and col, and of t, pln and ch those that are there."
+        )
+    image = image.transpose(*(d for d in DIMS if d in image.dims))
+    return image.astype(_pixel_dtype(image.dtype), copy=False)
+
+
+def _pixel_dtype(dtype: np.dtype) -> np.dtype:
+    if dtype in PIXEL_DTYPES:
+        return dtype
+    if dtype == bool:
+        return np.dtype(np.uint8)
+    if np.issubdtype(dtype, np.integer) or np.issubdtype(dtype, np.floating):
+        return np.dtype(np.float32)
+    raise UserError(f"Pixels of the type {dtype} are no numbers that an image can hold.")
+
+
+def size(image: xr.DataArray, dim: str) -> int:
+    """Length of `dim`, 1 where the image does not have it."""
+    return int(image.sizes.get(dim, 1))
+
+
+def planes(
+    image: xr.DataArray, over: Sequence[str] = STACK_DIMS
+) -> Iterator[dict[Hashable, int]]:
+    """Walk over the positions along the axes `over`, in ImageJ's stack order.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The image.
+    over : sequence of str
+        The axes to walk; those that the image lacks are passed over.
+
+    Yields
+    ------
+    dict
+        Indices for :meth:`xarray.DataArray.isel`; an empty one for an image without such axes.
+    """
+    dims = [d for d in STACK_DIMS if d in over and d in image.dims]
+    for index in np.ndindex(*(image.sizes[d] for d in dims)):
+        yield dict(zip(dims, index, strict=True))
+
+
+def count(image: xr.DataArray, over: Sequence[str] = STACK_DIMS) -> int:
+    """Number of positions that :func:`planes` walks."""
+    return math.prod(size(image, d) for d in over)
+
+
+def pixel_size(image: xr.DataArray, dim: str) -> float:
+    """Spacing of the pixels along `dim`, in the unit of its calibration; 1 when uncalibrated."""
+    coordinate = image.coords.get(dim)
+    if coordinate is None or coordinate.size < 2:
+        return float(image.attrs.get("spacing", {}).get(dim, 1.0))
+    return float(coordinate[1] - coordinate[0])

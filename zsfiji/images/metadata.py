@@ -1,0 +1,123 @@
+"""What an image carries beside its pixels: the keys of ``DataArray.attrs``.
+
+=================  =================================================================================
+key                value
+=================  =================================================================================
+``title``          str, the name in the window's title bar
+``units``          dict, axis -> unit ("micron", "nm", "sec"); an uncalibrated axis is left out
+``spacing``        dict, axis -> pixel spacing, for the axes of length 1 whose coordinates cannot
+                   tell it, and for those that ImageJ knows although the image lacks the axis
+``value_unit``     str, the unit of the pixel values ("Gray Value", "Counts")
+``luts``           list of uint8 arrays (256, 3), one a channel
+``display_ranges`` list of (minimum, maximum), one a channel
+``mode``           "composite", "color" or "grayscale": how ImageJ shows several channels
+``slice_labels``   list of str or None, one a plane in ImageJ's order (channels fastest, then slices)
+``info``           str, ImageJ's "Info" text
+``properties``     dict, str -> str, ImageJ's image properties
+``roi``            (x, y, width, height) of a rectangular selection, in pixels
+``overlay``        list of bytes, each an encoded ImageJ ROI
+``rgb``            True for a 24-bit colour image (`ch` of length 3, uint8)
+``path``           str, the file the image came from
+=================  =================================================================================
+
+Every key may be absent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from zsfiji.errors import UserError
+
+GEOMETRY_KEYS = ("units", "spacing", "slice_labels", "overlay")
+"""What stays true as long as the pixel grid is the same."""
+
+LOOK_KEYS = ("luts", "mode", "rgb")
+"""How the image is shown."""
+
+TEXT_KEYS = ("info", "properties", "value_unit")
+"""What is known about it in words."""
+
+
+def carry(
+    source: xr.DataArray, pixels: Any, *, title: str, properties: dict[str, str] | None = None
+) -> xr.DataArray:
+    """Give `pixels` the axes, the calibration and the metadata of `source`.
+
+    The display ranges are left out, for the intensities are new ones; the selection is left out,
+    for it has done its work.
+
+    Parameters
+    ----------
+    source : xarray.DataArray
+        The image that `pixels` were computed from.
+    pixels : array_like
+        An array of the same shape.
+    title : str
+        Title of the result.
+    properties : dict, optional
+        ImageJ properties to add to those of the source.
+
+    Returns
+    -------
+    xarray.DataArray
+        The result as an image.
+    """
+    kept = {k: source.attrs[k] for k in GEOMETRY_KEYS + LOOK_KEYS + TEXT_KEYS if k in source.attrs}
+    kept["title"] = title
+    if properties:
+        kept["properties"] = {**kept.get("properties", {}), **properties}
+    return xr.DataArray(pixels, dims=source.dims, coords=source.coords, attrs=kept)
+
+
+def crop_to_roi(image: xr.DataArray) -> xr.DataArray:
+    """Cut the image to its rectangular selection, which means "this region" to an ImageJ user.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The image; without a ``roi`` it comes back as it is.
+
+    Returns
+    -------
+    xarray.DataArray
+        The region, a view of the same pixels, with its overlay dropped: it lies elsewhere now.
+
+    Raises
+    ------
+    UserError
+        If the selection lies outside the image.
+    """
+    roi = image.attrs.get("roi")
+    if roi is None:
+        return image
+    x, y, width, height = roi
+    left, top = max(x, 0), max(y, 0)
+    right, bottom = min(x + width, image.sizes["col"]), min(y + height, image.sizes["row"])
+    if right <= left or bottom <= top:
+        raise UserError("The selection lies outside the image. Draw it anew, or choose Select None.")
+    region = image.isel(row=slice(top, bottom), col=slice(left, right))
+    gone = ("roi", "overlay") if region.shape != image.shape else ("roi",)
+    region.attrs = {k: v for k, v in image.attrs.items() if k not in gone}
+    return region
+
+
+def require_finite(image: xr.DataArray) -> None:
+    """Refuse pixels that are not finite numbers.
+
+    Raises
+    ------
+    UserError
+        If there is a NaN or an infinite value; the text says how many and how to mend it.
+    """
+    if image.dtype.kind != "f":
+        return
+    bad = int(image.size - np.count_nonzero(np.isfinite(image.data)))
+    if bad:
+        raise UserError(
+            f"{bad} of the {image.size} pixels are NaN or infinite. Replace them first, for example "
+            "with Process > Noise > Remove NaNs..."
+        )

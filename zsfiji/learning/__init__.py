@@ -1,0 +1,1 @@
+"""The torch parts that services share: training loop, tiling, checkpoints, device choice."""

@@ -1,0 +1,143 @@
+"""Progress, "finish now" and cancel, without a parameter in any scientific signature.
+
+A host (the ImageJ bridge, the command line, a test) installs a :class:`Sink` around a job with
+:func:`using`; the code that works calls :func:`report` wherever it has done a step. Where no sink
+is installed, as in a plain Python session, both are free.
+
+The sink travels in a context variable, so jobs on several threads do not see one another's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from zsfiji.errors import Cancelled
+
+
+@dataclass(frozen=True)
+class Event:
+    """One report of a working job.
+
+    Attributes
+    ----------
+    fraction : float
+        How much of the whole job is done, 0 to 1.
+    message : str
+        What is being done, in a few words of the user's.
+    seconds_left : float or None
+        Estimated time to the end of the job; None while it cannot be told.
+    loss : float or None
+        Training loss of the latest step, where there is one.
+    preview : callable or None
+        Called without arguments it gives the present state of the result, a 2D array of shape
+        (row, col). It costs time: call it only when it will be shown.
+    """
+
+    fraction: float
+    message: str
+    seconds_left: float | None = None
+    loss: float | None = None
+    preview: Callable[[], Any] | None = None
+
+
+class Sink(Protocol):
+    """What a host offers to a working job. All methods may be called from any thread."""
+
+    def show(self, event: Event) -> None:
+        """Show `event` to the user; called often, so it has to be cheap."""
+
+    def cancelled(self) -> bool:
+        """Whether the user wants to stop and keep nothing."""
+
+    def finish_now(self) -> bool:
+        """Whether the user wants the best result so far, at once."""
+
+
+@dataclass
+class _Job:
+    sink: Sink
+    started: float
+    low: float = 0.0
+    high: float = 1.0
+
+
+_job: ContextVar[_Job | None] = ContextVar("zsfiji_job", default=None)
+
+
+@contextmanager
+def using(sink: Sink) -> Iterator[None]:
+    """Send every report made inside the block to `sink`."""
+    token = _job.set(_Job(sink, time.monotonic()))
+    try:
+        yield
+    finally:
+        _job.reset(token)
+
+
+@contextmanager
+def part(start: float, stop: float) -> Iterator[None]:
+    """Map the fractions reported inside the block into `start` to `stop` of what is around it.
+
+    Parts nest: the 3rd of 10 slices is ``part(.2, .3)``, and its training the first nine tenths
+    of that, ``part(0, .9)``.
+    """
+    outer = _job.get()
+    if outer is None:
+        yield
+        return
+    width = outer.high - outer.low
+    token = _job.set(
+        _Job(outer.sink, outer.started, outer.low + start * width, outer.low + stop * width)
+    )
+    try:
+        yield
+    finally:
+        _job.reset(token)
+
+
+def report(
+    fraction: float,
+    message: str,
+    *,
+    loss: float | None = None,
+    preview: Callable[[], Any] | None = None,
+) -> None:
+    """Tell the user how far the present part is, and stop if the user has cancelled.
+
+    Parameters
+    ----------
+    fraction : float
+        Done share of the innermost :func:`part`, 0 to 1.
+    message : str
+        What is being done.
+    loss : float, optional
+        Training loss of the latest step.
+    preview : callable, optional
+        Gives the present state of the result as a 2D array.
+
+    Raises
+    ------
+    Cancelled
+        If the user asked to stop and keep nothing.
+    """
+    job = _job.get()
+    if job is None:
+        return
+    if job.sink.cancelled():
+        raise Cancelled
+    done = job.low + min(max(fraction, 0.0), 1.0) * (job.high - job.low)
+    elapsed = time.monotonic() - job.started
+    # Before some share of the work is done the estimate would only be noise.
+    left = elapsed * (1 - done) / done if done > 0.02 and elapsed > 1 else None
+    job.sink.show(Event(done, message, left, loss, preview))
+
+
+def finish_requested() -> bool:
+    """Whether the user wants the best result so far, at once (False without a sink)."""
+    job = _job.get()
+    return job is not None and job.sink.finish_now()

@@ -1,0 +1,1 @@
+"""Image quality: figures against a truth, and figures that need none."""
