@@ -93,9 +93,7 @@ def size(image: xr.DataArray, dim: str) -> int:
     return int(image.sizes.get(dim, 1))
 
 
-def planes(
-    image: xr.DataArray, over: Sequence[str] = STACK_DIMS
-) -> Iterator[dict[Hashable, int]]:
+def planes(image: xr.DataArray, over: Sequence[str] = STACK_DIMS) -> Iterator[dict[Hashable, int]]:
     """Walk over the positions along the axes `over`, in ImageJ's stack order.
 
     Parameters

@@ -98,7 +98,9 @@ def crop_to_roi(image: xr.DataArray) -> xr.DataArray:
     left, top = max(x, 0), max(y, 0)
     right, bottom = min(x + width, image.sizes["col"]), min(y + height, image.sizes["row"])
     if right <= left or bottom <= top:
-        raise UserError("The selection lies outside the image. Draw it anew, or choose Select None.")
+        raise UserError(
+            "The selection lies outside the image. Draw it anew, or choose Select None."
+        )
     region = image.isel(row=slice(top, bottom), col=slice(left, right))
     gone = ("roi", "overlay") if region.shape != image.shape else ("roi",)
     region.attrs = {k: v for k, v in image.attrs.items() if k not in gone}

@@ -1,0 +1,360 @@
+"""How a command is declared, and what everybody else reads off the declaration.
+
+A command is a plain function: the image first, then keyword-only parameters whose annotations say
+type, range, unit and help text. :func:`command` turns it into a :class:`Command`, from which the
+menu entry, the dialog, the macro grammar, the recorder, the ``Ext`` function, the command line,
+the Fiji script, the Python call and the documentation are made. No Java and no torch here.
+
+The texts of the parameters stand in the annotations and not in the docstring: commands share
+parameters (seed, device, model files), and a text that is written once cannot contradict itself.
+The docstring of the public function gets its Parameters section from them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar
+
+import annotated_types
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.fields import FieldInfo
+
+from zsfiji.errors import UserError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from zsfiji.commands._outcome import Outcome
+
+P = ParamSpec("P")
+Pixels = TypeVar("Pixels")
+Kind = Literal["boolean", "integer", "number", "choice", "open", "save", "text"]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a parameter is shown; stands in its ``Annotated``.
+
+    Attributes
+    ----------
+    label : str
+        Name in the dialog, in the words of a microscopist.
+    unit : str
+        Unit behind the field.
+    advanced : bool
+        Whether it belongs in the second dialog.
+    path : {"open", "save"}
+        For a path: a file that has to exist, or one to be written.
+    """
+
+    label: str
+    unit: str = ""
+    advanced: bool = False
+    path: Literal["open", "save"] = "open"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a command, as every front end needs it.
+
+    Attributes
+    ----------
+    key : str
+        Name in macros, scripts and on the command line; public and lower-case.
+    kind : str
+        "boolean", "integer", "number", "choice", "open", "save" (files) or "text".
+    default : object
+        Value when the key is missing; None for a file that is not needed.
+    choices : tuple of str
+        What a choice can be, as written in a macro.
+    minimum, maximum : float or None
+        Inclusive range of a number.
+    label, unit, help : str
+        For the dialog; `help` is the tooltip and the documentation.
+    advanced : bool
+        Whether it belongs in the second dialog.
+    """
+
+    key: str
+    kind: Kind
+    default: Any
+    label: str
+    help: str
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    advanced: bool = False
+
+    def text(self, value: Any) -> str:
+        """`value` as it is written in a macro; the empty string for a file not given."""
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, Path):
+            return value.as_posix()
+        if isinstance(value, float):
+            return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        return str(value)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command, declared once.
+
+    Attributes
+    ----------
+    name : str
+        Name of the Python function and of the ``Ext`` function.
+    label : str
+        Menu label, which is the command's name in macros; ends in "...", unique in all of Fiji.
+    menu : str
+        Where the entry stands, as "Plugins>Zero-Shot".
+    summary : str
+        One sentence.
+    description : str
+        The rest of the docstring.
+    parameters : tuple of Parameter
+        In the order of the dialog.
+    function : callable
+        Takes the image and the validated values, gives an Outcome.
+    """
+
+    name: str
+    label: str
+    menu: str
+    summary: str
+    description: str
+    parameters: tuple[Parameter, ...]
+    function: Callable[..., Outcome]
+    model: type[BaseModel]
+
+    def parameter(self, key: str) -> Parameter:
+        """The parameter `key`; a UserError lists the known ones."""
+        for parameter in self.parameters:
+            if parameter.key == key:
+                return parameter
+        known = ", ".join(p.key for p in self.parameters)
+        raise UserError(f'{self.label} has no option "{key}". It has: {known}.')
+
+    def validate(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Check the values of some parameters and fill in the defaults of the others.
+
+        Parameters
+        ----------
+        given : mapping
+            Key -> value; the values may be text, as they come from a macro or a shell.
+
+        Returns
+        -------
+        dict
+            Key -> value of the right type, for every parameter.
+
+        Raises
+        ------
+        UserError
+            If a key is unknown or a value is of the wrong type or out of its range. The same
+            wrong value gives the same text wherever it was entered.
+        """
+        values = {key: _from_text(self.parameter(key), value) for key, value in given.items()}
+        try:
+            return dict(self.model(**values))
+        except ValidationError as error:
+            raise UserError(self._explain(error)) from None
+
+    def _explain(self, error: ValidationError) -> str:
+        detail = error.errors()[0]
+        parameter = self.parameter(str(detail["loc"][0]))
+        return f"{parameter.label}: {_expected(parameter)}, not {_quoted(detail['input'])}."
+
+
+class PublicFunction(Protocol[P]):
+    """The Python call of a command: numpy or xarray in, the same type out."""
+
+    command: Command
+    __name__: str
+
+    def __call__(self, image: Pixels, /, *args: P.args, **kwargs: P.kwargs) -> Pixels:
+        """Restore `image`."""
+
+
+def command(
+    *, label: str, menu: str = "Plugins>Zero-Shot"
+) -> Callable[[Callable[Concatenate[xr.DataArray, P], Outcome]], PublicFunction[P]]:
+    """Declare the decorated function to be a command.
+
+    Parameters
+    ----------
+    label, menu : str
+        See :class:`Command`.
+
+    Returns
+    -------
+    callable
+        A decorator. What it gives takes arrays as well as labelled images, validates its
+        arguments, and carries the declaration as its attribute ``command``.
+    """
+
+    def declare(function: Callable[Concatenate[xr.DataArray, P], Outcome]) -> PublicFunction[P]:
+        declared = _read(function, label, menu)
+
+        def public(image: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+            from zsfiji.commands._run import run_on_array
+
+            return run_on_array(declared, image, kwargs)
+
+        public.__name__ = public.__qualname__ = function.__name__
+        public.__module__ = function.__module__
+        public.__doc__ = _documentation(declared)
+        public.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+        public.command = declared  # type: ignore[attr-defined]
+        return typing.cast("PublicFunction[P]", public)
+
+    return declare
+
+
+def _read(function: Callable[..., Outcome], label: str, menu: str) -> Command:
+    parameters = []
+    fields: dict[str, Any] = {}
+    hints = typing.get_type_hints(
+        function, localns={"xr": _Anything(), "Outcome": object}, include_extras=True
+    )
+    for name, declared in inspect.signature(function).parameters.items():
+        if declared.kind is not inspect.Parameter.KEYWORD_ONLY:
+            continue
+        field = FieldInfo.from_annotated_attribute(hints[name], declared.default)
+        fields[name] = (hints[name], declared.default)
+        parameters.append(_parameter(name, field))
+    _check_keys([p.key for p in parameters])
+    summary, _, description = inspect.cleandoc(function.__doc__ or "").partition("\n\n")
+    model = create_model(
+        function.__name__, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields
+    )
+    return Command(
+        function.__name__,
+        label,
+        menu,
+        " ".join(summary.split()),
+        description,
+        tuple(parameters),
+        function,
+        model,
+    )
+
+
+class _Anything:
+    """Stands for modules that are only imported for type checkers when annotations are read."""
+
+    def __getattr__(self, name: str) -> Any:
+        return object
+
+
+def _check_keys(keys: list[str]) -> None:
+    # ImageJ's own option parser finds "sigma=" inside "psf_sigma=", and no upper-case key at all.
+    for key in keys:
+        if key != key.lower() or any(key != other and other.endswith(key) for other in keys):
+            raise ValueError(f"the key {key!r} is upper-case or the tail of another one")
+
+
+def _parameter(key: str, field: FieldInfo) -> Parameter:
+    shown = next(m for m in field.metadata if isinstance(m, Shown))
+    bounds: dict[str, float] = {}
+    for entry in field.metadata:
+        if isinstance(entry, annotated_types.Ge):
+            bounds["minimum"] = typing.cast(float, entry.ge)
+        elif isinstance(entry, annotated_types.Le):
+            bounds["maximum"] = typing.cast(float, entry.le)
+    kind, choices = _kind(field.annotation, shown)
+    return Parameter(
+        key,
+        kind,
+        field.default,
+        shown.label,
+        field.description or "",
+        shown.unit,
+        choices,
+        advanced=shown.advanced,
+        **bounds,
+    )
+
+
+def _kind(annotation: Any, shown: Shown) -> tuple[Kind, tuple[str, ...]]:
+    if typing.get_origin(annotation) is Annotated:
+        annotation = typing.get_args(annotation)[0]
+    if typing.get_origin(annotation) is Literal:
+        return "choice", tuple(str(choice) for choice in typing.get_args(annotation))
+    if Path in typing.get_args(annotation) or annotation is Path:
+        return shown.path, ()
+    kinds: dict[Any, Kind] = {bool: "boolean", int: "integer", float: "number", str: "text"}
+    return kinds[annotation], ()
+
+
+def _from_text(parameter: Parameter, value: Any) -> Any:
+    if parameter.kind in ("open", "save") and value in ("", None):
+        return None
+    if parameter.kind == "choice":
+        # Choices of numbers (averages of 1, 2, 4 ...) are numbers in Python and text in a macro,
+        # where a script may also write them as 2.0.
+        wanted = str(value).strip().lower()
+        if isinstance(value, float) and value.is_integer():
+            wanted = str(int(value))
+        for choice in parameter.choices:
+            if choice.lower() == wanted:
+                return type(parameter.default)(choice)
+    return value
+
+
+def _expected(parameter: Parameter) -> str:
+    if parameter.kind == "choice":
+        return f"choose one of {', '.join(parameter.choices)}"
+    if parameter.kind == "boolean":
+        return "write true or false"
+    if parameter.kind in ("integer", "number"):
+        noun = "a whole number" if parameter.kind == "integer" else "a number"
+        low, high = parameter.minimum, parameter.maximum
+        if low is not None and high is not None:
+            noun += f" from {parameter.text(low)} to {parameter.text(high)}"
+        elif low is not None:
+            noun += f" of at least {parameter.text(low)}"
+        elif high is not None:
+            noun += f" of at most {parameter.text(high)}"
+        return f"give {noun}" + (f" ({parameter.unit})" if parameter.unit else "")
+    return "give the path of a file" if parameter.kind in ("open", "save") else "give a text"
+
+
+def _quoted(value: Any) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+_TYPE_NAMES: dict[str, str] = {
+    "boolean": "bool",
+    "integer": "int",
+    "number": "float",
+    "open": "path, optional",
+    "save": "path, optional",
+    "text": "str",
+}
+
+
+def _documentation(declared: Command) -> str:
+    lines = [declared.summary, "", *declared.description.splitlines(), ""]
+    lines += ["Parameters", "----------", "image : numpy.ndarray or xarray.DataArray"]
+    lines += ["    The pixels. A bare 2D array is (row, col), a 3D one (pln, row, col)."]
+    for p in declared.parameters:
+        kind = "{" + ", ".join(p.choices) + "}" if p.kind == "choice" else _TYPE_NAMES[p.kind]
+        if p.default is not None:
+            kind += f", default {p.text(p.default)}"
+        lines += [f"{p.key} : {kind}", f"    {p.help}"]
+    lines += ["", "Returns", "-------", "numpy.ndarray or xarray.DataArray"]
+    lines += ["    The result, of the type that `image` is."]
+    lines += ["", "Raises", "------", "zsfiji.errors.UserError"]
+    lines += ["    If an argument is wrong or the image cannot be restored; the text says why."]
+    return "\n".join(lines)

@@ -1,0 +1,27 @@
+"""What a command gives back to whoever ran it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import xarray as xr
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The images a command made, and what it has to say.
+
+    Attributes
+    ----------
+    images : tuple of xarray.DataArray
+        The results, complete with metadata and provenance, in the order in which their windows
+        open: the last one is the active image afterwards.
+    notes : tuple of str
+        Sentences for the user, the weightiest first.
+    figures : dict
+        The same as numbers, name -> value.
+    """
+
+    images: tuple[xr.DataArray, ...]
+    notes: tuple[str, ...] = ()
+    figures: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,103 @@
+"""Running a command, whoever asks: selection, validation, memory, provenance."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import psutil
+import xarray as xr
+
+import zsfiji
+from zsfiji.commands._declare import Command
+from zsfiji.commands._options import macro_line
+from zsfiji.commands._outcome import Outcome
+from zsfiji.errors import UserError
+from zsfiji.images.axes import as_image
+from zsfiji.images.metadata import crop_to_roi
+
+_log = logging.getLogger("zsfiji")
+
+
+def run(command: Command, image: xr.DataArray, options: Mapping[str, Any]) -> Outcome:
+    """Run a command on an image.
+
+    Parameters
+    ----------
+    command : Command
+        The command.
+    image : xarray.DataArray
+        The image. With a rectangular selection only that region is taken.
+    options : mapping
+        Key -> value, also as text; missing keys have their defaults.
+
+    Returns
+    -------
+    Outcome
+        Each image carries, as ImageJ properties, the macro line that makes it again
+        (``zsfiji.command``), the version (``zsfiji.version``), and what the command itself adds.
+
+    Raises
+    ------
+    UserError
+        If an option or the image is wrong.
+    Cancelled
+        If the user stops the job.
+    """
+    values = command.validate(options)
+    if image.size == 0:
+        raise UserError("The image is empty: it has no pixels.")
+    region = crop_to_roi(image)
+    _require_memory(region)
+    outcome = command.function(region, **values)
+    provenance = {
+        "zsfiji.command": macro_line(command, values),
+        "zsfiji.version": zsfiji.__version__,
+    }
+    if region.shape != image.shape:
+        x, y, width, height = image.attrs["roi"]
+        provenance["zsfiji.region"] = f"makeRectangle({x}, {y}, {width}, {height});"
+    if outcome.notes:
+        provenance["zsfiji.notes"] = " ".join(outcome.notes)
+    for result in outcome.images:
+        result.attrs["properties"] = {**result.attrs.get("properties", {}), **provenance}
+    return outcome
+
+
+def run_on_array(command: Command, data: Any, options: Mapping[str, Any]) -> Any:
+    """Run a command from Python; see the public functions of :mod:`zsfiji`.
+
+    Parameters
+    ----------
+    command : Command
+        The command.
+    data : numpy.ndarray or xarray.DataArray
+        The pixels.
+    options : mapping
+        The keyword arguments of the call.
+
+    Returns
+    -------
+    numpy.ndarray or xarray.DataArray
+        The result, of the type of `data`; of several results a tuple. The notes go to the logger
+        "zsfiji", and stand in the properties of a labelled result.
+    """
+    outcome = run(command, as_image(data), options)
+    for note in outcome.notes:
+        _log.info("%s", note)
+    labelled = isinstance(data, xr.DataArray)
+    results = tuple(r if labelled else np.asarray(r.data) for r in outcome.images)
+    return results if len(results) > 1 else results[0]
+
+
+def _require_memory(image: xr.DataArray) -> None:
+    # Float pixels of the result, and as much again while they are handed over to the host.
+    needed = image.size * 8
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise UserError(
+            f"The result needs {needed / 2**30:.1f} GB of memory and {free / 2**30:.1f} GB are "
+            "free. Draw a rectangle around the part you need, or process substacks one by one."
+        )

@@ -1,0 +1,71 @@
+"""``Zero-Shot Denoise...``: our own denoiser, the one to start with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from zsfiji.commands._declare import Shown, command
+from zsfiji.commands._parameters import (
+    ApplyModel,
+    BitDepth,
+    Device,
+    FitPer,
+    Quality,
+    SaveModel,
+    Seed,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from zsfiji.commands._outcome import Outcome
+
+Resolution = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=4,
+        description="Pixels that the noise spreads over, which a camera's processing or "
+        "interpolation causes. 0 measures it in the image; 1 means that every pixel has noise of "
+        "its own.",
+    ),
+    Shown("Noise correlation", unit="px (0 = measure)", advanced=True),
+]
+
+
+@command(label="Zero-Shot Denoise...")
+def denoise(
+    image: xr.DataArray,
+    *,
+    quality: Quality = "standard",
+    fit_per: FitPer = "channel",
+    seed: Seed = 0,
+    resolution: Resolution = 0,
+    apply_model: ApplyModel = None,
+    save_model: SaveModel = None,
+    bit_depth: BitDepth = "auto",
+    device: Device = "auto",
+) -> Outcome:
+    """Remove the noise of a fluorescence image, learning from nothing but the image itself.
+
+    The noise is measured in the image (its growth with brightness, its read-out part, its
+    correlation between neighbours) and stabilised; a small network is trained on pairs of
+    neighbouring pixels, and its result is blended with that of a DCT filter that knows the noise.
+    Works on 8, 16 and 32 bit, RGB and hyperstacks; intensities keep their unit.
+    """
+    from zsfiji.commands._restore import restore
+    from zsfiji.services.denoise import service
+
+    return restore(
+        service,
+        image,
+        suffix="denoised",
+        settings={"quality": quality, "fit_per": fit_per, "resolution": resolution},
+        seed=seed,
+        device=device,
+        bit_depth=bit_depth,
+        apply_model=apply_model,
+        save_model=save_model,
+    )
