@@ -14,5 +14,5 @@ class UserError(Exception):
     """
 
 
-class Cancelled(Exception):
+class Cancelled(Exception):  # noqa: N818 - it is no error
     """The user asked to stop and to keep nothing."""

@@ -1,4 +1,4 @@
-"""The options of a macro line: ``quality=quick seed=3 save_model=[my models/a.zsfiji]``.
+r"""The options of a macro line: ``quality=quick seed=3 save_model=[my models/a.zsfiji]``.
 
 Grammar::
 

@@ -14,6 +14,7 @@ from zsfiji.commands._outcome import Outcome
 from zsfiji.commands._queue import turn
 from zsfiji.errors import UserError
 from zsfiji.images import metadata
+from zsfiji.images.files import require_writable
 
 _ENDING = ".zsfiji"
 _GREY_RGB = (
@@ -65,7 +66,7 @@ def restore(
 
     target = _model_path(save_model)
     if target is not None:
-        checkpoints.require_writable(target)
+        require_writable(target)
     chosen = choose(device)
     work, colour_note = _channels_of(image)
     with turn(str(chosen)):

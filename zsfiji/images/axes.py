@@ -81,7 +81,7 @@ def as_image(
 def _pixel_dtype(dtype: np.dtype) -> np.dtype:
     if dtype in PIXEL_DTYPES:
         return dtype
-    if dtype == bool:
+    if dtype.kind == "b":
         return np.dtype(np.uint8)
     if np.issubdtype(dtype, np.integer) or np.issubdtype(dtype, np.floating):
         return np.dtype(np.float32)

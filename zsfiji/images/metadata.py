@@ -11,7 +11,7 @@ key                value
 ``luts``           list of uint8 arrays (256, 3), one a channel
 ``display_ranges`` list of (minimum, maximum), one a channel
 ``mode``           "composite", "color" or "grayscale": how ImageJ shows several channels
-``slice_labels``   list of str or None, one a plane in ImageJ's order (channels fastest, then slices)
+``slice_labels``   list of str or None, one a plane in ImageJ's order: channels fastest
 ``info``           str, ImageJ's "Info" text
 ``properties``     dict, str -> str, ImageJ's image properties
 ``roi``            (x, y, width, height) of a rectangular selection, in pixels
@@ -120,6 +120,6 @@ def require_finite(image: xr.DataArray) -> None:
     bad = int(image.size - np.count_nonzero(np.isfinite(image.data)))
     if bad:
         raise UserError(
-            f"{bad} of the {image.size} pixels are NaN or infinite. Replace them first, for example "
-            "with Process > Noise > Remove NaNs..."
+            f"{bad} of the {image.size} pixels are NaN or infinite. Replace them first, "
+            "for example with Process > Noise > Remove NaNs..."
         )

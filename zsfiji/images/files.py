@@ -1,0 +1,71 @@
+"""Writing files whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from zsfiji.errors import UserError
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Offer a temporary file that takes the place of `path` when the block ends well.
+
+    Parameters
+    ----------
+    path : path_like
+        The file to be written; an existing one is replaced, in one step.
+
+    Yields
+    ------
+    pathlib.Path
+        The temporary file, in the same folder, with the same ending. It does not exist yet.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be written. Whatever goes wrong, `path` is as it was, and no temporary
+        file is left.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def require_writable(path: str | os.PathLike[str]) -> None:
+    """Find out that a file cannot be written before the work that it is to keep.
+
+    Raises
+    ------
+    UserError
+        If it cannot.
+    """
+    path = Path(path)
+    probe = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    if path.is_dir():
+        raise UserError(f"{path} is a folder. Add the name of the file.")
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    reason = error.strerror or str(error)
+    return UserError(
+        f"{path} cannot be written: {reason}. Choose another place, or make room there."
+    )
