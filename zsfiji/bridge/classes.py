@@ -1,0 +1,88 @@
+"""The Java classes that the bridge uses, by their short names, in one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_FULL_NAMES = {
+    # ImageJ
+    "IJ": "ij.IJ",
+    "ImageJ": "ij.ImageJ",
+    "ImagePlus": "ij.ImagePlus",
+    "ImageStack": "ij.ImageStack",
+    "VirtualStack": "ij.VirtualStack",
+    "CompositeImage": "ij.CompositeImage",
+    "WindowManager": "ij.WindowManager",
+    "Menus": "ij.Menus",
+    "Macro": "ij.Macro",
+    "Prefs": "ij.Prefs",
+    "Executer": "ij.Executer",
+    "CommandListener": "ij.CommandListener",
+    "ImageListener": "ij.ImageListener",
+    "IJEventListener": "ij.IJEventListener",
+    "Opener": "ij.io.Opener",
+    "FileSaver": "ij.io.FileSaver",
+    "FileInfo": "ij.io.FileInfo",
+    "RoiEncoder": "ij.io.RoiEncoder",
+    "RoiDecoder": "ij.io.RoiDecoder",
+    "GenericDialog": "ij.gui.GenericDialog",
+    "NonBlockingGenericDialog": "ij.gui.NonBlockingGenericDialog",
+    "DialogListener": "ij.gui.DialogListener",
+    "HTMLDialog": "ij.gui.HTMLDialog",
+    "YesNoCancelDialog": "ij.gui.YesNoCancelDialog",
+    "Roi": "ij.gui.Roi",
+    "Overlay": "ij.gui.Overlay",
+    "ByteProcessor": "ij.process.ByteProcessor",
+    "ShortProcessor": "ij.process.ShortProcessor",
+    "FloatProcessor": "ij.process.FloatProcessor",
+    "ColorProcessor": "ij.process.ColorProcessor",
+    "LUT": "ij.process.LUT",
+    "Calibration": "ij.measure.Calibration",
+    "ResultsTable": "ij.measure.ResultsTable",
+    "Recorder": "ij.plugin.frame.Recorder",
+    "Functions": "ij.macro.Functions",
+    "Interpreter": "ij.macro.Interpreter",
+    "ExtensionDescriptor": "ij.macro.ExtensionDescriptor",
+    "MacroExtension": "ij.macro.MacroExtension",
+    "ThreadUtil": "ij.util.ThreadUtil",
+    # ImgLib2
+    "ArrayImgs": "net.imglib2.img.array.ArrayImgs",
+    "PlanarImg": "net.imglib2.img.planar.PlanarImg",
+    "ByteArray": "net.imglib2.img.basictypeaccess.array.ByteArray",
+    "ShortArray": "net.imglib2.img.basictypeaccess.array.ShortArray",
+    "IntArray": "net.imglib2.img.basictypeaccess.array.IntArray",
+    "FloatArray": "net.imglib2.img.basictypeaccess.array.FloatArray",
+    "UnsignedByteType": "net.imglib2.type.numeric.integer.UnsignedByteType",
+    "UnsignedShortType": "net.imglib2.type.numeric.integer.UnsignedShortType",
+    "FloatType": "net.imglib2.type.numeric.real.FloatType",
+    "ARGBType": "net.imglib2.type.numeric.ARGBType",
+    "Fraction": "net.imglib2.util.Fraction",
+    # ij1-patcher
+    "LegacyInjector": "net.imagej.patcher.LegacyInjector",
+    # Java
+    "GraphicsEnvironment": "java.awt.GraphicsEnvironment",
+    "System": "java.lang.System",
+    "Thread": "java.lang.Thread",
+    "Runtime": "java.lang.Runtime",
+    "Runnable": "java.lang.Runnable",
+    "RuntimeException": "java.lang.RuntimeException",
+    "Color": "java.awt.Color",
+    "Rectangle": "java.awt.Rectangle",
+}
+
+
+class Classes:
+    """Java classes as attributes, looked up when first used; the JVM must be running by then."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _FULL_NAMES:
+            raise AttributeError(f"{name} is not in the table of Java classes")
+        from jpype import JClass
+
+        found = JClass(_FULL_NAMES[name])
+        setattr(self, name, found)
+        return found
+
+
+jc = Classes()
+"""The one table."""

@@ -1,0 +1,68 @@
+"""Which Fiji to open: the one that the user names, else one at the usual places."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from zsfiji.errors import UserError
+from zsfiji.folders import setting
+
+_NAMES = ("Fiji", "Fiji.app", "fiji")
+
+
+def named(fiji: str | None = None) -> str | None:
+    """The Fiji that the user asks for: the argument, ``ZSFIJI_FIJI``, or the setting ``fiji``."""
+    return fiji or os.environ.get("ZSFIJI_FIJI") or setting("fiji")
+
+
+def choose(fiji: str | None = None) -> str | None:
+    """Path or Maven endpoint of the Fiji to open, None for the embedded ImageJ.
+
+    Parameters
+    ----------
+    fiji : str, optional
+        A folder, or an endpoint such as ``sc.fiji:fiji:2.16.0``; ``none`` asks for the embedded
+        ImageJ whatever is installed.
+
+    Raises
+    ------
+    UserError
+        If the named one is not there, or is no Fiji.
+    """
+    name = named(fiji)
+    if name is None:
+        return next((str(place) for place in usual_places() if is_fiji(place)), None)
+    if name.lower() == "none":
+        return None
+    folder = Path(name).expanduser()
+    if is_fiji(folder):
+        return str(folder.resolve())
+    # A drive letter has a colon too, an endpoint at least one and no separator.
+    if ":" in name and not {"/", "\\"} & set(name):
+        return name
+    what = "holds no ImageJ (no jars/ij-*.jar)" if folder.is_dir() else "is not there"
+    raise UserError(
+        f"The Fiji {folder} {what}. Name the folder that has Fiji's 'jars' and 'plugins' in it, or "
+        "'none' for the ImageJ that zsfiji brings."
+    )
+
+
+def is_fiji(folder: Path) -> bool:
+    """Whether `folder` is the root of a Fiji or an ImageJ2."""
+    return any(folder.glob("jars/ij-*.jar")) and any(folder.glob("jars/imagej-legacy-*.jar"))
+
+
+def usual_places() -> list[Path]:
+    """Where people put Fiji on this kind of computer."""
+    home = Path.home()
+    roots = [home, home / "Applications", home / "Desktop", home / "Downloads"]
+    if sys.platform == "darwin":
+        roots.append(Path("/Applications"))
+    elif sys.platform == "win32":
+        kept = ("ProgramFiles", "LOCALAPPDATA")
+        roots += [Path("C:/"), *(Path(os.environ[key]) for key in kept if key in os.environ)]
+    else:
+        roots += [Path("/opt"), Path("/usr/local")]
+    return [root / name for root in roots for name in _NAMES]
