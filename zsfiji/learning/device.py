@@ -1,0 +1,133 @@
+"""Which processor the networks run on, in which precision, and from which random numbers."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
+
+import torch
+
+from zsfiji.errors import UserError
+
+NAMES = ("auto", "cpu", "cuda", "mps")
+"""The choices of :func:`choose`."""
+
+_log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+
+
+def choose(name: str = "auto") -> torch.device:
+    """Find the processor to work on.
+
+    Parameters
+    ----------
+    name : {"auto", "cpu", "cuda", "mps"}
+        "auto" takes an NVIDIA or AMD graphics card if there is one, else Apple's, else the CPU.
+
+    Returns
+    -------
+    torch.device
+        The processor.
+
+    Raises
+    ------
+    UserError
+        If the name is unknown or this computer has no such processor.
+    """
+    there: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+    }
+    if name == "auto":
+        return torch.device(next((n for n, available in there.items() if available()), "cpu"))
+    if name not in NAMES:
+        raise UserError(f"There is no device '{name}'. Choose one of {', '.join(NAMES)}.")
+    if name in there and not there[name]():
+        raise UserError(
+            f"The device '{name}' is not there, or the installed torch cannot use it. "
+            "Choose 'auto' or 'cpu'."
+        )
+    return torch.device(name)
+
+
+@functools.cache
+def has_bfloat16(kind: str) -> bool:
+    """Whether arithmetic in bfloat16 is done by the hardware of a device of this `kind`."""
+    if kind == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if kind == "cpu":
+        # Torch has no public question for this in the versions that we support.
+        asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, question, bool)() for question in asked)
+    return False
+
+
+def autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Compute convolutions and matrix products in bfloat16 where `device` is faster at it.
+
+    Parameters
+    ----------
+    device : torch.device
+        The processor that the block works on.
+
+    Returns
+    -------
+    context manager
+        Of no effect on a processor without bfloat16.
+    """
+    if has_bfloat16(device.type):
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()
+
+
+def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """Make a source of random numbers of its own, which leaves torch's global one alone."""
+    return torch.Generator(device).manual_seed(seed)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says that the processor's memory does not suffice."""
+    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in text or "can't allocate memory" in text
+    )
+
+
+def with_fallback(work: Callable[[torch.device], _Result], device: torch.device) -> _Result:
+    """Do `work` on `device`, and anew on the CPU if the device's memory does not suffice.
+
+    Parameters
+    ----------
+    work : callable
+        Takes the device. It has to begin from nothing each time.
+    device : torch.device
+        Where to try first.
+
+    Returns
+    -------
+    object
+        What `work` gives back.
+
+    Raises
+    ------
+    UserError
+        If the memory of the CPU does not suffice either.
+    """
+    try:
+        return work(device)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        if device.type == "cpu":
+            raise UserError(
+                "The memory does not suffice. Close other images, or select a smaller region."
+            ) from error
+    _log.warning("The memory of the device %s does not suffice; going on with the CPU.", device)
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    return with_fallback(work, torch.device("cpu"))

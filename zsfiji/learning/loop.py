@@ -1,0 +1,177 @@
+"""The one training loop that every method uses."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from zsfiji import progress
+from zsfiji.errors import UserError
+
+REPORT_EVERY = 0.2
+"""Seconds between two reports, and so between two reads of the loss from the device."""
+
+STOP_CHECKS = 50
+"""How often in a whole schedule a stopping rule is asked."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train, with Adam.
+
+    Attributes
+    ----------
+    steps : int
+        Number of optimisation steps.
+    learning_rate : float
+        Highest learning rate.
+    betas : tuple of float
+        Adam's decay rates of the mean gradient and of the mean squared gradient.
+    warmup : int
+        Steps over which the learning rate rises linearly from nought.
+    final_fraction : float
+        Share of the learning rate that a cosine decay ends at; 1 keeps it constant.
+    ema : float or None
+        Decay of the exponential moving average of the weights, which the network ends with; the
+        decay of step i is ``min(ema, (i + 1) / (i + 10))``. None takes the last weights.
+    """
+
+    steps: int
+    learning_rate: float
+    betas: tuple[float, float] = (0.9, 0.999)
+    warmup: int = 0
+    final_fraction: float = 1.0
+    ema: float | None = None
+
+    def rate(self, step: int) -> float:
+        """Learning rate of the given step, counted from 0."""
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / (self.warmup + 1)
+        done = (step - self.warmup) / max(self.steps - self.warmup - 1, 1)
+        cosine = 0.5 * (1 + math.cos(math.pi * done))
+        return self.learning_rate * (self.final_fraction + (1 - self.final_fraction) * cosine)
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened in a training.
+
+    Attributes
+    ----------
+    steps : int
+        Optimisation steps done.
+    losses : tuple of (int, float)
+        Step and loss, at the few moments when the loss was read.
+    seconds : float
+        Elapsed time.
+    finished_early : bool
+        Whether the user asked for the best result so far before the schedule's end.
+    """
+
+    steps: int
+    losses: tuple[tuple[int, float], ...]
+    seconds: float
+    finished_early: bool
+
+
+def train(
+    network: nn.Module,
+    objective: Callable[[int], torch.Tensor],
+    schedule: Schedule,
+    *,
+    label: str,
+    preview: Callable[[], Any] | None = None,
+    stop: Callable[[int], bool] | None = None,
+) -> History:
+    """Train `network` in place.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network; it is left in evaluation mode.
+    objective : callable
+        Takes the number of the step, from 0, and gives the loss, a scalar on the network's device.
+    schedule : Schedule
+        Steps and learning rate.
+    label : str
+        What is being done, in words for the user.
+    preview : callable, optional
+        Gives the present result as a 2D array, for a host that shows it.
+    stop : callable, optional
+        A stopping rule that needs no ground truth: takes the number of steps done and says whether
+        that is enough. It is asked :data:`STOP_CHECKS` times in a whole schedule.
+
+    Returns
+    -------
+    History
+        What happened.
+
+    Raises
+    ------
+    Cancelled
+        If the user asked to stop and keep nothing.
+    UserError
+        If the training diverged.
+    """
+    weights = [p for p in network.parameters() if p.requires_grad]
+    averaged = [p.detach().clone() for p in weights] if schedule.ema is not None else None
+    fused = all(p.device.type in ("cpu", "cuda") for p in weights)
+    optimizer = torch.optim.Adam(
+        weights, lr=schedule.learning_rate, betas=schedule.betas, fused=fused
+    )
+    network.train()
+    started = time.monotonic()
+    reported = -math.inf
+    losses: list[tuple[int, float]] = []
+    finished_early = False
+    ask_every = max(1, schedule.steps // STOP_CHECKS)
+    done = 0
+
+    while done < schedule.steps:
+        optimizer.param_groups[0]["lr"] = schedule.rate(done)
+        optimizer.zero_grad()
+        loss = objective(done)
+        loss.backward()
+        optimizer.step()
+        if averaged is not None and schedule.ema is not None:
+            decay = min(schedule.ema, (done + 1) / (done + 10))
+            torch._foreach_lerp_(averaged, [p.detach() for p in weights], 1 - decay)
+        done += 1
+
+        now = time.monotonic()
+        if now - reported >= REPORT_EVERY or done == schedule.steps:
+            reported = now
+            losses.append((done, _read(loss, done)))
+            progress.report(done / schedule.steps, label, loss=losses[-1][1], preview=preview)
+            if progress.finish_requested() and done < schedule.steps:
+                finished_early = True
+                break
+        if stop is not None and done % ask_every == 0 and stop(done):
+            losses.append((done, _read(loss, done)))
+            break
+
+    if averaged is not None:
+        with torch.no_grad():
+            torch._foreach_copy_([p.data for p in weights], averaged)
+    network.eval()
+    return History(done, tuple(losses), time.monotonic() - started, finished_early)
+
+
+def _read(loss: torch.Tensor, step: int) -> float:
+    """Bring the loss to the host and refuse one that is not a number.
+
+    Weights that became NaN stay so, therefore the few reads of a training notice it.
+    """
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise UserError(
+            f"The training diverged after {step} steps. Try another seed, and look whether single "
+            "pixels of the image are extremely bright."
+        )
+    return value
