@@ -8,8 +8,8 @@ import socket
 import sys
 
 HOW_WITHOUT = (
-    "Without a display use 'zsfiji run', 'zsfiji macro' or 'zsfiji script', or put 'xvfb-run' before "
-    "the command."
+    "Without a display use 'zsfiji run', 'zsfiji macro' or 'zsfiji script', or put 'xvfb-run' "
+    "before the command."
 )
 """What to do instead, for messages."""
 

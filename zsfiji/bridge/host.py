@@ -140,8 +140,8 @@ def start(*, headless: bool | None = None, fiji: str | None = None) -> Host:
             )
         elif fiji is not None and fijis.choose(fiji) != _host.fiji:
             raise UserError(
-                f"{_host.fiji or 'The embedded ImageJ'} already runs in this process, and can start "
-                "only once. Start a new Python for another one."
+                f"{_host.fiji or 'The embedded ImageJ'} already runs in this process, and can "
+                "start only once. Start a new Python for another one."
             )
         return _host
 
@@ -270,8 +270,8 @@ def _start_fiji(where: str, local: bool, headless: bool) -> Any:
         gateway = imagej.init(where, mode="headless" if headless else "interactive")
     except Exception as error:
         raise UserError(
-            f"The Fiji {where} could not be started ({error}). Let Fiji update itself and try again, "
-            "or give '--fiji none' for the ImageJ that zsfiji brings."
+            f"The Fiji {where} could not be started ({error}). Let Fiji update itself and try "
+            "again, or give '--fiji none' for the ImageJ that zsfiji brings."
         ) from error
     if not headless:
         gateway.ui().showUI()

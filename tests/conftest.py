@@ -1,0 +1,40 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def ij(tmp_path_factory):
+    """The ImageJ of this test process: with windows where there is a display, else without.
+
+    It knows nothing of the computer it runs on: no Fiji, no preferences of the user.
+    """
+    import os
+
+    os.environ["ZSFIJI_FIJI"] = "none"
+    import scyjava
+
+    from zsfiji.bridge.host import start
+
+    scyjava.config.add_option(f"-Duser.home={tmp_path_factory.mktemp('home')}")
+    return start()
+
+
+@pytest.fixture
+def windows(ij):
+    """The same ImageJ, for tests that look at windows."""
+    if ij.headless:
+        pytest.skip("there is no display; Xvfb serves")
+    return ij
+
+
+@pytest.fixture
+def closing(ij):
+    """Close what a test leaves open, so that the next one starts with an empty desk."""
+    yield
+    for number in list(ij.ij1.WindowManager.getIDList() or ()):
+        image = ij.ij1.WindowManager.getImage(number)
+        image.changes = False
+        image.close()
