@@ -296,6 +296,9 @@ def _kind(annotation: Any, shown: Shown) -> tuple[Kind, tuple[str, ...]]:
 
 
 def _from_text(parameter: Parameter, value: Any) -> Any:
+    if isinstance(value, bool) and parameter.kind != "boolean":
+        # A bare key in a macro is True, which would pass for the number 1.
+        raise UserError(f'{parameter.label}: {_expected(parameter)}, as "{parameter.key}=...".')
     if parameter.kind in ("open", "save") and value in ("", None):
         return None
     if parameter.kind == "choice":
