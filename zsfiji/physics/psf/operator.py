@@ -1,0 +1,216 @@
+"""What the microscope does to the specimen: blur by the PSF, then binning by the camera's pixels.
+
+The operator is linear, and its adjoint is exact for the reflecting border too, so that
+Richardson-Lucy and gradient methods stand on solid ground. Autograd passes through both.
+"""
+
+from __future__ import annotations
+
+import torch
+from scipy.fft import next_fast_len
+
+from zsfiji.errors import UserError
+
+_KEPT_OTFS = 8  # patches, tiles and the tiles at the border have a handful of sizes
+
+
+class Degradation:
+    """Convolution with a PSF and binning: from the grid of the specimen to that of the camera.
+
+    `A x = bin(psf * x)`, the star being a true convolution (the PSF is flipped against the
+    specimen, as light spreads *from* a point), with the specimen mirrored at its border.
+    This is the forward model of the deconvolution losses, equation 6 of the ZS-DeconvNet paper.
+
+    Parameters
+    ----------
+    psf : torch.Tensor
+        (row, col) or (pln, row, col) on the grid of the specimen, every size odd, its centre at
+        the middle pixel. It is divided by its sum.
+    upsample : int
+        Pixels of the specimen to a pixel of the camera, along rows and along columns.
+        Binning takes their mean: a flat specimen gives an image of the same value.
+
+    Attributes
+    ----------
+    psf : torch.Tensor
+        The PSF of sum 1.
+    upsample : int
+        As given.
+    margin : tuple of int
+        Along each axis of the PSF, how many pixels of the *camera's* grid at each border hear of
+        what lies outside. Cut them off a patch and the mirrored border plays no part.
+
+    Raises
+    ------
+    UserError
+        If the PSF has an even size, has values that are no numbers, or no light.
+    """
+
+    def __init__(self, psf: torch.Tensor, upsample: int = 1) -> None:
+        if psf.ndim not in (2, 3):
+            raise UserError(f"A PSF has two or three axes; this one has {psf.ndim}.")
+        if any(n % 2 == 0 for n in psf.shape):
+            raise UserError(
+                f"The PSF is {_times(psf)} pixels large. Only odd sizes have a middle pixel: "
+                "crop it or resample it to odd sizes."
+            )
+        if upsample < 1:
+            raise ValueError(f"upsample is {upsample}")
+        # A tensor born in inference mode could not take part in a later training.
+        with torch.inference_mode(False), torch.no_grad():
+            psf = psf.detach().clone()
+            psf = psf if psf.dtype in (torch.float32, torch.float64) else psf.float()
+            total = psf.sum()
+            if not torch.isfinite(total) or total <= 0:
+                raise UserError(
+                    "The PSF holds no light: its sum is not a positive number. "
+                    "Choose another file or other optics."
+                )
+            self.psf = psf / total
+        self.upsample = upsample
+        self._half = tuple(n // 2 for n in psf.shape)
+        lateral = tuple(-(-h // upsample) for h in self._half[-2:])
+        self.margin = (*self._half[:-2], *lateral)
+        self._otfs: dict[tuple[tuple[int, ...], torch.device, torch.dtype], torch.Tensor] = {}
+
+    def __call__(self, specimen: torch.Tensor) -> torch.Tensor:
+        """Blur and bin.
+
+        Parameters
+        ----------
+        specimen : torch.Tensor
+            (..., row, col), or (..., pln, row, col) for a PSF of three axes. Axes before these
+            are a batch. Rows and columns are multiples of `upsample`.
+
+        Returns
+        -------
+        torch.Tensor
+            (..., row / upsample, col / upsample): 32-bit floats, or 64 for those.
+        """
+        return bin_mean(self.blur(specimen), self.upsample)
+
+    def adjoint(self, image: torch.Tensor) -> torch.Tensor:
+        """The transposed operator: `<A x, y> = <x, A' y>`.
+
+        Parameters
+        ----------
+        image : torch.Tensor
+            (..., row, col) or (..., pln, row, col) on the camera's grid.
+
+        Returns
+        -------
+        torch.Tensor
+            On the grid of the specimen.
+        """
+        return self.blur_adjoint(bin_mean_adjoint(image, self.upsample))
+
+    def blur(self, specimen: torch.Tensor) -> torch.Tensor:
+        """Convolve with the PSF; the shape stays."""
+        specimen = _floating(specimen)
+        axes = tuple(range(-len(self._half), 0))
+        for axis, half in zip(axes, self._half, strict=True):
+            specimen = _mirror(specimen, axis, half)
+        padded = specimen.shape[axes[0] :]
+        # Only the part untouched by the wrap-around is taken: no further padding is needed.
+        size = tuple(next_fast_len(n, real=True) for n in padded)
+        spectrum = torch.fft.rfftn(specimen, s=size, dim=axes)
+        blurred = torch.fft.irfftn(spectrum * self._otf(size, specimen), s=size, dim=axes)
+        for axis, half, n in zip(axes, self._half, padded, strict=True):
+            blurred = blurred.narrow(axis, 2 * half, n - 2 * half)
+        return blurred
+
+    def blur_adjoint(self, image: torch.Tensor) -> torch.Tensor:
+        """Correlate with the PSF and fold back what was mirrored; the shape stays."""
+        image = _floating(image)
+        axes = tuple(range(-len(self._half), 0))
+        shape = image.shape[axes[0] :]
+        padded = tuple(n + 2 * half for n, half in zip(shape, self._half, strict=True))
+        size = tuple(next_fast_len(n, real=True) for n in padded)
+        around: list[int] = []  # torch.nn.functional.pad begins with the last axis
+        for half, n, whole in zip(self._half[::-1], shape[::-1], size[::-1], strict=True):
+            around += [2 * half, whole - n - 2 * half]
+        image = torch.nn.functional.pad(image, around)
+        spectrum = torch.fft.rfftn(image, s=size, dim=axes)
+        spread = torch.fft.irfftn(spectrum * self._otf(size, image).conj(), s=size, dim=axes)
+        for axis, half, n in zip(axes, self._half, shape, strict=True):
+            spread = _mirror_adjoint(spread.narrow(axis, 0, n + 2 * half), axis, half)
+        return spread
+
+    def _otf(self, size: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
+        key = (size, like.device, like.dtype)
+        if key not in self._otfs:
+            while len(self._otfs) >= _KEPT_OTFS:
+                del self._otfs[next(iter(self._otfs))]
+            with torch.inference_mode(False), torch.no_grad():
+                self._otfs[key] = torch.fft.rfftn(self.psf.to(like.device, like.dtype), s=size)
+        return self._otfs[key]
+
+
+def bin_mean(image: torch.Tensor, factor: int) -> torch.Tensor:
+    """Mean over blocks of `factor` x `factor` pixels of (..., row, col).
+
+    Raises
+    ------
+    ValueError
+        If the sides are no multiples of `factor`.
+    """
+    if factor == 1:
+        return image
+    rows, columns = image.shape[-2:]
+    if rows % factor or columns % factor:
+        raise ValueError(f"{rows} x {columns} pixels cannot be binned by {factor}")
+    blocks = image.unflatten(-1, (columns // factor, factor))
+    return blocks.unflatten(-3, (rows // factor, factor)).mean((-3, -1))
+
+
+def bin_mean_adjoint(image: torch.Tensor, factor: int) -> torch.Tensor:
+    """The transpose of :func:`bin_mean`: every pixel shared out over its block."""
+    if factor == 1:
+        return image
+    wide = image.repeat_interleave(factor, dim=-2).repeat_interleave(factor, dim=-1)
+    return wide / factor**2
+
+
+def _floating(image: torch.Tensor) -> torch.Tensor:
+    # Fourier transforms want 32 bit, also inside an autocast.
+    return image if image.dtype in (torch.float32, torch.float64) else image.float()
+
+
+def _mirror(image: torch.Tensor, axis: int, width: int) -> torch.Tensor:
+    # Slices and flips, whose backward is deterministic on every device; that of `pad` is not.
+    while width > 0:
+        n = image.shape[axis]
+        if n == 1:
+            repeats = [1] * image.ndim
+            repeats[axis] = 1 + 2 * width
+            return image.repeat(repeats)
+        step = min(width, n - 1)
+        before = image.narrow(axis, 1, step).flip(axis)
+        after = image.narrow(axis, n - 1 - step, step).flip(axis)
+        image = torch.cat((before, image, after), dim=axis)
+        width -= step
+    return image
+
+
+def _mirror_adjoint(image: torch.Tensor, axis: int, width: int) -> torch.Tensor:
+    n = image.shape[axis] - 2 * width
+    if n == 1:
+        return image.sum(axis, keepdim=True)
+    widths = []  # of the steps that `_mirror` took, undone from the last to the first
+    size, left = n, width
+    while left > 0:
+        widths.append(min(left, size - 1))
+        size, left = size + 2 * widths[-1], left - widths[-1]
+    for step in reversed(widths):
+        size = image.shape[axis] - 2 * step
+        folded = image.narrow(axis, step, size).clone()
+        folded.narrow(axis, 1, step).add_(image.narrow(axis, 0, step).flip(axis))
+        folded.narrow(axis, size - 1 - step, step).add_(
+            image.narrow(axis, step + size, step).flip(axis)
+        )
+        image = folded
+    return image
+
+
+def _times(array: torch.Tensor) -> str:
+    return " x ".join(map(str, array.shape))
