@@ -1,0 +1,91 @@
+"""Variance stabilisation: pixel values whose noise has the standard deviation 1 everywhere.
+
+The generalised Anscombe transform and the closed-form approximation of its exact unbiased inverse
+(Mäkitalo and Foi, IEEE TIP 22 (2013) 91), written for a variance ``gain * y + offset``, so that
+neither the camera's offset nor its read noise has to be known apart from the other.
+
+Below the value of no light the square root goes on as its tangent: pixels that the read noise
+took below it keep their noise, and nothing is cut off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from zsfiji.physics.noise import Noise
+
+_DARK = 0.375
+_DARK_ROOT = 2 * _DARK**0.5
+_Q = 1.5**0.5
+
+
+@dataclass(frozen=True)
+class Stabiliser:
+    """The transform for one noise, and its inverse.
+
+    Attributes
+    ----------
+    gain, offset : float
+        Variance of a pixel of the value y: ``gain * y + offset``. A gain of 0 means Gaussian
+        noise, for which the transform is a division.
+    """
+
+    gain: float
+    offset: float
+
+    @classmethod
+    def of(cls, noise: Noise) -> Stabiliser:
+        """Give the transform for `noise`; there has to be some."""
+        if noise.gain > 0:
+            return cls(noise.gain, noise.offset)
+        return cls(0.0, max(noise.offset, noise.floor))
+
+    def forward(self, values: np.ndarray) -> np.ndarray:
+        """Stabilise.
+
+        Parameters
+        ----------
+        values : numpy.ndarray
+            Pixel values, any shape.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 of the same shape, in units of the noise's standard deviation.
+        """
+        y = np.asarray(values, dtype=np.float64)
+        if self.gain == 0:
+            return (y / np.sqrt(self.offset)).astype(np.float32)
+        t = y / self.gain + (_DARK + self.offset / self.gain**2)
+        root = 2 * np.sqrt(np.maximum(t, _DARK))
+        return (root + np.minimum(t - _DARK, 0) * (2 / _DARK_ROOT)).astype(np.float32)
+
+    def inverse(self, stabilised: np.ndarray) -> np.ndarray:
+        """Give the expected pixel value whose stabilised values have the mean `stabilised`.
+
+        Parameters
+        ----------
+        stabilised : numpy.ndarray
+            Denoised stabilised values, any shape.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64 of the same shape, in the unit of the image.
+        """
+        z = np.asarray(stabilised, dtype=np.float64)
+        if self.gain == 0:
+            return z * np.sqrt(self.offset)
+        d = np.maximum(z, _DARK_ROOT)
+        t = d**2 / 4 + _Q / (4 * d) - 11 / (8 * d**2) + 5 * _Q / (8 * d**3) - 1 / 8
+        # The closed form is 0 at the value of no light, where this is its slope.
+        slope = (
+            _DARK_ROOT / 2
+            - _Q / (4 * _DARK_ROOT**2)
+            + 11 / (4 * _DARK_ROOT**3)
+            - 15 * _Q / (8 * _DARK_ROOT**4)
+        )
+        t = t + np.minimum(z - _DARK_ROOT, 0) * slope
+        return (t - self.offset / self.gain**2) * self.gain

@@ -1,0 +1,96 @@
+"""A DCT filter that knows the spectrum of the noise.
+
+Sliding 8 x 8 blocks: hard thresholding first, then a Wiener filter whose signal power comes from
+that first result, blocks weighted by how little noise they keep. Stabilised image in, stabilised
+image out; specs/zero_shot_denoise.md, section 5, has the constants.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from zsfiji.learning.tiling import by_tiles
+from zsfiji.physics.noise import resampled
+
+BLOCK = 8
+MARGIN = 2 * BLOCK
+"""Context that the filter looks at: a block in each of its two passes."""
+
+_THRESHOLD = 2.7
+_TILE = 256
+
+
+def dct_denoise(
+    plane: torch.Tensor, spectrum: np.ndarray, *, strength: float = 1.0, label: str | None = None
+) -> torch.Tensor:
+    """Denoise a stabilised plane.
+
+    Parameters
+    ----------
+    plane : torch.Tensor
+        Shape (height, width), noise of standard deviation 1, on any device.
+    spectrum : numpy.ndarray
+        Power of the noise's DCT coefficients, mean 1 (see :class:`zsfiji.physics.noise.Noise`).
+    strength : float
+        Factor on the standard deviation of the noise.
+    label : str, optional
+        What to report to the user as progress; without it nothing is reported.
+
+    Returns
+    -------
+    torch.Tensor
+        float32, of the same shape and on the same device.
+    """
+    power = torch.from_numpy((strength**2 * resampled(spectrum, BLOCK)).astype(np.float32))
+    power = power.to(plane.device)
+
+    def work(tile: torch.Tensor) -> torch.Tensor:
+        return _filter(tile[None], power)[0]
+
+    return by_tiles(work, plane[None], tile=_TILE, margin=MARGIN, label=label)[0]
+
+
+def _filter(image: torch.Tensor, power: torch.Tensor) -> torch.Tensor:
+    """Both passes over (1, 1, height, width); the outermost pixels lack blocks."""
+    matrix = _dct_matrix(image.device)
+    window = torch.from_numpy(np.kaiser(BLOCK, 2.0).astype(np.float32)).to(image.device)
+    variance = power.reshape(BLOCK, BLOCK, 1, 1)
+
+    coefficients = _forward(image, matrix)
+    kept = coefficients.square() > _THRESHOLD**2 * variance
+    kept[0, 0] = True
+    weight = 1 / (kept * variance).sum((0, 1))
+    pilot = _aggregate(coefficients * kept, weight, matrix, window)
+
+    signal = _forward(pilot, matrix).square_()
+    gain = signal.div_(signal + variance)
+    gain[0, 0] = 1
+    weight = 1 / (gain.square() * variance).sum((0, 1))
+    return _aggregate(coefficients.mul_(gain), weight, matrix, window)
+
+
+def _dct_matrix(device: torch.device) -> torch.Tensor:
+    k = np.arange(BLOCK)
+    matrix = np.sqrt(2 / BLOCK) * np.cos(np.pi * (k[None] + 0.5) * k[:, None] / BLOCK)
+    matrix[0] /= np.sqrt(2)
+    return torch.from_numpy(matrix.astype(np.float32)).to(device)
+
+
+def _forward(image: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+    """DCT of every block: (1, 1, h, w) -> (8, 8, h - 7, w - 7), vertical index first."""
+    vertical = F.conv2d(image, matrix[:, None, :, None])
+    return F.conv2d(vertical.transpose(0, 1), matrix[:, None, None, :])
+
+
+def _aggregate(
+    coefficients: torch.Tensor, weight: torch.Tensor, matrix: torch.Tensor, window: torch.Tensor
+) -> torch.Tensor:
+    """Weighted mean of all blocks' pixels: the transpose of :func:`_forward`, over its weights."""
+    shaped = matrix * window
+    across = F.conv_transpose2d(coefficients * weight, shaped[:, None, None, :])
+    total = F.conv_transpose2d(across.transpose(0, 1), shaped[:, None, :, None])
+    square = window[:, None] * window[None]
+    counted = F.conv_transpose2d(weight[None, None], square[None, None])
+    return total / counted

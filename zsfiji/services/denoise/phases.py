@@ -1,0 +1,34 @@
+"""Noise that spreads over several pixels: work on every d-th pixel, d x d times.
+
+A box filter gathers what d x d pixels know; of its result every d-th row and column is an image
+whose noise is next to independent. The d x d images that begin at different pixels are denoised
+one by one and put together again, so that no pixel is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.ndimage import shift, uniform_filter
+
+
+def smoothed(plane: np.ndarray, d: int) -> np.ndarray:
+    """Box filter over d x d pixels; float32 (row, col) in and out."""
+    if d == 1:
+        return plane
+    return uniform_filter(plane, d, mode="reflect")
+
+
+def phases(d: int) -> Iterator[tuple[slice, slice]]:
+    """Walk over the d x d images, as slices for rows and columns."""
+    for row in range(d):
+        for col in range(d):
+            yield slice(row, None, d), slice(col, None, d)
+
+
+def centred(plane: np.ndarray, d: int) -> np.ndarray:
+    """Take back the shift by half a pixel that a box of even width makes."""
+    if d % 2:
+        return plane
+    return shift(plane, (-0.5, -0.5), order=3, mode="nearest")

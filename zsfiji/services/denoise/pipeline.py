@@ -1,0 +1,231 @@
+"""From a noisy plane to a restored one, and the training before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from zsfiji.learning.augment import self_ensemble
+from zsfiji.learning.device import autocast
+from zsfiji.learning.loop import Schedule, train
+from zsfiji.learning.tiling import by_tiles
+from zsfiji.physics.noise import Noise, calibrate
+from zsfiji.physics.transform import Stabiliser
+from zsfiji.services.denoise.dct import dct_denoise
+from zsfiji.services.denoise.network import MARGIN, MULTIPLE, Denoiser
+from zsfiji.services.denoise.objective import neighbour_objective
+from zsfiji.services.denoise.phases import centred, phases, smoothed
+
+STEPS = {"quick": 200, "standard": 1000, "best": 4000}
+"""Training steps of each quality."""
+
+NOISE_SCALE = 0.25
+"""Standard deviation of the noise in what the network sees."""
+
+SMALLEST = 32
+"""Planes with a shorter edge at working resolution are left to the DCT filter."""
+
+_LARGEST_D = 4
+_INDEPENDENT = 0.04
+_TILE = 512
+
+
+@dataclass
+class Unit:
+    """What was learnt about one channel (or one plane).
+
+    Attributes
+    ----------
+    noise : Noise
+        Noise of the image as it is.
+    d : int
+        Working resolution in pixels; 1 for noise that is independent from pixel to pixel.
+    working : Noise
+        Noise at working resolution.
+    centre : float
+        Stabilised value that the network sees as 0.
+    weight : float
+        Share of the network in the result; 0 where none was trained.
+    network : Denoiser or None
+        The network.
+    """
+
+    noise: Noise
+    d: int
+    working: Noise
+    centre: float = 0.0
+    weight: float = 0.0
+    network: Denoiser | None = None
+
+    def as_settings(self) -> dict[str, Any]:
+        """Give all but the network in types that JSON has."""
+        return {
+            "noise": self.noise.as_settings(),
+            "d": self.d,
+            "working": self.working.as_settings(),
+            "centre": self.centre,
+            "weight": self.weight,
+        }
+
+
+def prepare(planes: Sequence[np.ndarray], resolution: int = 0) -> Unit:
+    """Measure the noise and choose the working resolution.
+
+    Parameters
+    ----------
+    planes : sequence of numpy.ndarray
+        float32 (row, col), of one channel.
+    resolution : int
+        Working resolution; 0 chooses it.
+
+    Returns
+    -------
+    Unit
+        Without a network.
+    """
+    noise = calibrate(planes)
+    d = resolution or working_resolution(noise)
+    if d == 1:
+        return Unit(noise, 1, noise)
+    coarse = [smoothed(p, d)[::d, ::d] for p in planes]
+    return Unit(noise, d, calibrate(coarse))
+
+
+def working_resolution(noise: Noise) -> int:
+    """Distance in pixels at which the noise is next to independent."""
+    if noise.white:
+        return 1
+    correlation = noise.correlation(_LARGEST_D)
+    return next((d for d in range(2, _LARGEST_D) if correlation[d] < _INDEPENDENT), _LARGEST_D)
+
+
+def fit_unit(
+    planes: Sequence[np.ndarray],
+    *,
+    quality: str,
+    resolution: int,
+    seed: int,
+    device: torch.device,
+    label: str,
+) -> Unit:
+    """Measure the noise of the planes and train a network on them.
+
+    Parameters
+    ----------
+    planes : sequence of numpy.ndarray
+        float32 (row, col), all of one size and one channel.
+    quality : str
+        A key of :data:`STEPS`.
+    resolution : int
+        Working resolution; 0 chooses it.
+    seed : int
+        Seed of weights and draws.
+    device : torch.device
+        Where to train.
+    label : str
+        What to tell the user.
+
+    Returns
+    -------
+    Unit
+        With a network on `device`, unless the planes are too small for one.
+    """
+    unit = prepare(planes, resolution)
+    d = unit.d
+    if unit.working.floor == 0 or min(planes[0].shape) // d < SMALLEST:
+        return unit
+    stabiliser = Stabiliser.of(unit.working)
+    height, width = (n // d for n in planes[0].shape)
+    parts = []
+    for plane in planes:
+        coarse = smoothed(plane, d)
+        parts += [stabiliser.forward(coarse[p][:height, :width]) for p in phases(d)]
+    stack = torch.from_numpy(np.stack(parts))[:, None]
+    unit.centre = float(np.median(stack[:: max(1, len(parts) // 8), 0, ::2, ::2]))
+    stack = ((stack - unit.centre) * NOISE_SCALE).to(device)
+    network = Denoiser(seed=seed).to(device).to(memory_format=torch.channels_last)
+    steps = STEPS[quality] if d == 1 else STEPS[quality] // 2
+    patch, batch = (64, 8) if d == 1 else (32, 16)
+    objective = neighbour_objective(network, stack, patch=patch, batch=batch, seed=seed)
+    schedule = Schedule(
+        steps=steps,
+        learning_rate=3e-3,
+        betas=(0.9, 0.99),
+        warmup=20,
+        final_fraction=0.02,
+        ema=0.99,
+    )
+    unit.network = network
+    unit.weight = 0.6 if d == 1 else 0.35
+    train(network, objective, schedule, label=label, preview=lambda: _preview(unit, planes[0]))
+    return unit
+
+
+def restore(unit: Unit, plane: np.ndarray, device: torch.device) -> np.ndarray:
+    """Restore a plane.
+
+    Parameters
+    ----------
+    unit : Unit
+        What was learnt.
+    plane : numpy.ndarray
+        float32 (row, col).
+    device : torch.device
+        Where to compute.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (row, col), in the unit of the plane.
+    """
+    if unit.working.floor == 0:
+        return plane.copy()
+    coarse = smoothed(plane, unit.d)
+    stabiliser = Stabiliser.of(unit.working)
+    result = np.empty_like(plane)
+    for part in phases(unit.d):
+        if 0 in coarse[part].shape:
+            continue
+        noisy = torch.from_numpy(stabiliser.forward(coarse[part])).to(device)
+        strength = 1.0 if unit.d == 1 else 1.1
+        value = stabiliser.inverse(
+            dct_denoise(noisy, unit.working.spectrum, strength=strength).cpu().numpy()
+        )
+        if unit.network is not None:
+            learnt = stabiliser.inverse(_through_network(unit, noisy).cpu().numpy())
+            value = unit.weight * learnt + (1 - unit.weight) * value
+        result[part] = value
+    return centred(result, unit.d)
+
+
+def _through_network(unit: Unit, noisy: torch.Tensor, ensemble: bool = True) -> torch.Tensor:
+    """Result of the network for a stabilised plane (height, width)."""
+    network = unit.network
+    assert network is not None, "asked only where there is one"
+
+    def once(image: torch.Tensor) -> torch.Tensor:
+        with autocast(image.device):
+            return network(image.contiguous(memory_format=torch.channels_last)).float()
+
+    def work(tile: torch.Tensor) -> torch.Tensor:
+        return self_ensemble(once, tile[None])[0] if ensemble else once(tile[None])[0]
+
+    scaled = (noisy - unit.centre)[None] * NOISE_SCALE
+    result = by_tiles(work, scaled, tile=_TILE, margin=MARGIN, multiple=MULTIPLE, network=network)
+    return result[0] / NOISE_SCALE + unit.centre
+
+
+def _preview(unit: Unit, plane: np.ndarray) -> np.ndarray:
+    """What the network makes of the middle of the first plane at present."""
+    part = next(iter(phases(unit.d)))
+    coarse = smoothed(plane, unit.d)[part]
+    rows, cols = (slice(max(0, n // 2 - 256), n // 2 + 256) for n in coarse.shape)
+    stabiliser = Stabiliser.of(unit.working)
+    assert unit.network is not None, "asked only while it is trained"
+    device = next(unit.network.parameters()).device
+    noisy = torch.from_numpy(stabiliser.forward(coarse[rows, cols])).to(device)
+    return stabiliser.inverse(_through_network(unit, noisy, ensemble=False).cpu().numpy())

@@ -1,0 +1,320 @@
+"""``Zero-Shot Denoise...``: fit to an image, apply to it or to others of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+import zsfiji
+from zsfiji import progress
+from zsfiji.errors import UserError
+from zsfiji.images.axes import count, planes, size
+from zsfiji.images.metadata import require_finite
+from zsfiji.images.restored import Restored
+from zsfiji.learning.checkpoints import Model
+from zsfiji.learning.device import choose, with_fallback
+from zsfiji.physics.noise import Noise
+from zsfiji.services.denoise import verdict
+from zsfiji.services.denoise.network import Denoiser
+from zsfiji.services.denoise.pipeline import STEPS, Unit, fit_unit, restore
+
+METHOD = "denoise"
+"""Name of the method in its model files."""
+
+QUALITIES = tuple(STEPS)
+"""The choices of `quality`, the fastest first."""
+
+_TRAINING_PIXELS = 32 * 2**20
+
+
+def fit(
+    image: xr.DataArray,
+    *,
+    quality: str = "standard",
+    fit_per: str = "channel",
+    resolution: int = 0,
+    seed: int = 0,
+    device: str = "auto",
+) -> Model:
+    """Measure the noise of an image and train a network on it.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        Any of the axes t, pln, row, col, ch; any unit and scale.
+    quality : {"quick", "standard", "best"}
+        How long to train.
+    fit_per : {"channel", "plane"}
+        One model for each channel, shared by all slices and frames, or one for each plane.
+    resolution : int
+        Pixels that the noise spreads over, 1 to 4; 0 measures it.
+    seed : int
+        Seed of the initial weights and of all draws.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+
+    Returns
+    -------
+    Model
+        Noise calibration and weights.
+
+    Raises
+    ------
+    UserError
+        If the image or a setting does not serve.
+    Cancelled
+        If the user asked to stop.
+    """
+    _validate(image, quality, fit_per, resolution)
+    chosen = choose(device)
+    groups = _groups(image, fit_per)
+    settings: dict[str, Any] = {
+        "quality": quality,
+        "fit_per": fit_per,
+        "resolution": resolution,
+        "seed": seed,
+        "version": zsfiji.__version__,
+        "fitted_to": {
+            "title": str(image.attrs.get("title", "")),
+            "shape": [int(n) for n in image.shape],
+            "dims": [str(d) for d in image.dims],
+        },
+        "units": [],
+    }
+    tensors: dict[str, torch.Tensor] = {}
+    for number, positions in enumerate(groups):
+        with progress.part(number / len(groups), (number + 1) / len(groups)):
+            label = "Training" if len(groups) == 1 else f"Training {number + 1} of {len(groups)}"
+            progress.report(0, "Measuring the noise")
+            unit = _fit_group(image, positions, settings, chosen, label)
+        settings["units"].append(unit.as_settings())
+        if unit.network is not None:
+            for name, value in unit.network.state_dict().items():
+                tensors[f"{number}.{name}"] = value.detach().cpu().contiguous()
+    return Model(METHOD, settings, tensors)
+
+
+def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restored:
+    """Restore an image with a fitted model; nothing is fitted anew.
+
+    Parameters
+    ----------
+    model : Model
+        What :func:`fit` gave, for this image or one of the same kind: same detector, gain and
+        optics.
+    image : xarray.DataArray
+        With as many channels (or planes) as the model was fitted to.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+
+    Returns
+    -------
+    Restored
+        The image, 32-bit, in its own unit, with notes and figures.
+
+    Raises
+    ------
+    UserError
+        If the image does not serve or does not fit the model.
+    Cancelled
+        If the user asked to stop.
+    """
+    _validate_pixels(image)
+    chosen = choose(device)
+    per_plane = model.settings["fit_per"] == "plane"
+    units = _units(model, chosen)
+    expected = count(image) if per_plane else size(image, "ch")
+    if len(units) != expected:
+        raise UserError(
+            f"The model was fitted to {len(units)} {'planes' if per_plane else 'channels'} and the "
+            f"image has {expected}. Fit a model to this image, or choose one of its kind."
+        )
+    result = np.empty(image.shape, dtype=np.float32)
+    notes = _Notes()
+    total = count(image)
+    for number, position in enumerate(planes(image)):
+        progress.report(number / total, "Denoising")
+        with progress.part(number / total, (number + 1) / total):
+            index = number if per_plane else position.get("ch", 0)
+            unit = units[index]
+            noisy = _pixels(image, position)
+            restored = with_fallback(partial(restore, unit, noisy), chosen)
+        result[_place(image, position)] = restored
+        notes.add(unit, noisy, restored, (chr(0) if per_plane else str(index)))
+    progress.report(1, "Denoising")
+    return Restored(image.copy(data=result), notes.sentences(len(units)), notes.figures())
+
+
+class _Notes:
+    """Gathers what is to be said about the planes of an image."""
+
+    def __init__(self) -> None:
+        self.noise: dict[str, str] = {}
+        self.found: list[verdict.Residual] = []
+        self.verdicts: list[str] = []
+        self.others: dict[str, None] = {}
+        self.first: Unit | None = None
+        self.saturated = 0.0
+
+    def add(self, unit: Unit, noisy: np.ndarray, restored: np.ndarray, key: str) -> None:
+        """Take in one restored plane."""
+        self.first = self.first or unit
+        if unit.working.floor == 0:
+            self.others["No noise was found: the image is given back as it was."] = None
+            return
+        if key not in self.noise:
+            self.noise[key] = verdict.noise_found(unit.noise, noisy)
+        if unit.network is None:
+            self.others[
+                "The image is too small to train a network on; the DCT filter alone was used."
+            ] = None
+        if unit.noise.saturation is not None:
+            share = float(np.mean(noisy >= unit.noise.saturation))
+            self.saturated = max(self.saturated, share)
+        found = verdict.residual(unit.noise, noisy, restored)
+        if found is not None:
+            self.found.append(found)
+            said = verdict.judge(found)
+            if said:
+                self.verdicts.append(said)
+
+    def sentences(self, units: int) -> tuple[str, ...]:
+        """What was found, the weightiest first."""
+        said = list(self.verdicts[:1])
+        if said and len(self.verdicts) > 1:
+            said[0] += f" The same holds for {len(self.verdicts) - 1} other planes."
+        if self.saturated > 0:
+            said.append(
+                f"{100 * self.saturated:.2g} % of the pixels are saturated: their true brightness "
+                "is unknown and was not restored."
+            )
+        said += list(self.others)
+        noise = list(self.noise.items())
+        for key, text in noise[:4]:
+            named = len(noise) > 1 and key != chr(0)
+            said.append(f"Channel {int(key) + 1}: {text}" if named else text)
+        return tuple(said)
+
+    def figures(self) -> dict[str, float]:
+        """Give numbers for tables: of the first unit, residuals as means over the planes."""
+        unit = self.first
+        if unit is None:
+            return {}
+        figures = {
+            "noise_gain": unit.noise.gain,
+            "noise_offset": unit.noise.offset,
+            "noise_white": float(unit.noise.white),
+            "noise_correlation": float(unit.noise.correlation(1)[1]),
+            "working_resolution": float(unit.d),
+            "saturated": self.saturated,
+        }
+        if self.found:
+            figures |= {
+                "residual_variance": float(np.mean([f.variance for f in self.found])),
+                "residual_correlation": float(np.mean([f.correlation for f in self.found])),
+                "residual_excess": float(np.mean([f.excess for f in self.found])),
+            }
+        return figures
+
+
+def _fit_group(
+    image: xr.DataArray,
+    positions: list[dict[Hashable, int]],
+    settings: dict[str, Any],
+    device: torch.device,
+    label: str,
+) -> Unit:
+    """Fit one unit to the planes at `positions`, or to some of them, spread evenly."""
+    most = max(1, _TRAINING_PIXELS // (size(image, "row") * size(image, "col")))
+    chosen = positions[:: -(-len(positions) // most)]
+    stack = [_pixels(image, p) for p in chosen]
+    return with_fallback(
+        lambda d: fit_unit(
+            stack,
+            quality=settings["quality"],
+            resolution=settings["resolution"],
+            seed=settings["seed"],
+            device=d,
+            label=label,
+        ),
+        device,
+    )
+
+
+def _units(model: Model, device: torch.device) -> list[Unit]:
+    """Build the units of a model, networks on `device`."""
+    units = []
+    for number, stored in enumerate(model.settings["units"]):
+        unit = Unit(
+            noise=Noise.from_settings(stored["noise"]),
+            d=stored["d"],
+            working=Noise.from_settings(stored["working"]),
+            centre=stored["centre"],
+            weight=stored["weight"],
+        )
+        prefix = f"{number}."
+        weights = {
+            name[len(prefix) :]: value
+            for name, value in model.tensors.items()
+            if name.startswith(prefix)
+        }
+        if weights:
+            network = Denoiser()
+            try:
+                network.load_state_dict(weights)
+            except RuntimeError as error:
+                raise UserError("The model is damaged: its weights do not fit.") from error
+            unit.network = network.to(device).to(memory_format=torch.channels_last).eval()
+        units.append(unit)
+    return units
+
+
+def _groups(image: xr.DataArray, fit_per: str) -> list[list[dict[Hashable, int]]]:
+    """Positions of the planes that share a unit, in the order of the units."""
+    if fit_per == "plane":
+        return [[p] for p in planes(image)]
+    groups: list[list[dict[Hashable, int]]] = [[] for _ in range(size(image, "ch"))]
+    for position in planes(image):
+        groups[position.get("ch", 0)].append(position)
+    return groups
+
+
+def _pixels(image: xr.DataArray, position: dict[Hashable, int]) -> np.ndarray:
+    return np.ascontiguousarray(image.isel(position).data, dtype=np.float32)
+
+
+def _place(image: xr.DataArray, position: dict[Hashable, int]) -> tuple[Any, ...]:
+    return tuple(position.get(d, slice(None)) for d in image.dims)
+
+
+def _validate(image: xr.DataArray, quality: str, fit_per: str, resolution: int) -> None:
+    if quality not in QUALITIES:
+        raise UserError(f"There is no quality '{quality}'. Choose one of {', '.join(QUALITIES)}.")
+    if fit_per not in ("channel", "plane"):
+        raise UserError(f"There is no '{fit_per}' to fit per. Choose channel or plane.")
+    if resolution not in range(5):
+        raise UserError(f"The noise correlation is {resolution}; it has to be 0 (measure) to 4.")
+    _validate_pixels(image)
+    values = image.data
+    if values.min() == values.max():
+        raise UserError(
+            "All pixels of the image have the same value, so there is nothing to denoise. "
+            "Choose another image or region."
+        )
+
+
+def _validate_pixels(image: xr.DataArray) -> None:
+    if image.size == 0:
+        raise UserError("The image is empty. Open another one.")
+    height, width = size(image, "row"), size(image, "col")
+    if min(height, width) < 2:
+        raise UserError(
+            f"The image is {width} x {height} pixels. Denoising needs at least 2 x 2: "
+            "choose a larger image or region."
+        )
+    require_finite(image)

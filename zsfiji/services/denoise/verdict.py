@@ -1,0 +1,91 @@
+"""What is honestly to be said about a result: the noise found, and what the residual shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from zsfiji.physics.noise import Noise
+
+LAGS = 3
+_SLACK = 0.12
+_MOST_PIXELS = 1024
+
+
+@dataclass(frozen=True)
+class Residual:
+    """What was taken out of a plane, in standard deviations of the fitted noise.
+
+    Attributes
+    ----------
+    variance : float
+        Its mean square; about 1 when just the noise was taken out.
+    correlation : float
+        Correlation at one pixel's distance, mean of rows and columns.
+    excess : float
+        That, less what the fitted noise has there: structure in the residual where it is high.
+    """
+
+    variance: float
+    correlation: float
+    excess: float
+
+
+def residual(noise: Noise, noisy: np.ndarray, restored: np.ndarray) -> Residual | None:
+    """Describe the residual of a plane.
+
+    Parameters
+    ----------
+    noise : Noise
+        The noise of the plane.
+    noisy, restored : numpy.ndarray
+        Shape (row, col), in the unit of the image.
+
+    Returns
+    -------
+    Residual or None
+        None where nothing was taken out. Big planes are judged by their middle.
+    """
+    middle = tuple(
+        slice(max(0, (n - _MOST_PIXELS) // 2), (n + _MOST_PIXELS) // 2) for n in noisy.shape
+    )
+    noisy, restored = noisy[middle], restored[middle]
+    taken = (noisy - restored) / np.sqrt(noise.variance(restored))
+    if noise.saturation is not None:
+        taken = np.where(noisy >= noise.saturation, 0.0, taken)
+    square = float(np.mean(taken**2))
+    if square == 0:
+        return None
+    pairs = [taken[1:] * taken[:-1], taken[:, 1:] * taken[:, :-1]]
+    correlation = float(np.mean([p.mean() for p in pairs if p.size])) / square
+    return Residual(square, correlation, correlation - float(noise.correlation(1)[1]))
+
+
+def judge(found: Residual) -> str | None:
+    """Say what a residual means for the user, if anything."""
+    if found.excess > _SLACK and found.variance > 1:
+        return (
+            "Over-smoothed: what was taken out has structure "
+            f"(neighbouring pixels correlate by {found.correlation:.2f})."
+        )
+    if found.variance < 0.6:
+        return f"Noise left: only {100 * found.variance:.0f} % of the noise found was taken out."
+    return None
+
+
+def noise_found(noise: Noise, plane: np.ndarray) -> str:
+    """Say in a sentence how much noise there is."""
+    low, high = (float(v) for v in np.quantile(plane, (0.5, 0.99)))
+    read = float(np.sqrt(noise.variance(low)))
+    text = f"Noise: standard deviation {read:.3g} at the median brightness"
+    if noise.gain > 0:
+        text += f", growing by a variance of {noise.gain:.3g} for each unit of brightness"
+        text += f" ({float(np.sqrt(noise.variance(high))):.3g} at the brightest hundredth)"
+    else:
+        text += ", the same at every brightness"
+    if noise.white:
+        return text + "; independent from pixel to pixel."
+    correlation = noise.correlation(LAGS)
+    reach = int(np.argmax(correlation < 0.1)) if (correlation < 0.1).any() else LAGS
+    return text + f"; correlated over {reach} pixels ({correlation[1]:.2f} at one pixel)."
