@@ -68,7 +68,7 @@ def find(*, windowed: bool, fiji: Path | None = None) -> tuple[Java, tuple[str, 
     UserError
         If none serves.
     """
-    reasons = []
+    reasons: list[str] = []
     for home, source in _places(fiji):
         reason, java = _judge(home, source, windowed)
         if java is not None:

@@ -104,6 +104,11 @@ def crop_to_roi(image: xr.DataArray) -> xr.DataArray:
     region = image.isel(row=slice(top, bottom), col=slice(left, right))
     gone = ("roi", "overlay") if region.shape != image.shape else ("roi",)
     region.attrs = {k: v for k, v in image.attrs.items() if k not in gone}
+    for dim in ("row", "col"):
+        # Coordinates that count from zero have no origin that anybody has set; as in ImageJ the
+        # region counts from zero too. With an origin, each pixel keeps its place.
+        if dim in image.coords and image.coords[dim].size and image.coords[dim][0] == 0:
+            region = region.assign_coords({dim: image.coords[dim][: region.sizes[dim]].data})
     return region
 
 
