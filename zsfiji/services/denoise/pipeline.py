@@ -14,11 +14,11 @@ from zsfiji.learning.device import autocast
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.learning.tiling import by_tiles
 from zsfiji.physics.noise import Noise, calibrate
+from zsfiji.physics.phases import centred, phases, smoothed
+from zsfiji.physics.shrinkage import dct_denoise
 from zsfiji.physics.transform import Stabiliser
-from zsfiji.services.denoise.dct import dct_denoise
 from zsfiji.services.denoise.network import MARGIN, MULTIPLE, Denoiser
 from zsfiji.services.denoise.objective import neighbour_objective
-from zsfiji.services.denoise.phases import centred, phases, smoothed
 
 STEPS = {"quick": 200, "standard": 1000, "best": 4000}
 """Training steps of each quality."""

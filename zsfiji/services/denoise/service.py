@@ -18,8 +18,8 @@ from zsfiji.images.metadata import require_finite
 from zsfiji.images.restored import Restored
 from zsfiji.learning.checkpoints import Model
 from zsfiji.learning.device import choose, with_fallback
+from zsfiji.physics import residual as verdict
 from zsfiji.physics.noise import Noise
-from zsfiji.services.denoise import verdict
 from zsfiji.services.denoise.network import Denoiser
 from zsfiji.services.denoise.pipeline import STEPS, Unit, fit_unit, restore
 
