@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from functools import partial
 from typing import Any
 
@@ -13,8 +12,8 @@ import xarray as xr
 import zsfiji
 from zsfiji import progress
 from zsfiji.errors import UserError
+from zsfiji.images import restoring
 from zsfiji.images.axes import count, planes, size
-from zsfiji.images.metadata import require_finite
 from zsfiji.images.restored import Restored
 from zsfiji.learning.checkpoints import Model
 from zsfiji.learning.device import choose, with_fallback
@@ -70,20 +69,16 @@ def fit(
     Cancelled
         If the user asked to stop.
     """
-    _validate(image, quality, fit_per, resolution)
+    _validate(image, quality, resolution)
     chosen = choose(device)
-    groups = _groups(image, fit_per)
+    groups = restoring.groups(image, fit_per)
     settings: dict[str, Any] = {
         "quality": quality,
         "fit_per": fit_per,
         "resolution": resolution,
         "seed": seed,
         "version": zsfiji.__version__,
-        "fitted_to": {
-            "title": str(image.attrs.get("title", "")),
-            "shape": [int(n) for n in image.shape],
-            "dims": [str(d) for d in image.dims],
-        },
+        "fitted_to": restoring.described(image),
         "units": [],
     }
     tensors: dict[str, torch.Tensor] = {}
@@ -124,7 +119,7 @@ def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restore
     Cancelled
         If the user asked to stop.
     """
-    _validate_pixels(image)
+    restoring.require_pixels(image)
     chosen = choose(device)
     per_plane = model.settings["fit_per"] == "plane"
     units = _units(model, chosen)
@@ -142,9 +137,9 @@ def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restore
         with progress.part(number / total, (number + 1) / total):
             index = number if per_plane else position.get("ch", 0)
             unit = units[index]
-            noisy = _pixels(image, position)
+            noisy = restoring.pixels_of(image, position)
             restored = with_fallback(partial(restore, unit, noisy), chosen)
-        result[_place(image, position)] = restored
+        result[restoring.place(image, position)] = restored
         notes.add(unit, noisy, restored, (chr(0) if per_plane else str(index)))
     progress.report(1, "Denoising")
     return Restored(image.copy(data=result), notes.sentences(len(units)), notes.figures())
@@ -224,15 +219,14 @@ class _Notes:
 
 def _fit_group(
     image: xr.DataArray,
-    positions: list[dict[Hashable, int]],
+    positions: list[restoring.Position],
     settings: dict[str, Any],
     device: torch.device,
     label: str,
 ) -> Unit:
     """Fit one unit to the planes at `positions`, or to some of them, spread evenly."""
-    most = max(1, _TRAINING_PIXELS // (size(image, "row") * size(image, "col")))
-    chosen = positions[:: -(-len(positions) // most)]
-    stack = [_pixels(image, p) for p in chosen]
+    chosen = restoring.spread(positions, image, _TRAINING_PIXELS)
+    stack = [restoring.pixels_of(image, p) for p in chosen]
     return with_fallback(
         lambda d: fit_unit(
             stack,
@@ -274,47 +268,10 @@ def _units(model: Model, device: torch.device) -> list[Unit]:
     return units
 
 
-def _groups(image: xr.DataArray, fit_per: str) -> list[list[dict[Hashable, int]]]:
-    """Positions of the planes that share a unit, in the order of the units."""
-    if fit_per == "plane":
-        return [[p] for p in planes(image)]
-    groups: list[list[dict[Hashable, int]]] = [[] for _ in range(size(image, "ch"))]
-    for position in planes(image):
-        groups[position.get("ch", 0)].append(position)
-    return groups
-
-
-def _pixels(image: xr.DataArray, position: dict[Hashable, int]) -> np.ndarray:
-    return np.ascontiguousarray(image.isel(position).data, dtype=np.float32)
-
-
-def _place(image: xr.DataArray, position: dict[Hashable, int]) -> tuple[Any, ...]:
-    return tuple(position.get(d, slice(None)) for d in image.dims)
-
-
-def _validate(image: xr.DataArray, quality: str, fit_per: str, resolution: int) -> None:
+def _validate(image: xr.DataArray, quality: str, resolution: int) -> None:
     if quality not in QUALITIES:
         raise UserError(f"There is no quality '{quality}'. Choose one of {', '.join(QUALITIES)}.")
-    if fit_per not in ("channel", "plane"):
-        raise UserError(f"There is no '{fit_per}' to fit per. Choose channel or plane.")
     if resolution not in range(5):
         raise UserError(f"The noise correlation is {resolution}; it has to be 0 (measure) to 4.")
-    _validate_pixels(image)
-    values = image.data
-    if values.min() == values.max():
-        raise UserError(
-            "All pixels of the image have the same value, so there is nothing to denoise. "
-            "Choose another image or region."
-        )
-
-
-def _validate_pixels(image: xr.DataArray) -> None:
-    if image.size == 0:
-        raise UserError("The image is empty. Open another one.")
-    height, width = size(image, "row"), size(image, "col")
-    if min(height, width) < 2:
-        raise UserError(
-            f"The image is {width} x {height} pixels. Denoising needs at least 2 x 2: "
-            "choose a larger image or region."
-        )
-    require_finite(image)
+    restoring.require_pixels(image)
+    restoring.require_contrast(image)
