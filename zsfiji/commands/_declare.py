@@ -124,6 +124,8 @@ class Command:
         In the order of the dialog.
     function : callable
         Takes the image and the validated values, gives an Outcome.
+    suffix : str
+        Put behind the title of the image to name the result, as "denoised".
     """
 
     name: str
@@ -134,6 +136,7 @@ class Command:
     parameters: tuple[Parameter, ...]
     function: Callable[..., Outcome]
     model: type[BaseModel]
+    suffix: str
 
     def parameter(self, key: str) -> Parameter:
         """The parameter `key`; a UserError lists the known ones."""
@@ -185,13 +188,13 @@ class PublicFunction(Protocol[P]):
 
 
 def command(
-    *, label: str, menu: str = "Plugins>Zero-Shot"
+    *, label: str, suffix: str, menu: str = "Plugins>Zero-Shot"
 ) -> Callable[[Callable[Concatenate[xr.DataArray, P], Outcome]], PublicFunction[P]]:
     """Declare the decorated function to be a command.
 
     Parameters
     ----------
-    label, menu : str
+    label, suffix, menu : str
         See :class:`Command`.
 
     Returns
@@ -202,7 +205,7 @@ def command(
     """
 
     def declare(function: Callable[Concatenate[xr.DataArray, P], Outcome]) -> PublicFunction[P]:
-        declared = _read(function, label, menu)
+        declared = _read(function, label, menu, suffix)
 
         def public(image: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:
             from zsfiji.commands._run import run_on_array
@@ -219,7 +222,7 @@ def command(
     return declare
 
 
-def _read(function: Callable[..., Outcome], label: str, menu: str) -> Command:
+def _read(function: Callable[..., Outcome], label: str, menu: str, suffix: str) -> Command:
     parameters = []
     fields: dict[str, Any] = {}
     hints = typing.get_type_hints(
@@ -245,6 +248,7 @@ def _read(function: Callable[..., Outcome], label: str, menu: str) -> Command:
         tuple(parameters),
         function,
         model,
+        suffix,
     )
 
 

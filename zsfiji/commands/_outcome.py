@@ -25,3 +25,11 @@ class Outcome:
     images: tuple[xr.DataArray, ...]
     notes: tuple[str, ...] = ()
     figures: dict[str, float] = field(default_factory=dict)
+
+
+def result_title(title: str, suffix: str) -> str:
+    """Name of a result: "cells.tif" and "denoised" make "cells-denoised"."""
+    stem, dot, ending = title.rpartition(".")
+    if dot and stem and 2 <= len(ending) <= 4 and ending.isalnum():
+        title = stem
+    return f"{title}-{suffix}"

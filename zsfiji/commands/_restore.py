@@ -10,9 +10,8 @@ import numpy as np
 import xarray as xr
 
 from zsfiji import progress
-from zsfiji.commands._outcome import Outcome
+from zsfiji.commands._outcome import Outcome, result_title
 from zsfiji.commands._queue import turn
-from zsfiji.errors import UserError
 from zsfiji.images import metadata
 from zsfiji.images.files import require_writable
 
@@ -90,7 +89,7 @@ def restore(
     result = metadata.carry(
         image,
         _with_depth(pixels, image, bit_depth),
-        title=_title(image, suffix),
+        title=result_title(str(image.attrs.get("title") or "image"), suffix),
         properties=properties,
     )
     if bit_depth == "32-bit":
@@ -120,13 +119,3 @@ def _with_depth(pixels: xr.DataArray, source: xr.DataArray, depth: str) -> np.nd
     limits = np.iinfo(source.dtype)
     # Rounded, not truncated: truncation darkens an image by half a grey level.
     return np.clip(np.rint(pixels.data), limits.min, limits.max).astype(source.dtype)
-
-
-def _title(image: xr.DataArray, suffix: str) -> str:
-    title = str(image.attrs.get("title") or "image")
-    stem, dot, ending = title.rpartition(".")
-    if dot and stem and 2 <= len(ending) <= 4 and ending.isalnum():
-        title = stem
-    if not title:
-        raise UserError("The image has no title.")
-    return f"{title}-{suffix}"

@@ -35,7 +35,7 @@ Resolution = Annotated[
 ]
 
 
-@command(label="Zero-Shot Denoise...")
+@command(label="Zero-Shot Denoise...", suffix="denoised")
 def denoise(
     image: xr.DataArray,
     *,
@@ -61,7 +61,7 @@ def denoise(
     return restore(
         service,
         image,
-        suffix="denoised",
+        suffix=denoise.command.suffix,
         settings={"quality": quality, "fit_per": fit_per, "resolution": resolution},
         seed=seed,
         device=device,

@@ -1,0 +1,48 @@
+"""The calibration that an OME-TIFF states in its XML."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+_UNITS = {"µm": "micron", "s": "sec"}
+_ATTRIBUTES = {
+    "col": ("PhysicalSizeX", "PhysicalSizeXUnit", "µm"),
+    "row": ("PhysicalSizeY", "PhysicalSizeYUnit", "µm"),
+    "pln": ("PhysicalSizeZ", "PhysicalSizeZUnit", "µm"),
+    "t": ("TimeIncrement", "TimeIncrementUnit", "s"),
+}
+
+
+def calibration(xml: str) -> tuple[dict[str, float], dict[str, str]]:
+    """Pixel spacings of the first image of an OME document, and their units.
+
+    Parameters
+    ----------
+    xml : str
+        The document.
+
+    Returns
+    -------
+    steps, units : dict
+        Axis -> spacing and axis -> unit, for the axes that the document calibrates. Both are empty
+        when the XML cannot be read, which is no reason to refuse the pixels.
+    """
+    try:
+        root = ElementTree.fromstring(xml)
+    except ElementTree.ParseError:
+        return {}, {}
+    pixels = next((node for node in root.iter() if node.tag.endswith("}Pixels")), None)
+    steps: dict[str, float] = {}
+    units: dict[str, str] = {}
+    if pixels is None:
+        return steps, units
+    for dim, (key, unit_key, default) in _ATTRIBUTES.items():
+        try:
+            step = float(pixels.get(key, ""))
+        except ValueError:
+            continue
+        if step > 0:
+            unit = pixels.get(unit_key, default)
+            steps[dim] = step
+            units[dim] = _UNITS.get(unit, unit)
+    return steps, units

@@ -1,0 +1,509 @@
+"""Images in files: ImageJ's TIFF with all that it knows, OME-TIFF, plain TIFF, and pictures.
+
+What is written is ImageJ's own format: a hyperstack whose calibration, LUTs, display ranges, slice
+labels, Info, properties, selection and overlay ImageJ finds again. Stacks of more than 4 GB are
+written as ImageJ writes them, as one block of pixels behind one header.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import tifffile
+import xarray as xr
+
+from zsfiji.errors import UserError
+from zsfiji.images._ome import calibration
+from zsfiji.images.axes import STACK_DIMS, as_image, pixel_size, size
+from zsfiji.images.files import replacing
+
+_log = logging.getLogger(__name__)
+
+TIFF_ENDINGS = (".tif", ".tiff", ".lsm", ".stk", ".btf", ".tf8")
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+ENDINGS = TIFF_ENDINGS + PICTURE_ENDINGS
+"""File name endings that :func:`read` takes for images when it looks through a folder."""
+
+# tifffile's letters for the axes; those of unknown meaning are slices, as ImageJ reads them.
+_AXES = {"T": "t", "Z": "pln", "C": "ch", "Y": "row", "X": "col", "I": "pln", "Q": "pln"}
+_STRAIGHT_LINE, _UNCALIBRATED = 0, 20
+_INCH, _CENTIMETRE = 2, 3
+_MINISWHITE = 0
+_COLOR_MAP_TAG = 320
+_ROI_RECTANGLE = 1
+_SHARE_OF_MEMORY = 0.8
+_DPI_IS_NO_SCALE = (72, 96, 150, 300, 600)
+
+
+def read(path: str | os.PathLike[str]) -> xr.DataArray:
+    """Read an image.
+
+    Parameters
+    ----------
+    path : path_like
+        A TIFF (of ImageJ, OME, or plain, also with several pages), or a PNG, JPEG, BMP or GIF
+        picture. Of a file with several images the first is taken, and the logger says so.
+
+    Returns
+    -------
+    xarray.DataArray
+        The image, with the metadata of :mod:`zsfiji.images.metadata` that the file has. Axes of
+        length 1 are left out. Pixels whose values are calibrated by a straight line are given as
+        the calibrated values, which ImageJ shows under the cursor. An alpha channel is dropped.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, damaged, no image, or too big for the memory.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder. Name an image in it.")
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if not start:
+        raise UserError(f"{path} is empty: it holds no image.")
+    try:
+        image = _read_tiff(path) if start[:2] in (b"II", b"MM") else _read_picture(path)
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        # The libraries raise everything from struct.error to their own kinds on broken files.
+        raise UserError(
+            f"{path} cannot be read as an image: it is damaged, incomplete or in a format that "
+            f"zsfiji does not know ({str(error) or type(error).__name__:.120}). If ImageJ opens "
+            "it, save it there as TIFF."
+        ) from error
+    image.attrs["title"] = path.name
+    image.attrs["path"] = str(path)
+    return image
+
+
+def write(image: xr.DataArray, path: str | os.PathLike[str]) -> None:
+    """Write an image as ImageJ's TIFF, whole or not at all.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The image; pixels that ImageJ does not have become 32-bit floats.
+    path : path_like
+        The file; an existing one is replaced, unless the image came from it.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be written, or is the one that the image was read from.
+    """
+    path = Path(path)
+    image = as_image(image)
+    source = image.attrs.get("path")
+    if source and path.exists() and Path(source).exists() and path.samefile(source):
+        raise UserError(f"{path} is the image itself. Choose another name for the result.")
+    rgb = bool(image.attrs.get("rgb")) and size(image, "ch") == 3 and image.dtype == np.uint8
+    order = ("t", "pln", "row", "col", "ch") if rgb else ("t", "pln", "ch", "row", "col")
+    pixels = image.transpose(*(d for d in order if d in image.dims)).data
+    letters = {"t": "T", "pln": "Z", "ch": "S" if rgb else "C", "row": "Y", "col": "X"}
+    extra = []
+    lut = _single_lut(image, rgb)
+    if lut is not None:
+        # ImageJ keeps the LUT of an image without channels in the palette of the TIFF.
+        palette = (lut.T.astype(np.uint16) * 257).ravel()
+        extra.append((_COLOR_MAP_TAG, "H", palette.size, palette.tolist(), True))
+    with replacing(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            pixels,
+            imagej=True,
+            photometric="rgb" if rgb else "minisblack",
+            resolution=(1 / _step(image, "col"), 1 / _step(image, "row")),
+            extratags=extra,
+            metadata={
+                "axes": "".join(letters[d] for d in order if d in image.dims),
+                **_description(image, rgb),
+                **_binary(image, rgb),
+            },
+        )
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def _read_tiff(path: Path) -> xr.DataArray:
+    with tifffile.TiffFile(path) as file:
+        if not file.series:
+            raise UserError(f"{path} holds no image.")
+        series = file.series[0]
+        if len(file.series) > 1 and not file.is_lsm:
+            _log.warning("%s holds %d images; the first is taken.", path.name, len(file.series))
+        _require_memory(path, math.prod(series.shape) * np.dtype(series.dtype).itemsize)
+        page = series.keyframe
+        image = _labelled(path, series.asarray(), series.axes)
+        rgb = image.attrs.get("rgb", False)
+        if file.is_imagej:
+            _read_imagej(image, file.imagej_metadata or {}, page, rgb)
+        elif file.is_ome:
+            _set_axes(image, *calibration(file.ome_metadata or ""))
+        else:
+            _read_plain(image, page)
+        if not rgb:
+            image = _read_palette(image, page)
+    image = image.squeeze([d for d in STACK_DIMS if size(image, d) == 1 and d in image.dims])
+    return image.drop_vars([d for d in STACK_DIMS if d not in image.dims and d in image.coords])
+
+
+def _require_memory(path: Path, needed: int) -> None:
+    free = psutil.virtual_memory().available
+    if needed > _SHARE_OF_MEMORY * free:
+        raise UserError(
+            f"{path} needs {needed / 2**30:.1f} GB and {free / 2**30:.1f} GB of memory are free. "
+            "Split it into substacks first, for example in ImageJ with Image > Stacks > Tools > "
+            "Make Substack..."
+        )
+
+
+def _labelled(path: Path, pixels: np.ndarray, axes: str) -> xr.DataArray:
+    """Name the axes of what tifffile gives, and make one axis of several unknown ones."""
+    samples = axes.find("S")
+    rgb = False
+    if samples >= 0:
+        pixels = np.moveaxis(pixels, samples, -1)
+        axes = axes.replace("S", "") + "S"
+        colours = 3 if pixels.shape[-1] >= 3 else 1
+        if pixels.shape[-1] in (2, 4):
+            pixels = pixels[..., :colours]
+        if "C" in axes and pixels.shape[-1] > 1:
+            raise UserError(
+                f"{path} is a colour (RGB) stack with channels of its own. Make its channels "
+                "slices in ImageJ (Image > Hyperstacks > Re-order Hyperstack...)."
+            )
+        rgb = pixels.shape[-1] == 3 and pixels.dtype == np.uint8
+        if pixels.shape[-1] == 1:
+            pixels, axes = pixels[..., 0], axes[:-1]
+        else:
+            axes = axes[:-1] + "C"
+    if axes[-3:-1] == "YX":
+        stack, plane = axes[:-3], axes[-3:]
+    elif axes[-2:] == "YX":
+        stack, plane = axes[:-2], axes[-2:]
+    else:
+        raise UserError(f"{path} holds no image: its axes are {axes}.")
+    # Lay a second axis of slices, or an axis of phases, angles or wavelengths, over the slices.
+    named = [_AXES.get(letter, "pln") for letter in stack]
+    dims: list[str] = []
+    shape: list[int] = []
+    for dim, length in zip(named, pixels.shape, strict=False):
+        if dims and dims[-1] == dim:
+            shape[-1] *= length
+        elif dim in dims:
+            raise UserError(
+                f"{path} has the axes {axes}, which ImageJ's slices, frames and channels cannot "
+                "hold. Split it first."
+            )
+        else:
+            dims.append(dim)
+            shape.append(length)
+    pixels = pixels.reshape(*shape, *pixels.shape[len(stack) :])
+    if pixels.dtype == bool:
+        pixels = pixels.astype(np.uint8) * np.uint8(255)
+    return as_image(
+        pixels, dims + [_AXES[letter] for letter in plane], {"rgb": True} if rgb else None
+    )
+
+
+def _read_imagej(image: xr.DataArray, meta: dict[str, Any], page: Any, rgb: bool) -> None:
+    known = image.attrs
+    if "Info" in meta:
+        known["info"] = str(meta["Info"])
+    properties = dict(meta.get("Properties") or {})
+    labels = meta.get("Labels")
+    if isinstance(labels, str):
+        labels = [labels]
+    if "Slice_Label" in properties:
+        labels = [properties.pop("Slice_Label")]
+    if labels and any(labels):
+        known["slice_labels"] = [label or None for label in labels]
+    if properties:
+        known["properties"] = properties
+    if "vunit" in meta and meta["vunit"] != "Gray Value":
+        known["value_unit"] = _unescaped(meta["vunit"])
+    overlays = meta.get("Overlays")
+    if overlays:
+        known["overlay"] = [overlays] if isinstance(overlays, bytes) else list(overlays)
+    box = _rectangle(meta.get("ROI"))
+    if box:
+        known["roi"] = box
+    _read_imagej_axes(image, meta, page)
+    channels = size(image, "ch")
+    if rgb:
+        return
+    if channels > 1:
+        known["mode"] = str(meta.get("mode", "composite"))
+    luts = meta.get("LUTs")
+    if luts is not None:
+        luts = [luts] if isinstance(luts, np.ndarray) else list(luts)
+        if len(luts) == channels:
+            known["luts"] = [np.array(lut).T for lut in luts]
+    ranges = meta.get("Ranges") or ()
+    if channels == 1 and "min" in meta and "max" in meta:
+        ranges = (meta["min"], meta["max"])
+    scale = _value_scale(meta)
+    if len(ranges) == 2 * channels:
+        low_high = zip(ranges[::2], ranges[1::2], strict=True)
+        offset, gain = scale or (0.0, 1.0)
+        known["display_ranges"] = [
+            (offset + gain * low, offset + gain * high) for low, high in low_high
+        ]
+    if scale is not None:
+        image.data = (scale[0] + scale[1] * image.data.astype(np.float64)).astype(np.float32)
+
+
+def _value_scale(meta: dict[str, Any]) -> tuple[float, float] | None:
+    """Offset and gain of a value calibration, None without one."""
+    function = int(meta.get("cf", _UNCALIBRATED))
+    if function == _UNCALIBRATED:
+        return None
+    if function != _STRAIGHT_LINE:
+        raise UserError(
+            "The pixel values of the image are calibrated by a curve. Convert it to 32 bit in "
+            "ImageJ (Image > Type > 32-bit) and save it again."
+        )
+    return float(meta.get("c0", 0.0)), float(meta.get("c1", 1.0))
+
+
+def _read_imagej_axes(image: xr.DataArray, meta: dict[str, Any], page: Any) -> None:
+    unit = _unescaped(meta.get("unit", "pixel"))
+    units = {
+        "col": unit,
+        "row": _unescaped(meta.get("yunit", unit)),
+        "pln": _unescaped(meta.get("zunit", unit)),
+    }
+    units = {dim: name for dim, name in units.items() if name not in ("pixel", "pixels", "")}
+    steps = {"col": 1.0, "row": 1.0, "pln": float(meta.get("spacing", 1.0))}
+    for dim, density in zip(("col", "row"), page.get_resolution(1), strict=True):
+        if density > 0:
+            steps[dim] = 1 / float(density)
+    origins = {"col": "xorigin", "row": "yorigin", "pln": "zorigin"}
+    places = {dim: float(meta.get(key, 0.0)) for dim, key in origins.items()}
+    interval = float(meta.get("finterval", 0.0)) or (
+        1 / float(meta["fps"]) if float(meta.get("fps", 0.0)) > 0 else 0.0
+    )
+    if interval > 0:
+        steps["t"] = interval
+        units["t"] = _unescaped(meta.get("tunit", "sec"))
+    _set_axes(image, steps, units, places)
+
+
+def _set_axes(
+    image: xr.DataArray,
+    steps: dict[str, float],
+    units: dict[str, str],
+    origins: dict[str, float] | None = None,
+) -> None:
+    """Put a calibration into an image.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        Changed in place.
+    steps : dict
+        Axis -> spacing of its pixels.
+    units : dict
+        Axis -> unit of the spacing.
+    origins : dict, optional
+        Axis -> pixel whose coordinate is 0.
+    """
+    spacing = {}
+    for dim in ("t", "pln", "row", "col"):
+        step, origin = steps.get(dim, 1.0), (origins or {}).get(dim, 0.0)
+        if dim in image.dims:
+            image.coords[dim] = (np.arange(image.sizes[dim]) - origin) * step
+        if size(image, dim) == 1 and (step != 1 or dim in units):
+            spacing[dim] = step
+    if units:
+        image.attrs["units"] = units
+    if spacing:
+        image.attrs["spacing"] = spacing
+
+
+def _unescaped(text: Any) -> str:
+    # ImageJ writes what is not ASCII as \u00B5.
+    return re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m.group(1), 16)), str(text)).strip()
+
+
+def _escaped(text: str) -> str:
+    text = " ".join(text.split())
+    return "".join(c if ord(c) < 128 else f"\\u{ord(c):04X}" for c in text if ord(c) < 0x10000)
+
+
+def _read_plain(image: xr.DataArray, page: Any) -> None:
+    """The resolution of a TIFF, unless it is that of a screen or a printer."""
+    unit = int(page.resolutionunit)
+    if unit not in (_INCH, _CENTIMETRE):
+        return
+    density = dict(zip(("col", "row"), map(float, page.get_resolution(unit)), strict=True))
+    if unit == _INCH and density["col"] in _DPI_IS_NO_SCALE:
+        return
+    steps = {dim: 1 / value for dim, value in density.items() if value > 0 and value != 1}
+    name = "inch" if unit == _INCH else "cm"
+    _set_axes(image, steps, dict.fromkeys(steps, name))
+
+
+def _read_palette(image: xr.DataArray, page: Any) -> xr.DataArray:
+    colours = getattr(page, "colormap", None)
+    if colours is not None and "luts" not in image.attrs and colours.shape == (3, 256):
+        lut = (colours >> 8).astype(np.uint8).T
+        if (lut != np.arange(256)[:, None]).any():
+            image.attrs["luts"] = [lut] * size(image, "ch")
+    elif int(page.photometric) == _MINISWHITE:
+        # Bright pixels are low values; ImageJ shows such an image with an inverting LUT.
+        image.attrs["luts"] = [np.repeat(np.arange(256, dtype=np.uint8)[::-1, None], 3, 1)]
+    return image
+
+
+def _read_picture(path: Path) -> xr.DataArray:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        count = getattr(picture, "n_frames", 1)
+        if count > 1:
+            _log.warning("%s holds %d pictures; the first is taken.", path.name, count)
+        if picture.mode in ("P", "RGBA", "CMYK", "YCbCr", "HSV", "LAB"):
+            pixels = np.array(picture.convert("RGB"))
+        elif picture.mode in ("LA", "1"):
+            pixels = np.array(picture.convert("L"))
+        else:
+            pixels = np.array(picture)
+    if pixels.dtype == np.int32 and pixels.min() >= 0 and pixels.max() < 2**16:
+        # The 16-bit greys of a PNG come as 32-bit integers from some versions.
+        pixels = pixels.astype(np.uint16)
+    if pixels.ndim == 3:
+        return as_image(pixels, ("row", "col", "ch"), {"rgb": True})
+    return as_image(pixels, ("row", "col"))
+
+
+def _rectangle(data: bytes | None) -> tuple[int, int, int, int] | None:
+    """Bounds of a rectangular selection as ImageJ encodes it; other kinds are no region."""
+    if not data or len(data) < 16 or data[:4] != b"Iout" or data[6] != _ROI_RECTANGLE:
+        return None
+    top, left, bottom, right = np.frombuffer(data, ">i2", 4, 8).astype(int)
+    if right <= left or bottom <= top:
+        return None
+    return int(left), int(top), int(right - left), int(bottom - top)
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+def _single_lut(image: xr.DataArray, rgb: bool) -> np.ndarray | None:
+    luts = image.attrs.get("luts") or []
+    if rgb or size(image, "ch") > 1 or len(luts) != 1:
+        return None
+    return np.asarray(luts[0], np.uint8)
+
+
+def _step(image: xr.DataArray, dim: str) -> float:
+    step = abs(pixel_size(image, dim))
+    return step if step > 0 and math.isfinite(step) else 1.0
+
+
+def _origin(image: xr.DataArray, dim: str) -> float:
+    """The pixel whose coordinate is 0."""
+    if dim not in image.coords or not image.coords[dim].size:
+        return 0.0
+    with suppress(TypeError, ValueError):
+        return -float(np.atleast_1d(image.coords[dim].data)[0]) / _step(image, dim) + 0.0
+    return 0.0
+
+
+def _description(image: xr.DataArray, rgb: bool) -> dict[str, Any]:
+    """What ImageJ keeps as text in the header."""
+    units = image.attrs.get("units", {})
+    text: dict[str, Any] = {"ImageJ": "1.54p"}
+    if not rgb and size(image, "ch") > 1:
+        text["mode"] = image.attrs.get("mode", "composite")
+    first = units.get("col", "pixel")
+    text["unit"] = _escaped(first)
+    for dim, key in (("row", "yunit"), ("pln", "zunit")):
+        if units.get(dim, "pixel") != first:
+            text[key] = _escaped(units.get(dim, "pixel"))
+    text["spacing"] = _step(image, "pln")
+    for dim, key in (("col", "xorigin"), ("row", "yorigin"), ("pln", "zorigin")):
+        if _origin(image, dim):
+            text[key] = _origin(image, dim)
+    if "t" in units or "t" in image.attrs.get("spacing", {}):
+        text["finterval"] = _step(image, "t")
+        text["tunit"] = _escaped(units.get("t", "sec"))
+    if "value_unit" in image.attrs:
+        text["vunit"] = _escaped(image.attrs["value_unit"])
+    ranges = _ranges(image, rgb)
+    if len(ranges) == 1:
+        text["min"], text["max"] = ranges[0]
+    return text
+
+
+def _binary(image: xr.DataArray, rgb: bool) -> dict[str, Any]:
+    """What ImageJ keeps in a tag of its own."""
+    attrs = image.attrs
+    properties = {str(k): str(v) for k, v in attrs.get("properties", {}).items()}
+    labels = attrs.get("slice_labels") or []
+    if len(labels) == 1 and labels[0]:
+        properties["Slice_Label"] = labels[0]
+    known: dict[str, Any] = {}
+    if attrs.get("info"):
+        known["Info"] = str(attrs["info"])
+    if len(labels) > 1:
+        known["Labels"] = [label or "" for label in labels]
+    channels = size(image, "ch")
+    ranges = _ranges(image, rgb)
+    if channels > 1 and ranges:
+        known["Ranges"] = tuple(value for pair in ranges for value in pair)
+    luts = attrs.get("luts") or []
+    if not rgb and channels > 1 and len(luts) == channels:
+        known["LUTs"] = [np.ascontiguousarray(np.asarray(lut, np.uint8).T) for lut in luts]
+    if "roi" in attrs:
+        known["ROI"] = _encoded_rectangle(*attrs["roi"])
+    if attrs.get("overlay"):
+        known["Overlays"] = list(attrs["overlay"])
+    if properties:
+        known["Properties"] = properties
+    return known
+
+
+def _ranges(image: xr.DataArray, rgb: bool) -> list[tuple[float, float]]:
+    """Display range of each channel; without given ones, the bulk of its pixels."""
+    channels = size(image, "ch")
+    given = image.attrs.get("display_ranges") or []
+    if rgb or (image.dtype == np.uint8 and not given):
+        return []
+    if len(given) == channels:
+        return [(float(low), float(high)) for low, high in given]
+    ranges = []
+    for index in range(channels):
+        pixels = image.isel(ch=index).data if "ch" in image.dims else image.data
+        every = max(1, math.ceil(math.sqrt(pixels.size / 1e6)))
+        sample = pixels[..., ::every, ::every]
+        sample = sample[np.isfinite(sample)]
+        low, high = np.percentile(sample, (0.1, 99.9)) if sample.size else (0.0, 1.0)
+        ranges.append((float(low), float(high if high > low else low + 1)))
+    return ranges
+
+
+def _encoded_rectangle(x: int, y: int, width: int, height: int) -> bytes:
+    """A rectangular selection as ImageJ encodes it (ij.io.RoiEncoder: 64 bytes of header)."""
+    header = bytearray(64)
+    header[:4] = b"Iout"
+    header[4:6] = (227).to_bytes(2, "big")
+    header[6] = _ROI_RECTANGLE
+    header[8:16] = np.array([y, x, y + height, x + width], ">i2").tobytes()
+    return bytes(header)
