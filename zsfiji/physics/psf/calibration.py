@@ -1,0 +1,82 @@
+"""The pixel size of an image in micrometres, asked for where the image does not tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import xarray as xr
+
+from zsfiji.errors import UserError
+from zsfiji.images.axes import pixel_size
+
+_MICROMETRES = {
+    "m": 1e6,
+    "cm": 1e4,
+    "mm": 1e3,
+    "millimeter": 1e3,
+    "um": 1.0,
+    "\u00b5m": 1.0,  # the micro sign
+    "\u03bcm": 1.0,  # the Greek letter
+    "micron": 1.0,
+    "microns": 1.0,
+    "micrometer": 1.0,
+    "micrometers": 1.0,
+    "micrometre": 1.0,
+    "micrometres": 1.0,
+    "nm": 1e-3,
+    "nanometer": 1e-3,
+    "nanometers": 1e-3,
+    "nanometre": 1e-3,
+    "nanometres": 1e-3,
+    "\u00c5": 1e-4,
+    "angstrom": 1e-4,
+    "angstroms": 1e-4,
+}
+
+_NAMES = {"row": "pixel height", "col": "pixel width", "pln": "slice spacing (voxel depth)"}
+
+
+def micrometres(unit: str) -> float | None:
+    """Micrometres in a unit of length as ImageJ writes it; None for what is no length."""
+    unit = unit.strip().replace("\\u00B5", "\u00b5")
+    return _MICROMETRES.get(unit) or _MICROMETRES.get(unit.lower())
+
+
+def spacing_micrometres(image: xr.DataArray, dims: Sequence[str]) -> tuple[float, ...]:
+    """Pixel sizes of `image` along `dims`.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        An image whose attrs name the units.
+    dims : sequence of str
+        Of ``pln``, ``row`` and ``col``.
+
+    Returns
+    -------
+    tuple of float
+        In micrometres, in the order of `dims`.
+
+    Raises
+    ------
+    UserError
+        If an axis has no calibration or a unit that is no length.
+    """
+    spacings = []
+    for dim in dims:
+        unit = str(image.attrs.get("units", {}).get(dim, ""))
+        factor = micrometres(unit)
+        if factor is None:
+            what = f'has the unit "{unit}"' if unit else "has no unit of length"
+            raise UserError(
+                f"The {_NAMES[dim]} of this image {what}. "
+                "Set it under Image > Properties..., in microns, or give the pixel size."
+            )
+        size = pixel_size(image, dim) * factor
+        if not size > 0:
+            raise UserError(
+                f"The {_NAMES[dim]} of this image is {size:g} microns. "
+                "Set it under Image > Properties..."
+            )
+        spacings.append(size)
+    return tuple(spacings)

@@ -1,0 +1,200 @@
+"""Moving a PSF onto another grid, with its energy, and cutting it to the size that matters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from zsfiji.errors import UserError
+from zsfiji.physics.psf.kernel import Psf, focal_plane, normalised
+from zsfiji.physics.psf.measure import fwhm
+
+ENERGY = 0.999
+"""The share of the light that a cropped PSF keeps."""
+
+_LEAST_ENERGY = 0.8  # what must be left of a PSF that is cut to fit a small image
+_LEAST_WIDTH = 1.0  # pixels: a narrower PSF blurs nothing on this grid
+
+
+def sample(
+    values: NDArray[np.floating],
+    centre: Sequence[float],
+    ratio: Sequence[float],
+    shape: Sequence[int],
+) -> NDArray[np.float64]:
+    """Read `values` on a grid whose middle pixel lies on `centre`.
+
+    A cubic spline gives the values between the pixels. Where the new pixels are larger than the
+    old ones the mean over each of them is taken, so that nothing is missed or folded over.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        What to read; zero outside.
+    centre : sequence of float
+        Where the middle pixel of the result lies, in pixels of `values`.
+    ratio : sequence of float
+        Size of a new pixel in old ones, along each axis.
+    shape : sequence of int
+        Odd sizes of the result.
+
+    Returns
+    -------
+    numpy.ndarray
+        Values on the new grid.
+    """
+    result = np.asarray(values, dtype=np.float64)
+    for axis, (c, step, n) in enumerate(zip(centre, ratio, shape, strict=True)):
+        parts = max(1, int(np.ceil(step - 1e-6)) * 2 - 1)
+        inside = (np.arange(parts) - (parts - 1) / 2) / parts
+        fine = ((np.arange(n) - n // 2)[:, None] + inside).ravel() * step + c
+        result = _along(result, axis, fine)
+        split = (*result.shape[:axis], n, parts, *result.shape[axis + 1 :])
+        result = result.reshape(split).mean(axis + 1)
+    return result
+
+
+def _along(
+    values: NDArray[np.float64], axis: int, positions: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    # One axis after the other: the weights of a spline are products of weights of the axes.
+    lines = np.moveaxis(values, axis, -1)
+    n = lines.shape[-1]
+    impulses = np.pad(np.eye(n), ((0, 0), (2, 2)))
+    spline = ndimage.spline_filter1d(impulses, order=3, axis=-1, mode="mirror")
+    weights = np.stack(
+        [
+            ndimage.map_coordinates(row, [positions + 2], order=3, mode="constant", prefilter=False)
+            for row in spline
+        ]
+    )
+    return np.moveaxis(lines @ weights, -1, axis)
+
+
+def resample(psf: Psf, spacing: Sequence[float], *, energy: float = ENERGY) -> Psf:
+    """The same PSF on another grid.
+
+    Parameters
+    ----------
+    psf : Psf
+        The PSF.
+    spacing : sequence of float
+        Pixel sizes of the new grid in micrometres, one an axis.
+    energy : float
+        Share of the light that the result has to hold; the rest of its border is cut off.
+
+    Returns
+    -------
+    Psf
+        Centred, of sum 1, of odd sizes.
+    """
+    ratio = tuple(new / old for new, old in zip(spacing, psf.spacing, strict=True))
+    if all(abs(r - 1) < 1e-6 for r in ratio):
+        return crop(psf, energy)
+    centre = tuple(n // 2 for n in psf.values.shape)
+    shape = tuple(2 * int(np.ceil(c / r)) + 1 for c, r in zip(centre, ratio, strict=True))
+    return crop(normalised(sample(psf.values, centre, ratio, shape), spacing), energy)
+
+
+def crop(psf: Psf, energy: float = ENERGY, largest: Sequence[int] | None = None) -> Psf:
+    """Cut the border off until `energy` of the light is left, and to `largest` in any case.
+
+    Every axis gives up the same share of the light, at both its ends alike.
+    """
+    values = psf.values
+    halves = []
+    for axis, n in enumerate(values.shape):
+        profile = values.sum(axis=tuple(a for a in range(values.ndim) if a != axis))
+        folded = profile[n // 2 :].copy()
+        folded[1:] += profile[: n // 2][::-1]
+        enough = np.flatnonzero(np.cumsum(folded) >= 1 - (1 - energy) / values.ndim - 1e-12)
+        half = int(enough[0]) if enough.size else n // 2
+        if largest is not None:
+            half = min(half, (largest[axis] - 1) // 2)
+        halves.append(half)
+    cut = tuple(
+        slice(n // 2 - half, n // 2 + half + 1)
+        for n, half in zip(values.shape, halves, strict=True)
+    )
+    return normalised(values[cut], psf.spacing)
+
+
+def pad(psf: Psf, shape: Sequence[int]) -> Psf:
+    """Put zeros around the PSF; `shape` is odd and at least as large."""
+    around = [((new - n) // 2,) * 2 for new, n in zip(shape, psf.values.shape, strict=True)]
+    return Psf(np.pad(psf.values, around), psf.spacing)
+
+
+def match(
+    psf: Psf, spacing: Sequence[float], shape: Sequence[int], *, energy: float = ENERGY
+) -> Psf:
+    """Bring a PSF onto the grid of an image, or say why it does not fit.
+
+    Parameters
+    ----------
+    psf : Psf
+        The PSF. For a 2D image the slice in focus of a 3D PSF is taken.
+    spacing : sequence of float
+        Pixel sizes of the grid in micrometres: (row, col) or (pln, row, col). For an upsampled
+        result, those of the result; for slices taken in turns, twice the slice spacing.
+    shape : sequence of int
+        Sizes of the image on that grid.
+    energy : float
+        Share of the light to keep.
+
+    Returns
+    -------
+    Psf
+        On that grid and not larger than the image.
+
+    Raises
+    ------
+    UserError
+        If the PSF has no slices and the image has, if it is as wide as the image or narrower than
+        a pixel, or if the image is too small to hold most of it.
+    """
+    if len(spacing) == 2:
+        psf = focal_plane(psf)
+    elif psf.values.ndim == 2:
+        raise UserError(
+            "The PSF has a single slice and the image is a stack to be deconvolved in 3D. "
+            "Choose a PSF that is a stack too, or work slice by slice in 2D."
+        )
+    width = fwhm(psf)
+    for name, w, step, n in zip(_axis_names(psf), width, spacing, shape, strict=True):
+        if w > n * step / 2:
+            raise UserError(
+                f"The PSF is {w:.3g} microns wide along {name} and the image only "
+                f"{n * step:.3g}. Check the pixel sizes of both; they are in microns."
+            )
+        if name != "z" and w < _LEAST_WIDTH * step:
+            raise UserError(
+                f"The PSF is {w:.3g} microns wide along {name}, less than a pixel of "
+                f"{step:.3g} microns: there is nothing to deconvolve. "
+                "Check the pixel sizes of both; they are in microns."
+            )
+    whole = resample(psf, spacing, energy=energy)
+    fitted = crop(whole, 1.0, largest=[n if n % 2 else n - 1 for n in shape])
+    kept = _share(whole, fitted)
+    if kept < _LEAST_ENERGY:
+        raise UserError(
+            f"The image of {' x '.join(map(str, shape))} pixels holds only {kept:.0%} of the "
+            f"light of the PSF, which takes {' x '.join(map(str, whole.values.shape))}. "
+            "Choose a larger image or a smaller PSF."
+        )
+    return fitted
+
+
+def _share(whole: Psf, part: Psf) -> float:
+    cut = tuple(
+        slice((n - m) // 2, (n + m) // 2)
+        for n, m in zip(whole.values.shape, part.values.shape, strict=True)
+    )
+    return float(whole.values[cut].sum())
+
+
+def _axis_names(psf: Psf) -> tuple[str, ...]:
+    return ("z", "y", "x")[-psf.values.ndim :]
