@@ -50,3 +50,12 @@ def test_turned_patches_hold_the_same_pixels():
 def test_planes_smaller_than_a_patch_give_smaller_patches(shape):
     patches = augment.random_patches(torch.rand(1, 1, *shape), 6, 16, generator(0))
     assert patches.shape == (6, 1, *(min(n, 16) for n in shape))
+
+
+def test_patches_lie_around_the_chosen_centres_as_far_as_the_border_allows():
+    planes = torch.zeros(2, 1, 20, 30)
+    planes[1, 0, 10, 20] = planes[1, 0, 0, 29] = 1
+    centres = torch.tensor([[1, 10, 20], [1, 0, 29]])
+    patches = augment.random_patches(planes, 24, 8, generator(0), turn=False, centres=centres)
+    seen = {tuple(p[0].nonzero()[0].tolist()) for p in patches}
+    assert seen == {(4, 4), (0, 7)}

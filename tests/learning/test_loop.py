@@ -55,6 +55,27 @@ def test_the_learning_rate_warms_up_and_decays_to_its_final_share():
     assert {Schedule(10, 0.1).rate(step) for step in range(10)} == {0.1}
 
 
+def test_the_learning_rate_can_be_halved_at_steps_and_decay_with_each():
+    schedule = Schedule(10, 0.8, halve_at=(2, 5), decay=0.5)
+    rates = [schedule.rate(step) * (1 + 0.5 * step) for step in (0, 1, 2, 4, 5, 9)]
+    assert rates == pytest.approx([0.8, 0.8, 0.4, 0.4, 0.2, 0.2])
+
+
+def test_the_average_can_be_followed_during_the_training():
+    network, objective = line()
+    follower = nn.Linear(1, 1, bias=False)
+    seen = []
+
+    def watch(step):
+        seen.append(follower.weight.item())
+        return objective(step)
+
+    train(network, watch, Schedule(50, 0.05, ema=0.9), label="Training", average=follower)
+    assert len(set(seen)) == 50
+    assert follower.weight.item() == network.weight.item()
+    assert abs(seen[-1] - network.weight.item()) < 0.1
+
+
 def test_the_steps_are_those_of_plain_adam():
     network, objective = line()
     twin = nn.Linear(1, 1, bias=False)

@@ -66,6 +66,7 @@ def random_patches(
     generator: torch.Generator,
     *,
     turn: bool = True,
+    centres: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Draw square patches at random places of random planes.
 
@@ -81,6 +82,9 @@ def random_patches(
         Source of the places, on the CPU, so that no draw waits for the device.
     turn : bool
         Whether each patch is flipped and rotated at random, by one of the eight symmetries.
+    centres : torch.Tensor, optional
+        Integers (places, 3) on the CPU: plane, row and column of the pixels that a patch may be
+        centred on, as far as the border allows. Without it all places are equally likely.
 
     Returns
     -------
@@ -92,6 +96,11 @@ def random_patches(
     tall, wide = min(size, height), min(size, width)
     limits = (number, height - tall + 1, width - wide + 1, SYMMETRIES)
     draws = [torch.randint(limit, (count,), generator=generator).tolist() for limit in limits]
+    if centres is not None:
+        chosen = centres[torch.randint(len(centres), (count,), generator=generator)]
+        tops = (chosen[:, 1] - tall // 2).clamp(0, height - tall)
+        lefts = (chosen[:, 2] - wide // 2).clamp(0, width - wide)
+        draws[:3] = [chosen[:, 0].tolist(), tops.tolist(), lefts.tolist()]
     step = 1 if tall == wide else 2
     patches = []
     for plane, top, left, which in zip(*draws, strict=True):

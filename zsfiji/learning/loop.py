@@ -21,6 +21,10 @@ STOP_CHECKS = 50
 """How often in a whole schedule a stopping rule is asked."""
 
 
+class DivergedError(UserError):
+    """The loss of a training is no number any more."""
+
+
 @dataclass(frozen=True)
 class Schedule:
     """How long and how fast to train, with Adam.
@@ -40,6 +44,10 @@ class Schedule:
     ema : float or None
         Decay of the exponential moving average of the weights, which the network ends with; the
         decay of step i is ``min(ema, (i + 1) / (i + 10))``. None takes the last weights.
+    halve_at : tuple of int
+        Steps from which on the learning rate is half of what it was before.
+    decay : float
+        The learning rate of step i is divided by ``1 + decay * i``.
     """
 
     steps: int
@@ -48,6 +56,8 @@ class Schedule:
     warmup: int = 0
     final_fraction: float = 1.0
     ema: float | None = None
+    halve_at: tuple[int, ...] = ()
+    decay: float = 0.0
 
     def rate(self, step: int) -> float:
         """Learning rate of the given step, counted from 0."""
@@ -55,7 +65,9 @@ class Schedule:
             return self.learning_rate * (step + 1) / (self.warmup + 1)
         done = (step - self.warmup) / max(self.steps - self.warmup - 1, 1)
         cosine = 0.5 * (1 + math.cos(math.pi * done))
-        return self.learning_rate * (self.final_fraction + (1 - self.final_fraction) * cosine)
+        share = self.final_fraction + (1 - self.final_fraction) * cosine
+        share *= 0.5 ** sum(step >= at for at in self.halve_at) / (1 + self.decay * step)
+        return self.learning_rate * share
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,7 @@ def train(
     label: str,
     preview: Callable[[], Any] | None = None,
     stop: Callable[[int], bool] | None = None,
+    average: nn.Module | None = None,
 ) -> History:
     """Train `network` in place.
 
@@ -106,6 +119,9 @@ def train(
     stop : callable, optional
         A stopping rule that needs no ground truth: takes the number of steps done and says whether
         that is enough. It is asked :data:`STOP_CHECKS` times in a whole schedule.
+    average : torch.nn.Module, optional
+        A copy of the network, which holds the averaged weights all the while, for objectives and
+        previews that use them; only with a schedule that has an `ema`.
 
     Returns
     -------
@@ -116,11 +132,16 @@ def train(
     ------
     Cancelled
         If the user asked to stop and keep nothing.
-    UserError
+    DivergedError
         If the training diverged.
     """
     weights = [p for p in network.parameters() if p.requires_grad]
-    averaged = [p.detach().clone() for p in weights] if schedule.ema is not None else None
+    averaged = None
+    if schedule.ema is not None and average is not None:
+        averaged = [p.data for p in average.parameters() if p.requires_grad]
+        torch._foreach_copy_(averaged, [p.detach() for p in weights])
+    elif schedule.ema is not None:
+        averaged = [p.detach().clone() for p in weights]
     fused = all(p.device.type in ("cpu", "cuda") for p in weights)
     optimizer = torch.optim.Adam(
         weights, lr=schedule.learning_rate, betas=schedule.betas, fused=fused
@@ -170,7 +191,7 @@ def _read(loss: torch.Tensor, step: int) -> float:
     """
     value = float(loss.detach())
     if not math.isfinite(value):
-        raise UserError(
+        raise DivergedError(
             f"The training diverged after {step} steps. Try another seed, and look whether single "
             "pixels of the image are extremely bright."
         )
