@@ -21,6 +21,7 @@ Decisions that a user can notice:
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,10 @@ _MODES = {1: "composite", 2: "color", 3: "grayscale"}
 _LABEL_OF_ONE = "Slice_Label"
 _AXES = {"col": "X", "row": "Y", "pln": "Z"}
 _GIB = 2**30
+
+# Where red, green and blue lie in the bytes of an int that is alpha, red, green, blue from its
+# highest byte on.
+_RGB_BYTES = (2, 1, 0) if sys.byteorder == "little" else (1, 2, 3)
 
 # How much of the free memory one image may take: the work on it needs some too.
 _SHARE_OF_MEMORY = 0.8
@@ -96,9 +101,9 @@ def from_imageplus(imp: Any, *, region: bool = False) -> xr.DataArray:
             cut
         ]
         if rgb:
-            # An int is alpha, red, green, blue from its highest byte on.
-            for channel, shift in enumerate((16, 8, 0)):
-                flat[number, channel] = (plane[..., 0] >> shift) & 0xFF
+            colours = np.ascontiguousarray(plane).view(np.uint8)
+            for channel, byte in enumerate(_RGB_BYTES):
+                flat[number, channel] = colours[..., byte]
         elif table is not None:
             np.take(table, plane[..., 0], out=flat[number, 0], mode="clip")
         else:
@@ -335,8 +340,10 @@ def _java_array(plane: np.ndarray) -> Any:
 
 def _packed(plane: np.ndarray) -> np.ndarray:
     """ImageJ's colour pixels, uint32 (row, col), of a plane uint8 (row, col, 3)."""
-    red, green, blue = (plane[..., channel].astype(np.uint32) for channel in range(3))
-    return np.uint32(0xFF000000) | red << np.uint32(16) | green << np.uint32(8) | blue
+    colours = np.full((*plane.shape[:2], 4), 255, np.uint8)
+    for channel, byte in enumerate(_RGB_BYTES):
+        colours[..., byte] = plane[..., channel]
+    return colours.view(np.uint32)[..., 0]
 
 
 def _require_heap(needed: float) -> None:
