@@ -1,0 +1,240 @@
+"""Denoisers compared on pairs of a noisy capture and its truth, as one Markdown table.
+
+Run ``python benchmarks/denoising.py [folder] [--methods quick standard ...] [--seeds 3]``. The
+folder has ``raw/NAME_NUMBER.png`` (noisy captures) and ``gt/NAME.png`` (their truths, for example
+the mean of 50 captures), 8 bit; NAME begins with the modality. Without a folder
+``../shared/data/fmd`` is read.
+
+Each method works in a process of its own. Its seconds are elapsed time an image, fitting included;
+its memory is the most that the process took above what it had when torch was loaded and idle.
+PSNR is of the peak 255; "aligned" is after the gain and the offset that fit the truth best, which
+takes out that the brightness drifts between a capture and the truth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import multiprocessing
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+FOLDER = Path(__file__).parents[2] / "shared" / "data" / "fmd"
+PEAK = 255.0
+OURS = ("quick", "standard", "best")
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one method made of one image."""
+
+    name: str
+    psnr: float
+    ssim: float
+    psnr_aligned: float
+    ssim_aligned: float
+    seconds: float
+
+
+def read_pairs(folder: Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Names, noisy captures and truths."""
+    from skimage.io import imread
+
+    pairs = []
+    for path in sorted((folder / "raw").glob("*.png")):
+        truth = folder / "gt" / f"{path.stem.rpartition('_')[0]}.png"
+        planes = [np.asarray(imread(p), dtype=np.float32) for p in (path, truth)]
+        noisy, truth_plane = (p if p.ndim == 2 else p[..., 0] for p in planes)
+        pairs.append((path.stem, noisy, truth_plane))
+    return pairs
+
+
+def method(name: str, sigma: float, seed: int) -> Callable[[np.ndarray], np.ndarray]:
+    """The denoiser of that name, a function from plane to plane."""
+    from zsfiji.quality import baselines
+
+    if name in OURS:
+        return _service("denoise", seed, quality=name)
+    if name.startswith("FM2S "):
+        return _service("fm2s", seed, modality=name.split()[1])
+    return {
+        "noisy": lambda plane: plane,
+        f"Gaussian {sigma:g}": lambda plane: baselines.gaussian(plane, sigma),
+        "Gaussian 2.5": lambda plane: baselines.gaussian(plane, 2.5),
+        "non-local means": _stabilised_non_local_means,
+        "ND-SAFIR": baselines.ndsafir,
+    }[name]
+
+
+def _service(method: str, seed: int, **settings: str) -> Callable[[np.ndarray], np.ndarray]:
+    service = importlib.import_module(f"zsfiji.services.{method}.service")
+    from zsfiji.images.axes import as_image
+
+    def run(plane: np.ndarray) -> np.ndarray:
+        image = as_image(plane)
+        return service.apply(service.fit(image, seed=seed, **settings), image).image.data
+
+    return run
+
+
+def _stabilised_non_local_means(plane: np.ndarray) -> np.ndarray:
+    """Non-local means where it is at its best: on stabilised noise of known deviation 1."""
+    from skimage.restoration import denoise_nl_means
+
+    from zsfiji.physics.noise import calibrate
+    from zsfiji.physics.transform import Stabiliser
+
+    stabiliser = Stabiliser.of(calibrate([plane]))
+    result = denoise_nl_means(
+        stabiliser.forward(plane), h=0.6, sigma=1.0, patch_size=5, patch_distance=6, fast_mode=True
+    )
+    return stabiliser.inverse(result).astype(np.float32)
+
+
+class _Memory(threading.Thread):
+    """Looks every few milliseconds how much memory this process has."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        import psutil
+
+        self._process = psutil.Process()
+        self.idle = self.highest = self._process.memory_info().rss
+
+    def run(self) -> None:
+        while True:
+            self.highest = max(self.highest, self._process.memory_info().rss)
+            time.sleep(0.01)
+
+    def above_idle(self) -> float:
+        """Megabytes."""
+        return (self.highest - self.idle) / 1e6
+
+
+def measure(
+    name: str, folder: Path, sigma: float, seed: int, threads: int
+) -> tuple[list[Score], float]:
+    """Run a method over all pairs; scores, and megabytes above the idle process."""
+    import torch
+
+    from zsfiji.quality.metrics import aligned, psnr, ssim
+
+    torch.set_num_threads(threads)
+    denoiser = method(name, sigma, seed)
+    pairs = read_pairs(folder)
+    memory = _Memory()
+    memory.start()
+    scores = []
+    for label, noisy, truth in pairs:
+        began = time.perf_counter()
+        result = denoiser(noisy)
+        seconds = time.perf_counter() - began
+        held = np.clip(result, 0, PEAK)
+        fitted = np.clip(aligned(result, truth), 0, PEAK)
+        scores.append(
+            Score(
+                label,
+                psnr(truth, held, data_range=PEAK),
+                ssim(truth, held, data_range=PEAK),
+                psnr(truth, fitted, data_range=PEAK),
+                ssim(truth, fitted, data_range=PEAK),
+                seconds,
+            )
+        )
+        print(f"{name}, seed {seed}: {label} {scores[-1].psnr:.2f} dB", file=sys.stderr, flush=True)
+    return scores, memory.above_idle()
+
+
+def row(name: str, scores: Sequence[Score], noisy: Sequence[Score], megabytes: float) -> str:
+    """One line of the table."""
+    kinds = sorted({s.name.split("_")[0] for s in noisy})
+
+    def pair(chosen: Sequence[Score]) -> str:
+        return f"{mean(s.psnr for s in chosen):.2f} / {mean(s.ssim for s in chosen):.3f}"
+
+    below = sum(s.psnr < n.psnr for s, n in zip(scores, noisy, strict=True))
+    cells = [
+        name,
+        *(pair([s for s in scores if s.name.split("_")[0] == kind]) for kind in kinds),
+        f"**{pair(scores)}**",
+        f"{mean(s.psnr_aligned for s in scores):.2f} / {mean(s.ssim_aligned for s in scores):.3f}",
+        f"{min(s.psnr - n.psnr for s, n in zip(scores, noisy, strict=True)):+.2f}",
+        str(below),
+        f"{mean(s.seconds for s in scores):.1f}",
+        f"{megabytes:.0f}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def mean(values: object) -> float:
+    return statistics.fmean(values)  # type: ignore[arg-type]
+
+
+def spread(name: str, runs: Sequence[Sequence[Score]]) -> str:
+    """How much the seeds differ: of the mean PSNR, and of single images."""
+    means = [mean(s.psnr for s in run) for run in runs]
+    single = [statistics.pstdev(run[i].psnr for run in runs) for i in range(len(runs[0]))]
+    return (
+        f"{name}: {len(runs)} seeds, mean PSNR {min(means):.3f} to {max(means):.3f} dB; standard "
+        f"deviation of one image's PSNR {mean(single):.3f} dB, at most {max(single):.3f} dB"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
+    parser.add_argument("--methods", nargs="*", help="rows of the table; all without it")
+    parser.add_argument(
+        "--seeds", type=int, default=1, help="runs of ours, to see the spread"
+    )
+    parser.add_argument("--threads", type=int, default=2, help="processor cores for torch")
+    options = parser.parse_args()
+    pairs = read_pairs(options.folder)
+    if not pairs:
+        parser.error(f"there are no pairs in {options.folder}")
+
+    from zsfiji.quality.baselines import best_sigma
+
+    sigma = best_sigma([(noisy, truth) for _, noisy, truth in pairs], data_range=PEAK)
+    names = ["noisy", f"Gaussian {sigma:g}", "Gaussian 2.5", "non-local means", "ND-SAFIR"]
+    # FM2S with constants from the image; with the published ones of each image's own modality.
+    names += ["FM2S auto", *OURS]
+    if options.methods:
+        names = ["noisy", *(n for n in names[1:] if n in options.methods)]
+    if "FM2S auto" in names and not importlib.util.find_spec("zsfiji.services.fm2s"):
+        print("FM2S is not installed; its rows are left out.", file=sys.stderr)
+        names.remove("FM2S auto")
+
+    kinds = sorted({name.split("_")[0] for name, _, _ in pairs})
+    head = ["method", *kinds, "mean", "mean, aligned", "least gain, dB", "below noisy"]
+    head += ["s an image", "MB"]
+    print(f"{len(pairs)} pairs; PSNR in dB / SSIM. The best single Gaussian has sigma {sigma:g}.\n")
+    print("| " + " | ".join(head) + " |")
+    print("|" + " --- |" * len(head))
+    notes = []
+    reference: Sequence[Score] = ()
+    # A fresh process for each method: else one would inherit the memory of another.
+    context = multiprocessing.get_context("spawn")
+    for name in names:
+        runs = []
+        for seed in range(options.seeds if name in OURS else 1):
+            with context.Pool(1) as pool:
+                arguments = (name, options.folder, sigma, seed, options.threads)
+                scores, megabytes = pool.apply(measure, arguments)
+            runs.append(scores)
+        reference = reference or runs[0]
+        print(row(name, runs[0], reference, megabytes), flush=True)
+        if len(runs) > 1:
+            notes.append(spread(name, runs))
+    print("\n" + "\n".join(notes) if notes else "")
+
+
+if __name__ == "__main__":
+    main()
