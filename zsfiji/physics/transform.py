@@ -11,6 +11,7 @@ took below it keep their noise, and nothing is cut off.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from zsfiji.physics.noise import Noise
 _DARK = 0.375
 _DARK_ROOT = 2 * _DARK**0.5
 _Q = 1.5**0.5
+
+Values = TypeVar("Values", bound=Any)
+"""A numpy array, or a torch tensor: what :meth:`Stabiliser.root` needs both have."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,14 @@ class Stabiliser:
         numpy.ndarray
             float32 of the same shape, in units of the noise's standard deviation.
         """
-        y = np.asarray(values, dtype=np.float64)
+        return self.root(np.asarray(values, dtype=np.float64)).astype(np.float32)
+
+    def root(self, values: Values) -> Values:
+        """Stabilise an array or a tensor in its own precision and on its own device."""
         if self.gain == 0:
-            return (y / np.sqrt(self.offset)).astype(np.float32)
-        t = y / self.gain + (_DARK + self.offset / self.gain**2)
-        root = 2 * np.sqrt(np.maximum(t, _DARK))
-        return (root + np.minimum(t - _DARK, 0) * (2 / _DARK_ROOT)).astype(np.float32)
+            return values / self.offset**0.5
+        t = values / self.gain + (_DARK + self.offset / self.gain**2)
+        return 2 * t.clip(_DARK, None) ** 0.5 + (t - _DARK).clip(None, 0) * (2 / _DARK_ROOT)
 
     def inverse(self, stabilised: np.ndarray) -> np.ndarray:
         """Give the expected pixel value whose stabilised values have the mean `stabilised`.
