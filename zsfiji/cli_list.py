@@ -1,0 +1,58 @@
+"""``zsfiji list``, ``zsfiji help`` and ``zsfiji doctor``: what can be known without an image."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from zsfiji.commands import Parameter, find, macro_line, table
+
+
+def print_commands() -> None:
+    """Print the label and the summary of each command."""
+    rows = Table("command", "what it does", box=None, header_style="bold")
+    for command in table().values():
+        rows.add_row(command.label, command.summary)
+    Console(highlight=False).print(rows)
+
+
+def print_help(label: str) -> None:
+    """Print what a command does, its options, and how it is called.
+
+    Raises
+    ------
+    UserError
+        If there is no such command.
+    """
+    command = find(label)
+    console = Console(highlight=False)
+    console.print(command.label, style="bold", markup=False)
+    for paragraph in (command.summary, *command.description.split("\n\n")):
+        console.print(" ".join(paragraph.split()) + "\n", markup=False)
+    rows = Table("option", "values", "default", "meaning", header_style="bold")
+    for parameter in command.parameters:
+        default = parameter.text(parameter.default) or "none"
+        meaning = f"{parameter.label}. {parameter.help}"
+        rows.add_row(parameter.key, values(parameter), default, meaning)
+    console.print(rows)
+    short = command.label.rstrip(".")
+    console.print("\nIn a macro, with the defaults:", markup=False)
+    console.print(f"  {macro_line(command, command.validate({}))}", markup=False, soft_wrap=True)
+    console.print(f'In a shell:\n  zsfiji run "{short}" image.tif', markup=False)
+    console.print(f"In Python:\n  zsfiji.{command.name}(image)", markup=False)
+
+
+def values(parameter: Parameter) -> str:
+    """What a parameter can be, in short: "quick | best", "0 to 4 px", "file"."""
+    if parameter.kind == "choice":
+        return " | ".join(parameter.choices)
+    if parameter.kind in ("integer", "number"):
+        low, high = (parameter.text(bound) for bound in (parameter.minimum, parameter.maximum))
+        if low and high:
+            text = f"{low} to {high}"
+        elif low or high:
+            text = f"at least {low}" if low else f"at most {high}"
+        else:
+            text = "whole number" if parameter.kind == "integer" else "number"
+        return f"{text} {parameter.unit}".strip()
+    return {"boolean": "true | false", "open": "file", "save": "file"}.get(parameter.kind, "text")
