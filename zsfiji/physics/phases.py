@@ -12,6 +12,19 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.ndimage import shift, uniform_filter
 
+from zsfiji.physics.noise import Noise
+
+_LARGEST_D = 4
+_INDEPENDENT = 0.04
+
+
+def working_resolution(noise: Noise) -> int:
+    """Distance in pixels at which the noise is next to independent."""
+    if noise.white:
+        return 1
+    correlation = noise.correlation(_LARGEST_D)
+    return next((d for d in range(2, _LARGEST_D) if correlation[d] < _INDEPENDENT), _LARGEST_D)
+
 
 def smoothed(plane: np.ndarray, d: int) -> np.ndarray:
     """Box filter over d x d pixels; float32 (row, col) in and out."""

@@ -14,7 +14,7 @@ from zsfiji.learning.device import autocast
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.learning.tiling import by_tiles
 from zsfiji.physics.noise import Noise, calibrate
-from zsfiji.physics.phases import centred, phases, smoothed
+from zsfiji.physics.phases import centred, phases, smoothed, working_resolution
 from zsfiji.physics.shrinkage import dct_denoise
 from zsfiji.physics.transform import Stabiliser
 from zsfiji.services.denoise.network import MARGIN, MULTIPLE, Denoiser
@@ -29,8 +29,6 @@ NOISE_SCALE = 0.25
 SMALLEST = 32
 """Planes with a shorter edge at working resolution are left to the DCT filter."""
 
-_LARGEST_D = 4
-_INDEPENDENT = 0.04
 _TILE = 512
 
 
@@ -93,14 +91,6 @@ def prepare(planes: Sequence[np.ndarray], resolution: int = 0) -> Unit:
         return Unit(noise, 1, noise)
     coarse = [smoothed(p, d)[::d, ::d] for p in planes]
     return Unit(noise, d, calibrate(coarse))
-
-
-def working_resolution(noise: Noise) -> int:
-    """Distance in pixels at which the noise is next to independent."""
-    if noise.white:
-        return 1
-    correlation = noise.correlation(_LARGEST_D)
-    return next((d for d in range(2, _LARGEST_D) if correlation[d] < _INDEPENDENT), _LARGEST_D)
 
 
 def fit_unit(
