@@ -38,7 +38,7 @@ def test_blur_is_the_true_convolution_of_scipy_with_a_mirrored_border(shape):
     specimen = random(9, 20, 17, seed=1)
     blurred = Degradation(psf).blur(specimen)
     kernel = (psf / psf.sum()).numpy().reshape((1,) * (3 - psf.ndim) + shape)
-    expected = ndimage.convolve(specimen.numpy(), kernel, mode="mirror")
+    expected = ndimage.convolve(specimen.numpy(), kernel, mode="reflect")
     np.testing.assert_allclose(blurred.numpy(), expected, atol=1e-12)
 
 
@@ -56,6 +56,13 @@ def test_a_flat_specimen_stays_flat_also_at_the_border_and_when_binned():
     image = Degradation(random(3, 9, 7).float(), upsample=2)(flat)
     assert image.shape == (3, 6, 8)
     torch.testing.assert_close(image, torch.full((3, 6, 8), 5.0))
+
+
+def test_a_symmetric_psf_loses_no_light_at_the_border():
+    psf = torch.tensor([1.0, 2, 4, 2, 1], dtype=torch.float64)
+    operator = Degradation(torch.outer(psf, psf), upsample=2)
+    ones = torch.ones(1, 6, 5, dtype=torch.float64)
+    torch.testing.assert_close(operator.adjoint(ones), torch.full((1, 12, 10), 0.25).double())
 
 
 def test_only_the_margin_hears_of_what_lies_outside():

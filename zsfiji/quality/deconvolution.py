@@ -39,10 +39,10 @@ def richardson_lucy(
 ) -> torch.Tensor:
     r"""The maximum-likelihood estimate for Poisson noise, by Richardson and Lucy.
 
-    :math:`x \leftarrow \frac{x}{A'1 - \lambda\,\mathrm{div}\frac{\nabla x}{|\nabla x|}}
+    :math:`x \leftarrow \frac{x}{A'1\,(1 - \lambda\,\mathrm{div}\frac{\nabla x}{|\nabla x|})}
     \; A'\frac{y}{A x + b}`
 
-    with the exact adjoint of the border, so that nothing gathers there. With `tv` it is the
+    with the exact adjoint, its border included, so that nothing gathers there. With `tv` it is the
     regularised form of Dey et al. (Microsc. Res. Tech. 69, 260, 2006, equation 10).
 
     Parameters
@@ -66,7 +66,7 @@ def richardson_lucy(
     Returns
     -------
     torch.Tensor
-        The specimen on its own grid, not negative; the sum of the light above `background` stays.
+        The specimen on its own grid, not negative; without a background the sum of the light stays.
 
     Raises
     ------
@@ -85,14 +85,13 @@ def richardson_lucy(
             f"No pixel of the image is brighter than the background of {background:g}. "
             "Give a smaller background."
         )
-    scale = measured.numel() / sensitivity.sum()  # a flat image comes from a flat specimen
-    estimate = torch.full_like(sensitivity, float(light * scale))
+    estimate = torch.full_like(sensitivity, float(light))
     least = _SMALL * float(measured.mean())
     for i in range(iterations):
         expected = (model(estimate) + background).clamp(min=least)
         denominator = sensitivity
         if tv:
-            denominator = (sensitivity - tv * curvature(estimate, axes)).clamp(min=0.1)
+            denominator = sensitivity * (1 - tv * curvature(estimate, axes)).clamp(min=0.1)
         estimate = estimate * (model.adjoint(measured / expected) / denominator).clamp(min=0)
         progress.report((i + 1) / iterations, f"Richardson-Lucy {i + 1} of {iterations}")
         if each is not None:

@@ -177,35 +177,30 @@ def _floating(image: torch.Tensor) -> torch.Tensor:
 
 
 def _mirror(image: torch.Tensor, axis: int, width: int) -> torch.Tensor:
+    # About the outer edge of the last pixel, which is an edge of the camera's pixels too; then a
+    # symmetric PSF loses no light at the border.
     # Slices and flips, whose backward is deterministic on every device; that of `pad` is not.
     while width > 0:
         n = image.shape[axis]
-        if n == 1:
-            repeats = [1] * image.ndim
-            repeats[axis] = 1 + 2 * width
-            return image.repeat(repeats)
-        step = min(width, n - 1)
-        before = image.narrow(axis, 1, step).flip(axis)
-        after = image.narrow(axis, n - 1 - step, step).flip(axis)
+        step = min(width, n)
+        before = image.narrow(axis, 0, step).flip(axis)
+        after = image.narrow(axis, n - step, step).flip(axis)
         image = torch.cat((before, image, after), dim=axis)
         width -= step
     return image
 
 
 def _mirror_adjoint(image: torch.Tensor, axis: int, width: int) -> torch.Tensor:
-    n = image.shape[axis] - 2 * width
-    if n == 1:
-        return image.sum(axis, keepdim=True)
     widths = []  # of the steps that `_mirror` took, undone from the last to the first
-    size, left = n, width
+    size, left = image.shape[axis] - 2 * width, width
     while left > 0:
-        widths.append(min(left, size - 1))
+        widths.append(min(left, size))
         size, left = size + 2 * widths[-1], left - widths[-1]
     for step in reversed(widths):
         size = image.shape[axis] - 2 * step
         folded = image.narrow(axis, step, size).clone()
-        folded.narrow(axis, 1, step).add_(image.narrow(axis, 0, step).flip(axis))
-        folded.narrow(axis, size - 1 - step, step).add_(
+        folded.narrow(axis, 0, step).add_(image.narrow(axis, 0, step).flip(axis))
+        folded.narrow(axis, size - step, step).add_(
             image.narrow(axis, step + size, step).flip(axis)
         )
         image = folded

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from zsfiji.errors import UserError
+from zsfiji.images.axes import size
+from zsfiji.physics.psf.calibration import spacing_micrometres
 from zsfiji.physics.psf.centre import peak, spot_centre, widths
 from zsfiji.physics.psf.kernel import Psf, normalised
 from zsfiji.physics.psf.resample import sample
@@ -66,6 +69,27 @@ def prepare(values: ArrayLike, spacing: Sequence[float], *, background: float | 
         for c, n in zip(centre, light.shape, strict=True)
     )
     return normalised(sample(light, centre, (1.0,) * light.ndim, shape), spacing)
+
+
+def prepare_image(image: xr.DataArray, *, background: float | None = None) -> Psf:
+    """The same for an image that is open: its calibration tells the pixel sizes.
+
+    Raises
+    ------
+    UserError
+        As :func:`prepare`; also if the image is not calibrated or has channels or frames.
+    """
+    several = [dim for dim in ("t", "ch") if size(image, dim) > 1]
+    if several:
+        raise UserError(
+            "The PSF has several frames or channels. Duplicate the one that is meant "
+            "(Image > Duplicate...)."
+        )
+    single = image.isel({dim: 0 for dim in ("t", "ch") if dim in image.dims})
+    if size(single, "pln") == 1 and "pln" in single.dims:
+        single = single.isel(pln=0)
+    dims = [str(dim) for dim in single.dims]
+    return prepare(single.data, spacing_micrometres(single, dims), background=background)
 
 
 def _checked(values: ArrayLike) -> NDArray[np.float64]:

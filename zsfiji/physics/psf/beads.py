@@ -1,0 +1,279 @@
+"""The PSF of a microscope from an image of beads smaller than its resolution."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from zsfiji.errors import UserError
+from zsfiji.physics.psf.centre import spot_centre, widths
+from zsfiji.physics.psf.fit import gaussian, round_lateral
+from zsfiji.physics.psf.kernel import Psf
+from zsfiji.physics.psf.prepare import border_level, prepare
+from zsfiji.physics.psf.resample import sample
+
+Fit = Literal["none", "radial", "gaussian"]
+
+BORDER = "at the border"
+CROWDED = "too close to another bead"
+SATURATED = "saturated"
+ODD_WIDTH = "wider or narrower than the others"
+UNLIKE = "shaped unlike the others"
+
+_OVER_NOISE = 8.0  # deviations by which a bead stands out of the filtered image
+_LOWEST = 0.05  # of the brightest spot, in an image without noise
+_SIDE_LOBE = 0.2  # a spot dimmer than this share of its neighbour is a ring of it
+_WIDTHS = (0.7, 1.4)  # of the median width
+_LIKENESS = 0.8  # of the median correlation with the mean bead
+_WINDOW = 3.0  # half of the window in widths: the second dark ring
+_MOST = 500  # beads are enough
+
+
+@dataclass(frozen=True)
+class Beads:
+    """What was found in an image of beads.
+
+    Attributes
+    ----------
+    psf : Psf
+        Mean of the beads.
+    positions : numpy.ndarray
+        (bead, axis), centres of those that were used, in pixels.
+    fwhm : numpy.ndarray
+        (bead, axis), full widths at half maximum of each of them in micrometres.
+    rejected : dict of str to int
+        Reason, and how many spots were left out for it.
+    """
+
+    psf: Psf
+    positions: NDArray[np.float64]
+    fwhm: NDArray[np.float64]
+    rejected: dict[str, int]
+
+    def report(self) -> str:
+        """The findings in a few lines for the log."""
+        n = len(self.positions)
+        lines = [f"{n} bead{'s' * (n != 1)} averaged"]
+        mean, spread = self.fwhm.mean(axis=0), self.fwhm.std(axis=0)
+        for name, m, s in zip(("z", "y", "x")[-len(mean) :], mean, spread, strict=True):
+            lines.append(f"FWHM along {name}: {1000 * m:.0f} nm (deviation {1000 * s:.0f} nm)")
+        for reason, count in sorted(self.rejected.items()):
+            lines.append(f"{count} left out: {reason}")
+        return "\n".join(lines)
+
+
+def from_beads(
+    image: NDArray,
+    spacing: Sequence[float],
+    *,
+    window: Sequence[int] | None = None,
+    saturation: float | None = None,
+    fit: Fit = "none",
+) -> Beads:
+    """Find the beads, centre each to a fraction of a pixel, and take their mean.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        (row, col) or (pln, row, col), a single channel and frame.
+    spacing : sequence of float
+        Pixel sizes in micrometres, one an axis.
+    window : sequence of int, optional
+        Odd sizes in pixels of the field about a bead; by default three widths to each side.
+    saturation : float, optional
+        Value at which the camera is full. By default the largest value of the image, if several
+        neighbouring pixels have it.
+    fit : {"none", "radial", "gaussian"}
+        "radial" takes the mean over all directions in each slice as well, which suits lenses that
+        are well adjusted and calms the noise of few beads; "gaussian" fits a Gaussian.
+
+    Returns
+    -------
+    Beads
+        The PSF on the grid of the image, and what it was made of.
+
+    Raises
+    ------
+    UserError
+        If there is no bead that can be used; the text says why.
+    """
+    values = _checked(image)
+    if len(spacing) != values.ndim:
+        raise ValueError(f"{values.ndim} axes, {len(spacing)} pixel sizes")
+    spots, heights = _spots(values)
+    size = _typical_widths(values, spots[:30])
+    half = (
+        [int(n) // 2 for n in window]
+        if window is not None
+        else [max(int(np.ceil(_WINDOW * w)), 5) for w in size]
+    )
+    _require_room(values, half)
+    full = _saturation(values) if saturation is None else saturation
+    chosen, reasons = _select(values, spots, heights, half, full)
+    cut = [_centred(values, spot, half, size) for spot in chosen]
+    fwhm = np.array([w for _, _, w in cut]).reshape(-1, values.ndim)
+    kept = _of_usual_width(fwhm) if len(cut) else np.zeros(0, dtype=bool)
+    reasons[ODD_WIDTH] += int((~kept).sum())
+    cut, fwhm = [c for c, k in zip(cut, kept, strict=True) if k], fwhm[kept]
+    kept = _alike([bead for bead, _, _ in cut])
+    reasons[UNLIKE] += int((~kept).sum())
+    cut, fwhm = [c for c, k in zip(cut, kept, strict=True) if k], fwhm[kept]
+    if not cut:
+        raise UserError(_none_left(reasons))
+    mean = np.mean([bead for bead, _, _ in cut], axis=0)
+    psf = prepare(mean, spacing)
+    if fit == "radial":
+        psf = round_lateral(psf)
+    elif fit == "gaussian":
+        psf = gaussian(psf)
+    return Beads(
+        psf,
+        np.array([position for _, position, _ in cut]),
+        fwhm * np.asarray(spacing),
+        {reason: n for reason, n in reasons.items() if n},
+    )
+
+
+def _checked(image: NDArray) -> NDArray:
+    values = np.asarray(image)
+    if values.ndim not in (2, 3):
+        raise UserError(
+            f"Beads are looked for in one image or one stack, of one channel and one frame; "
+            f"this has {values.ndim} axes. Duplicate the channel and frame with the beads."
+        )
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise UserError(
+            "The bead image has pixels that are NaN or infinite. Replace them first, "
+            "for example with Process > Noise > Remove NaNs..."
+        )
+    if values.size == 0 or values.min() == values.max():
+        raise UserError("The bead image is empty: all its pixels have the same value.")
+    return values
+
+
+def _spots(values: NDArray) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Local maxima of the image without its slow background, the brightest first."""
+    pixels = values.astype(np.float32)
+    # Broad structure goes, so that a sloping background hides no bead and makes none.
+    fine = ndimage.gaussian_filter(pixels, 1.0) - ndimage.gaussian_filter(pixels, 6.0)
+    noise = 1.4826 * float(np.median(np.abs(fine - np.median(fine))))
+    threshold = max(_OVER_NOISE * noise, 1e-6 * float(fine.max()))
+    if noise < 1e-3 * fine.max():
+        threshold = max(threshold, _LOWEST * float(fine.max()))
+    top = (fine == ndimage.maximum_filter(fine, size=5)) & (fine > threshold)
+    spots = np.argwhere(top)
+    if len(spots) == 0:
+        raise UserError(
+            "No bead was found: nothing in the image stands out of its noise. "
+            "Choose an image of bright, separate beads in focus."
+        )
+    heights = fine[top].astype(np.float64)
+    order = np.argsort(-heights, kind="stable")
+    return spots[order], heights[order]
+
+
+def _typical_widths(values: NDArray, spots: NDArray[np.int64]) -> tuple[float, ...]:
+    """Median FWHM in pixels of the brightest spots."""
+    found = []
+    reach = [12 if values.ndim == 2 or axis else 20 for axis in range(values.ndim)]
+    for spot in spots:
+        low = [max(s - r, 0) for s, r in zip(spot, reach, strict=True)]
+        box = tuple(slice(a, s + r + 1) for a, s, r in zip(low, spot, reach, strict=True))
+        part = values[box].astype(np.float64)
+        smooth = ndimage.gaussian_filter(part - np.median(part), 0.7)
+        found.append(widths(smooth, [s - a for s, a in zip(spot, low, strict=True)]))
+    return tuple(float(w) for w in np.median(found, axis=0))
+
+
+def _require_room(values: NDArray, half: Sequence[int]) -> None:
+    for n, h in zip(values.shape, half, strict=True):
+        if n < 2 * h + 1:
+            raise UserError(
+                f"The bead image of {' x '.join(map(str, values.shape))} is too small: the field "
+                f"about a bead takes {' x '.join(str(2 * h + 1) for h in half)}. "
+                "Take a larger image, or for a stack more slices, or choose a smaller window."
+            )
+
+
+def _saturation(values: NDArray) -> float:
+    """The value of a full camera, or infinity where no plateau gives it away."""
+    most = values.max()
+    _, count = ndimage.label(values == most)
+    return float(most) if np.count_nonzero(values == most) >= 3 * count else np.inf
+
+
+def _select(
+    values: NDArray,
+    spots: NDArray[np.int64],
+    heights: NDArray[np.float64],
+    half: Sequence[int],
+    full: float,
+) -> tuple[list[NDArray[np.int64]], Counter[str]]:
+    reasons: Counter[str] = Counter()
+    chosen: list[NDArray[np.int64]] = []
+    far = np.asarray(half)
+    for i, (spot, height) in enumerate(zip(spots, heights, strict=True)):
+        near = (np.abs(spots - spot) <= far).all(axis=1)
+        near[i] = False
+        if (near & (heights * _SIDE_LOBE > height)).any():
+            continue  # no bead of its own: a ring, or light out of focus, of a brighter one
+        if ((spot < far) | (spot + far >= values.shape)).any():
+            reasons[BORDER] += 1
+        elif (near & (heights > _SIDE_LOBE * height)).any():
+            reasons[CROWDED] += 1
+        elif _around(values, spot, [1] * values.ndim).max() >= full:
+            reasons[SATURATED] += 1
+        elif len(chosen) < _MOST:
+            chosen.append(spot)
+    return chosen, reasons
+
+
+def _around(values: NDArray, spot: NDArray[np.int64], half: Sequence[int]) -> NDArray:
+    return values[tuple(slice(s - h, s + h + 1) for s, h in zip(spot, half, strict=True))]
+
+
+def _centred(
+    values: NDArray, spot: NDArray[np.int64], half: Sequence[int], size: Sequence[float]
+) -> tuple[NDArray[np.float64], tuple[float, ...], tuple[float, ...]]:
+    """The bead on a grid centred on it, its position, and its widths in pixels."""
+    part = _around(values, spot, half).astype(np.float64)
+    level, _ = border_level(part)
+    light = part - level
+    centre = spot_centre(light, half, size)
+    bead = sample(light, centre, (1.0,) * light.ndim, light.shape)
+    position = tuple(float(s - h + c) for s, h, c in zip(spot, half, centre, strict=True))
+    return bead, position, widths(bead, half)
+
+
+def _of_usual_width(fwhm: NDArray[np.float64]) -> NDArray[np.bool_]:
+    ratio = fwhm / np.median(fwhm, axis=0)
+    return np.array([bool(((r >= _WIDTHS[0]) & (r <= _WIDTHS[1])).all()) for r in ratio])
+
+
+def _alike(beads: list[NDArray[np.float64]]) -> NDArray[np.bool_]:
+    if len(beads) < 3:
+        return np.ones(len(beads), dtype=bool)
+    flat = np.array([bead.ravel() / bead.max() for bead in beads])
+    middle = np.median(flat, axis=0)
+    likeness = [float(np.corrcoef(bead, middle)[0, 1]) for bead in flat]
+    least = _LIKENESS * float(np.median(likeness))
+    return np.array([value >= least for value in likeness])
+
+
+def _none_left(reasons: Counter[str]) -> str:
+    advice = {
+        BORDER: "They lie too near to the border: take a larger field, or choose a smaller window.",
+        CROWDED: "They lie too close together: dilute the beads, or choose a smaller window.",
+        SATURATED: "They are saturated: record with less light or a shorter exposure.",
+        ODD_WIDTH: "Their widths differ too much: they may be clumps, or out of focus.",
+        UNLIKE: "They do not resemble each other: they may be clumps, or no beads.",
+    }
+    reason, _ = reasons.most_common(1)[0]
+    counts = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common() if n)
+    return f"No bead can be used: {counts}. {advice[reason]}"
