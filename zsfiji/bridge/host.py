@@ -302,16 +302,25 @@ def _join(headless: bool | None) -> Host:
             "The ImageJ that runs in this process was started "
             f"{'without' if runs_headless else 'with'} windows. Start a new Python for the other."
         )
-    context = jc.IJ.runPlugIn("org.scijava.Context", "")
-    gateway = None
-    if context is not None:
-        from jpype import JClass
-
-        gateway = JClass("net.imagej.ImageJ")(context)
+    gateway = _gateway_there()
     home = str(jc.System.getProperty("java.home"))
     text = f"Java {jc.System.getProperty('java.version')} ({home})"
     place = str(jc.IJ.getDirectory("imagej") or "")
     return Host(runs_headless, gateway, place or None, text, jc)
+
+
+def _gateway_there() -> Any:
+    """PyImageJ's gateway to the ImageJ2 that runs already, None where it is a plain ImageJ."""
+    from jpype import JClass
+
+    try:
+        gateway = JClass("net.imagej.ImageJ")
+    except TypeError:
+        return None
+    # Gives the gateway its Python side, ij.py.
+    import imagej  # noqa: F401
+
+    return gateway(jc.IJ.runPlugIn("org.scijava.Context", ""))
 
 
 def _let_go() -> None:
