@@ -1,0 +1,354 @@
+"""The dialog of a command, made from its declaration.
+
+It does not block ImageJ: a selection can be drawn while it is open. What is entered is checked at
+every keystroke, with the same words as in a macro. The last values are offered again, also after
+a restart; macro calls never see them.
+"""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zsfiji.bridge import messages
+from zsfiji.bridge.classes import jc
+from zsfiji.bridge.help import bounds, command_help
+from zsfiji.bridge.host import Host
+from zsfiji.bridge.jobs import in_thread
+from zsfiji.commands import Command, Parameter
+from zsfiji.errors import UserError
+
+_COLUMNS = 66
+_PATH_COLUMNS = 28
+_RED, _GREY = 0xB00000, 0x505050
+
+_last_paths: dict[str, Any] = {}
+
+
+@dataclass
+class _Field:
+    """A parameter and the component that shows it."""
+
+    parameter: Parameter
+    component: Any
+
+    def value(self) -> Any:
+        """What is entered, as the macro has it."""
+        if self.parameter.kind == "choice":
+            return str(self.component.getSelectedItem())
+        if self.parameter.kind == "boolean":
+            return bool(self.component.getState())
+        return str(self.component.getText()).strip()
+
+
+def ask(host: Host, command: Command, image: Any) -> dict[str, Any] | None:
+    """Show the dialog of a command and wait until it is closed.
+
+    Parameters
+    ----------
+    host : Host
+        The running ImageJ, with windows.
+    command : Command
+        The command.
+    image : ij.ImagePlus
+        The image that will be processed.
+
+    Returns
+    -------
+    dict or None
+        Key -> validated value, None if the user cancelled.
+    """
+    values = remembered(command)
+    dialog = jc.NonBlockingGenericDialog(messages.name_of(command.label))
+    dialog.addMessage(messages.wrapped(command.summary, _COLUMNS), _font(bold=True))
+    dialog.addMessage(_room(describe(image), 2))
+    region = dialog.getMessage()
+    fields = _add_fields(dialog, [p for p in command.parameters if not p.advanced], values)
+    advanced = [p for p in command.parameters if p.advanced]
+    hidden = {p.key: values[p.key] for p in advanced}
+    # The first dialog is checked with the values of the second, and the other way round.
+    check = _Check(dialog, command, fields, hidden)
+    if advanced:
+
+        def show_advanced(_event: Any) -> None:
+            in_thread(opened, "Advanced")
+
+        @messages.guarded("Advanced")
+        def opened() -> None:
+            entered = _ask_advanced(command, advanced, check.entered())
+            if entered is not None:
+                hidden.update(entered)
+                summary.setText(_advanced_summary(command, hidden))
+                check.changed()
+
+        dialog.addMessage(_advanced_summary(command, hidden), None, jc.Color(_GREY))
+        summary = dialog.getMessage()
+        dialog.addToSameRow()
+        dialog.addButton("Advanced...", _listener("ActionListener", actionPerformed=show_advanced))
+    check.add_lines()
+    dialog.addHelp(command_help(command))
+    roi_listener = _follow_selection(image, region)
+    jc.Roi.addRoiListener(roi_listener)
+    try:
+        dialog.showDialog()
+    finally:
+        jc.Roi.removeRoiListener(roi_listener)
+    if not dialog.wasOKed():
+        return None
+    chosen = command.validate(check.entered())
+    remember(command, chosen)
+    return chosen
+
+
+def _ask_advanced(
+    command: Command, parameters: list[Parameter], values: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """The second dialog; gives what was entered in it."""
+    dialog = jc.GenericDialog(f"{messages.name_of(command.label)}: Advanced")
+    fields = _add_fields(dialog, parameters, values)
+    others = {
+        key: value for key, value in values.items() if command.parameter(key).advanced is False
+    }
+    check = _Check(dialog, command, fields, others)
+    check.add_lines()
+    dialog.addHelp(command_help(command))
+    dialog.showDialog()
+    return {f.parameter.key: f.value() for f in fields} if dialog.wasOKed() else None
+
+
+class _Check:
+    """Looks at what is entered, after every change, and says what is wrong."""
+
+    def __init__(
+        self, dialog: Any, command: Command, fields: list[_Field], others: Mapping[str, Any]
+    ) -> None:
+        self._dialog, self._command, self._fields = dialog, command, fields
+        self._others = others
+
+    def add_lines(self) -> None:
+        """Add the line with what is wrong and the lines with the help of a field."""
+        # Room for the longest text: a dialog does not grow once it is open.
+        most = max((len(_lines(f.parameter.help)) for f in self._fields), default=1)
+        self._dialog.addMessage(_room("", 2), _font(bold=True), jc.Color(_RED))
+        self._problem_line = self._dialog.getMessage()
+        self._dialog.addMessage(_room("", most), None, jc.Color(_GREY))
+        self._help_line = self._dialog.getMessage()
+        self._help_rows = most
+        for field in self._fields:
+            self._explain_on_focus(field)
+        if self._fields:
+            self._help_line.setText(_room(self._fields[0].parameter.help, most))
+        listener = _listener("ij.gui.DialogListener", dialogItemChanged=self._item_changed)
+        self._dialog.addDialogListener(listener)
+        self.changed()
+
+    def entered(self) -> dict[str, Any]:
+        """Key -> what stands in the dialogs."""
+        return {**self._others, **{f.parameter.key: f.value() for f in self._fields}}
+
+    def changed(self) -> bool:
+        """Look again; whether all is right."""
+        problem = self._problem()
+        self._problem_line.setText(_room(problem, 2))
+        buttons = self._dialog.getButtons()
+        if buttons is not None and buttons[0] is not None:
+            buttons[0].setEnabled(not problem)
+        return not problem
+
+    def _problem(self) -> str:
+        try:
+            values = self._command.validate(self.entered())
+        except UserError as error:
+            return str(error)
+        for parameter in self._command.parameters:
+            path = values[parameter.key]
+            if path is None or parameter.kind not in ("open", "save"):
+                continue
+            if parameter.kind == "open" and not Path(path).expanduser().is_file():
+                return f"{parameter.label}: there is no file {path}."
+            if parameter.kind == "save" and not Path(path).expanduser().absolute().parent.is_dir():
+                return f"{parameter.label}: there is no folder {Path(path).parent}."
+        return ""
+
+    def _item_changed(self, _dialog: Any, _event: Any) -> bool:
+        try:
+            return self.changed()
+        except Exception as error:
+            messages.show_fault(messages.name_of(self._command.label), error)
+            return False
+
+    def _explain_on_focus(self, field: _Field) -> None:
+        text = _room(field.parameter.help, self._help_rows)
+
+        def explain(_event: Any) -> None:
+            self._help_line.setText(text)
+
+        def ignore(_event: Any) -> None:
+            return
+
+        field.component.addFocusListener(
+            _listener("FocusListener", focusGained=explain, focusLost=ignore)
+        )
+        quiet = dict.fromkeys(("Clicked", "Pressed", "Released", "Exited"), ignore)
+        field.component.addMouseListener(
+            _listener(
+                "MouseListener",
+                mouseEntered=explain,
+                **{f"mouse{name}": action for name, action in quiet.items()},
+            )
+        )
+
+
+def _add_fields(
+    dialog: Any, parameters: Iterable[Parameter], values: Mapping[str, Any]
+) -> list[_Field]:
+    return [
+        _Field(p, _add_field(dialog, p, p.text(values.get(p.key, p.default)))) for p in parameters
+    ]
+
+
+def _add_field(dialog: Any, parameter: Parameter, text: str) -> Any:
+    label = f"{parameter.label}:"
+    if parameter.kind == "choice":
+        dialog.addChoice(label, list(parameter.choices), text)
+        return dialog.getChoices().lastElement()
+    if parameter.kind == "boolean":
+        dialog.addCheckbox(parameter.label, text == "true")
+        return dialog.getCheckboxes().lastElement()
+    if parameter.kind in ("integer", "number"):
+        unit = ", ".join(part for part in (parameter.unit, bounds(parameter)) if part)
+        dialog.addNumericField(label, 0, 0, 9, unit)
+        field = dialog.getNumericFields().lastElement()
+        field.setText(text)
+        return field
+    if parameter.kind == "open":
+        dialog.addFileField(label, text, _PATH_COLUMNS)
+        return dialog.getStringFields().lastElement()
+    dialog.addStringField(label, text, _PATH_COLUMNS)
+    field = dialog.getStringFields().lastElement()
+    if parameter.kind == "save":
+        dialog.addToSameRow()
+        dialog.addButton(
+            "Browse", _listener("ActionListener", actionPerformed=_browse(parameter, field))
+        )
+    return field
+
+
+def _browse(parameter: Parameter, field: Any) -> Callable[[Any], None]:
+    @messages.guarded("Browse")
+    def choose() -> None:
+        old = str(field.getText()).strip()
+        chooser = jc.SaveDialog(parameter.label, Path(old).name if old else "model", ".zsfiji")
+        if chooser.getFileName() is not None:
+            field.setText(os.path.join(str(chooser.getDirectory()), str(chooser.getFileName())))
+
+    def pressed(_event: Any) -> None:
+        in_thread(choose, "Browse")
+
+    return pressed
+
+
+# --- the texts in it ----------------------------------------------------------------------------
+
+
+def describe(image: Any) -> str:
+    """What will be processed, as "cells.tif: 512 x 512 pixels, 10 slices; ..."."""
+    width, height, *lengths = (int(n) for n in image.getDimensions())
+    parts = [f"{width} x {height} pixels"]
+    for length, noun in zip(lengths, ("channel", "slice", "frame"), strict=True):
+        if length > 1:
+            parts.append(f"{length} {noun}s")
+    roi = image.getRoi()
+    if roi is not None and roi.isArea():
+        box = roi.getBounds().intersection(jc.Rectangle(0, 0, width, height))
+        taken = f"the selection of {box.width} x {box.height} pixels will be processed"
+    else:
+        taken = "all of it will be processed"
+    title = textwrap.shorten(str(image.getTitle()), 40, placeholder="...")
+    return f"{title}: {', '.join(parts)};\n{taken}."
+
+
+def _follow_selection(image: Any, line: Any) -> Any:
+    def modified(changed: Any, _what: int) -> None:
+        if changed is not None and changed.getID() == image.getID() and image.getWidth():
+            line.setText(_room(describe(image), 2))
+
+    return _listener("ij.gui.RoiListener", roiModified=modified)
+
+
+def _advanced_summary(command: Command, values: Mapping[str, Any]) -> str:
+    changed = []
+    for key, value in values.items():
+        parameter = command.parameter(key)
+        text = parameter.text(value)
+        if text != parameter.text(parameter.default):
+            shown = Path(text).name if parameter.kind in ("open", "save") else text
+            changed.append(f"{key}={shown}")
+    text = ", ".join(changed) or "Advanced options are at their defaults."
+    return textwrap.shorten(text, 40, placeholder="...").ljust(40)
+
+
+def _lines(text: str) -> list[str]:
+    return textwrap.wrap(text, _COLUMNS) or [""]
+
+
+def _room(text: str, rows: int) -> str:
+    """`text` in exactly so many lines, the first of full width."""
+    lines = [line for part in text.split("\n") for line in _lines(part)][:rows]
+    lines += [""] * (rows - len(lines))
+    # A Label with one line and a MultiLineLabel with several are told apart by a line end.
+    return "\n".join([lines[0].ljust(_COLUMNS), *lines[1:]]) + ("\n" if rows == 1 else "")
+
+
+def _font(*, bold: bool) -> Any:
+    return jc.Font("SansSerif", jc.Font.BOLD if bold else jc.Font.PLAIN, 12)
+
+
+def _listener(interface: str, **methods: Callable[..., Any]) -> Any:
+    from jpype import JProxy
+
+    name = interface if "." in interface else f"java.awt.event.{interface}"
+    guarded = {
+        key: method if key == "dialogItemChanged" else messages.guarded("zsfiji")(method)
+        for key, method in methods.items()
+    }
+    return JProxy(name, dict=guarded)
+
+
+# --- the last values ----------------------------------------------------------------------------
+
+
+def remembered(command: Command) -> dict[str, Any]:
+    """The values of the last time, and defaults where there are none that still serve."""
+    values = command.validate({})
+    for parameter in command.parameters:
+        if parameter.kind in ("open", "save"):
+            old = _last_paths.get(f"{command.name}.{parameter.key}", "")
+        else:
+            old = str(jc.Prefs.get(_preference(command, parameter), ""))
+        if not old:
+            continue
+        try:
+            values[parameter.key] = command.validate({parameter.key: old})[parameter.key]
+        except UserError:
+            # Kept by another version of zsfiji.
+            continue
+    return values
+
+
+def remember(command: Command, values: Mapping[str, Any]) -> None:
+    """Keep the values for the next time: files within the session, the others beyond it."""
+    for parameter in command.parameters:
+        text = parameter.text(values[parameter.key])
+        if parameter.kind in ("open", "save"):
+            _last_paths[f"{command.name}.{parameter.key}"] = text
+        else:
+            jc.Prefs.set(_preference(command, parameter), text)
+
+
+def _preference(command: Command, parameter: Parameter) -> str:
+    return f"zsfiji.{command.name}.{parameter.key}"

@@ -1,0 +1,92 @@
+"""Help pages in ImageJ's window, written from the declarations of the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from zsfiji.bridge.messages import name_of
+from zsfiji.commands import Command, Parameter, macro_line
+
+_WIDTH = 460
+_HIDDEN_LIMIT = 1e6
+
+
+def bounds(parameter: Parameter) -> str:
+    """The range of a number in words, as "0 to 4"; empty where it is none that a user meets."""
+    low, high = parameter.minimum, parameter.maximum
+    if high is not None and high > _HIDDEN_LIMIT:
+        high = None
+    if low is not None and high is not None:
+        return f"{parameter.text(low)} to {parameter.text(high)}"
+    if low is not None:
+        return f"at least {parameter.text(low)}"
+    return f"at most {parameter.text(high)}" if high is not None else ""
+
+
+def command_help(command: Command) -> str:
+    """A page about one command, for Java's HTML of 1997.
+
+    Parameters
+    ----------
+    command : Command
+        The command.
+
+    Returns
+    -------
+    str
+        From ``<html>`` on.
+    """
+    return f"<html><body width={_WIDTH}>{_section(command)}{_habits()}</body></html>"
+
+
+def overview(commands: Iterable[Command]) -> str:
+    """A page about all commands.
+
+    Parameters
+    ----------
+    commands : iterable of Command
+        The commands.
+
+    Returns
+    -------
+    str
+        From ``<html>`` on.
+    """
+    sections = "<hr>".join(_section(command) for command in commands)
+    return f"<html><body width={_WIDTH}>{_habits()}<hr>{sections}</body></html>"
+
+
+def _section(command: Command) -> str:
+    paragraphs = [command.summary, *command.description.split("\n\n")]
+    text = "".join(f"<p>{escape(p)}</p>" for p in paragraphs if p.strip())
+    rows = "".join(f"<p>{_parameter(p)}</p>" for p in command.parameters)
+    line = escape(macro_line(command, command.validate({})))
+    return (
+        f"<h2>{escape(name_of(command.label))}</h2>{text}<h3>Options</h3>{rows}"
+        f"<h3>In a macro</h3><p><code>{line}</code></p>"
+        "<p>Options that are left out have their defaults.</p>"
+    )
+
+
+def _parameter(parameter: Parameter) -> str:
+    facts = [f"in macros <code>{escape(parameter.key)}</code>"]
+    if parameter.choices:
+        facts.append(escape(", ".join(parameter.choices)))
+    if bounds(parameter):
+        facts.append(f"{bounds(parameter)} {escape(parameter.unit)}".strip())
+    if parameter.default is not None:
+        facts.append(f"normally {escape(parameter.text(parameter.default))}")
+    if parameter.advanced:
+        facts.append("under Advanced")
+    return f"<b>{escape(parameter.label)}</b> ({'; '.join(facts)})<br>{escape(parameter.help)}"
+
+
+def _habits() -> str:
+    return (
+        "<h3>While it works</h3><p>ImageJ stays usable. <b>Esc</b> cancels; <b>Finish now</b> in "
+        "the small window ends the training and keeps the best result so far; closing that window "
+        "hides it. The image may be closed: its pixels were copied. A rectangular selection means "
+        "that only this region is processed.</p><p>The result is a new image, and the macro line "
+        "that makes it again is in its properties (Image &gt; Show Info...).</p>"
+    )

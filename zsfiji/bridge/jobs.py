@@ -1,0 +1,191 @@
+"""A command at work on an image of ImageJ.
+
+Three things hold for each job, whoever started it: the image is locked only while its pixels are
+copied, so that it can be closed or changed afterwards; nothing is shown unless all of it is there;
+and it can be cancelled until the end.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import xarray as xr
+
+from zsfiji import progress
+from zsfiji.bridge import messages
+from zsfiji.bridge.classes import jc
+from zsfiji.bridge.host import Host
+from zsfiji.bridge.images import from_imageplus, to_imageplus
+from zsfiji.bridge.progress import JobProgress
+from zsfiji.commands import Command
+from zsfiji.commands._outcome import Outcome
+from zsfiji.commands._run import run
+from zsfiji.errors import Cancelled, UserError
+
+NO_IMAGE = "There are no images open."
+_QUIT_PATIENCE = 5.0
+
+_running: dict[JobProgress, threading.Thread] = {}
+_guard = threading.Lock()
+
+
+def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> Outcome:
+    """Run a command on an image in this thread, and show what comes out of it.
+
+    Parameters
+    ----------
+    host : Host
+        The running ImageJ.
+    command : Command
+        The command.
+    imp : ij.ImagePlus or None
+        The image.
+    options : mapping
+        Key -> value, also as text.
+
+    Returns
+    -------
+    Outcome
+        What the command gave; its last image is the active one of this thread now.
+
+    Raises
+    ------
+    UserError
+        If there is no image, it is locked, or the command refuses it or an option.
+    Cancelled
+        If the user stops the job.
+    """
+    values = command.validate(options)
+    if imp is None:
+        raise UserError(NO_IMAGE)
+    position = (imp.getC(), imp.getZ(), imp.getT())
+    if host.headless:
+        # Whoever runs ImageJ without windows may have a progress display of his own.
+        image = _read(imp)
+        outcome = run(command, image, values)
+        _show(host, image, position, outcome)
+        return outcome
+    sink = JobProgress(command.label, str(imp.getTitle()), window=messages.has_windows())
+    with _guard:
+        _running[sink] = threading.current_thread()
+    how = "failed"
+    try:
+        image = _read(imp)
+        with progress.using(sink):
+            outcome = run(command, image, values)
+        if sink.cancelled():
+            raise Cancelled
+        _show(host, image, position, outcome)
+        how = "done"
+        return outcome
+    except Cancelled:
+        how = "cancelled"
+        raise
+    finally:
+        with _guard:
+            _running.pop(sink, None)
+        if host.running:
+            sink.end(how)
+
+
+def in_thread(body: Callable[[], object], name: str) -> threading.Thread:
+    """Run `body` in a fresh thread.
+
+    ``IJ.run`` marks the threads it was called in for good, and ImageJ neither records them nor
+    opens dialogs in them as it does for a user: each click gets a thread of its own.
+    """
+
+    def detached() -> None:
+        try:
+            body()
+        finally:
+            # Else Java keeps a thread object for every job there ever was.
+            jc.Thread.detach()
+
+    thread = threading.Thread(target=detached, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def running() -> list[str]:
+    """The jobs at work, each as "Zero-Shot Denoise of cells.tif"."""
+    with _guard:
+        return [f"{sink.name} of {sink.title}" for sink in _running]
+
+
+def stop_all(patience: float = _QUIT_PATIENCE) -> bool:
+    """Cancel every job and wait for them.
+
+    Parameters
+    ----------
+    patience : float
+        How long to wait, in seconds.
+
+    Returns
+    -------
+    bool
+        Whether all of them have ended.
+    """
+    with _guard:
+        jobs = dict(_running)
+    for sink in jobs:
+        sink.cancel()
+    deadline = time.monotonic() + patience
+    for thread in jobs.values():
+        if thread is not threading.current_thread():
+            thread.join(max(0.0, deadline - time.monotonic()))
+    return not any(t.is_alive() for t in jobs.values() if t is not threading.current_thread())
+
+
+# Python must not end under a thread that computes: torch would crash instead of ending.
+atexit.register(stop_all)
+
+
+def _read(imp: Any) -> xr.DataArray:
+    if int(imp.getWidth()) == 0 or imp.getProcessor() is None:
+        raise UserError("The image was closed before its pixels were read.")
+    title = imp.getTitle()
+    if not imp.lockSilently():
+        raise UserError(
+            f'The image "{title}" is locked: another command is working on it. Wait until that '
+            "has finished, or free it with Plugins > Utilities > Reset..."
+        )
+    try:
+        image = from_imageplus(imp, region=True)
+        if (image.sizes["col"], image.sizes["row"]) != (int(imp.getWidth()), int(imp.getHeight())):
+            box = imp.getRoi().getBounds()
+            image.attrs["properties"] = {
+                **image.attrs.get("properties", {}),
+                "zsfiji.region": f"makeRectangle({box.x}, {box.y}, {box.width}, {box.height});",
+            }
+        return image
+    finally:
+        imp.unlock()
+
+
+def _show(host: Host, source: xr.DataArray, position: tuple[int, ...], outcome: Outcome) -> None:
+    """Show the results in this thread, which makes the last one its active image."""
+    if not host.running:
+        raise Cancelled
+    for image in outcome.images:
+        _look_like(source, image)
+    shown = [to_imageplus(image) for image in outcome.images]
+    for result in shown:
+        if int(result.getStackSize()) > 1:
+            result.setPositionWithoutUpdate(*position)
+        result.setTitle(jc.WindowManager.makeUniqueName(result.getTitle()))
+        result.changes = True
+        result.show()
+    for note in outcome.notes:
+        messages.log(f"{source.attrs['title']}: {note}")
+
+
+def _look_like(source: xr.DataArray, image: xr.DataArray) -> None:
+    """Show `image` as bright as its source, so that the two can be compared by eye."""
+    ranges = source.attrs.get("display_ranges")
+    if ranges and len(ranges) == image.sizes.get("ch", 1) and not source.attrs.get("rgb"):
+        image.attrs.setdefault("display_ranges", ranges)

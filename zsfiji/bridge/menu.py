@@ -1,0 +1,188 @@
+"""The Zero-Shot menu, and what happens when one of its entries is chosen or called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import zsfiji
+from zsfiji.bridge import dialog, jobs, macro, messages
+from zsfiji.bridge.classes import jc
+from zsfiji.bridge.help import overview
+from zsfiji.bridge.host import Host
+from zsfiji.bridge.recorder import record
+from zsfiji.commands import Command, table
+from zsfiji.errors import Cancelled, UserError
+
+MENU = "Plugins>Zero-Shot"
+HELP, DOCTOR, ABOUT = "Zero-Shot Help...", "Zero-Shot Doctor...", "About zsfiji..."
+
+_commands: dict[str, Command] = {}
+_listener: Any = None
+
+
+def install(host: Host, commands: Mapping[str, Command] | None = None) -> None:
+    """Put the commands into ImageJ's menu and command table, and answer their calls.
+
+    Parameters
+    ----------
+    host : Host
+        The running ImageJ.
+    commands : mapping, optional
+        Label -> command; the whole table without it. Those installed before stay.
+    """
+    global _listener
+    new = table() if commands is None else commands
+    for label, command in new.items():
+        if label not in _commands:
+            _add(host, f"{command.menu}>{label}")
+        _commands[label] = command
+    if _listener is not None:
+        return
+    _separate(host)
+    for label in _INFORMATION:
+        _add(host, f"{MENU}>{label}")
+    # Known to macros, and no use in a menu.
+    jc.Menus.getCommands().put(macro.EXTENSIONS, macro.ENTRY)
+    from jpype import JProxy
+
+    _listener = JProxy(
+        "ij.CommandListener", dict={"commandExecuting": lambda name: _executing(host, name)}
+    )
+    jc.Executer.addCommandListener(_listener)
+
+
+def _add(host: Host, path: str) -> None:
+    if not host.headless:
+        jc.Menus.add(path, macro.ENTRY)
+    jc.Menus.getCommands().put(path.rpartition(">")[2], macro.ENTRY)
+
+
+def _separate(host: Host) -> None:
+    menu = None if host.headless else jc.Menus.getImageJMenu(MENU)
+    if menu is not None:
+        menu.addSeparator()
+
+
+def _executing(host: Host, name: Any) -> Any:
+    """Answer ImageJ's question whether it may run a command; see ij.CommandListener.
+
+    Gives the name to let ImageJ run it, or None when it is done already.
+    """
+    label = str(name)
+    if label in _commands:
+        return _chosen(host, name, _commands[label])
+    try:
+        if label == macro.EXTENSIONS:
+            macro.register_extensions(host, _commands, dialog.ask)
+            return None
+        if label in _INFORMATION:
+            jobs.in_thread(lambda: _inform(host, label), label)
+            return None
+        if label == "Quit" and jobs.running():
+            return _quit(name)
+    except Exception as error:
+        messages.show_fault("zsfiji", error)
+        return None
+    return name
+
+
+def _chosen(host: Host, name: Any, command: Command) -> Any:
+    if macro.is_call():
+        if host.headless and not macro.in_macro():
+            macro.call_directly(host, command)
+            return None
+        macro.prepare(command)
+        return name
+    image = jc.WindowManager.getCurrentImage()
+    jobs.in_thread(lambda: _clicked(host, command, image), command.label)
+    return None
+
+
+def _clicked(host: Host, command: Command, image: Any) -> None:
+    name = messages.name_of(command.label)
+    try:
+        if image is None:
+            messages.show_error(
+                "No Image", f"{jobs.NO_IMAGE} Open the image that you want to restore first."
+            )
+            return
+        values = dialog.ask(host, command, image)
+        if values is None:
+            return
+        record(command, values)
+        jobs.work(host, command, image, values)
+    except Cancelled:
+        return
+    except UserError as error:
+        messages.show_error(name, str(error))
+    except Exception as error:
+        messages.show_fault(name, error)
+
+
+def _quit(name: Any) -> Any:
+    """Quit was chosen while jobs run."""
+    if macro.is_call():
+        jobs.stop_all()
+        return name
+
+    def ask() -> None:
+        question = jc.GenericDialog("Quit ImageJ")
+        question.addMessage(
+            "Still at work:\n    "
+            + "\n    ".join(jobs.running())
+            + "\nWhat they have done so far is lost if you quit."
+        )
+        question.setOKLabel("Quit")
+        question.setCancelLabel("Keep working")
+        question.showDialog()
+        if question.wasOKed():
+            jc.IJ.showStatus("Stopping the jobs")
+            jobs.stop_all()
+            jc.IJ.getInstance().quit()
+
+    jobs.in_thread(ask, "Quit")
+    return None
+
+
+def _inform(host: Host, label: str) -> None:
+    name = messages.name_of(label)
+    try:
+        _INFORMATION[label](host)
+    except Exception as error:
+        messages.show_fault(name, error)
+
+
+def _help(host: Host) -> None:
+    _page(host, "Zero-Shot Help", overview(_commands.values()))
+
+
+def _doctor(host: Host) -> None:
+    from zsfiji import doctor
+
+    messages.log(doctor.format(doctor.report(host.fiji)))
+
+
+def _about(host: Host) -> None:
+    text = (
+        f"zsfiji {zsfiji.__version__}\nZero-shot microscopy restoration inside ImageJ and Fiji\n"
+        f"{host.version}"
+    )
+    if messages.has_windows():
+        jc.IJ.showMessage("About zsfiji", messages.wrapped(text))
+    else:
+        messages.log(text)
+
+
+def _page(host: Host, title: str, html: str) -> None:
+    if messages.has_windows():
+        jc.HTMLDialog(title, html, False)
+    else:
+        messages.log(html)
+
+
+_INFORMATION: dict[str, Callable[[Host], None]] = {
+    HELP: _help,
+    DOCTOR: _doctor,
+    ABOUT: _about,
+}

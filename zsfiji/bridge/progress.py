@@ -1,0 +1,127 @@
+"""A job's progress in ImageJ: status bar, progress bar, Esc, and the buttons of its window."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from zsfiji.bridge.classes import jc
+from zsfiji.bridge.messages import name_of
+from zsfiji.bridge.progress_window import ProgressWindow
+from zsfiji.progress import Event
+
+_INTERVAL = 0.2
+# ImageJ's dialogs set the Esc flag and unset it when Esc closes them: only a lasting one counts.
+_ESCAPE_STAYS = 0.1
+# A job that ends sooner needs no window.
+_WINDOW_AFTER = 0.7
+
+_shown: list[JobProgress] = []
+"""The jobs that run, the oldest first; only that one writes to ImageJ's one status bar."""
+
+
+class JobProgress:
+    """The sink of one job, and what the user wants of it.
+
+    Parameters
+    ----------
+    label : str
+        Label of the command.
+    title : str
+        Title of the image.
+    window : bool
+        Whether a small window with buttons may open.
+    """
+
+    def __init__(self, label: str, title: str, *, window: bool) -> None:
+        self.name = name_of(label)
+        self.title = title
+        self._cancel = threading.Event()
+        self._finish = threading.Event()
+        self._started = time.monotonic()
+        self._next = 0.0
+        self._escape_seen: float | None = None
+        self._may_open = window
+        self._window: ProgressWindow | None = None
+        _shown.append(self)
+
+    def cancel(self) -> None:
+        """Stop the job and keep nothing."""
+        self._cancel.set()
+
+    def finish(self) -> None:
+        """End the job with the best result so far."""
+        self._finish.set()
+
+    def cancelled(self) -> bool:
+        """Whether the user has cancelled, by Esc, by the button or by quitting ImageJ."""
+        if not self._cancel.is_set() and self._escape():
+            self._cancel.set()
+        return self._cancel.is_set()
+
+    def finish_now(self) -> bool:
+        """Whether the user wants the best result so far."""
+        return self._finish.is_set()
+
+    def show(self, event: Event) -> None:
+        """Show `event`, five times a second at most."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _INTERVAL
+        if _shown and _shown[0] is self:
+            jc.IJ.showStatus(f"{self.name}: {status(event)} (Esc cancels)")
+            jc.IJ.showProgress(float(min(event.fraction, 0.999)))
+        if self._may_open and now - self._started > _WINDOW_AFTER:
+            if self._window is None:
+                self._window = ProgressWindow(
+                    f"{self.name}: {self.title}", self.cancel, self.finish
+                )
+            self._window.show(event, status(event))
+
+    def end(self, how: str) -> None:
+        """Clear the bars and leave a last word in the status bar.
+
+        Parameters
+        ----------
+        how : str
+            "done", "cancelled" or "failed".
+        """
+        front = bool(_shown) and _shown[0] is self
+        if self in _shown:
+            _shown.remove(self)
+        if self._window is not None:
+            self._window.close()
+        if front:
+            jc.IJ.showProgress(1.0)
+        seconds = time.monotonic() - self._started
+        if how == "done" and self._finish.is_set():
+            how = "finished early"
+        jc.IJ.showStatus(f"{self.name}: {how}, {seconds:.1f} s")
+
+    def _escape(self) -> bool:
+        if not jc.IJ.escapePressed():
+            self._escape_seen = None
+            return False
+        now = time.monotonic()
+        if self._escape_seen is None:
+            self._escape_seen = now
+        return now - self._escape_seen >= _ESCAPE_STAYS
+
+
+def status(event: Event) -> str:
+    """`event` in a few words, as "Training, 43 %, 12 s left"."""
+    parts = [event.message, f"{100 * event.fraction:.0f} %"]
+    if event.seconds_left is not None:
+        parts.append(f"{duration(event.seconds_left)} left")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """A time span as a person says it: 12 s, 3 min 20 s, 2 h 5 min."""
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

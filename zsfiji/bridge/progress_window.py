@@ -1,0 +1,217 @@
+"""The small window of a running job: time left, loss, preview, "Finish now" and "Cancel".
+
+It never takes the keyboard from ImageJ, and closing it hides it: the job goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from zsfiji.bridge.classes import jc
+from zsfiji.bridge.messages import guarded
+from zsfiji.progress import Event
+
+_WIDTH = 340
+_CURVE_HEIGHT = 110
+_PREVIEW = 256
+# A preview may cost this share of the computing time.
+_PREVIEW_SHARE = 0.05
+_PREVIEW_INTERVAL = 2.0
+_MOST_POINTS = 2000
+_BACKGROUND, _INK, _FAINT = 0xFFFFFF, 0x2060C0, 0xC8C8C8
+
+
+class ProgressWindow:
+    """The window of one job.
+
+    Parameters
+    ----------
+    title : str
+        Title of the window.
+    cancel, finish : callable
+        Called without arguments when a button is pressed.
+    """
+
+    def __init__(self, title: str, cancel: Callable[[], None], finish: Callable[[], None]) -> None:
+        self._cancel, self._finish = cancel, finish
+        self._losses: list[tuple[float, float]] = []
+        self._next_preview = time.monotonic()
+        self._open = True
+        self._frame: Any = None
+        _on_event_thread(lambda: self._build(title))
+
+    def show(self, event: Event, text: str) -> None:
+        """Show a report; called by the working thread."""
+        if event.loss is not None and np.isfinite(event.loss):
+            self._losses.append((event.fraction, float(event.loss)))
+            if len(self._losses) > _MOST_POINTS:
+                del self._losses[::2]
+        if not self._open:
+            return
+        curve = draw_curve(self._losses, _WIDTH, _CURVE_HEIGHT) if len(self._losses) > 1 else None
+        preview = self._preview(event)
+        _on_event_thread(lambda: self._update(event.fraction, text, curve, preview))
+
+    def close(self) -> None:
+        """Close the window for good."""
+        self._open = False
+        _on_event_thread(lambda: self._frame and self._frame.dispose())
+
+    def _preview(self, event: Event) -> np.ndarray | None:
+        started = time.monotonic()
+        if event.preview is None or started < self._next_preview:
+            return None
+        picture = _to_bytes(np.asarray(event.preview()))
+        taken = time.monotonic() - started
+        self._next_preview = started + max(_PREVIEW_INTERVAL, taken / _PREVIEW_SHARE)
+        return picture
+
+    # --- on the event thread ---
+
+    def _build(self, title: str) -> None:
+        from jpype import JProxy
+
+        frame = jc.JFrame(title)
+        # The keyboard stays with ImageJ, where Esc is looked for.
+        frame.setAutoRequestFocus(False)
+        frame.setDefaultCloseOperation(jc.JFrame.HIDE_ON_CLOSE)
+        self._text = jc.JLabel("Starting")
+        self._bar = jc.JProgressBar(0, 1000)
+        self._curve = jc.JLabel()
+        self._picture = jc.JLabel()
+        self._curve.setVisible(False)
+        self._picture.setVisible(False)
+        self._curve.setToolTipText("Training loss: it falls fast, then levels off.")
+        self._picture.setToolTipText("How the result looks now.")
+        self._buttons = []
+        row = jc.JPanel(jc.FlowLayout(jc.FlowLayout.RIGHT, 6, 0))
+        for label, hint, action in (
+            ("Finish now", "End the training and keep the best result so far.", self._on_finish),
+            ("Cancel", "Stop and keep nothing. Esc does the same.", self._on_cancel),
+        ):
+            button = jc.JButton(label)
+            button.setToolTipText(hint)
+            button.addActionListener(
+                JProxy("java.awt.event.ActionListener", dict={"actionPerformed": action})
+            )
+            row.add(button)
+            self._buttons.append(button)
+        escape = JProxy("java.awt.event.ActionListener", dict={"actionPerformed": self._on_cancel})
+        frame.getRootPane().registerKeyboardAction(
+            escape,
+            jc.KeyStroke.getKeyStroke("ESCAPE"),
+            jc.JComponent.WHEN_IN_FOCUSED_WINDOW,
+        )
+        top = jc.JPanel(jc.BorderLayout(0, 6))
+        top.add(self._text, jc.BorderLayout.NORTH)
+        top.add(self._bar, jc.BorderLayout.SOUTH)
+        middle = jc.JPanel(jc.BorderLayout(6, 6))
+        middle.add(self._curve, jc.BorderLayout.NORTH)
+        middle.add(self._picture, jc.BorderLayout.CENTER)
+        panel = jc.JPanel(jc.BorderLayout(0, 8))
+        panel.setBorder(jc.BorderFactory.createEmptyBorder(10, 12, 10, 12))
+        panel.add(top, jc.BorderLayout.NORTH)
+        panel.add(middle, jc.BorderLayout.CENTER)
+        panel.add(row, jc.BorderLayout.SOUTH)
+        self._bar.setPreferredSize(jc.Dimension(_WIDTH, 18))
+        frame.setContentPane(panel)
+        frame.pack()
+        imagej = jc.IJ.getInstance()
+        if imagej is not None:
+            place = imagej.getLocationOnScreen()
+            frame.setLocation(place.x, place.y + imagej.getHeight() + 4)
+        self._frame = frame
+        frame.setVisible(self._open)
+
+    def _update(self, fraction: float, text: str, curve: Any, preview: Any) -> None:
+        if self._frame is None or not self._open:
+            return
+        if not self._frame.isVisible():
+            # The user closed it.
+            self._open = False
+            return
+        self._text.setText(text)
+        self._bar.setValue(round(1000 * fraction))
+        for label, picture in ((self._curve, curve), (self._picture, preview)):
+            if picture is None:
+                continue
+            label.setIcon(jc.ImageIcon(_to_image(picture)))
+            if not label.isVisible():
+                label.setVisible(True)
+                self._frame.pack()
+
+    @guarded("zsfiji")
+    def _on_finish(self, _event: Any) -> None:
+        self._buttons[0].setEnabled(False)
+        self._text.setText("Finishing with the best so far")
+        self._finish()
+
+    @guarded("zsfiji")
+    def _on_cancel(self, _event: Any) -> None:
+        for button in self._buttons:
+            button.setEnabled(False)
+        self._text.setText("Cancelling")
+        self._cancel()
+
+
+def draw_curve(points: list[tuple[float, float]], width: int, height: int) -> np.ndarray:
+    """Draw a loss over the work done.
+
+    Parameters
+    ----------
+    points : list of (float, float)
+        Done share of the job and loss, at least two.
+    width, height : int
+        Size in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        The picture, (height, width), 0xRRGGBB.
+    """
+    picture = np.full((height, width), _BACKGROUND, np.uint32)
+    picture[[0, -1], :] = _FAINT
+    picture[:, [0, -1]] = _FAINT
+    share, loss = np.array(points, float).T
+    # Losses spread over magnitudes at first and over percents later; the first steps of a training
+    # would press the rest flat.
+    low, high = loss.min(), np.percentile(loss, 98)
+    span = (high - low) or 1.0
+    reach = max(share[-1] - share[0], 1e-9)
+    x = 2 + (share - share[0]) / reach * (width - 5)
+    columns = np.arange(2, width - 2)
+    level = np.clip((np.interp(columns, x, loss) - low) / span, 0, 1)
+    rows = np.rint(height - 4 - level * (height - 8)).astype(int)
+    for column, row, before in zip(columns, rows, np.r_[rows[0], rows[:-1]], strict=True):
+        picture[min(row, before) : max(row, before) + 2, column] = _INK
+    return picture
+
+
+def _to_bytes(plane: np.ndarray) -> np.ndarray:
+    """A plane (row, col) as a small grey picture, 0xRRGGBB."""
+    step = max(1, -(-max(plane.shape) // _PREVIEW))
+    small = plane[::step, ::step].astype(np.float32)
+    low, high = np.nanpercentile(small, (0.5, 99.5))
+    grey = np.clip((small - low) * (255 / max(high - low, 1e-12)), 0, 255)
+    return np.nan_to_num(grey).astype(np.uint32) * 0x010101
+
+
+def _to_image(picture: np.ndarray) -> Any:
+    from jpype import JArray, JInt
+
+    height, width = picture.shape
+    image = jc.BufferedImage(width, height, jc.BufferedImage.TYPE_INT_RGB)
+    pixels = JArray(JInt)(np.ascontiguousarray(picture, np.uint32).view(np.int32).ravel())
+    image.setRGB(0, 0, width, height, pixels, 0, width)
+    return image
+
+
+def _on_event_thread(function: Callable[[], Any]) -> None:
+    from jpype import JProxy
+
+    run = guarded("zsfiji")(lambda: function() and None)
+    jc.EventQueue.invokeLater(JProxy("java.lang.Runnable", dict={"run": run}))
