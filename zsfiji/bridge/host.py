@@ -35,6 +35,8 @@ _COLLECTOR = "-XX:+UseParallelGC"
 _NATIVE_ACCESS = "--enable-native-access=ALL-UNNAMED"
 _NATIVE_ACCESS_SINCE = 22
 
+_SECONDS_TO_OPEN = 60
+
 _starting = threading.RLock()
 _host: Host | None = None
 
@@ -280,8 +282,13 @@ def _start_fiji(where: str, local: bool, headless: bool) -> Any:
         ) from error
     if not headless:
         gateway.ui().showUI()
-        deadline = time.monotonic() + 60
-        while jc.IJ.getInstance() is None and time.monotonic() < deadline:
+        deadline = time.monotonic() + _SECONDS_TO_OPEN
+        while jc.IJ.getInstance() is None:
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"The window of the Fiji {where} did not open within {_SECONDS_TO_OPEN} s. "
+                    "Start that Fiji by itself once, or give '--fiji none'."
+                )
             time.sleep(0.05)
     return gateway
 
