@@ -1,0 +1,1 @@
+"""Example images; where they come from stands in LICENSES.md."""
