@@ -239,6 +239,16 @@ def test_an_indexed_image_keeps_indices_and_colours(ij):
     assert bytes(back.getLuts()[0].getBytes()) == bytes(imp.getLuts()[0].getBytes())
 
 
+def test_an_image_of_few_indexed_colours_keeps_them(ij):
+    imp = ij.ij1.IJ.createImage("colour", "RGB ramp", 64, 8, 1)
+    ij.ij1.IJ.run(imp, "8-bit Color", "number=16")
+    back = to_imageplus(from_imageplus(imp))
+    shown = [one.getProcessor().convertToRGB() for one in (imp, back)]
+    pixels = [[ip.getPixel(x, 3) & 0xFFFFFF for x in range(64)] for ip in shown]
+    assert pixels[0] == pixels[1]
+    assert len(set(pixels[0])) > 8
+
+
 def test_the_lut_holds_for_every_slice(ij):
     image = xr.DataArray(np.zeros((3, 2, 2), np.uint8), dims=("pln", "row", "col"))
     image.attrs["luts"] = [np.stack([np.arange(256)[::-1]] * 3, 1).astype(np.uint8)]

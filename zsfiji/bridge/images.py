@@ -189,10 +189,22 @@ def _looks(imp: Any, table: np.ndarray | None, rgb: bool) -> dict[str, Any]:
         calibrated = imp.getCalibration().getCValue
         ranges = [(float(calibrated(low)), float(calibrated(high))) for low, high in ranges]
     looks["display_ranges"] = ranges
-    colours = [np.frombuffer(bytes(lut.getBytes()), np.uint8).reshape(3, 256).T for lut in luts]
+    colours = [_colours(lut) for lut in luts]
     if channels > 1 or not _is_gray(colours[0]):
         looks["luts"] = colours
     return looks
+
+
+def _colours(lut: Any) -> np.ndarray:
+    """The 256 colours of a LUT, uint8 (256, 3); one of fewer ends in black."""
+    from jpype import JArray, JByte
+
+    columns = []
+    for read in (lut.getReds, lut.getGreens, lut.getBlues):
+        column = JArray(JByte)(256)
+        read(column)
+        columns.append(np.frombuffer(memoryview(column), np.uint8))
+    return np.stack(columns, axis=1)
 
 
 def _is_gray(colours: np.ndarray) -> bool:
