@@ -1,0 +1,94 @@
+"""PSFs on other grids: the energy stays, the centre stays, and what does not fit is refused."""
+
+import numpy as np
+import pytest
+
+from zsfiji.errors import UserError
+from zsfiji.physics.psf.kernel import Psf, normalised
+from zsfiji.physics.psf.measure import fwhm
+from zsfiji.physics.psf.resample import crop, match, pad, resample
+
+
+def gaussian(shape, spacing, sigma):
+    grid = np.indices(shape, dtype=float)
+    squares = sum(
+        ((g - n // 2) * s / w) ** 2 for g, n, s, w in zip(grid, shape, spacing, sigma, strict=True)
+    )
+    return normalised(np.exp(-squares / 2), spacing)
+
+
+@pytest.mark.parametrize("pixel", [0.0313, 0.05, 0.1])
+def test_a_gaussian_on_another_grid_is_the_gaussian_of_that_grid(pixel):
+    psf = resample(gaussian((65, 65), (0.06, 0.06), (0.2, 0.2)), (pixel, pixel), energy=1.0)
+    expected = gaussian(psf.values.shape, (pixel, pixel), (0.2, 0.2))
+    assert psf.values.sum() == pytest.approx(1)
+    # Larger pixels take the mean over their area, which widens a little.
+    np.testing.assert_allclose(psf.values, expected.values, atol=0.03 * expected.values.max())
+    np.testing.assert_allclose(psf.values, psf.values[::-1, ::-1], atol=1e-9)
+
+
+def test_coarse_pixels_gather_all_the_light_between_their_centres():
+    fine = np.zeros((63, 63))
+    fine[31, 31] = 1
+    fine[31, 36] = 1  # within the coarse pixel to the right of the middle
+    psf = resample(normalised(fine, (0.01, 0.01)), (0.07, 0.07), energy=1.0)
+    row, column = (n // 2 for n in psf.values.shape)
+    assert psf.values[row, column] == pytest.approx(psf.values[row, column + 1], rel=0.1)
+    assert psf.values[row, column - 1] < 0.02
+
+
+def test_each_axis_has_its_own_pixel_size():
+    psf = gaussian((21, 33, 33), (0.2, 0.1, 0.1), (0.5, 0.25, 0.25))
+    other = resample(psf, (0.4, 0.05, 0.05))
+    np.testing.assert_allclose(fwhm(other), fwhm(psf), rtol=0.05)
+    assert other.spacing == (0.4, 0.05, 0.05)
+
+
+def test_the_crop_holds_the_energy_that_was_asked_for():
+    psf = gaussian((101, 101), (0.1, 0.1), (0.5, 0.5))
+    small = crop(psf, 0.99)
+    n = small.values.shape[0]
+    kept = psf.values[50 - n // 2 : 51 + n // 2, 50 - n // 2 : 51 + n // 2].sum()
+    assert 0.99 <= kept < 0.999
+    assert small.values.sum() == pytest.approx(1)
+    assert crop(psf, 1.0, largest=(7, 9)).values.shape == (7, 9)
+    back = pad(small, (101, 101))
+    assert back.values.shape == (101, 101)
+    assert back.values.argmax() == psf.values.argmax()
+
+
+def test_match_brings_it_to_the_image_and_takes_the_slice_in_focus_for_2d():
+    psf = gaussian((21, 65, 65), (0.2, 0.05, 0.05), (0.5, 0.1, 0.1))
+    flat = match(psf, (0.1, 0.1), (64, 64))
+    assert flat.values.ndim == 2
+    assert flat.spacing == (0.1, 0.1)
+    deep = match(psf, (0.4, 0.1, 0.1), (6, 64, 64))
+    assert deep.values.shape[0] == 5  # odd, and no more than the slices there are
+
+
+@pytest.mark.parametrize(
+    ("sigma", "spacing", "shape", "words"),
+    [
+        ((0.1, 0.1), (0.1, 0.1, 0.1), (32, 64, 64), "single slice"),
+        ((100.0, 100.0), (0.1, 0.1), (64, 64), "wide along y and the image only"),
+        ((0.0001, 0.0001), (0.1, 0.1), (64, 64), "less than a pixel"),
+    ],
+)
+def test_a_psf_in_other_units_or_dimensions_is_refused(sigma, spacing, shape, words):
+    psf = gaussian((33, 33), tuple(s / 3 for s in sigma), sigma)
+    with pytest.raises(UserError, match=words):
+        match(psf, spacing, shape)
+
+
+def test_an_image_too_small_for_the_psf_is_refused():
+    grid = np.hypot(*(np.indices((201, 201)) - 100.0))
+    halo = normalised(np.exp(-(grid**2) / 8) + 0.01 * np.exp(-grid / 40), (0.1, 0.1))
+    with pytest.raises(UserError, match=r"holds only .*of the light"):
+        match(halo, (0.1, 0.1), (32, 32))
+
+
+def test_an_even_kernel_cannot_be_made():
+    with pytest.raises(ValueError, match="even size"):
+        Psf(np.ones((4, 5)) / 20, (0.1, 0.1))
+    with pytest.raises(UserError, match="no light"):
+        normalised(np.zeros((3, 3)), (0.1, 0.1))
