@@ -172,7 +172,7 @@ def _macro(arguments: argparse.Namespace) -> None:
 
 
 def _script(arguments: argparse.Namespace) -> None:
-    from zsfiji.bridge.scripts import run_script
+    from zsfiji.bridge.script_runner import run_script
 
     run_script(arguments.file, arguments.words, arguments.fiji)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from zsfiji.cli import OK, USER_ERROR
 from zsfiji.commands import Parameter, find, macro_line, table
 
 
@@ -56,3 +58,32 @@ def values(parameter: Parameter) -> str:
             text = "whole number" if parameter.kind == "integer" else "number"
         return f"{text} {parameter.unit}".strip()
     return {"boolean": "true | false", "open": "file", "save": "file"}.get(parameter.kind, "text")
+
+
+def print_report(fiji: str | None) -> int:
+    """Print what works here and what to do about the rest.
+
+    Parameters
+    ----------
+    fiji : str or None
+        See :func:`zsfiji.bridge.host.start`.
+
+    Returns
+    -------
+    int
+        Exit status: 0 if all that is needed works.
+    """
+    from zsfiji import doctor
+
+    console = Console(highlight=False)
+    with Console(stderr=True).status("Looking at Java, ImageJ, torch and the computer"):
+        checks = doctor.report(fiji)
+    styles = {True: ("ok", "green"), None: ("-", "dim"), False: ("BAD", "bold red")}
+    rows = Table(box=None, show_header=False)
+    for check in checks:
+        mark, style = styles[check.ok]
+        rows.add_row(f"[{style}]{mark}[/]", escape(check.name), escape(check.found))
+        if check.remedy:
+            rows.add_row("", "", f"[yellow]-> {escape(check.remedy)}[/]")
+    console.print(rows)
+    return USER_ERROR if any(check.ok is False for check in checks) else OK

@@ -60,8 +60,12 @@ def run_macro_file(file: str, argument: str, fiji: str | None) -> None:
     path = Path(file)
     if not path.is_file():
         raise UserError(f"There is no macro {file}.")
+    from zsfiji import progress
     from zsfiji.bridge import host, macro, menu
+    from zsfiji.cli_progress import Terminal
 
     running = host.start(headless=True, fiji=fiji)
     menu.install(running)
-    macro.run_macro(running, path, argument)
+    with Terminal() as terminal, progress.using(terminal):
+        terminal.begin(path.name)
+        macro.run_macro(running, path, argument)

@@ -30,8 +30,8 @@ PINNED = {
     "org.scijava:scijava-common:2.100.1": (
         "af53bb31087dd46bfe15645c8b7cc69fe837795516816c60f5be78b9ff0ce6a3"
     ),
-    "org.scijava:parsington:2.0.0": (
-        "947c624a0b52fbc4d79f99caee2c60c52dc591d13ccff8c3185222f9aa04a1ea"
+    "org.scijava:parsington:3.1.0": (
+        "7943c91a1e62918ea47d0a08f6b5989a8b388e019216441002236528f769c72a"
     ),
 }
 """Maven coordinate -> SHA-256 of its jar: ImageJ, what patches it for work without a display

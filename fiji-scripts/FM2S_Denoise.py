@@ -1,0 +1,18 @@
+#@script(label="FM2S Denoise", description="Denoise a fluorescence image with FM2S, a network of 3,529 to 8,034 parameters.", language="python", headless=true)
+#@ ImagePlus (label="Image") input
+#@ String (label="Modality", description="auto: the noise is measured in the image, which is best nearly always. The others are the constants that the authors tuned for their microscopes; base is their setting for simulated calcium imaging.", choices={"auto", "confocal", "twophoton", "widefield", "base"}, value="auto", persistKey="zsfiji.fm2s.modality") modality
+#@ String (label="Averaged captures", description="How many captures were averaged into the image before. It chooses the authors' constants; auto measures the noise instead, and base knows single captures only.", choices={"1", "2", "4", "8", "16"}, value="1", persistKey="zsfiji.fm2s.average") average
+#@ String (label="Quality", description="How much computing to spend: quick for a look, standard for a result, best when time does not matter.", choices={"quick", "standard", "best"}, value="standard", persistKey="zsfiji.fm2s.quality") quality
+#@ String (label="Fit one model per", description="channel: one model for all slices and frames of a channel, which is faster, keeps a time-lapse from flickering and learns from every plane. plane: one model for each, for stacks whose planes look unlike one another.", choices={"channel", "plane"}, value="channel", persistKey="zsfiji.fm2s.fit_per") fit_per
+#@ Integer (label="Seed", description="Start of the random numbers. The same seed gives the same pixels on the same machine.", value=0, persistKey="zsfiji.fm2s.seed", min=0, max=2147483647) seed
+#@ File (label="Apply saved model", description="A model file saved earlier. It is applied as it is, nothing is trained, and the quality and the seed do not matter.", style="open", required=false, persist=false) apply_model
+#@ File (label="Save model as", description="Where to save the model, to apply it to further images. The file gets the ending .zsfiji unless it has one.", style="save", required=false, persist=false) save_model
+#@ String (label="Bit depth of the result", description="auto: 32-bit floats, which keep fractions of a grey level, and RGB for RGB. 32-bit: floats always. input: the type of the input, rounded and cut to its range.", choices={"auto", "32-bit", "input"}, value="auto", persistKey="zsfiji.fm2s.bit_depth") bit_depth
+#@ String (label="Device", description="Where to compute. auto: a graphics processor if one can be used, else the processor.", choices={"auto", "cpu", "cuda", "mps"}, value="auto", persistKey="zsfiji.fm2s.device") device
+
+# Denoise a fluorescence image with FM2S, a network of 3,529 to 8,034 parameters.
+# Written from zsfiji's table of commands by: python -m zsfiji.bridge.scripts
+
+from zsfiji.bridge.scripts import call
+
+call("FM2S Denoise...", input, {"modality": modality, "average": average, "quality": quality, "fit_per": fit_per, "seed": seed, "apply_model": apply_model, "save_model": save_model, "bit_depth": bit_depth, "device": device})

@@ -1,0 +1,290 @@
+"""``zsfiji script``: run a Python script with ``#@`` parameters, without a window.
+
+SciJava reads the parameters, here as in Fiji; the values come from the command line. Images are
+given as files. After the script, the active image is saved where ``output=`` says, as
+Process > Batch > Macro... does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zsfiji import progress
+from zsfiji.bridge import host, menu
+from zsfiji.bridge.images import from_imageplus, to_imageplus
+from zsfiji.bridge.scripts import raising
+from zsfiji.cli_progress import Terminal
+from zsfiji.errors import UserError
+from zsfiji.images import tiff
+from zsfiji.images.files import require_writable
+
+_IMAGE = "ij.ImagePlus"
+_TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
+_NUMBERS: dict[str, type[int] | type[float]] = {
+    "java.lang.Integer": int,
+    "java.lang.Long": int,
+    "java.lang.Short": int,
+    "int": int,
+    "long": int,
+    "java.lang.Double": float,
+    "java.lang.Float": float,
+    "double": float,
+    "float": float,
+}
+
+
+@dataclass(frozen=True)
+class Input:
+    """A ``#@`` parameter, as SciJava reads it.
+
+    Attributes
+    ----------
+    name, type : str
+        Its name, and the full name of its Java class.
+    required : bool
+        Whether a script may not run without it.
+    default : object
+        None without one.
+    choices : tuple of str
+        Empty for a free value.
+    minimum, maximum : float or None
+        Inclusive range.
+    """
+
+    name: str
+    type: str
+    required: bool
+    default: Any
+    choices: tuple[str, ...]
+    minimum: float | None
+    maximum: float | None
+
+
+def run_script(file: str, words: Sequence[str], fiji: str | None = None) -> None:
+    """Run a script without a window.
+
+    Parameters
+    ----------
+    file : str
+        The script, in Python.
+    words : sequence of str
+        Its parameters as ``key=value``; an image is given as its file. ``output=file.tif``, where
+        the script has no such parameter itself, saves the active image at the end.
+    fiji : str, optional
+        See :func:`zsfiji.bridge.host.start`.
+
+    Raises
+    ------
+    UserError
+        If the script or an image cannot be read, or a parameter is missing or wrong.
+    """
+    path = Path(file)
+    if path.suffix != ".py":
+        raise UserError(f"{file} is no Python script. For ImageJ's macros use 'zsfiji macro'.")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"The script {file} cannot be read: {error}.") from error
+    given = _pairs(words)
+    running = host.start(headless=True, fiji=fiji)
+    menu.install(running)
+    inputs = read_inputs(running, path, text)
+    target = None
+    if all(entry.name != "output" for entry in inputs):
+        target = given.pop("output", None)
+    if target is not None:
+        require_writable(target)
+    values = bind(running, inputs, given)
+    code = compile(text, str(path), "exec")
+    with Terminal() as terminal, progress.using(terminal), raising():
+        terminal.begin(path.name)
+        exec(code, {"__name__": "__main__", "__file__": str(path), **values})
+        if target is not None:
+            _save(running, Path(target))
+            terminal.result(target)
+
+
+def _pairs(words: Sequence[str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key.isidentifier():
+            raise UserError(f'"{word}" is no parameter: write key=value.')
+        if key in given:
+            raise UserError(f'The parameter "{key}" is given twice.')
+        given[key] = value
+    return given
+
+
+def read_inputs(running: host.Host, path: Path, text: str) -> list[Input]:
+    """Let SciJava read the ``#@`` parameters of a script.
+
+    Parameters
+    ----------
+    running : Host
+        The running ImageJ.
+    path : Path
+        Where the script is, which tells its language.
+    text : str
+        Its text.
+
+    Raises
+    ------
+    UserError
+        If SciJava does not understand a parameter.
+    """
+    import jpype
+    from jpype import JClass
+
+    if not any(line.lstrip().startswith("#@") for line in text.splitlines()):
+        return []
+    context = _context(running)
+    if running.gateway is None:
+        # There is no language to choose from, and SciJava would warn.
+        text = re.sub(r"^#@ ?script\b.*", "", text, flags=re.MULTILINE)
+    information = JClass("org.scijava.script.ScriptInfo")(
+        context, str(path), JClass("java.io.StringReader")(text)
+    )
+    try:
+        return [_input(item) for item in information.inputs()]
+    except jpype.JException as error:
+        raise UserError(
+            f"The parameters (#@) of {path} cannot be read: {error.getMessage() or error}"
+        ) from error
+
+
+def _context(running: host.Host) -> Any:
+    """Fiji's SciJava context, or one with just what reads scripts, which knows ImageJ's images."""
+    from jpype import JClass
+
+    if running.gateway is not None:
+        return running.gateway.getContext()
+    services = JClass("org.scijava.script.ScriptService")
+    context = JClass("org.scijava.Context")(services)
+    context.service(services).addAlias("ImagePlus", JClass(_IMAGE).class_)
+    return context
+
+
+def _input(item: Any) -> Input:
+    minimum, maximum = (
+        _number(bound) for bound in (item.getMinimumValue(), item.getMaximumValue())
+    )
+    default = item.getDefaultValue()
+    return Input(
+        str(item.getName()),
+        str(item.getType().getName()),
+        bool(item.isRequired()),
+        None if default is None else str(default),
+        tuple(str(choice) for choice in item.getChoices() or ()),
+        minimum,
+        maximum,
+    )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(str(value))
+
+
+def bind(running: host.Host, inputs: Sequence[Input], given: Mapping[str, str]) -> dict[str, Any]:
+    """Turn what the command line gives into the variables of a script.
+
+    Parameters
+    ----------
+    running : Host
+        The running ImageJ.
+    inputs : sequence of Input
+        What the script takes.
+    given : mapping
+        Name -> text.
+
+    Returns
+    -------
+    dict
+        Name -> value: Python's numbers and texts, ``java.io.File``, ``ij.ImagePlus``.
+
+    Raises
+    ------
+    UserError
+        If a parameter is unknown, missing, of the wrong type or out of its range.
+    """
+    known = {entry.name for entry in inputs}
+    unknown = [key for key in given if key not in known]
+    if unknown:
+        names = ", ".join(sorted(known)) or "none"
+        raise UserError(f'The script has no parameter "{unknown[0]}". It has: {names}.')
+    missing = [e.name for e in inputs if e.required and e.default is None and e.name not in given]
+    for entry in list(inputs):
+        if entry.name in missing and _service(running, entry) is not None:
+            missing.remove(entry.name)
+    if missing:
+        raise UserError(f"The script needs {', '.join(f'{name}=...' for name in missing)}")
+    return {entry.name: _value(running, entry, given.get(entry.name)) for entry in inputs}
+
+
+def _service(running: host.Host, entry: Input) -> Any:
+    """What only Fiji can give, such as ``#@ ImageJ ij`` and services."""
+    if running.gateway is None:
+        return None
+    if entry.type == "net.imagej.ImageJ":
+        return running.gateway
+    from jpype import JClass
+
+    try:
+        return running.gateway.getContext().getService(JClass(entry.type))
+    except TypeError:
+        return None
+
+
+def _value(running: host.Host, entry: Input, text: str | None) -> Any:
+    if text is None:
+        text = entry.default
+    if text is None:
+        return _service(running, entry)
+    if entry.choices and text not in entry.choices:
+        raise UserError(f'{entry.name}: choose one of {", ".join(entry.choices)}, not "{text}".')
+    if entry.type == _IMAGE:
+        imp = to_imageplus(tiff.read(text))
+        imp.show()
+        return imp
+    if entry.type == "java.io.File":
+        from jpype import JClass
+
+        return JClass("java.io.File")(text)
+    if entry.type in ("java.lang.Boolean", "boolean"):
+        if text.lower() not in _TRUE + _FALSE:
+            raise UserError(f'{entry.name}: write true or false, not "{text}".')
+        return text.lower() in _TRUE
+    if entry.type in _NUMBERS:
+        return _checked_number(entry, text)
+    if entry.type == "java.lang.String":
+        return text
+    raise UserError(
+        f"{entry.name} is a {entry.type}, which 'zsfiji script' cannot make from text. "
+        "Run the script in Fiji."
+    )
+
+
+def _checked_number(entry: Input, text: str) -> int | float:
+    kind = _NUMBERS[entry.type]
+    try:
+        value = kind(text)
+    except ValueError:
+        noun = "a whole number" if kind is int else "a number"
+        raise UserError(f'{entry.name}: give {noun}, not "{text}".') from None
+    low, high = entry.minimum, entry.maximum
+    if low is not None and value < low:
+        raise UserError(f"{entry.name}: give a number of at least {kind(low)}, not {text}.")
+    if high is not None and value > high:
+        raise UserError(f"{entry.name}: give a number of at most {kind(high)}, not {text}.")
+    return value
+
+
+def _save(running: host.Host, target: Path) -> None:
+    active = running.ij1.WindowManager.getCurrentImage()
+    if active is None:
+        raise UserError("The script has left no image to save.")
+    tiff.write(from_imageplus(active), target)

@@ -1,0 +1,169 @@
+"""The commands as Python scripts with ``#@`` parameters, for Fiji's script menu and editor.
+
+``python -m zsfiji.bridge.scripts [folder]`` writes one script a command. A script only states its
+parameters and hands them to :func:`call`; it prints nothing, for ``print`` fails in scripts that
+Fiji starts from a menu or a macro.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from zsfiji.commands import Command, Parameter, find, table
+from zsfiji.errors import Cancelled, UserError
+from zsfiji.images.files import replacing
+
+FOLDER = "fiji-scripts"
+
+_TYPES = {
+    "boolean": "Boolean",
+    "integer": "Integer",
+    "number": "Double",
+    "choice": "String",
+    "open": "File",
+    "save": "File",
+    "text": "String",
+}
+_raising: ContextVar[bool] = ContextVar("zsfiji_script_raises", default=False)
+
+
+def call(label: str, imp: Any, options: Mapping[str, Any]) -> None:
+    """Run a command on an image of ImageJ and show the result; what the scripts do.
+
+    What goes wrong is shown to the user, as after a click in the menu: Fiji itself would only
+    write the traceback of a script to its console.
+
+    Parameters
+    ----------
+    label : str
+        The command.
+    imp : ij.ImagePlus
+        The image.
+    options : mapping
+        Key -> value, as SciJava gives it; None for a file not chosen.
+    """
+    from zsfiji.bridge import host, jobs, messages
+
+    command = find(label)
+    values = {key: _plain(value) for key, value in options.items() if value is not None}
+    try:
+        jobs.work(host.start(), command, imp, values)
+    except Exception as error:
+        if _raising.get():
+            raise
+        if isinstance(error, UserError):
+            messages.show_error(messages.name_of(label), str(error))
+        elif not isinstance(error, Cancelled):
+            messages.show_fault(messages.name_of(label), error)
+
+
+@contextmanager
+def raising() -> Iterator[None]:
+    """Inside the block :func:`call` raises what goes wrong instead of showing it."""
+    token = _raising.set(True)
+    try:
+        yield
+    finally:
+        _raising.reset(token)
+
+
+def _plain(value: Any) -> Any:
+    """A value of SciJava as a Python one: java.io.File and java.lang.String as text."""
+    return value if isinstance(value, (bool, int, float)) else str(value)
+
+
+def file_name(command: Command) -> str:
+    """Name of the script of a command. Without the underscore Fiji puts it into no menu."""
+    name = command.label.rstrip(".").replace(" ", "_")
+    return f"{name}.py" if "_" in name else f"{name}_.py"
+
+
+def source(command: Command) -> str:
+    """Text of the script of a command.
+
+    Parameters
+    ----------
+    command : Command
+        The command.
+
+    Returns
+    -------
+    str
+        Python, with its parameters as ``#@`` lines.
+    """
+    label = command.label.rstrip(".")
+    lines = [
+        f"#@script(label={_quoted(label)}, description={_quoted(command.summary)}, "
+        'language="python", headless=true)',
+        '#@ ImagePlus (label="Image") input',
+    ]
+    lines += [_line(command, parameter) for parameter in command.parameters]
+    names = ", ".join(f'"{p.key}": {p.key}' for p in command.parameters)
+    lines += [
+        "",
+        f"# {command.summary}",
+        "# Written from zsfiji's table of commands by: python -m zsfiji.bridge.scripts",
+        "",
+        "from zsfiji.bridge.scripts import call",
+        "",
+        f"call({_quoted(command.label)}, input, {{{names}}})",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(command: Command, parameter: Parameter) -> str:
+    label = parameter.label + (f" ({parameter.unit})" if parameter.unit else "")
+    parts = [f"label={_quoted(label)}", f"description={_quoted(parameter.help)}"]
+    if parameter.kind == "choice":
+        parts.append("choices={" + ", ".join(map(_quoted, parameter.choices)) + "}")
+    if parameter.kind in ("open", "save"):
+        # A file kept from the last time would be used, or overwritten, without anybody's asking.
+        parts += [f'style="{parameter.kind}"', "required=false", "persist=false"]
+    else:
+        value = parameter.text(parameter.default)
+        text = parameter.kind in ("choice", "text")
+        parts.append(f"value={_quoted(value) if text else value}")
+        # SciJava keeps last values under the bare name unless told otherwise, for all scripts.
+        parts.append(f'persistKey="zsfiji.{command.name}.{parameter.key}"')
+    if parameter.minimum is not None:
+        parts.append(f"min={parameter.text(parameter.minimum)}")
+    if parameter.maximum is not None:
+        parts.append(f"max={parameter.text(parameter.maximum)}")
+    return f"#@ {_TYPES[parameter.kind]} ({', '.join(parts)}) {parameter.key}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def write(folder: Path) -> list[Path]:
+    """Write the scripts of all commands.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+
+    Returns
+    -------
+    list of Path
+        The scripts.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for command in table().values():
+        path = folder / file_name(command)
+        with replacing(path) as temporary:
+            temporary.write_text(source(command), encoding="utf-8", newline="\n")
+        written.append(path)
+    return written
+
+
+if __name__ == "__main__":
+    for script in write(Path(sys.argv[1] if len(sys.argv) > 1 else FOLDER)):
+        print(script)
