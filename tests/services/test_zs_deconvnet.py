@@ -1,0 +1,517 @@
+"""ZS-DeconvNet for planes: noise pairs, exemplars, networks, training and what is said of it."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from scipy.ndimage import gaussian_filter
+
+from zsfiji import progress
+from zsfiji.errors import Cancelled, UserError
+from zsfiji.learning import checkpoints
+from zsfiji.learning.device import generator
+from zsfiji.physics.noise import Noise
+from zsfiji.physics.psf.kernel import normalised
+from zsfiji.physics.psf.operator import Degradation
+from zsfiji.services.zs_deconvnet import (
+    content,
+    exemplars,
+    losses,
+    objective,
+    pipeline,
+    service,
+    verdict,
+)
+from zsfiji.services.zs_deconvnet.camera import Camera, measure
+from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet
+
+PIXEL = 0.0626
+BLACK, GAIN, READ = 100.0, 2.0, 4.0
+
+
+def gaussian_psf(deviation=3.0, half=12, spacing=PIXEL / 2):
+    """A Gaussian on the fine grid."""
+    r = np.arange(-half, half + 1)
+    line = np.exp(-0.5 * (r / deviation) ** 2)
+    return normalised(np.outer(line, line), (spacing, spacing))
+
+
+def lines(size=96, photons=30.0, seed=0, deviation=3.0):
+    """Straight lines: truth on the fine grid and the noisy image, in grey levels."""
+    draws = np.random.default_rng(seed)
+    rows, cols = np.mgrid[: 2 * size, : 2 * size]
+    truth = np.zeros((2 * size, 2 * size))
+    for _ in range(8):
+        angle, shift = draws.uniform(0, np.pi), draws.uniform(-0.6, 0.6) * size
+        away = (rows - size) * np.sin(angle) + (cols - size) * np.cos(angle) - shift
+        truth += np.exp(-0.5 * away**2)
+    truth += 0.02
+    blurred = gaussian_filter(truth, deviation, mode="mirror")
+    mean = blurred.reshape(size, 2, size, 2).mean((1, 3))
+    scale = photons / np.quantile(mean, 0.99)
+    noisy = draws.poisson(mean * scale) * GAIN + BLACK + READ**0.5 * draws.normal(size=mean.shape)
+    return truth * scale * GAIN + BLACK, noisy.astype(np.float32)
+
+
+def calibrated(pixels, dims=("row", "col"), **attrs):
+    """An image with pixels of 62.6 nm."""
+    units = dict.fromkeys(("row", "col"), "micron")
+    coords = {d: np.arange(pixels.shape[dims.index(d)]) * PIXEL for d in ("row", "col")}
+    return xr.DataArray(pixels, dims=dims, coords=coords, attrs={"units": units, **attrs})
+
+
+def white_noise(gain=GAIN, read=READ, black=BLACK):
+    offset = read - gain * black
+    return Noise(gain, offset, read, np.ones((16, 16)), True)
+
+
+class Host:
+    """A host that asks to finish or to cancel after so many reports."""
+
+    def __init__(self, finish_after=None, cancel_after=None):
+        self.seen, self.finish_after, self.cancel_after = [], finish_after, cancel_after
+
+    def show(self, event):
+        self.seen.append(event)
+
+    def cancelled(self):
+        return self.cancel_after is not None and len(self.seen) >= self.cancel_after
+
+    def finish_now(self):
+        return self.finish_after is not None and len(self.seen) >= self.finish_after
+
+
+@pytest.fixture(scope="module")
+def scene():
+    truth, noisy = lines()
+    return truth, calibrated(noisy, title="lines")
+
+
+@pytest.fixture(scope="module")
+def model(scene):
+    return service.fit(scene[1], gaussian_psf(), steps=120)
+
+
+@pytest.fixture(scope="module")
+def result(scene, model):
+    return service.apply(model, scene[1])
+
+
+# Networks
+
+
+def test_the_published_network_has_the_published_number_of_parameters():
+    for upsample in (1, 2):
+        network = PublishedUNet(upsample)
+        assert sum(p.numel() for p in network.parameters()) == 13_109_010
+
+
+@pytest.mark.parametrize(("make", "channels"), [(PublishedUNet, 1), (FastNet, 2)])
+@pytest.mark.parametrize("upsample", [1, 2])
+def test_the_networks_give_a_denoised_and_a_finer_plane(make, channels, upsample):
+    network = make(upsample)
+    size = 2 * network.multiple
+    denoised, sharp = network(torch.rand(1, channels, size, size + network.multiple))
+    assert denoised.shape == (1, 1, size, size + network.multiple)
+    assert sharp.shape == (1, 1, upsample * size, upsample * (size + network.multiple))
+
+
+def test_the_margin_of_the_fast_network_covers_all_that_a_pixel_hears_of():
+    network = FastNet()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.uniform_(module.weight, 0.01, 0.1)
+    image = torch.rand(1, 2, 128, 128, requires_grad=True)
+    network(image)[1][0, 0, 128:132, 128:132].sum().backward()
+    heard = image.grad[0].sum(0).nonzero()
+    assert 64 - int(heard.min()) <= network.margin
+    assert int(heard.max()) - 65 <= network.margin
+
+
+def test_the_seed_decides_the_weights():
+    first, same, other = (FastNet(seed=s).denoise.outer[0].weight for s in (1, 1, 2))
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+
+
+# Noise: equations 2 and 3
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 1.5])
+def test_recorrupted_pairs_have_independent_noise_when_the_calibration_is_right(alpha):
+    camera = Camera(white_noise(), BLACK)
+    draws = generator(0)
+    mean = torch.full((1, 1, 512, 512), 160.0)
+    noisy = camera.capture(mean, draws)
+    assert float(noisy.var()) == pytest.approx(GAIN * 60 + READ, rel=0.02)
+    noisier, target, deviation = camera.recorrupt(noisy, alpha, draws)
+    variance = GAIN * 60 + READ
+    covariance = float(((noisier - mean) * (target - mean)).mean())
+    assert abs(covariance) < 0.02 * variance
+    assert float(noisier.var()) == pytest.approx((1 + alpha**2) * variance, rel=0.02)
+    assert float(target.var()) == pytest.approx((1 + alpha**-2) * variance, rel=0.02)
+    assert float(deviation.square().mean()) == pytest.approx(variance, rel=0.02)
+
+
+def test_a_gain_that_is_too_small_leaves_the_pair_correlated():
+    draws = generator(0)
+    mean = torch.full((1, 1, 512, 512), 160.0)
+    noisy = Camera(white_noise(), BLACK).capture(mean, draws)
+    wrong = Camera(white_noise(gain=GAIN / 2), BLACK)
+    noisier, target, _ = wrong.recorrupt(noisy, 1.0, draws)
+    covariance = float(((noisier - mean) * (target - mean)).mean())
+    assert covariance == pytest.approx(GAIN / 2 * 60, rel=0.05)
+
+
+def test_correlated_noise_is_added_with_its_own_spectrum():
+    frequency = np.arange(16) / 32
+    spectrum = np.exp(-((frequency[:, None] ** 2 + frequency**2) / 0.05))
+    noise = Noise(0.0, 9.0, 9.0, spectrum / spectrum.mean(), False)
+    camera = Camera(noise, 0.0)
+    flat = torch.zeros(1, 1, 400, 400)
+    captured = camera.capture(flat, generator(0))
+    assert float(captured.var()) == pytest.approx(9, rel=0.05)
+    found = float((captured[..., 1:] * captured[..., :-1]).mean() / captured.var())
+    assert found == pytest.approx(float(noise.correlation(1)[1]), abs=0.05)
+    assert found > 0.3
+
+
+def test_the_noise_is_measured_or_given_or_read_off_a_dark_frame():
+    flat = np.repeat(np.linspace(110, 300, 256), 256).reshape(256, 256)
+    draws = np.random.default_rng(0)
+    noisy = draws.poisson((flat - BLACK) / GAIN) * GAIN + BLACK + draws.normal(0, 2, flat.shape)
+    plane = noisy.astype(np.float32)
+    assert measure([plane]).noise.gain == pytest.approx(GAIN, rel=0.15)
+    given = measure([plane], gain=3.0, read_variance=5.0, black=90.0)
+    assert (given.noise.gain, given.black) == (3.0, 90.0)
+    assert float(given.variance(torch.tensor(100.0))) == pytest.approx(35)
+    dark = draws.normal(BLACK, 2, (64, 64))
+    dark[3, 3] = 4000  # a hot pixel
+    from_dark = measure([plane], dark=dark, gain=GAIN)
+    assert from_dark.black == pytest.approx(BLACK, abs=1.2)
+    assert float(from_dark.variance(torch.tensor(from_dark.black))) == pytest.approx(4, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"black": 5000.0}, "not less than the brightest"),
+        ({"gain": -1.0}, "cannot be negative"),
+        ({"read_variance": -1.0, "black": 0.0}, "cannot be negative"),
+        ({"read_variance": 4.0}, "needs the background"),
+        ({"dark": np.full((4, 4), np.nan)}, "dark frame"),
+    ],
+)
+def test_impossible_calibrations_are_refused(given, words):
+    with pytest.raises(UserError, match=words):
+        measure([lines(64)[1]], **given)
+
+
+# Losses, places and exemplars
+
+
+def test_the_regularisers_are_the_published_ones():
+    ramp = torch.arange(6.0)[:, None].expand(6, 6)[None, None]
+    assert float(losses.hessian(ramp)) == 0
+    assert float(losses.hessian(ramp**2)) == pytest.approx(2.0)  # second difference 2, half square
+    assert float(losses.variation(ramp)) == pytest.approx(0.5)
+    volume = (torch.arange(6.0) ** 2)[:, None, None].expand(6, 6, 6)
+    assert float(losses.hessian(volume, axes=3)) == pytest.approx(4.0)
+    assert float(losses.distance(ramp, ramp + 2, "mae")) == 2
+    assert float(losses.distance(ramp, ramp + 2, "mse")) == 4
+
+
+def test_patches_are_looked_for_where_there_is_structure():
+    plane = np.zeros((200, 200), np.float32)
+    plane[40:50, 150:160] = 100
+    places = content.centres([plane], 0.0)
+    near = (places[:, 1] - 45).abs().lt(40) & (places[:, 2] - 155).abs().lt(40)
+    assert len(places) >= 200
+    assert bool(near.all())
+    mixed = content.centres([plane], 0.5)
+    assert len(mixed) == 2 * len(content.centres([plane], 0.0))
+
+
+def test_exemplars_are_the_restored_image_at_half_its_size_and_as_bright_to_the_camera():
+    truth = torch.from_numpy(lines()[0].astype(np.float32) - BLACK)[None, None]
+    degradation = Degradation(torch.from_numpy(gaussian_psf().values).float(), 2)
+    small = exemplars.shrink(truth)
+    assert small.shape[-1] == truth.shape[-1] // 2
+    assert float(small.mean()) == pytest.approx(float(truth.mean()), rel=1e-4)
+    seen = degradation(truth)
+    scaled = exemplars.matched(small, degradation(small), seen)
+    bright = float(exemplars.bright(degradation(scaled)))
+    assert bright == pytest.approx(float(exemplars.bright(seen)), rel=1e-3)
+    larger = exemplars.at_least(small, 130)
+    assert larger.shape[-2:] == (130, 130)
+    assert torch.equal(larger[..., :96, :96], small)
+
+
+# Training and its results
+
+
+def test_both_results_are_nearer_to_the_truth_than_what_went_in(scene, result):
+    truth, image = scene
+    denoised, sharp = result.denoised.image.data, result.deconvolved.image.data
+    clean = gaussian_filter(truth, 3.0, mode="mirror").reshape(96, 2, 96, 2).mean((1, 3))
+    assert np.square(denoised - clean).mean() < 0.4 * np.square(image.data - clean).mean()
+    plain = verdict.enlarged(clean.astype(np.float32), 2)
+    assert np.square(sharp - truth).mean() < 0.9 * np.square(plain - truth).mean()
+
+
+def test_the_deconvolved_result_is_sharper_and_is_the_image_again_when_blurred(result):
+    figures = result.deconvolved.figures
+    assert figures["sharpening"] > 1.5
+    assert 0.7 < figures["reblurred_residual_variance"] < 1.4
+    assert abs(figures["reblurred_residual_excess"]) < 0.15
+    assert not any("Not sharpened" in note for note in result.deconvolved.notes)
+
+
+def test_the_results_have_the_calibration_and_the_mean_of_the_image(scene, result):
+    image = scene[1]
+    denoised, sharp = result.denoised.image, result.deconvolved.image
+    assert denoised.shape == image.shape
+    assert sharp.shape == (192, 192)
+    assert sharp.dtype == denoised.dtype == np.float32
+    assert float(sharp.mean()) == pytest.approx(float(image.mean()), rel=1e-4)
+    assert float(denoised.mean()) == pytest.approx(float(image.mean()), rel=1e-4)
+    fine = sharp.coords["col"].data
+    assert np.diff(fine) == pytest.approx(PIXEL / 2)
+    assert fine.reshape(-1, 2).mean(1) == pytest.approx(image.coords["col"].data)
+    assert sharp.attrs["units"] == image.attrs["units"]
+    assert (denoised.attrs["title"], sharp.attrs["title"]) == (
+        "lines-denoised",
+        "lines-deconvolved",
+    )
+
+
+def test_a_model_from_a_file_gives_the_same_pixels(scene, model, result, tmp_path):
+    path = checkpoints.save(model, tmp_path / "m.zsfiji")
+    again = service.apply(checkpoints.load(path, service.METHOD), scene[1])
+    assert np.array_equal(again.denoised.image, result.denoised.image)
+    assert np.array_equal(again.deconvolved.image, result.deconvolved.image)
+
+
+def test_the_same_seed_gives_the_same_model(scene):
+    first, same, other = (
+        service.fit(scene[1], gaussian_psf(), steps=3, seed=seed) for seed in (1, 1, 2)
+    )
+    assert checkpoints.digest(first) == checkpoints.digest(same)
+    assert checkpoints.digest(first) != checkpoints.digest(other)
+
+
+def test_training_goes_on_from_a_model(scene, model):
+    longer = service.fit(scene[1], gaussian_psf(), steps=5, start=model)
+    assert longer.settings["units"][0]["steps"] == 125
+    assert checkpoints.digest(longer) != checkpoints.digest(model)
+    with pytest.raises(UserError, match="go on"):
+        service.fit(scene[1], gaussian_psf(), steps=5, start=model, upsample=1)
+
+
+@pytest.fixture
+def small_patches(monkeypatch):
+    """Let the published training work on one patch of 32 pixels a step."""
+    monkeypatch.setattr(objective, "BATCH_PUBLISHED", 1)
+    monkeypatch.setattr(objective, "PATCH_PUBLISHED", 32)
+
+
+def test_the_published_training_runs(scene, small_patches):
+    published = service.fit(
+        scene[1], gaussian_psf(), steps=2, network="published", loss="mse", variation=0.01
+    )
+    assert published.settings["hessian"] == 0.02
+    result = service.apply(published, scene[1], symmetries=1)
+    assert result.deconvolved.image.shape == (192, 192)
+
+
+@pytest.mark.parametrize("shape", [(33, 47), (64, 130), (101, 38)])
+def test_every_size_is_taken(model, shape):
+    noisy = lines(130)[1][: shape[0], : shape[1]]
+    result = service.apply(model, calibrated(noisy), symmetries=1)
+    assert result.denoised.image.shape == shape
+    assert result.deconvolved.image.shape == (2 * shape[0], 2 * shape[1])
+
+
+def test_small_odd_images_can_be_trained_on_without_upsampling():
+    small = calibrated(lines(96)[1][:33, :45])
+    fitted = service.fit(small, gaussian_psf(spacing=PIXEL, deviation=1.5), steps=4, upsample=1)
+    assert service.apply(fitted, small).deconvolved.image.shape == (33, 45)
+
+
+def test_tiles_leave_no_seams(scene, model, monkeypatch):
+    image = scene[1]
+    whole = service.apply(model, image, symmetries=2).deconvolved.image.data
+    monkeypatch.setattr(pipeline, "_TILE", 64)
+    tiled = service.apply(model, image, symmetries=2).deconvolved.image.data
+    inside = slice(8, -8)
+    assert np.abs(whole - tiled)[inside, inside].max() < 0.05 * np.ptp(whole)
+    assert np.abs(whole - tiled).mean() < 2e-3 * np.ptp(whole)
+
+
+def test_stacks_and_channels_are_restored_plane_by_plane(scene):
+    noisy = scene[1].data
+    pixels = np.stack([np.stack([noisy, noisy[::-1]]), np.stack([noisy.T, noisy])], -1)
+    stack = calibrated(pixels, ("t", "row", "col", "ch"))
+    shared = service.fit(stack, [gaussian_psf(), gaussian_psf(2.5)], steps=3)
+    assert len(shared.settings["units"]) == 2
+    result = service.apply(shared, stack, symmetries=1)
+    assert result.denoised.image.dims == ("t", "row", "col", "ch")
+    assert result.deconvolved.image.shape == (2, 192, 192, 2)
+    each = service.fit(stack, gaussian_psf(), steps=2, fit_per="plane")
+    assert len(each.settings["units"]) == 4
+
+
+def test_equal_frames_of_a_time_lapse_become_equal(model, scene):
+    noisy = scene[1].data
+    frames = calibrated(np.stack([noisy, 0.5 * (noisy - 100) + 100, noisy]), ("t", "row", "col"))
+    done = service.apply(model, frames, symmetries=1).deconvolved.image.data
+    assert np.array_equal(done[0], done[2])
+    assert done[1].mean() == pytest.approx(frames.data[1].mean(), rel=1e-4)
+
+
+def test_what_cannot_be_sharpened_comes_back_denoised_and_is_said(scene, model, monkeypatch):
+    monkeypatch.setattr(verdict, "SHARPER", 1e9)
+    result = service.apply(model, scene[1])
+    assert "Not sharpened" in result.deconvolved.notes[0]
+    expected = verdict.enlarged(result.denoised.image.data, 2)
+    assert np.allclose(result.deconvolved.image.data, expected)
+
+
+def test_sharpening_is_one_for_the_denoised_image_itself_and_more_for_the_truth(scene):
+    truth = scene[0].astype(np.float32)
+    degradation = Degradation(torch.from_numpy(gaussian_psf().values).float(), 2)
+    blurred = degradation(torch.from_numpy(truth)).numpy()
+    plain = verdict.enlarged(blurred, 2)
+    assert verdict.sharpening(degradation, blurred, plain) == pytest.approx(1, abs=0.01)
+    assert verdict.sharpening(degradation, blurred, truth) > 5
+
+
+def test_large_results_lie_in_a_file(monkeypatch):
+    monkeypatch.setattr(service, "_IN_MEMORY", 100)
+    room = service._room((10, 20))
+    room[:] = 1
+    assert isinstance(room, np.memmap)
+    assert room.sum() == 200
+
+
+# What goes wrong
+
+
+def test_a_training_that_dies_is_begun_anew(scene, monkeypatch, caplog, small_patches):
+    born = []
+
+    class Stillborn(PublishedUNet):
+        def __init__(self, upsample=2, seed=0):
+            super().__init__(upsample, seed)
+            born.append(seed)
+            if len(born) == 1:
+                torch.nn.init.constant_(self.deconvolved.bias, -100)
+
+    monkeypatch.setitem(pipeline.NETWORKS, "published", Stillborn)
+    with caplog.at_level(logging.WARNING):
+        fitted = service.fit(scene[1], gaussian_psf(), steps=1, network="published", seed=5)
+    assert born == [5, 6]
+    assert "died" in caplog.text
+    assert fitted.settings["units"][0]["seed"] == 6
+
+
+def test_a_training_that_always_diverges_is_refused(scene, monkeypatch, caplog):
+    def broken(*arguments):
+        network = arguments[0]
+        return lambda step: next(network.parameters()).sum() * float("nan")
+
+    monkeypatch.setattr(pipeline, "self_scaled", broken)
+    with pytest.raises(UserError, match="3 seeds"):
+        service.fit(scene[1], gaussian_psf(), steps=2)
+    assert caplog.text.count("diverged") == pipeline.TRIES
+
+
+def test_finish_now_keeps_what_there_is_and_cancel_nothing(scene):
+    with progress.using(Host(finish_after=2)):
+        early = service.fit(scene[1], gaussian_psf(), steps=100_000)
+    assert 0 < early.settings["units"][0]["steps"] < 1000
+    with progress.using(Host(cancel_after=2)), pytest.raises(Cancelled):
+        service.fit(scene[1], gaussian_psf(), steps=100_000)
+    with progress.using(Host(cancel_after=1)), pytest.raises(Cancelled):
+        service.apply(early, scene[1])
+
+
+def test_the_preview_shows_the_deconvolved_image(scene):
+    host = Host(finish_after=3)
+    with progress.using(host):
+        service.fit(scene[1], gaussian_psf(), steps=1000)
+    shown = next(e.preview for e in host.seen if e.preview is not None)()
+    assert shown.shape == (192, 192)
+    assert np.isfinite(shown).all()
+
+
+def _constant():
+    return calibrated(np.full((64, 64), 7.0, np.float32))
+
+
+def _with_nan():
+    noisy = lines(64)[1].copy()
+    noisy[3, 3] = np.nan
+    return calibrated(noisy)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (lambda: calibrated(np.zeros((0, 0), np.float32)), "empty"),
+        (_constant, "same value"),
+        (_with_nan, "NaN"),
+        (lambda: calibrated(lines(64)[1][:20]), "at least 32"),
+        (lambda: xr.DataArray(lines(64)[1], dims=("row", "col")), "no unit of length"),
+    ],
+)
+def test_images_that_do_not_serve_are_refused(image, words):
+    with pytest.raises(UserError, match=words):
+        service.fit(image(), gaussian_psf(), steps=1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"quality": "splendid"}, "quality"),
+        ({"network": "huge"}, "network"),
+        ({"upsample": 3}, "upsampling"),
+        ({"loss": "l7"}, "loss"),
+        ({"steps": -1}, "steps"),
+        ({"fit_per": "day"}, "fit per"),
+    ],
+)
+def test_settings_that_do_not_exist_are_refused(scene, setting, words):
+    with pytest.raises(UserError, match=words):
+        service.fit(scene[1], gaussian_psf(), **{"steps": 1, **setting})
+
+
+def test_a_psf_that_does_not_fit_is_refused(scene):
+    with pytest.raises(UserError, match="microns wide"):
+        service.fit(scene[1], gaussian_psf(spacing=10.0), steps=1)
+    with pytest.raises(UserError, match="PSFs"):
+        service.fit(scene[1], [gaussian_psf()] * 2, steps=1)
+
+
+def test_images_of_another_kind_than_the_models_are_refused(scene, model):
+    noisy = scene[1].data
+    with pytest.raises(UserError, match="1 channels"):
+        service.apply(model, calibrated(np.stack([noisy, noisy], -1), ("row", "col", "ch")))
+    coarse = scene[1].assign_coords(row=np.arange(96) * 0.1, col=np.arange(96) * 0.1)
+    with pytest.raises(UserError, match="100 x 100 nm"):
+        service.apply(model, coarse)
+
+
+def test_saturation_and_correlated_noise_are_said():
+    draws = np.random.default_rng(0)
+    noisy = lines(128)[1]
+    cut = service.fit(calibrated(np.minimum(noisy, 140)), gaussian_psf(), steps=1)
+    notes = service.apply(cut, calibrated(np.minimum(noisy, 140)), symmetries=1).denoised.notes
+    assert any("saturated" in n for n in notes)
+    smeared = gaussian_filter(draws.normal(size=(128, 128)), 1.2) * 40 + lines(128)[0][::2, ::2]
+    image = calibrated(smeared.astype(np.float32))
+    fitted = service.fit(image, gaussian_psf(), steps=1)
+    notes = service.apply(fitted, image, symmetries=1).denoised.notes
+    assert any("neighbours share" in n for n in notes)

@@ -1,0 +1,50 @@
+"""Where in the planes there is something to learn from."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+
+_FINE, _COARSE = 3.0, 50.0
+_SHARE = 0.07
+_LEAST = 200
+_MOST = 100_000
+
+
+def centres(planes: list[np.ndarray], elsewhere: float) -> torch.Tensor:
+    """Choose pixels that training patches may be centred on.
+
+    Foreground is what a difference of Gaussians of 3 and 50 pixels shows, more than 7 percent of
+    its maximum, or the 200 pixels that show most (specs/zs_deconvnet.md, 1.3).
+
+    Parameters
+    ----------
+    planes : list of numpy.ndarray
+        float32 (row, col), all of one size.
+    elsewhere : float
+        Share of places that are drawn from everywhere instead, so that the background is learnt
+        too; less than 1.
+
+    Returns
+    -------
+    torch.Tensor
+        Integers (places, 3): plane, row, column.
+    """
+    draws = np.random.default_rng(0)
+    most = _MOST // len(planes) + 1
+    places = []
+    for number, plane in enumerate(planes):
+        contrast = gaussian_filter(plane, _FINE) - gaussian_filter(plane, _COARSE)
+        wanted = min(_LEAST, contrast.size // 4)
+        enough = float(np.partition(contrast.ravel(), -wanted)[-wanted])
+        level = min(_SHARE * float(contrast.max()), enough)
+        found = np.argwhere(contrast >= level)
+        if len(found) > most:
+            found = found[draws.choice(len(found), most, replace=False)]
+        places.append(np.column_stack([np.full(len(found), number), found]))
+    chosen = np.concatenate(places)
+    extra = int(len(chosen) * elsewhere / (1 - elsewhere))
+    limits = (len(planes), *planes[0].shape)
+    anywhere = np.column_stack([draws.integers(0, n, extra) for n in limits])
+    return torch.from_numpy(np.concatenate([chosen, anywhere]).astype(np.int64))

@@ -1,0 +1,37 @@
+"""Data terms and regularisers (specs/zs_deconvnet.md, 1.7 and 2.2)."""
+
+from __future__ import annotations
+
+import torch
+
+HESSIAN_2D = 0.02
+"""Published weight of the Hessian term for planes."""
+
+HESSIAN_3D = 0.1
+"""Published weight of the Hessian term for stacks."""
+
+
+def distance(result: torch.Tensor, target: torch.Tensor, kind: str) -> torch.Tensor:
+    """Mean absolute ("mae") or mean squared ("mse") difference."""
+    difference = result - target
+    return difference.abs().mean() if kind == "mae" else difference.square().mean()
+
+
+def hessian(image: torch.Tensor, axes: int = 2) -> torch.Tensor:
+    """Second differences of the last `axes` axes.
+
+    For planes half the mean squares of the four are summed (xx, yy, xy and yx), for stacks the
+    mean squares of the nine, as published.
+    """
+    total = image.new_zeros(())
+    for first in range(-axes, 0):
+        slope = image.diff(dim=first)
+        for second in range(-axes, 0):
+            total = total + slope.diff(dim=second).square().mean()
+    return total / 2 if axes == 2 else total
+
+
+def variation(image: torch.Tensor, axes: int = 2) -> torch.Tensor:
+    """First differences of the last `axes` axes: half their mean squares, summed (published TV)."""
+    slopes = [image.diff(dim=axis).square().mean() for axis in range(-axes, 0)]
+    return torch.stack(slopes).sum() / 2

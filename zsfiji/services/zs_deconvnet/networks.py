@@ -1,0 +1,173 @@
+"""The networks for planes: the published one and a small fast one.
+
+Both take a batch of planes and give two of one channel: the denoised planes, of the same size, and
+the deconvolved ones, on a grid that is `upsample` times as fine.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+Pair = tuple[torch.Tensor, torch.Tensor]
+
+
+class PublishedUNet(nn.Module):
+    """The two-stage U-Net of the paper: 13,109,010 parameters (specs/zs_deconvnet.md, 1.5).
+
+    Stage 1 denoises; stage 2 is a second U-Net that deconvolves stage 1's result. Rectified
+    linear units everywhere, also behind the results, which therefore are not negative and can
+    die: see :func:`zsfiji.services.zs_deconvnet.pipeline.fit_unit`.
+
+    Parameters
+    ----------
+    upsample : int
+        1 or 2. The number of parameters is the same.
+    seed : int
+        Seed of the initial weights.
+    """
+
+    multiple = 16
+    margin = 160
+
+    def __init__(self, upsample: int = 2, seed: int = 0) -> None:
+        super().__init__()
+        self.upsample = upsample
+        self.denoise = _UNet()
+        self.denoised = _conv(16, 1)
+        self.deconvolve = _UNet()
+        self.tail = nn.ModuleList([_conv(16, 128), _conv(128, 128)])
+        self.deconvolved = _conv(128, 1)
+        source = torch.Generator().manual_seed(seed)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d) and module.bias is not None:
+                nn.init.xavier_uniform_(module.weight, generator=source)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, image: torch.Tensor) -> Pair:
+        """Denoise and deconvolve (batch, 1, height, width), sides that are multiples of 16."""
+        denoised = F.relu(self.denoised(self.denoise(image)))
+        features = self.deconvolve(denoised)
+        if self.upsample > 1:
+            features = F.interpolate(features, scale_factor=self.upsample)
+        for layer in self.tail:
+            features = F.relu(layer(features))
+        return denoised, F.relu(self.deconvolved(features))
+
+
+class _UNet(nn.Module):
+    """Four levels of three convolutions and a bottom of two; 1 channel in, 16 out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (32, 64, 128, 256)
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        channels = 1
+        for width in widths:
+            self.down.append(_chain(channels, width, width, width))
+            channels = width
+        self.bottom = _chain(channels, 512, 256)
+        channels = 256
+        for width in reversed(widths):
+            self.up.append(_chain(channels + width, width, width // 2, width // 2))
+            channels = width // 2
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        kept = []
+        for level in self.down:
+            image = level(image)
+            kept.append(image)
+            image = F.max_pool2d(image, 2)
+        image = self.bottom(image)
+        for level in self.up:
+            image = level(torch.cat([F.interpolate(image, scale_factor=2), kept.pop()], 1))
+        return image
+
+
+class FastNet(nn.Module):
+    """Two stages at half the resolution of the image, which share what stage 1 has seen.
+
+    Parameters
+    ----------
+    upsample : int
+        1 or 2.
+    width : int
+        Channels at half scale; the quarter scale inside each stage has twice as many.
+    seed : int
+        Seed of the initial weights.
+    """
+
+    multiple = 4
+    margin = 48
+
+    def __init__(self, upsample: int = 2, width: int = 32, seed: int = 0) -> None:
+        super().__init__()
+        self.upsample = upsample
+        self.denoise = _Stage(8, width, 4)
+        self.deconvolve = _Stage(12 + width, width, 4 * upsample**2)
+        source = torch.Generator().manual_seed(seed)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d) and module.bias is not None:
+                bound = module.weight[0].numel() ** -0.5
+                nn.init.uniform_(module.weight, -bound, bound, generator=source)
+                nn.init.uniform_(module.bias, -bound, bound, generator=source)
+        # Both stages begin by giving back their input.
+        for stage in (self.denoise, self.deconvolve):
+            for weights in stage.last.parameters():
+                nn.init.zeros_(weights)
+
+    def forward(self, image: torch.Tensor) -> Pair:
+        """Denoise and deconvolve.
+
+        Parameters
+        ----------
+        image : torch.Tensor
+            Shape (batch, 2, height, width), sides that are multiples of 4: the image on the scale
+            of the results, and the same with stabilised noise.
+        """
+        cells = F.pixel_unshuffle(image, 2)
+        features, change = self.denoise(cells)
+        denoised_cells = cells[:, :4] + change
+        denoised = F.pixel_shuffle(denoised_cells, 2)
+        _, sharper = self.deconvolve(torch.cat([cells, denoised_cells, features], 1))
+        coarse = F.interpolate(denoised, scale_factor=self.upsample)
+        return denoised, coarse + F.pixel_shuffle(sharper, 2 * self.upsample)
+
+
+class _Stage(nn.Module):
+    """A two-level U-Net; gives its last features and the result."""
+
+    def __init__(self, inputs: int, width: int, outputs: int) -> None:
+        super().__init__()
+        wide = 2 * width
+        self.outer = nn.ModuleList([_conv(inputs, width), _conv(width, width)])
+        self.inner = nn.ModuleList([_conv(width, wide, 2), _conv(wide, wide), _conv(wide, wide)])
+        self.widen = nn.Conv2d(wide, 4 * width, 1)
+        self.merge = nn.ModuleList([_conv(2 * width, width), _conv(width, width)])
+        self.last = _conv(width, outputs)
+
+    def forward(self, image: torch.Tensor) -> Pair:
+        for layer in self.outer:
+            image = F.leaky_relu(layer(image), 0.1)
+        deep = image
+        for layer in self.inner:
+            deep = F.leaky_relu(layer(deep), 0.1)
+        deep = F.leaky_relu(F.pixel_shuffle(self.widen(deep), 2), 0.1)
+        image = torch.cat([image, deep], 1)
+        for layer in self.merge:
+            image = F.leaky_relu(layer(image), 0.1)
+        return image, self.last(image)
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride, 1)
+
+
+def _chain(*channels: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for inputs, outputs in itertools.pairwise(channels):
+        layers += [_conv(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*layers)

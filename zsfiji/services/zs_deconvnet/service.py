@@ -1,0 +1,510 @@
+"""``ZS-DeconvNet``: fit to an image, apply to it or to others of its kind."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+import zsfiji
+from zsfiji import progress
+from zsfiji.errors import UserError
+from zsfiji.images import restoring
+from zsfiji.images.axes import count, pixel_size, planes, size
+from zsfiji.images.metadata import carry
+from zsfiji.images.restored import Restored
+from zsfiji.learning.checkpoints import Model
+from zsfiji.learning.device import choose, with_fallback
+from zsfiji.physics import residual
+from zsfiji.physics.psf.calibration import spacing_micrometres
+from zsfiji.physics.psf.kernel import Psf
+from zsfiji.physics.psf.operator import Degradation
+from zsfiji.physics.psf.resample import match
+from zsfiji.services.zs_deconvnet import verdict
+from zsfiji.services.zs_deconvnet.camera import Camera, measure
+from zsfiji.services.zs_deconvnet.objective import Terms
+from zsfiji.services.zs_deconvnet.pipeline import NETWORKS, Unit, fit_unit, restore
+
+METHOD = "zs-deconvnet"
+"""Name of the method in its model files."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A network and how long it is trained."""
+
+    network: str
+    steps: int
+
+
+PRESETS = {
+    "quick": Preset("fast", 1200),
+    "standard": Preset("fast", 6000),
+    "paper": Preset("published", 50_000),
+}
+"""The choices of `quality`: about a minute, about five, and the published training."""
+
+SMALLEST = 32
+"""Pixels that a plane has to have at least along each side."""
+
+_TRAINING_PIXELS = 16 * 2**20
+_IN_MEMORY = 2**30
+_SAME_SIZE = 0.02
+
+
+@dataclass(frozen=True)
+class Deconvolved:
+    """The two results.
+
+    Attributes
+    ----------
+    denoised : Restored
+        On the grid of the image.
+    deconvolved : Restored
+        On a grid `upsample` times as fine.
+    """
+
+    denoised: Restored
+    deconvolved: Restored
+
+
+def fit(
+    image: xr.DataArray,
+    psf: Psf | Sequence[Psf],
+    *,
+    quality: str = "quick",
+    network: str = "auto",
+    steps: int = 0,
+    upsample: int = 2,
+    fit_per: str = "channel",
+    loss: str = "mae",
+    hessian: float | None = None,
+    variation: float = 0.0,
+    gain: float | None = None,
+    read_variance: float | None = None,
+    background: float | None = None,
+    dark: np.ndarray | None = None,
+    start: Model | None = None,
+    seed: int = 0,
+    device: str = "auto",
+) -> Model:
+    """Measure the noise of an image and train a network on it.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        Calibrated along row and col; any of the axes t, pln, row, col, ch; any unit and scale.
+    psf : Psf or sequence of Psf
+        The point spread function, on any grid; one for all channels or one each.
+    quality : {"quick", "standard", "paper"}
+        A preset of network and steps.
+    network : {"auto", "fast", "published"}
+        The network; "auto" takes the preset's.
+    steps : int
+        Training steps; 0 takes the preset's.
+    upsample : {1, 2}
+        Pixels of the deconvolved image to a pixel of the image, along rows and along columns.
+    fit_per : {"channel", "plane"}
+        One network for each channel, shared by all slices and frames, or one for each plane.
+    loss : {"mae", "mse"}
+        Data term of the published objective; ours takes squares over their variance.
+    hessian : float, optional
+        Weight of the Hessian term; by default the published 0.02 for the published network and 0
+        for the fast one.
+    variation : float
+        Weight of the total variation term.
+    gain, read_variance, background : float, optional
+        Grey levels to a photoelectron, variance of a pixel without light and its grey level;
+        measured in the image where they are not given.
+    dark : numpy.ndarray, optional
+        A frame without light, to measure background and read variance in.
+    start : Model, optional
+        A model to go on training.
+    seed : int
+        Seed of the initial weights and of all draws.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+
+    Returns
+    -------
+    Model
+        Noise calibration, PSF and weights.
+
+    Raises
+    ------
+    UserError
+        If the image, the PSF or a setting does not serve.
+    Cancelled
+        If the user asked to stop.
+    """
+    preset = _preset(quality, network, steps, upsample, loss)
+    _require(image)
+    restoring.require_contrast(image)
+    chosen = choose(device)
+    groups = restoring.groups(image, fit_per)
+    grids = _matched(image, psf, upsample)
+    weight = (0.02 if preset.network == "published" else 0.0) if hessian is None else hessian
+    terms = Terms(loss, 0.5, weight, variation)
+    earlier = _units(start, torch.device("cpu")) if start is not None else []
+    if start is not None:
+        _require_same_kind(start, earlier, preset.network, upsample, len(groups))
+    settings: dict[str, Any] = {
+        "quality": quality,
+        "network": preset.network,
+        "steps": preset.steps,
+        "upsample": upsample,
+        "fit_per": fit_per,
+        "loss": loss,
+        "hessian": weight,
+        "variation": variation,
+        "seed": seed,
+        "version": zsfiji.__version__,
+        "fitted_to": restoring.described(image),
+        "spacing": list(spacing_micrometres(image, ("row", "col"))),
+        "units": [],
+    }
+    tensors = {
+        f"psf.{n}": torch.from_numpy(p.values.astype(np.float32)) for n, p in enumerate(grids)
+    }
+    for number, positions in enumerate(groups):
+        with progress.part(number / len(groups), (number + 1) / len(groups)):
+            progress.report(0, "Measuring the noise")
+            sample = restoring.spread(positions, image, _TRAINING_PIXELS)
+            stack = [restoring.pixels_of(image, p) for p in sample]
+            camera = measure(
+                stack, gain=gain, read_variance=read_variance, black=background, dark=dark
+            )
+            if camera.noise.floor == 0:
+                raise UserError(
+                    "No noise was found in the image. The method learns from noise, which "
+                    "filtered, compressed or simulated images may lack."
+                )
+            label = "Training" if len(groups) == 1 else f"Training {number + 1} of {len(groups)}"
+            unit = with_fallback(
+                partial(
+                    _fit_on,
+                    stack,
+                    camera,
+                    _of_channel(grids, positions[0]),
+                    preset=preset,
+                    upsample=upsample,
+                    terms=terms,
+                    seed=seed,
+                    label=label,
+                    start=earlier[number] if earlier else None,
+                ),
+                chosen,
+            )
+        settings["units"].append(unit.as_settings())
+        for name, value in unit.network.state_dict().items():
+            tensors[f"{number}.{name}"] = value.detach().cpu().contiguous()
+    return Model(METHOD, settings, tensors)
+
+
+def apply(
+    model: Model, image: xr.DataArray, *, device: str = "auto", symmetries: int = 4
+) -> Deconvolved:
+    """Denoise and deconvolve an image with a fitted model; nothing is fitted anew.
+
+    Parameters
+    ----------
+    model : Model
+        What :func:`fit` gave, for this image or one of the same kind: same detector, gain, optics
+        and pixel size.
+    image : xarray.DataArray
+        With as many channels (or planes) as the model was fitted to; any size.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    symmetries : {1, 2, 4, 8}
+        Flips and rotations that the results are means of: more is slower and a little better.
+
+    Returns
+    -------
+    Deconvolved
+        Two images, 32-bit, in the unit of the image and with its mean. The deconvolved one has
+        the pixel size divided by `upsample`. Where nothing was sharpened, it is the denoised image
+        on that grid, and the notes say so.
+
+    Raises
+    ------
+    UserError
+        If the image does not serve or does not fit the model.
+    Cancelled
+        If the user asked to stop.
+    """
+    _require(image)
+    chosen = choose(device)
+    units = _units(model, chosen)
+    _require_fit(model, units, image)
+    fine = int(model.settings["upsample"])
+    per_plane = model.settings["fit_per"] == "plane"
+    optics = [
+        Degradation(t, fine) for n, t in sorted(model.tensors.items()) if n.startswith("psf.")
+    ]
+    denoised = _room(image.shape)
+    shape = tuple(n * fine if d in ("row", "col") else n for d, n in image.sizes.items())
+    sharp = _room(shape)
+    notes = _Notes()
+    total = count(image)
+    for number, position in enumerate(planes(image)):
+        progress.report(number / total, "Deconvolving")
+        channel = position.get("ch", 0)
+        unit = units[number if per_plane else channel]
+        noisy = restoring.pixels_of(image, position)
+        with progress.part(number / total, (number + 1) / total):
+            results = restore(unit, noisy, "Deconvolving", symmetries=symmetries)
+        smooth, detail = (_with_mean(r, noisy, unit.camera) for r in results)
+        degradation = optics[channel % len(optics)]
+        found = verdict.judge(unit.camera.noise, degradation, noisy, smooth, detail)
+        if found.sharpening < verdict.SHARPER:
+            detail = verdict.enlarged(smooth, fine)
+        notes.add(unit, noisy, found, None if per_plane else channel)
+        denoised[restoring.place(image, position)] = smooth
+        sharp[restoring.place(image, position)] = detail
+    progress.report(1, "Deconvolving")
+    title = str(image.attrs.get("title") or "image")
+    first = carry(image, denoised, title=f"{title}-denoised")
+    second = carry(_finer(image, fine), sharp, title=f"{title}-deconvolved")
+    return Deconvolved(
+        Restored(first, notes.sentences(total), notes.figures()),
+        Restored(second, notes.sentences(total), notes.figures()),
+    )
+
+
+class _Notes:
+    """Gathers what is to be said about the planes of an image."""
+
+    def __init__(self) -> None:
+        self.found: list[verdict.Verdict] = []
+        self.noise: dict[int | None, str] = {}
+        self.first: Unit | None = None
+        self.saturated = 0.0
+
+    def add(
+        self, unit: Unit, noisy: np.ndarray, found: verdict.Verdict, channel: int | None
+    ) -> None:
+        """Take in one plane."""
+        self.first = self.first or unit
+        self.found.append(found)
+        noise = unit.camera.noise
+        if channel not in self.noise:
+            self.noise[channel] = residual.noise_found(noise, noisy)
+            if not noise.white:
+                self.noise[channel] += (
+                    " Noise that neighbours share cannot be told from structure of that size as "
+                    "well as white noise can: look at fine detail with doubt."
+                )
+        if noise.saturation is not None:
+            self.saturated = max(self.saturated, float(np.mean(noisy >= noise.saturation)))
+
+    def sentences(self, total: int) -> tuple[str, ...]:
+        """What was found, the weightiest first."""
+        said = []
+        blunt = sum(f.sharpening < verdict.SHARPER for f in self.found)
+        if blunt:
+            of = "" if total == 1 else f" in {blunt} of {total} planes"
+            said.append(
+                f"Not sharpened{of}: the noise leaves too little to deconvolve, and the denoised "
+                "image is given instead. Train longer, or take more light."
+            )
+        for name, residuals in (
+            ("denoised", [f.denoised for f in self.found]),
+            ("deconvolved, blurred again,", [f.blurred for f in self.found]),
+        ):
+            verdicts = [residual.judge(r) for r in residuals if r is not None]
+            spoken = [v for v in verdicts if v]
+            if spoken:
+                said.append(f"The {name} image: {spoken[0][0].lower()}{spoken[0][1:]}")
+        if self.saturated > 0:
+            said.append(
+                f"{100 * self.saturated:.2g} % of the pixels are saturated: their true brightness "
+                "is unknown and was not restored."
+            )
+        for channel, text in list(self.noise.items())[:4]:
+            named = len(self.noise) > 1 and channel is not None
+            said.append(f"Channel {channel + 1}: {text}" if named and channel is not None else text)
+        return tuple(said)
+
+    def figures(self) -> dict[str, float]:
+        """Give numbers for tables: of the first unit, the others as means over the planes."""
+        if self.first is None:
+            return {}
+        figures = {
+            "noise_gain": self.first.camera.noise.gain,
+            "noise_offset": self.first.camera.noise.offset,
+            "noise_white": float(self.first.camera.noise.white),
+            "black": self.first.camera.black,
+            "saturated": self.saturated,
+            "sharpening": float(np.mean([f.sharpening for f in self.found])),
+        }
+        for name, all_found in (
+            ("denoised", [f.denoised for f in self.found]),
+            ("reblurred", [f.blurred for f in self.found]),
+        ):
+            there = [r for r in all_found if r is not None]
+            if there:
+                figures[f"{name}_residual_variance"] = float(np.mean([r.variance for r in there]))
+                figures[f"{name}_residual_excess"] = float(np.mean([r.excess for r in there]))
+        return figures
+
+
+def _fit_on(
+    stack: list[np.ndarray],
+    camera: Camera,
+    psf: Psf,
+    device: torch.device,
+    *,
+    preset: Preset,
+    upsample: int,
+    terms: Terms,
+    seed: int,
+    label: str,
+    start: Unit | None,
+) -> Unit:
+    degradation = Degradation(torch.from_numpy(psf.values.astype(np.float32)), upsample)
+    return fit_unit(
+        stack,
+        camera,
+        degradation,
+        kind=preset.network,
+        steps=preset.steps,
+        terms=terms,
+        seed=seed,
+        device=device,
+        label=label,
+        start=start,
+    )
+
+
+def _preset(quality: str, network: str, steps: int, upsample: int, loss: str) -> Preset:
+    """Check the settings, and put them in place of the preset's."""
+    if quality not in PRESETS:
+        raise UserError(f"There is no quality '{quality}'. Choose one of {', '.join(PRESETS)}.")
+    if network not in ("auto", *NETWORKS):
+        raise UserError(f"There is no network '{network}'. Choose auto, {' or '.join(NETWORKS)}.")
+    if upsample not in (1, 2):
+        raise UserError(f"The upsampling is {upsample}; it has to be 1 or 2.")
+    if loss not in ("mae", "mse"):
+        raise UserError(f"There is no loss '{loss}'. Choose mae or mse.")
+    if steps < 0:
+        raise UserError(f"The number of steps is {steps}; it cannot be negative.")
+    preset = PRESETS[quality]
+    return Preset(preset.network if network == "auto" else network, steps or preset.steps)
+
+
+def _require(image: xr.DataArray) -> None:
+    restoring.require_pixels(image)
+    height, width = size(image, "row"), size(image, "col")
+    if min(height, width) < SMALLEST:
+        raise UserError(
+            f"The image is {width} x {height} pixels. ZS-DeconvNet needs at least {SMALLEST} x "
+            f"{SMALLEST}: choose a larger image or region."
+        )
+
+
+def _matched(image: xr.DataArray, psf: Psf | Sequence[Psf], upsample: int) -> list[Psf]:
+    """Bring the PSFs onto the fine grid of the image."""
+    psfs = [psf] if isinstance(psf, Psf) else list(psf)
+    channels = size(image, "ch")
+    if len(psfs) not in (1, channels):
+        raise UserError(
+            f"There are {len(psfs)} PSFs for {channels} channels. Give one for all, or one each."
+        )
+    spacing = tuple(s / upsample for s in spacing_micrometres(image, ("row", "col")))
+    shape = tuple(size(image, d) * upsample for d in ("row", "col"))
+    return [match(p, spacing, shape) for p in psfs]
+
+
+def _of_channel(psfs: Sequence[Psf], position: restoring.Position) -> Psf:
+    return psfs[position.get("ch", 0) % len(psfs)]
+
+
+def _units(model: Model, device: torch.device) -> list[Unit]:
+    """Build the units of a model, networks on `device`."""
+    units = []
+    for number, stored in enumerate(model.settings["units"]):
+        prefix = f"{number}."
+        weights = {
+            name[len(prefix) :]: value
+            for name, value in model.tensors.items()
+            if name.startswith(prefix)
+        }
+        unit = Unit.from_settings(stored, weights)
+        unit.network.to(device)
+        units.append(unit)
+    return units
+
+
+def _require_same_kind(
+    start: Model, units: list[Unit], network: str, upsample: int, groups: int
+) -> None:
+    kinds = {(u.kind, u.network.upsample) for u in units}
+    if kinds != {(network, upsample)} or len(units) != groups:
+        raise UserError(
+            f"The model to go on with has {len(units)} networks of the kind "
+            f"'{start.settings['network']}' with an upsampling of {start.settings['upsample']}; "
+            f"asked for are {groups} of '{network}' with {upsample}. Choose these, or begin anew."
+        )
+
+
+def _require_fit(model: Model, units: list[Unit], image: xr.DataArray) -> None:
+    """Refuse an image of another kind than the model was fitted to."""
+    per_plane = model.settings["fit_per"] == "plane"
+    expected = count(image) if per_plane else size(image, "ch")
+    if len(units) != expected:
+        raise UserError(
+            f"The model was fitted to {len(units)} {'planes' if per_plane else 'channels'} and the "
+            f"image has {expected}. Fit a model to this image, or choose one of its kind."
+        )
+    fitted = model.settings["spacing"]
+    spacing = spacing_micrometres(image, ("row", "col"))
+    if any(abs(a / b - 1) > _SAME_SIZE for a, b in zip(spacing, fitted, strict=True)):
+        raise UserError(
+            f"The model was fitted to pixels of {1000 * fitted[1]:.4g} x {1000 * fitted[0]:.4g} nm "
+            f"and the image has {1000 * spacing[1]:.4g} x {1000 * spacing[0]:.4g} nm. Fit a model "
+            "to this image, or correct its pixel size under Image > Properties..."
+        )
+
+
+def _with_mean(result: np.ndarray, noisy: np.ndarray, camera: Camera) -> np.ndarray:
+    """Scale the light of a result so that its mean is that of the noisy plane."""
+    light = float(result.mean(dtype=np.float64)) - camera.black
+    measured = float(noisy.mean(dtype=np.float64)) - camera.black
+    # Far off is no matter of brightness, and is not to be hidden.
+    factor = measured / light if light > 0 else 1.0
+    factor = factor if 0.8 < factor < 1.25 else 1.0
+    return ((result - camera.black) * factor + camera.black).astype(np.float32)
+
+
+def _finer(image: xr.DataArray, fine: int) -> xr.DataArray:
+    """Give an image, of no account, with the axes and the calibration of the fine grid."""
+    coords = {d: c for d, c in image.coords.items() if d not in ("row", "col")}
+    spacing = dict(image.attrs.get("spacing", {}))
+    for dim in ("row", "col"):
+        step = pixel_size(image, dim)
+        if dim in image.coords:
+            first = float(image.coords[dim][0]) - step / 2 + step / (2 * fine)
+            coords[dim] = first + np.arange(image.sizes[dim] * fine) * step / fine
+        elif dim in spacing:
+            spacing[dim] = step / fine
+    attrs = {k: v for k, v in image.attrs.items() if k != "overlay"}
+    if spacing:
+        attrs["spacing"] = spacing
+    shape = tuple(n * fine if d in ("row", "col") else n for d, n in image.sizes.items())
+    empty = np.broadcast_to(np.float32(0), shape)
+    return xr.DataArray(empty, dims=image.dims, coords=coords, attrs=attrs)
+
+
+def _room(shape: tuple[int, ...]) -> np.ndarray:
+    """Make an array for a result; a large one lies in a temporary file, not in memory."""
+    if math.prod(shape) * 4 <= _IN_MEMORY:
+        return np.empty(shape, dtype=np.float32)
+    with tempfile.TemporaryFile(prefix="zsfiji-") as file:
+        return np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
