@@ -27,7 +27,8 @@ ODD_WIDTH = "wider or narrower than the others"
 UNLIKE = "shaped unlike the others"
 
 _OVER_NOISE = 8.0  # deviations by which a bead stands out of the filtered image
-_LOWEST = 0.05  # of the brightest spot, in an image without noise
+_LOWEST = 0.05  # of the brightest spot: what is dimmer is not worth its noise
+_TALL = 0.3  # of the brightest spot: a threshold above it is doubtful
 _SIDE_LOBE = 0.2  # a spot dimmer than this share of its neighbour is a ring of it
 _WIDTHS = (0.7, 1.4)  # of the median width
 _LIKENESS = 0.8  # of the median correlation with the mean bead
@@ -162,10 +163,13 @@ def _spots(values: NDArray) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     pixels = values.astype(np.float32)
     # Broad structure goes, so that a sloping background hides no bead and makes none.
     fine = ndimage.gaussian_filter(pixels, 1.0) - ndimage.gaussian_filter(pixels, 6.0)
+    tallest = float(fine.max())
     noise = 1.4826 * float(np.median(np.abs(fine - np.median(fine))))
-    threshold = max(_OVER_NOISE * noise, 1e-6 * float(fine.max()))
-    if noise < 1e-3 * fine.max():
-        threshold = max(threshold, _LOWEST * float(fine.max()))
+    threshold = max(_OVER_NOISE * noise, _LOWEST * tallest)
+    if threshold > _TALL * tallest:
+        # Either there is no bead, or there are so many that they pass for noise. Noise goes as
+        # far down as up, and beads do not.
+        threshold = max(_TALL * tallest, -2 * float(fine.min()))
     top = (fine == ndimage.maximum_filter(fine, size=5)) & (fine > threshold)
     spots = np.argwhere(top)
     if len(spots) == 0:

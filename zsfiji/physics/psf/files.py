@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from zsfiji.errors import UserError
 from zsfiji.physics.psf.calibration import micrometres
 from zsfiji.physics.psf.kernel import Psf
+from zsfiji.physics.psf.mrc import Mrc, read_mrc
 from zsfiji.physics.psf.otf import RadialOtf, from_otf
 from zsfiji.physics.psf.prepare import prepare
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _TIFF = (".tif", ".tiff")
 _MRC = (".mrc", ".dv", ".otf")
-_DELTAVISION = -16224  # the mark of the format of DeltaVision and Priism, at byte 96
 
 
 def read_psf(
@@ -59,15 +58,16 @@ def read_psf(
     if not path.is_file():
         raise UserError(f"There is no PSF file {path}. Choose another one.")
     suffix = path.suffix.lower()
+    own: tuple[float, ...] | None
     if suffix in _MRC:
-        transfer = read_otf(path) if _is_complex(path) else None
-        if transfer is not None:
+        mrc = read_mrc(path)
+        if mrc.values.dtype.kind == "c":
             if grid is None:
                 raise UserError(
                     f"{path.name} is an OTF. Give the pixel size on which its PSF is wanted."
                 )
-            return from_otf(transfer, grid)
-        values, own = _read_mrc(path)
+            return from_otf(_radial_otf(mrc, path.name), grid)
+        values, own = mrc.values, _told(mrc.cell)
     elif suffix in _TIFF:
         values, own = _read_tiff(path)
     elif suffix == ".npy":
@@ -106,26 +106,25 @@ def read_otf(path: str | Path) -> RadialOtf:
     UserError
         If the file cannot be read or holds no such OTF.
     """
-    path = Path(path)
-    values, header = _open_mrc(path)
-    steps = tuple(float(header.cella[axis]) for axis in ("x", "y"))
-    if values.dtype.kind != "c":
-        raise UserError(f"{path.name} holds no complex numbers, so it is no OTF.")
-    values = values.astype(np.complex128).reshape(_without_leading_ones(values.shape))
+    return _radial_otf(read_mrc(path), Path(path).name)
+
+
+def _radial_otf(mrc: Mrc, name: str) -> RadialOtf:
+    if mrc.values.dtype.kind != "c":
+        raise UserError(f"{name} holds no complex numbers, so it is no OTF.")
+    values = mrc.values.astype(np.complex128)
+    values = values.reshape(_without_leading_ones(values.shape))
     if values.ndim == 3:
         values = values[0]
-    if values.ndim == 1:
-        steps = steps[:1]
-    elif values.ndim == 2:
-        steps = steps[::-1]
-    if values.ndim not in (1, 2) or values.shape[0] < 8:
+    steps = mrc.cell[-1:] if values.ndim == 1 else mrc.cell[-2:]
+    if values.shape[0] < 8:
         raise UserError(
-            f"{path.name} has {' x '.join(map(str, values.shape))} values, which is no radially "
+            f"{name} has {' x '.join(map(str, values.shape))} values, which is no radially "
             "averaged OTF."
         )
     if not all(np.isfinite(s) and 0 < s < 10 for s in steps):
         raise UserError(
-            f"{path.name} does not tell the steps of its OTF in cycles a micrometre, "
+            f"{name} does not tell the steps of its OTF in cycles a micrometre, "
             "which belong into its header as the pixel size."
         )
     return RadialOtf(values, steps)
@@ -135,6 +134,13 @@ def _without_leading_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
     while len(shape) > 1 and shape[0] == 1:
         shape = shape[1:]
     return shape
+
+
+def _told(cell: tuple[float, ...]) -> tuple[float, ...] | None:
+    """The part of a header's pixel sizes that says something."""
+    if not all(step > 0 for step in cell[-2:]):
+        return None
+    return cell if cell[0] > 0 else cell[-2:]
 
 
 def _read_tiff(path: Path) -> tuple[NDArray, tuple[float, ...] | None]:
@@ -167,37 +173,3 @@ def _read_npy(path: Path) -> NDArray:
         return np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise UserError(f"{path.name} cannot be read as an NPY file: {error}") from error
-
-
-def _is_complex(path: Path) -> bool:
-    return _open_mrc(path)[0].dtype.kind == "c"
-
-
-def _open_mrc(path: Path) -> tuple[NDArray, np.recarray]:
-    import mrcfile
-
-    if not path.is_file():
-        raise UserError(f"There is no file {path}. Choose another one.")
-    try:
-        # Microscopes write a dialect of the format of electron microscopy: hence permissive.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            with mrcfile.open(path, permissive=True) as mrc:
-                if mrc.data is None:
-                    raise UserError(f"{path.name} is no MRC file, or a damaged one.")
-                return mrc.data.copy(), mrc.header.copy()
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path.name} cannot be read as an MRC file: {error}") from error
-
-
-def _read_mrc(path: Path) -> tuple[NDArray, tuple[float, ...] | None]:
-    values, header = _open_mrc(path)
-    values = values.reshape(_without_leading_ones(values.shape))
-    size = [float(header.cella[axis]) for axis in ("z", "y", "x")]
-    mark = header.extra1.tobytes()[:2]
-    if _DELTAVISION not in (np.frombuffer(mark, "<i2")[0], np.frombuffer(mark, ">i2")[0]):
-        # Electron microscopy has the size of the whole field, in angstroms.
-        counts = [max(int(header[name]), 1) for name in ("mz", "my", "mx")]
-        size = [1e-4 * whole / n for whole, n in zip(size, counts, strict=True)]
-    spacing = tuple(size[-values.ndim :])
-    return values, spacing if all(s > 0 for s in spacing) else None

@@ -15,7 +15,7 @@ from zsfiji.physics.psf.radial import on_pixels, radii
 from zsfiji.physics.psf.resample import ENERGY, crop
 
 _TAIL = 0.2  # the outer share of the frequencies, where there is nothing but noise
-_OVER_NOISE = 3.0  # the OTF ends where it stays below this many times the noise
+_OVER_NOISE = 2.5  # the OTF ends where it stays below this many times the noise
 _REACH = 8.0  # field to each side of the centre, in periods of the cut-off
 
 
@@ -39,7 +39,7 @@ class RadialOtf:
 def support(transfer: RadialOtf) -> float:
     """Lateral frequency at which a measured OTF disappears in its noise, in cycles a micrometre.
 
-    The noise is the median modulus of the outermost frequencies; without any, the OTF ends where
+    The noise is the mean modulus of the outermost frequencies; without any, the OTF ends where
     its values do.
     """
     modulus = np.abs(transfer.values)
@@ -47,7 +47,7 @@ def support(transfer: RadialOtf) -> float:
         modulus = modulus.max(axis=1)
     tail = modulus[-max(int(_TAIL * len(modulus)), 1) :]
     smooth = np.convolve(np.pad(modulus, 2, mode="edge"), np.ones(5) / 5, mode="valid")
-    inside = np.flatnonzero(smooth > max(_OVER_NOISE * float(np.median(tail)), 1e-12))
+    inside = np.flatnonzero(smooth > max(_OVER_NOISE * float(tail.mean()), 1e-12))
     return float(inside[-1] + 1) * transfer.steps[0] if inside.size else 0.0
 
 
