@@ -85,10 +85,16 @@ def ask(host: Host, command: Command, image: Any) -> dict[str, Any] | None:
                 summary.setText(_advanced_summary(command, hidden))
                 check.changed()
 
-        dialog.addMessage(_advanced_summary(command, hidden), None, jc.Color(_GREY))
-        summary = dialog.getMessage()
-        dialog.addToSameRow()
-        dialog.addButton("Advanced...", _listener("ActionListener", actionPerformed=show_advanced))
+        summary = jc.Label(_advanced_summary(command, hidden))
+        summary.setForeground(jc.Color(_GREY))
+        button = jc.Button("Advanced...")
+        button.addActionListener(_listener("ActionListener", actionPerformed=show_advanced))
+        # As all buttons of the dialog: Esc closes it.
+        button.addKeyListener(dialog)
+        row = jc.Panel(jc.FlowLayout(jc.FlowLayout.LEFT, 8, 0))
+        row.add(button)
+        row.add(summary)
+        dialog.addPanel(row)
     check.add_lines()
     dialog.addHelp(command_help(command))
     roi_listener = _follow_selection(image, region)
@@ -225,15 +231,18 @@ def _add_field(dialog: Any, parameter: Parameter, text: str) -> Any:
         field = dialog.getNumericFields().lastElement()
         field.setText(text)
         return field
-    if parameter.kind == "open":
-        dialog.addFileField(label, text, _PATH_COLUMNS)
+    if parameter.kind == "text":
+        dialog.addStringField(label, text, _PATH_COLUMNS)
         return dialog.getStringFields().lastElement()
-    dialog.addStringField(label, text, _PATH_COLUMNS)
+    dialog.addFileField(label, text, _PATH_COLUMNS)
     field = dialog.getStringFields().lastElement()
     if parameter.kind == "save":
-        dialog.addToSameRow()
-        dialog.addButton(
-            "Browse", _listener("ActionListener", actionPerformed=_browse(parameter, field))
+        # ImageJ's button only finds files that are there already.
+        button = field.getParent().getComponent(1)
+        for listener in button.getActionListeners():
+            button.removeActionListener(listener)
+        button.addActionListener(
+            _listener("ActionListener", actionPerformed=_browse(parameter, field))
         )
     return field
 

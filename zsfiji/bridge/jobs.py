@@ -11,12 +11,13 @@ import atexit
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import xarray as xr
 
 from zsfiji import progress
-from zsfiji.bridge import messages
+from zsfiji.bridge import messages, recorder
 from zsfiji.bridge.classes import jc
 from zsfiji.bridge.host import Host
 from zsfiji.bridge.images import from_imageplus, to_imageplus
@@ -62,12 +63,11 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
     values = command.validate(options)
     if imp is None:
         raise UserError(NO_IMAGE)
-    position = (imp.getC(), imp.getZ(), imp.getT())
     if host.headless:
         # Whoever runs ImageJ without windows may have a progress display of his own.
         image = _read(imp)
         outcome = run(command, image, values)
-        _show(host, image, position, outcome)
+        _show(host, command, imp, image, outcome)
         return outcome
     sink = JobProgress(command.label, str(imp.getTitle()), window=messages.has_windows())
     with _guard:
@@ -79,7 +79,7 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
             outcome = run(command, image, values)
         if sink.cancelled():
             raise Cancelled
-        _show(host, image, position, outcome)
+        _show(host, command, imp, image, outcome)
         how = "done"
         return outcome
     except Cancelled:
@@ -167,21 +167,32 @@ def _read(imp: Any) -> xr.DataArray:
         imp.unlock()
 
 
-def _show(host: Host, source: xr.DataArray, position: tuple[int, ...], outcome: Outcome) -> None:
+def _show(host: Host, command: Command, imp: Any, source: xr.DataArray, outcome: Outcome) -> None:
     """Show the results in this thread, which makes the last one its active image."""
     if not host.running:
         raise Cancelled
     for image in outcome.images:
         _look_like(source, image)
     shown = [to_imageplus(image) for image in outcome.images]
-    for result in shown:
-        if int(result.getStackSize()) > 1:
-            result.setPositionWithoutUpdate(*position)
-        result.setTitle(jc.WindowManager.makeUniqueName(result.getTitle()))
-        result.changes = True
-        result.show()
+    # First, so that the Log window does not cover the result.
     for note in outcome.notes:
         messages.log(f"{source.attrs['title']}: {note}")
+    # Whoever has selected another image since has that in the macro recorder; then it must go on
+    # with the selection of the result.
+    current = jc.WindowManager.getCurrentImage()
+    stayed = current is not None and current.getID() == imp.getID()
+    with recorder.no_selection(command) if stayed else nullcontext():
+        for result in shown:
+            _place(result, imp)
+            result.setTitle(jc.WindowManager.makeUniqueName(result.getTitle()))
+            result.changes = True
+            result.show()
+
+
+def _place(result: Any, imp: Any) -> None:
+    """Show the slice that the source shows; a source that was closed has none."""
+    if 1 < int(result.getStackSize()) == int(imp.getStackSize()):
+        result.setPositionWithoutUpdate(imp.getC(), imp.getZ(), imp.getT())
 
 
 def _look_like(source: xr.DataArray, image: xr.DataArray) -> None:

@@ -65,7 +65,7 @@ class ProgressWindow:
         started = time.monotonic()
         if event.preview is None or started < self._next_preview:
             return None
-        picture = _to_bytes(np.asarray(event.preview()))
+        picture = _to_bytes(event.preview())
         taken = time.monotonic() - started
         self._next_preview = started + max(_PREVIEW_INTERVAL, taken / _PREVIEW_SHARE)
         return picture
@@ -191,8 +191,10 @@ def draw_curve(points: list[tuple[float, float]], width: int, height: int) -> np
     return picture
 
 
-def _to_bytes(plane: np.ndarray) -> np.ndarray:
-    """A plane (row, col) as a small grey picture, 0xRRGGBB."""
+def _to_bytes(plane: Any) -> np.ndarray:
+    """A plane (row, col), the first of a stack, as a small grey picture, 0xRRGGBB."""
+    plane = np.asarray(plane)
+    plane = plane.reshape(-1, *plane.shape[-2:])[0]
     step = max(1, -(-max(plane.shape) // _PREVIEW))
     small = plane[::step, ::step].astype(np.float32)
     low, high = np.nanpercentile(small, (0.5, 99.5))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from zsfiji.bridge.classes import jc
@@ -33,3 +34,16 @@ def record(command: Command, values: Mapping[str, Any]) -> None:
     for key, value in options.items():
         jc.Recorder.recordOption(key, str(value))
     jc.Recorder.saveCommand()
+
+
+@contextmanager
+def no_selection(command: Command) -> Iterator[None]:
+    """Keep the recorder from writing down that a new window was selected: `command` implies it."""
+    if not jc.IJ.recording() or jc.Recorder.getCommand() is not None:
+        yield
+        return
+    jc.Recorder.setCommand(command.label)
+    try:
+        yield
+    finally:
+        jc.Recorder.disableCommandRecording()

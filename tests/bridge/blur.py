@@ -1,0 +1,81 @@
+"""A small command declared like the real ones: quick, with one parameter of each kind."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from zsfiji.commands._declare import Shown, command
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from zsfiji.commands._outcome import Outcome
+
+
+@command(label="Test Blur...", suffix="blurred")
+def blur(
+    image: xr.DataArray,
+    *,
+    sigma: Annotated[
+        float, Field(ge=0, le=50, description="Width of the Gaussian."), Shown("Sigma", unit="px")
+    ] = 2.0,
+    border: Annotated[
+        Literal["nearest", "wrap"],
+        Field(description="What lies beyond the border of the image."),
+        Shown("Border"),
+    ] = "nearest",
+    negate: Annotated[
+        bool, Field(description="Turn bright into dark."), Shown("Negate the result")
+    ] = False,
+    seconds: Annotated[
+        float,
+        Field(ge=0, le=60, description="How long to work, in steps that can be stopped."),
+        Shown("Working time", unit="s", advanced=True),
+    ] = 0.0,
+    weights: Annotated[
+        Path | None,
+        Field(description="A file that is only looked at."),
+        Shown("Weights", advanced=True),
+    ] = None,
+    notes_to: Annotated[
+        Path | None,
+        Field(description="A file that is never written."),
+        Shown("Save notes as", advanced=True, path="save"),
+    ] = None,
+    fail: Annotated[
+        bool, Field(description="Fail as a programming error does."), Shown("Fail", advanced=True)
+    ] = False,
+) -> Outcome:
+    """Blur an image with a Gaussian.
+
+    It stands for the slow commands wherever a test needs one that is quick.
+    """
+    import numpy as np
+    from scipy.ndimage import gaussian_filter
+
+    from zsfiji import progress
+    from zsfiji.commands._outcome import Outcome
+    from zsfiji.commands._queue import turn
+    from zsfiji.errors import UserError
+    from zsfiji.images.metadata import carry
+
+    if float(image.max()) == float(image.min()):
+        raise UserError("The image is constant: there is nothing to blur.")
+    if fail:
+        raise ZeroDivisionError("division by zero")
+    axes = [image.dims.index(d) for d in ("row", "col")]
+    widths = [sigma if axis in axes else 0 for axis in range(image.ndim)]
+    pixels = gaussian_filter(image.data.astype(np.float32), widths, mode=border)
+    # One at a time, as the real ones.
+    with turn("test"):
+        started = time.monotonic()
+        while time.monotonic() - started < seconds and not progress.finish_requested():
+            done = (time.monotonic() - started) / seconds
+            progress.report(done, "Blurring", loss=1 / (0.1 + done), preview=lambda: pixels)
+            time.sleep(0.01)
+    result = carry(image, -pixels if negate else pixels, title=f"{image.attrs['title']}-blurred")
+    return Outcome((result,), (f"Blurred by {sigma:g} px.",), {"sigma": sigma})
