@@ -36,12 +36,6 @@ _MICROMETRES = {
 _NAMES = {"row": "pixel height", "col": "pixel width", "pln": "slice spacing (voxel depth)"}
 
 
-def micrometres(unit: str) -> float | None:
-    """Micrometres in a unit of length as ImageJ writes it; None for what is no length."""
-    unit = unit.strip().replace("\\u00B5", "\u00b5")
-    return _MICROMETRES.get(unit) or _MICROMETRES.get(unit.lower())
-
-
 def spacing_micrometres(image: xr.DataArray, dims: Sequence[str]) -> tuple[float, ...]:
     """Pixel sizes of `image` along `dims`.
 
@@ -64,8 +58,8 @@ def spacing_micrometres(image: xr.DataArray, dims: Sequence[str]) -> tuple[float
     """
     spacings = []
     for dim in dims:
-        unit = str(image.attrs.get("units", {}).get(dim, ""))
-        factor = micrometres(unit)
+        unit = str(image.attrs.get("units", {}).get(dim, "")).strip()
+        factor = _MICROMETRES.get(unit) or _MICROMETRES.get(unit.lower())
         if factor is None:
             what = f'has the unit "{unit}"' if unit else "has no unit of length"
             raise UserError(

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zsfiji.errors import UserError
-from zsfiji.physics.psf.calibration import micrometres
+from zsfiji.images.axes import size
+from zsfiji.images.tiff import read
+from zsfiji.physics.psf.calibration import spacing_micrometres
 from zsfiji.physics.psf.kernel import Psf
 from zsfiji.physics.psf.mrc import Mrc, read_mrc
 from zsfiji.physics.psf.otf import RadialOtf, from_otf
 from zsfiji.physics.psf.prepare import prepare
 
-if TYPE_CHECKING:
-    import tifffile
-
-_TIFF = (".tif", ".tiff")
 _MRC = (".mrc", ".dv", ".otf")
 
 
@@ -35,7 +32,8 @@ def read_psf(
     Parameters
     ----------
     path : str or Path
-        A TIFF or NPY file with a PSF, or an MRC file with a PSF or a radially averaged OTF.
+        A TIFF, a picture or an NPY file with a PSF, or an MRC file (.mrc, .dv, .otf) with a PSF
+        or a radially averaged OTF.
     spacing : sequence of float, optional
         Pixel sizes of the file in micrometres, (row, col) or (pln, row, col). Needed for NPY and
         for a TIFF that does not tell them; it overrules what the file says. An OTF tells its own.
@@ -68,15 +66,10 @@ def read_psf(
                 )
             return from_otf(_radial_otf(mrc, path.name), grid)
         values, own = mrc.values, _told(mrc.cell)
-    elif suffix in _TIFF:
-        values, own = _read_tiff(path)
     elif suffix == ".npy":
         values, own = _read_npy(path), None
     else:
-        raise UserError(
-            f"{path.name} is no PSF file that can be read. "
-            "Use a TIFF, an NPY or an MRC file (.tif, .npy, .mrc, .dv, .otf)."
-        )
+        values, own = _read_image(path)
     values = values.reshape(_without_leading_ones(values.shape))
     spacing = spacing or own
     if spacing is None:
@@ -143,29 +136,27 @@ def _told(cell: tuple[float, ...]) -> tuple[float, ...] | None:
     return cell if cell[0] > 0 else cell[-2:]
 
 
-def _read_tiff(path: Path) -> tuple[NDArray, tuple[float, ...] | None]:
-    import tifffile
-
+def _read_image(path: Path) -> tuple[NDArray, tuple[float, ...] | None]:
+    image = read(path)
+    several = [dim for dim in image.dims if dim not in ("row", "col")]
+    if size(image, "ch") > 1 or len(several) > 1:
+        raise UserError(
+            f"{path.name} has the axes {', '.join(map(str, image.dims))}. A PSF is one image, or "
+            "one stack of slices, of a single channel."
+        )
+    # A stack of no particular kind is one of slices here, whatever its reader took it for.
+    image = image.rename(dict.fromkeys(several, "pln"))
     try:
-        with tifffile.TiffFile(path) as tiff:
-            return tiff.asarray(), _tiff_spacing(tiff)
-    except (tifffile.TiffFileError, ValueError, OSError) as error:
-        raise UserError(f"{path.name} cannot be read as a TIFF: {error}") from error
-
-
-def _tiff_spacing(tiff: tifffile.TiffFile) -> tuple[float, ...] | None:
-    # ImageJ's resolution counts pixels in a unit; that of other TIFFs is mostly a default.
-    tags = tiff.pages.first.tags
-    described = tiff.imagej_metadata or {}
-    factor = micrometres(str(described.get("unit", "")))
-    if factor is None or "XResolution" not in tags or "YResolution" not in tags:
-        return None
-    resolutions = [tags[name].value for name in ("YResolution", "XResolution")]
-    if any(pixels == 0 for pixels, _ in resolutions):
-        return None
-    lateral = tuple(factor * units / pixels for pixels, units in resolutions)
-    depth = float(described.get("spacing", 0)) * factor
-    return (depth, *lateral) if depth > 0 else lateral
+        lateral = spacing_micrometres(image, ("row", "col"))
+    except UserError:
+        return image.data, None
+    try:
+        return image.data, (
+            *spacing_micrometres(image, [str(d) for d in image.dims][:-2]),
+            *lateral,
+        )
+    except UserError:
+        return image.data, lateral
 
 
 def _read_npy(path: Path) -> NDArray:
