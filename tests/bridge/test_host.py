@@ -142,6 +142,27 @@ print("gone")
     assert "gone" in done.stdout
 
 
+@pytest.mark.gui
+@pytest.mark.jvm
+def test_the_process_ends_whatever_is_left_open_in_imagej(windows):
+    done = python(
+        """
+from zsfiji.bridge.host import start
+ij = start()
+image = ij.ij1.IJ.createImage("unsaved", "8-bit ramp", 64, 64, 5)
+image.show()
+image.changes = True
+ij.ij1.IJ.run("Record...", "")
+# Java's timers are threads that nobody ends.
+from jpype import JClass
+keep = JClass("java.util.Timer")("endless", False)
+print("last line", flush=True)
+"""
+    )
+    assert done.returncode == 0, done.stderr
+    assert "last line" in done.stdout
+
+
 @pytest.mark.jvm
 def test_an_imagej_that_runs_already_is_joined():
     done = python(

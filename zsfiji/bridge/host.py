@@ -36,6 +36,7 @@ _NATIVE_ACCESS = "--enable-native-access=ALL-UNNAMED"
 _NATIVE_ACCESS_SINCE = 22
 
 _SECONDS_TO_OPEN = 60
+_SECONDS_TO_END = 3
 
 _starting = threading.RLock()
 _host: Host | None = None
@@ -92,10 +93,7 @@ class Host:
         """
         if self.headless or not self.running:
             return
-        for number in list(self.ij1.WindowManager.getIDList() or ()):
-            image = self.ij1.WindowManager.getImage(number)
-            image.changes = False
-            image.close()
+        _close_images()
         window = self.ij1.IJ.getInstance()
         window.exitWhenQuitting(False)
         # Quits on a thread of its own.
@@ -332,5 +330,38 @@ def _gateway_there() -> Any:
 
 def _let_go() -> None:
     """Before the JVM stops: end the threads that would keep it, and the process, alive."""
+    import jpype.config
+
     # ImageJ's filters leave a pool of threads behind.
     jc.ThreadUtil.threadPoolExecutor.shutdown()
+    # The window of a stack has a thread that only its closing ends, and every window keeps AWT's.
+    _close_images()
+    for window in jc.Window.getWindows():
+        window.dispose()
+    deadline = time.monotonic() + _SECONDS_TO_END
+    while left := _threads_left():
+        if time.monotonic() > deadline:
+            _log.info("Java's threads %s do not end by themselves", ", ".join(left))
+            # The JVM would wait for them for ever; so it goes as it is, with the process.
+            jpype.config.destroy_jvm = False
+            return
+        time.sleep(0.02)
+
+
+def _close_images() -> None:
+    """Close every image on display; what is unsaved is lost."""
+    for number in list(jc.WindowManager.getIDList() or ()):
+        image = jc.WindowManager.getImage(number)
+        if image is not None:
+            image.changes = False
+            image.close()
+
+
+def _threads_left() -> list[str]:
+    """Names of the threads for which the JVM waits before it ends."""
+    own = jc.Thread.currentThread()
+    return [
+        str(thread.getName())
+        for thread in jc.Thread.getAllStackTraces().keySet()
+        if thread.isAlive() and not thread.isDaemon() and not thread.equals(own)
+    ]
