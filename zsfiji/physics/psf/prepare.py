@@ -37,8 +37,8 @@ def prepare(values: ArrayLike, spacing: Sequence[float], *, background: float | 
     Returns
     -------
     Psf
-        On its own grid, its centre moved to the middle pixel of odd sizes. The sizes reach as
-        far as the data do on the farther side.
+        On its own grid, its centre moved to the middle pixel of odd sizes, which reach as far as
+        the light does on the farther side.
 
     Raises
     ------
@@ -60,10 +60,10 @@ def prepare(values: ArrayLike, spacing: Sequence[float], *, background: float | 
             "Give a smaller background, or choose another file."
         )
     if noise > 0:
-        light = _only_the_spot(light, top, noise)
+        light, top = _only_the_spot(light, top, noise)
     light = np.clip(light, 0, None)
     centre = spot_centre(light, top, widths(light, top))
-    # Odd sizes about the centre that reach to the farther end of the data.
+    # Odd sizes about the centre that reach to the farther end of the light.
     shape = tuple(
         2 * int(np.ceil(max(c, n - 1 - c) - 1e-3)) + 1
         for c, n in zip(centre, light.shape, strict=True)
@@ -147,9 +147,10 @@ def border_level(array: NDArray[np.float64]) -> tuple[float, float]:
 
 def _only_the_spot(
     light: NDArray[np.float64], top: tuple[int, ...], noise: float
-) -> NDArray[np.float64]:
+) -> tuple[NDArray[np.float64], tuple[int, ...]]:
+    """Cut out what is joined to the peak; with it comes the place of the peak in it."""
     # Clipping noise at zero leaves a pedestal of 0.4 deviations in every pixel, which in a large
-    # field outweighs the spot: what is not joined to the spot is set to zero instead.
+    # field outweighs the spot: what is not joined to the spot is left out instead.
     if light[top] < _LEAST_PEAK * noise:
         raise UserError(
             f"No spot stands out of the noise of the PSF: its peak is {light[top]:.4g} above the "
@@ -160,4 +161,7 @@ def _only_the_spot(
     remaining = (2 * np.sqrt(np.pi) * sigma) ** (-light.ndim / 2)  # of white noise
     labels, _ = ndimage.label(smooth > _SUPPORT * noise * remaining)
     spot = ndimage.binary_dilation(labels == labels[top], iterations=1)
-    return np.where(spot, light, 0.0)
+    box = ndimage.find_objects(spot.astype(np.uint8))[0]
+    return np.where(spot, light, 0.0)[box], tuple(
+        t - b.start for t, b in zip(top, box, strict=True)
+    )

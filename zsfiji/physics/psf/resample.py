@@ -94,6 +94,7 @@ def resample(psf: Psf, spacing: Sequence[float], *, energy: float = ENERGY) -> P
     ratio = tuple(new / old for new, old in zip(spacing, psf.spacing, strict=True))
     if all(abs(r - 1) < 1e-6 for r in ratio):
         return crop(psf, energy)
+    psf = crop(psf, 1 - (1 - energy) / 10)  # the rest will go anyway, and costs most of the time
     centre = tuple(n // 2 for n in psf.values.shape)
     shape = tuple(2 * int(np.ceil(c / r)) + 1 for c, r in zip(centre, ratio, strict=True))
     return crop(normalised(sample(psf.values, centre, ratio, shape), spacing), energy)
