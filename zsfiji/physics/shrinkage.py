@@ -23,7 +23,12 @@ _TILE = 256
 
 
 def dct_denoise(
-    plane: torch.Tensor, spectrum: np.ndarray, *, strength: float = 1.0, label: str | None = None
+    plane: torch.Tensor,
+    spectrum: np.ndarray,
+    *,
+    strength: float = 1.0,
+    stride: int = 1,
+    label: str | None = None,
 ) -> torch.Tensor:
     """Denoise a stabilised plane.
 
@@ -35,6 +40,8 @@ def dct_denoise(
         Power of the noise's DCT coefficients, mean 1 (see :class:`zsfiji.physics.noise.Noise`).
     strength : float
         Factor on the standard deviation of the noise.
+    stride : {1, 2}
+        Distance of the blocks in pixels; 2 takes a quarter of the time.
     label : str, optional
         What to report to the user as progress; without it nothing is reported.
 
@@ -47,28 +54,28 @@ def dct_denoise(
     power = power.to(plane.device)
 
     def work(tile: torch.Tensor) -> torch.Tensor:
-        return _filter(tile[None], power)[0]
+        return _filter(tile[None], power, stride)[0]
 
-    return by_tiles(work, plane[None], tile=_TILE, margin=MARGIN, label=label)[0]
+    return by_tiles(work, plane[None], tile=_TILE, margin=MARGIN, multiple=stride, label=label)[0]
 
 
-def _filter(image: torch.Tensor, power: torch.Tensor) -> torch.Tensor:
+def _filter(image: torch.Tensor, power: torch.Tensor, stride: int) -> torch.Tensor:
     """Both passes over (1, 1, height, width); the outermost pixels lack blocks."""
     matrix = _dct_matrix(image.device)
     window = torch.from_numpy(np.kaiser(BLOCK, 2.0).astype(np.float32)).to(image.device)
     variance = power.reshape(BLOCK, BLOCK, 1, 1)
 
-    coefficients = _forward(image, matrix)
+    coefficients = _forward(image, matrix, stride)
     kept = coefficients.square() > _THRESHOLD**2 * variance
     kept[0, 0] = True
     weight = 1 / (kept * variance).sum((0, 1))
-    pilot = _aggregate(coefficients * kept, weight, matrix, window)
+    pilot = _aggregate(coefficients * kept, weight, matrix, window, stride)
 
-    signal = _forward(pilot, matrix).square_()
+    signal = _forward(pilot, matrix, stride).square_()
     gain = signal.div_(signal + variance)
     gain[0, 0] = 1
     weight = 1 / (gain.square() * variance).sum((0, 1))
-    return _aggregate(coefficients.mul_(gain), weight, matrix, window)
+    return _aggregate(coefficients.mul_(gain), weight, matrix, window, stride)
 
 
 def _dct_matrix(device: torch.device) -> torch.Tensor:
@@ -78,19 +85,23 @@ def _dct_matrix(device: torch.device) -> torch.Tensor:
     return torch.from_numpy(matrix.astype(np.float32)).to(device)
 
 
-def _forward(image: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-    """DCT of every block: (1, 1, h, w) -> (8, 8, h - 7, w - 7), vertical index first."""
-    vertical = F.conv2d(image, matrix[:, None, :, None])
-    return F.conv2d(vertical.transpose(0, 1), matrix[:, None, None, :])
+def _forward(image: torch.Tensor, matrix: torch.Tensor, stride: int) -> torch.Tensor:
+    """DCT of the blocks: (1, 1, h, w) -> (8, 8, blocks, blocks), vertical index first."""
+    vertical = F.conv2d(image, matrix[:, None, :, None], stride=(stride, 1))
+    return F.conv2d(vertical.transpose(0, 1), matrix[:, None, None, :], stride=(1, stride))
 
 
 def _aggregate(
-    coefficients: torch.Tensor, weight: torch.Tensor, matrix: torch.Tensor, window: torch.Tensor
+    coefficients: torch.Tensor,
+    weight: torch.Tensor,
+    matrix: torch.Tensor,
+    window: torch.Tensor,
+    stride: int,
 ) -> torch.Tensor:
     """Weighted mean of all blocks' pixels: the transpose of :func:`_forward`, over its weights."""
     shaped = matrix * window
-    across = F.conv_transpose2d(coefficients * weight, shaped[:, None, None, :])
-    total = F.conv_transpose2d(across.transpose(0, 1), shaped[:, None, :, None])
+    across = F.conv_transpose2d(coefficients * weight, shaped[:, None, None, :], stride=(1, stride))
+    total = F.conv_transpose2d(across.transpose(0, 1), shaped[:, None, :, None], stride=(stride, 1))
     square = window[:, None] * window[None]
-    counted = F.conv_transpose2d(weight[None, None], square[None, None])
+    counted = F.conv_transpose2d(weight[None, None], square[None, None], stride=stride)
     return total / counted

@@ -1,69 +1,124 @@
 """What the network learns from: pairs of neighbouring pixels of the noisy image.
 
-In every 2 x 2 cell of a patch one pixel is drawn for the input and a horizontal or vertical
-neighbour of it for the target: two images of half the size that show the same and whose noise is
-independent (Huang et al., Neighbor2Neighbor, CVPR 2021; here without its regulariser).
+Of every 2 x 2 cell of a region one pixel is drawn for the input; the mean of its horizontal and
+its vertical neighbour is the target. Both are images of half the size that show the same, with
+independent noise (after Huang et al., Neighbor2Neighbor, CVPR 2021, without its regulariser; the
+mean of two neighbours has the same expectation as one drawn from them, and half of the noise).
+
+Beside the drawn pixels the network sees what the DCT filter makes of them, and learns what that
+lacks. The filter never sees the target, so the pair stays fair.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from zsfiji import progress
 from zsfiji.learning.augment import random_patches
 from zsfiji.learning.device import autocast, generator
+from zsfiji.physics.noise import Noise
+from zsfiji.physics.shrinkage import dct_denoise
 
-RIM = 6
-"""Pixels at the border of a patch that do not count: they lack context."""
+INPUTS = 2
+"""Channels that the network sees: the noisy image and the filtered one."""
 
-_PAIRS = ((0, 1), (1, 0), (0, 2), (2, 0), (1, 3), (3, 1), (2, 3), (3, 2))
+_REGION = 512
+_RIM = 6
+_NEIGHBOURS = ((1, 2), (0, 3), (0, 3), (1, 2))
 
 
-def neighbour_pairs(
-    patches: torch.Tensor, source: torch.Generator
+def seen(stabilised: torch.Tensor, noise: Noise) -> torch.Tensor:
+    """What the network sees of a stabilised plane (height, width): shape (2, height, width)."""
+    return torch.stack([stabilised, dct_denoise(stabilised, noise.spectrum, stride=2)])
+
+
+def neighbour_pair(
+    region: torch.Tensor, source: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw two half-size images from each patch.
+    """Draw two half-size images that show the same with independent noise.
 
     Parameters
     ----------
-    patches : torch.Tensor
-        Shape (count, 1, size, size), `size` even.
+    region : torch.Tensor
+        Shape (height, width), both even.
     source : torch.Generator
-        Random numbers, on the device of the patches.
+        Random numbers, from the CPU.
 
     Returns
     -------
     noisy, target : torch.Tensor
-        Shape (count, 1, size / 2, size / 2) each.
+        Shape (height / 2, width / 2) each.
     """
-    cells = F.pixel_unshuffle(patches, 2)
-    pairs = torch.tensor(_PAIRS, device=patches.device)
-    shape = (cells.shape[0], 1, *cells.shape[2:])
-    drawn = torch.randint(len(_PAIRS), shape, generator=source, device=patches.device)
-    chosen = pairs[drawn]
-    return cells.gather(1, chosen[..., 0]), cells.gather(1, chosen[..., 1])
+    cells = F.pixel_unshuffle(region[None], 2)
+    drawn = torch.randint(4, (1, *cells.shape[1:]), generator=source).to(region.device)
+    across, down = torch.tensor(_NEIGHBOURS, device=region.device)[drawn].unbind(-1)
+    target = (cells.gather(0, across) + cells.gather(0, down)) / 2
+    return cells.gather(0, drawn)[0], target[0]
 
 
-def neighbour_objective(
-    network: nn.Module, planes: torch.Tensor, *, patch: int, batch: int, seed: int
+def examples(
+    planes: Sequence[torch.Tensor], noise: Noise, pixels: int, *, seed: int, label: str
+) -> torch.Tensor:
+    """Draw pairs from regions all over the planes, so that big images take no longer.
+
+    Parameters
+    ----------
+    planes : sequence of torch.Tensor
+        Stabilised, shape (height, width) each, at least 16 x 16, on one device.
+    noise : Noise
+        Noise at their resolution.
+    pixels : int
+        How many half-size pixels to draw, about.
+    seed : int
+        Seed of places and pairs.
+    label : str
+        What to tell the user.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (pairs, 3, height, width): noisy, filtered, target; height and width are multiples
+        of 4.
+    """
+    source = generator(seed)
+    shortest = [min(p.shape[axis] for p in planes) for axis in (0, 1)]
+    tall, wide = (min(_REGION, length) // 8 * 8 for length in shortest)
+    count = max(1, round(4 * pixels / (tall * wide)))
+    made = []
+    for number in range(count):
+        progress.report(number / count, label)
+        # Every plane in its turn; places and pairs by chance.
+        plane = planes[number % len(planes)]
+        top, left = (
+            int(torch.randint(length - edge + 1, (1,), generator=source))
+            for length, edge in zip(plane.shape, (tall, wide), strict=True)
+        )
+        noisy, target = neighbour_pair(plane[top : top + tall, left : left + wide], source)
+        made.append(torch.cat([seen(noisy, noise), target[None]]))
+    return torch.stack(made)
+
+
+def pair_objective(
+    network: nn.Module, pairs: torch.Tensor, *, patch: int, batch: int, seed: int
 ) -> Callable[[int], torch.Tensor]:
-    """Make the training objective.
+    """Make the training objective: the squared error against the neighbours.
 
     Parameters
     ----------
     network : torch.nn.Module
-        The network, on the device of the planes.
-    planes : torch.Tensor
-        Shape (planes, 1, height, width), scaled as the network wants it.
+        The network, on the device of the pairs.
+    pairs : torch.Tensor
+        What :func:`examples` gave, scaled as the network wants it.
     patch : int
-        Edge of the half-size images.
+        Edge of the patches, a multiple of 4.
     batch : int
         Patches a step.
     seed : int
-        Seed of places, turns and pairs.
+        Seed of places and turns.
 
     Returns
     -------
@@ -71,17 +126,16 @@ def neighbour_objective(
         Takes the step and gives the loss.
     """
     places = generator(seed)
-    draws = generator(seed + 1, planes.device)
-    edge = min(2 * patch, planes.shape[-2] // 8 * 8, planes.shape[-1] // 8 * 8)
-    rim = RIM if edge >= 8 * RIM else 0
+    edge = min(patch, *pairs.shape[-2:])
+    # Pixels at the rim of a patch lack context.
+    rim = _RIM if edge >= 6 * _RIM else 0
 
     def objective(step: int) -> torch.Tensor:
-        patches = random_patches(planes, batch, edge, places)
-        noisy, target = neighbour_pairs(patches, draws)
-        noisy = noisy.contiguous(memory_format=torch.channels_last)
-        with autocast(planes.device):
-            result = network(noisy)
-        error = (result.float() - target).square()
-        return error[..., rim : edge // 2 - rim, rim : edge // 2 - rim].mean()
+        patches = random_patches(pairs, batch, edge, places)
+        inputs = patches[:, :INPUTS].contiguous(memory_format=torch.channels_last)
+        with autocast(pairs.device):
+            result = network(inputs)
+        error = (result.float() - patches[:, INPUTS:]).square()
+        return error[..., rim : edge - rim, rim : edge - rim].mean()
 
     return objective

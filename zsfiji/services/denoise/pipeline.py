@@ -9,19 +9,23 @@ from typing import Any
 import numpy as np
 import torch
 
+from zsfiji import progress
 from zsfiji.learning.augment import self_ensemble
 from zsfiji.learning.device import autocast
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.learning.tiling import by_tiles
+from zsfiji.physics.filters import filtered
 from zsfiji.physics.noise import Noise, calibrate
 from zsfiji.physics.phases import centred, phases, smoothed, working_resolution
-from zsfiji.physics.shrinkage import dct_denoise
 from zsfiji.physics.transform import Stabiliser
 from zsfiji.services.denoise.network import MARGIN, MULTIPLE, Denoiser
-from zsfiji.services.denoise.objective import neighbour_objective
+from zsfiji.services.denoise.objective import INPUTS, examples, pair_objective, seen
 
-STEPS = {"quick": 200, "standard": 1000, "best": 4000}
+STEPS = {"quick": 150, "standard": 700, "best": 3000}
 """Training steps of each quality."""
+
+PIXELS = {"quick": 2**19, "standard": 2**21, "best": 2**22}
+"""Pixels of the neighbour pairs that each quality trains on."""
 
 NOISE_SCALE = 0.25
 """Standard deviation of the noise in what the network sees."""
@@ -30,6 +34,8 @@ SMALLEST = 32
 """Planes with a shorter edge at working resolution are left to the DCT filter."""
 
 _TILE = 512
+_NETWORK_SHARE = 0.6
+_TOO_CORRELATED = 0.25
 
 
 @dataclass
@@ -125,22 +131,25 @@ def fit_unit(
         With a network on `device`, unless the planes are too small for one.
     """
     unit = prepare(planes, resolution)
-    d = unit.d
-    if unit.working.floor == 0 or min(planes[0].shape) // d < SMALLEST:
+    weight = network_weight(unit)
+    if unit.working.floor == 0 or min(planes[0].shape) // unit.d < SMALLEST or weight == 0:
         return unit
     stabiliser = Stabiliser.of(unit.working)
-    height, width = (n // d for n in planes[0].shape)
     parts = []
     for plane in planes:
-        coarse = smoothed(plane, d)
-        parts += [stabiliser.forward(coarse[p][:height, :width]) for p in phases(d)]
-    stack = torch.from_numpy(np.stack(parts))[:, None]
-    unit.centre = float(np.median(stack[:: max(1, len(parts) // 8), 0, ::2, ::2]))
-    stack = ((stack - unit.centre) * NOISE_SCALE).to(device)
-    network = Denoiser(seed=seed).to(device).to(memory_format=torch.channels_last)
-    steps = STEPS[quality] if d == 1 else STEPS[quality] // 2
-    patch, batch = (64, 8) if d == 1 else (32, 16)
-    objective = neighbour_objective(network, stack, patch=patch, batch=batch, seed=seed)
+        coarse = smoothed(plane, unit.d)
+        parts += [
+            torch.from_numpy(stabiliser.forward(coarse[p])).to(device) for p in phases(unit.d)
+        ]
+    with progress.part(0, 0.15):
+        pairs = examples(parts, unit.working, PIXELS[quality], seed=seed, label=label)
+    unit.centre = float(pairs[:, 0].median())
+    pairs = pairs.sub_(unit.centre).mul_(NOISE_SCALE)
+    unit.network = Denoiser(INPUTS, seed=seed).to(device).to(memory_format=torch.channels_last)
+    unit.weight = weight
+    # Decimated images are small: more patches, each of a quarter, and half of the pixels a step.
+    patch, batch, steps = (64, 8, STEPS[quality]) if unit.d == 1 else (32, 16, STEPS[quality] // 2)
+    objective = pair_objective(unit.network, pairs, patch=patch, batch=batch, seed=seed)
     schedule = Schedule(
         steps=steps,
         learning_rate=3e-3,
@@ -149,10 +158,21 @@ def fit_unit(
         final_fraction=0.02,
         ema=0.99,
     )
-    unit.network = network
-    unit.weight = 0.6 if d == 1 else 0.35
-    train(network, objective, schedule, label=label, preview=lambda: _preview(unit, planes[0]))
+    with progress.part(0.15, 1):
+        train(
+            unit.network,
+            objective,
+            schedule,
+            label=label,
+            preview=lambda: _preview(unit, planes[0]),
+        )
     return unit
+
+
+def network_weight(unit: Unit) -> float:
+    """Share that a network deserves: less, the more its neighbour pairs share their noise."""
+    shared = float(unit.working.correlation(1)[1])
+    return _NETWORK_SHARE * float(np.clip(1 - shared / _TOO_CORRELATED, 0, 1))
 
 
 def restore(unit: Unit, plane: np.ndarray, device: torch.device) -> np.ndarray:
@@ -180,11 +200,9 @@ def restore(unit: Unit, plane: np.ndarray, device: torch.device) -> np.ndarray:
     for part in phases(unit.d):
         if 0 in coarse[part].shape:
             continue
+        progress.report(0, "Denoising")
         noisy = torch.from_numpy(stabiliser.forward(coarse[part])).to(device)
-        strength = 1.0 if unit.d == 1 else 1.1
-        value = stabiliser.inverse(
-            dct_denoise(noisy, unit.working.spectrum, strength=strength).cpu().numpy()
-        )
+        value = stabiliser.inverse(filtered(noisy, unit.working).cpu().numpy())
         if unit.network is not None:
             learnt = stabiliser.inverse(_through_network(unit, noisy).cpu().numpy())
             value = unit.weight * learnt + (1 - unit.weight) * value
@@ -204,7 +222,7 @@ def _through_network(unit: Unit, noisy: torch.Tensor, ensemble: bool = True) -> 
     def work(tile: torch.Tensor) -> torch.Tensor:
         return self_ensemble(once, tile[None])[0] if ensemble else once(tile[None])[0]
 
-    scaled = (noisy - unit.centre)[None] * NOISE_SCALE
+    scaled = (seen(noisy, unit.working) - unit.centre) * NOISE_SCALE
     result = by_tiles(work, scaled, tile=_TILE, margin=MARGIN, multiple=MULTIPLE, network=network)
     return result[0] / NOISE_SCALE + unit.centre
 

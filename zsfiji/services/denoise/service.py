@@ -20,6 +20,7 @@ from zsfiji.learning.device import choose, with_fallback
 from zsfiji.physics import residual as verdict
 from zsfiji.physics.noise import Noise
 from zsfiji.services.denoise.network import Denoiser
+from zsfiji.services.denoise.objective import INPUTS
 from zsfiji.services.denoise.pipeline import STEPS, Unit, fit_unit, restore
 
 METHOD = "denoise"
@@ -258,7 +259,7 @@ def _units(model: Model, device: torch.device) -> list[Unit]:
             if name.startswith(prefix)
         }
         if weights:
-            network = Denoiser()
+            network = Denoiser(INPUTS)
             try:
                 network.load_state_dict(weights)
             except RuntimeError as error:
