@@ -142,7 +142,9 @@ class Degradation:
             while len(self._otfs) >= _KEPT_OTFS:
                 del self._otfs[next(iter(self._otfs))]
             with torch.inference_mode(False), torch.no_grad():
-                self._otfs[key] = torch.fft.rfftn(self.psf.to(like.device, like.dtype), s=size)
+                # First the type: some devices hold no 64-bit numbers.
+                psf = self.psf.to(like.dtype).to(like.device)
+                self._otfs[key] = torch.fft.rfftn(psf, s=size)
         return self._otfs[key]
 
 

@@ -34,7 +34,8 @@ Kind = Literal["wide-field", "confocal", "light-sheet", "TIRF"]
 
 _MEDIA = (1.0, 1.8)  # refractive indices that there are
 _WAVELENGTHS = (200.0, 2000.0)  # nm
-_LARGEST = 513  # pixels of a size chosen by us
+_LARGEST = 257  # pixels of a size chosen by us
+_TAIL = 0.05  # of the greatest intensity: so much of an aberrated focus lies in the field
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,8 @@ def from_optics(
         Pixel sizes in micrometres, (row, col) or (pln, row, col), in the specimen.
     shape : sequence of int, optional
         Odd sizes, one an axis. By default the field reaches four Airy radii to each side of the
-        focus, and two axial widths up and down, with the cone of light that belongs to them.
+        focus, and two axial widths up and down, or as far as an aberrated focus reaches, with
+        the cone of light that belongs to them; at most 257 pixels.
 
     Returns
     -------
@@ -200,6 +202,10 @@ def default_shape(optics: Optics, spacing: Sequence[float]) -> tuple[int, ...]:
     halves: tuple[float, ...] = ()
     if len(spacing) == 3:
         axial = 2 * axial_fwhm(optics)
+        if _aberrated(optics):
+            z, on_axis = _along_the_axis(optics)
+            bright = z[on_axis > _TAIL * on_axis.max()]
+            axial = max(axial, float(np.abs(bright - z[on_axis.argmax()]).max()))
         if optics.kind == "light-sheet" and optics.sheet_thickness:
             axial = min(axial, 2 * optics.sheet_thickness)
         halves = (axial / spacing[0],)
@@ -250,20 +256,27 @@ def _profile(optics: Optics, r: NDArray[np.float64], z: NDArray[np.float64]) -> 
 
 def _best_focus(optics: Optics) -> float:
     """Where along the objective's way the intensity on the axis is greatest, in micrometres."""
-    n_i, n_s, depth = optics.immersion_index, optics.specimen_index, optics.depth
-    paraxial = depth * n_i / n_s
-    if depth == 0 or n_i == n_s:
-        return paraxial
-    # The marginal ray comes from the other end of the aberrated focus.
-    sine = min(optics.numerical_aperture, 0.98 * n_s)
-    marginal = depth * np.sqrt((n_i**2 - sine**2) / (n_s**2 - sine**2))
-    low, high = sorted((paraxial, marginal))
-    step = axial_fwhm(optics) / 16
-    z = np.arange(low - 16 * step, high + 17 * step, step)
-    on_axis = _intensity(optics, optics.emission, depth, np.zeros(1), z)[:, 0]
+    if not _aberrated(optics):
+        return optics.depth * optics.immersion_index / optics.specimen_index
+    z, on_axis = _along_the_axis(optics)
     i = int(np.clip(on_axis.argmax(), 1, z.size - 2))
     before, here, after = on_axis[i - 1 : i + 2]
-    return float(z[i] + 0.5 * step * (before - after) / (before - 2 * here + after))
+    return float(z[i] + 0.5 * (z[1] - z[0]) * (before - after) / (before - 2 * here + after))
+
+
+def _aberrated(optics: Optics) -> bool:
+    return optics.depth > 0 and optics.immersion_index != optics.specimen_index
+
+
+def _along_the_axis(optics: Optics) -> tuple[NDArray, NDArray]:
+    """Ways of the objective between the foci of the flat and of the steep rays, and intensities."""
+    n_i, n_s, depth = optics.immersion_index, optics.specimen_index, optics.depth
+    sine = min(optics.numerical_aperture, 0.98 * n_s)
+    marginal = depth * np.sqrt((n_i**2 - sine**2) / (n_s**2 - sine**2))
+    low, high = sorted((depth * n_i / n_s, float(marginal)))
+    step = axial_fwhm(optics) / 16
+    z = np.arange(low - 16 * step, high + 17 * step, step)
+    return z, _intensity(optics, optics.emission, depth, np.zeros(1), z)[:, 0]
 
 
 def _intensity(
