@@ -50,7 +50,7 @@ class Camera:
         Parameters
         ----------
         noisy : torch.Tensor
-            Shape (count, 1, height, width), in grey levels.
+            Shape (count, slices, height, width), in grey levels.
         alpha : float
             The input gets `alpha` times the added noise, the target one part in `alpha` of it.
         draws : torch.Generator
@@ -89,17 +89,13 @@ class Camera:
 
     def _field(self, like: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
         """Gaussian noise of variance 1, with the spectrum of the detector's."""
-        field = torch.randn(like.shape, generator=draws, device=like.device)
         if self.noise.white:
-            return field
-        kernel = torch.from_numpy(_kernel(self.noise.spectrum)).to(field)
+            return torch.randn(like.shape, generator=draws, device=like.device)
+        kernel = torch.from_numpy(_kernel(self.noise.spectrum)).to(like)
         half = kernel.shape[-1] // 2
-        padded = torch.randn(
-            (*like.shape[:-2], *(n + 2 * half for n in like.shape[-2:])),
-            generator=draws,
-            device=like.device,
-        )
-        return F.conv2d(padded, kernel[None, None])
+        shape = (like[..., 0, 0].numel(), 1, *(n + 2 * half for n in like.shape[-2:]))
+        field = torch.randn(shape, generator=draws, device=like.device)
+        return F.conv2d(field, kernel[None, None]).reshape(like.shape)
 
 
 def measure(

@@ -18,12 +18,28 @@ from zsfiji.learning.tiling import mirrored
 BRIGHT = 0.995
 """The quantile that exemplars and image are matched at."""
 
-_LARGEST = 2048
+LARGEST = {2: 2048, 3: 384}
+"""Longest sides of what exemplars are made of, for planes and for stacks."""
+
+_MOST_SLICES = 48
+_LEAST_SLICES = 6
 
 
-def shrink(restored: torch.Tensor, factor: int = 2) -> torch.Tensor:
-    """Shrink planes of light, means over `factor` x `factor` pixels of (planes, 1, row, col)."""
-    return F.avg_pool2d(restored, factor)
+def shrink(restored: torch.Tensor, factor: float = 2.0) -> torch.Tensor:
+    """Shrink light (..., 1, row, col) or (..., 1, pln, row, col); 1 leaves it as it is.
+
+    Stacks keep their slices where these are too few to lose some.
+    """
+    if factor == 1:
+        return restored
+    if restored.ndim == 5 and restored.shape[2] >= _LEAST_SLICES * factor:
+        # Linear in depth, where the PSF is long and no detail is lost.
+        slices = int(restored.shape[2] / factor)
+        size = (slices, *restored.shape[-2:])
+        restored = F.interpolate(restored, size=size, mode="trilinear", align_corners=False)
+    flat = restored.reshape(-1, 1, *restored.shape[-2:])
+    flat = F.interpolate(flat, scale_factor=1 / factor, mode="bilinear", antialias=True)
+    return flat.reshape(*restored.shape[:-2], *flat.shape[-2:])
 
 
 def matched(sharp: torch.Tensor, blurred: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
@@ -53,33 +69,58 @@ def bright(image: torch.Tensor) -> torch.Tensor:
     return torch.quantile(values, BRIGHT)
 
 
-def at_least(planes: torch.Tensor, size: int) -> torch.Tensor:
-    """Continue planes by their mirror image where they are smaller than `size` pixels.
+def at_least(data: torch.Tensor, size: int, multiple: int = 1) -> torch.Tensor:
+    """Continue images by their mirror image where they are smaller than `size` pixels.
 
     Parameters
     ----------
-    planes : torch.Tensor
-        Shape (planes, channels, height, width).
+    data : torch.Tensor
+        Shape (..., row, col).
     size : int
-        The least height and width.
+        The least height and width, a multiple of `multiple`.
+    multiple : int
+        Larger heights and widths are cut to multiples of this.
 
     Returns
     -------
     torch.Tensor
-        The planes, the same ones where they are large enough.
+        The images, the same ones where nothing is to do.
     """
     for axis in (-2, -1):
-        length = planes.shape[axis]
-        if length < size:
-            index = torch.from_numpy(mirrored(0, size, length)).to(planes.device)
-            planes = planes.index_select(axis, index)
-    return planes
+        data = _continued(data, axis, max(size, data.shape[axis] // multiple * multiple))
+    return data
 
 
-def middle(planes: torch.Tensor) -> torch.Tensor:
-    """Cut planes to their middle, which bounds what exemplars cost; even heights and widths."""
-    for axis in (-2, -1):
-        length = planes.shape[axis]
-        kept = min(length, _LARGEST) // 4 * 4
-        planes = planes.narrow(axis, (length - kept) // 2, kept)
-    return planes
+def deep_enough(data: torch.Tensor, depth: int) -> torch.Tensor:
+    """Continue stacks (..., pln, row, col) by their mirror image to at least `depth` slices."""
+    return _continued(data, -3, max(depth, data.shape[-3]))
+
+
+def _continued(data: torch.Tensor, axis: int, size: int) -> torch.Tensor:
+    length = data.shape[axis]
+    if length == size:
+        return data
+    index = torch.from_numpy(mirrored(0, size, length)).to(data.device)
+    return data.index_select(axis, index)
+
+
+def middle(data: torch.Tensor, axes: int) -> torch.Tensor:
+    """Cut images to their middle, which bounds what exemplars cost; sides are multiples of 4.
+
+    Parameters
+    ----------
+    data : torch.Tensor
+        Shape (count, 1, row, col), or (count, pln, row, col) for stacks.
+    axes : int
+        2 for planes, 3 for stacks, of which less is taken.
+
+    Returns
+    -------
+    torch.Tensor
+        A view.
+    """
+    for axis in range(-axes, 0):
+        length = data.shape[axis]
+        kept = min(length, _MOST_SLICES) if axis == -3 else min(length, LARGEST[axes]) // 4 * 4
+        data = data.narrow(axis, (length - kept) // 2, kept)
+    return data

@@ -1,4 +1,4 @@
-"""What the networks for planes learn from: the published objective and ours."""
+"""What the networks learn from: the published objectives for planes and stacks, and ours."""
 
 from __future__ import annotations
 
@@ -16,21 +16,47 @@ from zsfiji.physics.transform import Stabiliser
 from zsfiji.services.zs_deconvnet import exemplars, losses
 from zsfiji.services.zs_deconvnet.camera import Camera
 
-PATCH_PUBLISHED = 128
-BATCH_PUBLISHED = 4
-PAD_PUBLISHED = 16
-"""Black pixels around a published patch, which give the convolutions room."""
+Objective = Callable[[int], torch.Tensor]
 
-PATCH = 64
-BATCH = 8
 NOISE_SCALE = 0.25
 """Standard deviation of the stabilised noise that our network sees."""
+
+FACTORS = (1.0, 1.5, 2.0)
+"""How much exemplars are shrunk."""
 
 _RIM = 6
 _FIRST_ROUND = 0.2
 _ROUNDS = 8
 _WEIGHT_SHARP = 4.0
 _EXEMPLARS = 4
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a step works on.
+
+    Attributes
+    ----------
+    patch : int
+        Edge of a patch in pixels.
+    batch : int
+        Patches a step.
+    depth : int
+        Slices of a patch.
+    pad, pad_slices : int
+        Black pixels and slices around a published patch, which give the convolutions room.
+    """
+
+    patch: int
+    batch: int
+    depth: int = 1
+    pad: int = 0
+    pad_slices: int = 0
+
+
+PUBLISHED = {2: Sizes(128, 4, 1, 16, 0), 3: Sizes(64, 3, 13, 8, 2)}
+OURS = {2: Sizes(64, 8), 3: Sizes(48, 4, 16)}
+"""Sizes for planes and for stacks; where the PSF is large ours grow."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +79,12 @@ class Scale:
     centre: float = 0.0
 
     def seen(self, grey: torch.Tensor) -> torch.Tensor:
-        """Grey levels (..., 1, row, col) as the network sees them, of one channel or of two."""
+        """Grey levels (batch, 1, ...) as the network sees them, of one channel or of two."""
         linear = (grey - self.black) / self.unit
         if self.stabiliser is None:
             return linear
         even = (self.stabiliser.root(grey) - self.centre) * NOISE_SCALE
-        return torch.cat([linear, even], -3)
+        return torch.cat([linear, even], 1)
 
     def grey(self, result: torch.Tensor) -> torch.Tensor:
         """Grey levels of a result."""
@@ -74,42 +100,31 @@ class Terms:
     distance : {"mae", "mse"}
         The data term.
     denoising : float
-        Weight of stage 1, mu of equation 4; stage 2 has the rest.
+        Weight of stage 1, mu of equations 4 and 7; stage 2 has the rest.
     hessian, variation : float
-        Weights of the regularisers of the deconvolved planes.
+        Weights of the regularisers of what is deconvolved.
+    neighbours : float
+        Weight gamma of the term of equations 8 and 9 that allows for what neighbouring slices
+        have different.
     """
 
     distance: str = "mae"
     denoising: float = 0.5
     hessian: float = losses.HESSIAN_2D
     variation: float = 0.0
+    neighbours: float = 1.0
 
 
-def run(network: nn.Module, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Run a network in the precision of its device; 32-bit results."""
-    with autocast(image.device):
-        denoised, sharp = network(image.contiguous(memory_format=torch.channels_last))
-    return denoised.float(), sharp.float()
+@dataclass(frozen=True)
+class Task:
+    """What is to be learnt from.
 
-
-def published(
-    network: nn.Module,
-    planes: torch.Tensor,
-    places: torch.Tensor,
-    camera: Camera,
-    scale: Scale,
-    degradation: Degradation,
-    terms: Terms,
-    seed: int,
-) -> Callable[[int], torch.Tensor]:
-    """Make the objective of the paper, equations 2 to 6.
-
-    Parameters
+    Attributes
     ----------
     network : torch.nn.Module
-        On the device of the planes.
-    planes : torch.Tensor
-        Shape (planes, 1, height, width), grey levels.
+        On the device of the data.
+    data : torch.Tensor
+        Grey levels: planes (planes, 1, row, col), or stacks (stacks, pln, row, col).
     places : torch.Tensor
         Where patches may be: see :func:`.content.centres`.
     camera : Camera
@@ -117,61 +132,125 @@ def published(
     scale : Scale
         What the network sees.
     degradation : Degradation
-        The optics, from the fine grid to the camera's.
+        The optics, from the fine grid to the camera's; of three axes for stacks.
     terms : Terms
         The weights.
     seed : int
         Seed of all draws.
+    """
+
+    network: nn.Module
+    data: torch.Tensor
+    places: torch.Tensor
+    camera: Camera
+    scale: Scale
+    degradation: Degradation
+    terms: Terms
+    seed: int
+
+    @property
+    def axes(self) -> int:
+        """2 for planes, 3 for stacks."""
+        return self.degradation.psf.ndim
+
+
+def run(network: nn.Module, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Run a network in the precision of its device; 32-bit results."""
+    memory = torch.channels_last if image.ndim == 4 else torch.channels_last_3d
+    with autocast(image.device):
+        denoised, sharp = network(image.contiguous(memory_format=memory))
+    return denoised.float(), sharp.float()
+
+
+def published(task: Task) -> Objective:
+    """Make the objective of the paper with recorrupted pairs, equations 2 to 6.
+
+    For stacks it is what stands in for :func:`slice_pairs` where slices are too few or too far
+    apart.
+
+    Parameters
+    ----------
+    task : Task
+        What to learn from.
 
     Returns
     -------
     callable
         Takes the step and gives the loss.
     """
-    draw, noise = generator(seed), generator(seed + 1, planes.device)
-    planes = exemplars.at_least(planes, PATCH_PUBLISHED)
-    pad = (PAD_PUBLISHED,) * 4
-    inside = slice(PAD_PUBLISHED, -PAD_PUBLISHED)
+    draw, noise = generator(task.seed), generator(task.seed + 1, task.data.device)
+    sizes, terms = PUBLISHED[task.axes], task.terms
+    data = exemplars.at_least(task.data, sizes.patch)
+    depth = min(sizes.depth, data.shape[1])
 
     def objective(step: int) -> torch.Tensor:
-        patches = random_patches(planes, BATCH_PUBLISHED, PATCH_PUBLISHED, draw, centres=places)
+        patches = random_patches(data, sizes.batch, sizes.patch, draw, centres=task.places)
+        patches = _some_slices(patches, depth, draw)
         alpha = 0.5 + float(torch.rand((), generator=draw))
-        noisier, target, _ = camera.recorrupt(patches, alpha, noise, factors=True)
-        target = scale.seen(target)
-        denoised, sharp = run(network, F.pad(scale.seen(noisier), pad))
-        blurred = degradation(sharp)[..., inside, inside]
-        stage1 = losses.distance(denoised[..., inside, inside], target, terms.distance)
-        stage2 = losses.distance(blurred, target, terms.distance)
-        stage2 = stage2 + _regular(sharp, terms)
+        noisier, target, _ = task.camera.recorrupt(patches, alpha, noise, factors=True)
+        target = _as_channel(task.scale.seen(target), task.axes)
+        seen = _padded(_as_channel(task.scale.seen(noisier), task.axes), sizes)
+        denoised, sharp = run(task.network, seen)
+        stage1 = losses.distance(_unpadded(denoised, sizes), target, terms.distance)
+        blurred = _unpadded(task.degradation(sharp), sizes)
+        stage2 = losses.distance(blurred, target, terms.distance) + _regular(sharp, task)
         return terms.denoising * stage1 + (1 - terms.denoising) * stage2
 
     return objective
 
 
-def self_scaled(
-    network: nn.Module,
-    average: nn.Module,
-    planes: torch.Tensor,
-    places: torch.Tensor,
-    camera: Camera,
-    scale: Scale,
-    degradation: Degradation,
-    terms: Terms,
-    steps: int,
-    seed: int,
-    ready: bool = False,
-) -> Callable[[int], torch.Tensor]:
+def slice_pairs(task: Task) -> Objective:
+    """Make the objective of the paper for stacks, equations 7 to 9.
+
+    Of a window of slices the even ones are the input and the odd ones the target; that they show
+    something a little different is allowed for by what the denoised window has different there,
+    without a gradient.
+
+    Parameters
+    ----------
+    task : Task
+        What to learn from; the PSF of the degradation has twice the slice spacing.
+
+    Returns
+    -------
+    callable
+        Takes the step and gives the loss.
+    """
+    draw = generator(task.seed)
+    sizes, terms = PUBLISHED[3], task.terms
+    data = exemplars.at_least(task.data, sizes.patch)
+    depth = 2 * min(sizes.depth, data.shape[1] // 2)
+    stage1: nn.Module = task.network.get_submodule("denoise")
+
+    def objective(step: int) -> torch.Tensor:
+        patches = random_patches(data, sizes.batch, sizes.patch, draw, centres=task.places)
+        window = task.scale.seen(_as_channel(_some_slices(patches, depth, draw), 3))
+        target, given = window[:, :, 0::2], window[:, :, 1::2]
+        with torch.no_grad(), autocast(window.device):
+            whole = _unpadded(stage1(_padded(window, sizes)).float(), sizes)
+        difference = whole[:, :, 1::2] - whole[:, :, 0::2]
+        denoised, sharp = run(task.network, _padded(given, sizes))
+        inside = _unpadded(sharp, sizes, task.degradation.upsample)
+        total = terms.denoising * _pair_loss(_unpadded(denoised, sizes), target, difference, terms)
+        blurred = _unpadded(task.degradation(sharp), sizes)
+        stage2 = _pair_loss(blurred, target, difference, terms) + _regular(inside, task)
+        return total + (1 - terms.denoising) * stage2
+
+    return objective
+
+
+def self_scaled(task: Task, average: nn.Module, steps: int, ready: bool = False) -> Objective:
     """Make our objective: the published pairs, and exemplars from the image itself.
 
     Half of each batch are recorrupted pairs, whose squared errors are divided by their variance.
     The other half, after the first fifth of the training, are simulated captures of the restored
-    image shrunk to half its size (see :mod:`.exemplars`), whose truth is known; the exemplars are
+    image at its size and smaller (see :mod:`.exemplars`), whose truth is known; the exemplars are
     renewed seven times as the network improves.
 
     Parameters
     ----------
-    network, planes, places, camera, scale, degradation, terms, seed
-        As for :func:`published`.
+    task : Task
+        What to learn from.
     average : torch.nn.Module
         The network with averaged weights, which makes the exemplars.
     steps : int
@@ -184,58 +263,67 @@ def self_scaled(
     callable
         Takes the step and gives the loss.
     """
-    draw, noise = generator(seed), generator(seed + 1, planes.device)
-    fine = degradation.upsample
-    margin = max(degradation.margin)
-    patch = max(PATCH, -(-(2 * margin + PATCH // 2) // 4) * 4)
+    draw, noise = generator(task.seed), generator(task.seed + 1, task.data.device)
+    scale, camera, degradation = task.scale, task.camera, task.degradation
+    fine, margin = degradation.upsample, max(degradation.margin[-2:])
+    sizes = OURS[task.axes]
+    patch = max(sizes.patch, -(-(2 * margin + sizes.patch // 2) // 4) * 4)
     size = patch + 2 * margin
-    noisy = exemplars.at_least(planes, patch)
-    source = planes[:: -(-len(planes) // _EXEMPLARS)]
-    source = exemplars.middle(exemplars.at_least(source, 4))
-    typical = float(camera.variance(noisy.mean()))
+    data = exemplars.at_least(task.data, patch)
+    depth, skirt = _window(task, sizes.depth)
+    source = task.data[:: -(-len(task.data) // _EXEMPLARS)]
+    source = exemplars.middle(exemplars.at_least(source, 4), task.axes)
+    typical = float(camera.variance(data.mean()))
     first = 0 if ready else int(_FIRST_ROUND * steps)
     every = max(1, -(-(steps - first) // _ROUNDS))
-    sharp_planes: torch.Tensor | None = None
+    made: list[torch.Tensor] = []
 
-    def renew() -> torch.Tensor:
+    def renew() -> None:
+        """Make exemplars: data, like the image's, of the fine grid and above black."""
         with torch.no_grad():
-            restored = [run(average, scale.seen(plane[None])) for plane in source]
+            restored = [run(average, scale.seen(_as_channel(s[None], task.axes))) for s in source]
             denoised = torch.cat([d for d, _ in restored])
             sharp = torch.cat([s for _, s in restored]).clamp_min(0)
-            small = exemplars.at_least(exemplars.shrink(sharp), size * fine)
-            even = tuple(n // fine * fine for n in small.shape[-2:])
-            small = small[..., : even[0], : even[1]]
-            return exemplars.matched(small, degradation(small), denoised) * scale.unit
+            made.clear()
+            for factor in FACTORS:
+                small = exemplars.shrink(sharp, factor)
+                small = exemplars.at_least(small, size * fine, fine)
+                if task.axes == 3:
+                    small = exemplars.deep_enough(small, depth)
+                small = exemplars.matched(small, degradation(small), denoised) * scale.unit
+                made.append(small if task.axes == 2 else small[:, 0])
 
     def simulated() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Draw captures with their truths: seen, mean, specimen."""
-        assert sharp_planes is not None, "made at the first round"
-        specimen = random_patches(sharp_planes, BATCH // 2, size * fine, draw)
-        levels = 0.7 + 0.7 * torch.rand((len(specimen), 1, 1, 1), generator=draw)
-        specimen = specimen * levels.to(specimen) + scale.black
+        which = int(torch.randint(len(made), (), generator=draw))
+        specimen = random_patches(made[which], sizes.batch // 2, size * fine, draw)
+        specimen = _as_channel(_some_slices(specimen, depth, draw), task.axes)
+        levels = 0.7 + 0.7 * torch.rand(len(specimen), generator=draw)
+        levels = levels.to(specimen).reshape(-1, *[1] * (specimen.ndim - 1))
+        specimen = specimen * levels + scale.black
         mean = _inside(degradation(specimen), margin)
         return camera.capture(mean, noise), mean, _inside(specimen, margin * fine)
 
     def objective(step: int) -> torch.Tensor:
-        nonlocal sharp_planes
         if step >= first and (step - first) % every == 0:
-            sharp_planes = renew()
-        count = BATCH if sharp_planes is None else BATCH // 2
-        patches = random_patches(noisy, count, patch, draw, centres=places)
-        noisier, target, deviation = camera.recorrupt(patches, 1.0, noise)
-        batch = noisier
-        if sharp_planes is not None:
+            renew()
+        count = sizes.batch // 2 if made else sizes.batch
+        patches = random_patches(data, count, patch, draw, centres=task.places)
+        patches = _some_slices(patches, depth, draw)
+        pair = camera.recorrupt(patches, 1.0, noise)
+        batch, target, deviation = (_as_channel(p, task.axes) for p in pair)
+        if made:
             captured, mean, specimen = simulated()
-            batch = torch.cat([noisier, captured])
-        denoised, sharp = run(network, scale.seen(batch))
+            batch = torch.cat([batch, captured])
+        denoised, sharp = run(task.network, scale.seen(batch))
         denoised, sharp = scale.grey(denoised), scale.grey(sharp)
 
         weight = deviation.square().reciprocal()
         error1 = (denoised[:count] - target).square() * weight
         error2 = (degradation(sharp[:count]) - target).square() * weight
-        loss = _inside(error1, _RIM).mean() + _inside(error2, margin).mean()
-        loss = loss + _regular(sharp[:count] / scale.unit, terms)
-        if sharp_planes is not None:
+        loss = _inside(error1, _RIM).mean() + _inside(error2, margin, skirt).mean()
+        loss = loss + _regular(sharp[:count] / scale.unit, task)
+        if made:
             known1 = _inside(denoised[count:] - mean, _RIM).square().mean() / typical
             known2 = _inside(sharp[count:] - specimen, _RIM * fine).square().mean()
             loss = loss + known1 + _WEIGHT_SHARP * known2 / scale.unit**2
@@ -244,14 +332,57 @@ def self_scaled(
     return objective
 
 
-def _regular(sharp: torch.Tensor, terms: Terms) -> torch.Tensor:
+def _window(task: Task, least: int) -> tuple[int, int]:
+    """Slices of a patch, and how many of them at each end know too little of the others."""
+    if task.axes == 2:
+        return 1, 0
+    slices, reach = task.data.shape[1], task.degradation.margin[0]
+    depth = min(slices, max(least, 2 * reach + least // 2), 2 * least)
+    return depth, 0 if depth == slices else min(reach, (depth - least // 2) // 2)
+
+
+def _some_slices(patches: torch.Tensor, depth: int, draw: torch.Generator) -> torch.Tensor:
+    """Cut (count, pln, row, col) to `depth` slices, other ones for each patch."""
+    slices = patches.shape[1]
+    if slices == depth:
+        return patches
+    starts = torch.randint(slices - depth + 1, (len(patches),), generator=draw).tolist()
+    return torch.stack([p[s : s + depth] for p, s in zip(patches, starts, strict=True)])
+
+
+def _as_channel(patches: torch.Tensor, axes: int) -> torch.Tensor:
+    """Put a channel axis before the slices; planes have it already."""
+    return patches if axes == 2 else patches[:, None]
+
+
+def _padded(image: torch.Tensor, sizes: Sizes) -> torch.Tensor:
+    around = (sizes.pad,) * 4 + (sizes.pad_slices,) * (2 if image.ndim == 5 else 0)
+    return F.pad(image, around)
+
+
+def _unpadded(image: torch.Tensor, sizes: Sizes, fine: int = 1) -> torch.Tensor:
+    return _inside(image, sizes.pad * fine, sizes.pad_slices)
+
+
+def _inside(image: torch.Tensor, margin: int, slices: int = 0) -> torch.Tensor:
+    image = image[..., margin : image.shape[-2] - margin, margin : image.shape[-1] - margin]
+    return image[..., slices : image.shape[-3] - slices, :, :] if slices else image
+
+
+def _pair_loss(
+    result: torch.Tensor, target: torch.Tensor, difference: torch.Tensor, terms: Terms
+) -> torch.Tensor:
+    loss = losses.distance(result, target, terms.distance)
+    if terms.neighbours:
+        other = losses.distance(result - target, difference, terms.distance)
+        loss = loss + terms.neighbours * other
+    return loss
+
+
+def _regular(sharp: torch.Tensor, task: Task) -> torch.Tensor:
     total = sharp.new_zeros(())
-    if terms.hessian:
-        total = total + terms.hessian * losses.hessian(sharp)
-    if terms.variation:
-        total = total + terms.variation * losses.variation(sharp)
+    if task.terms.hessian:
+        total = total + task.terms.hessian * losses.hessian(sharp, task.axes)
+    if task.terms.variation:
+        total = total + task.terms.variation * losses.variation(sharp, task.axes)
     return total
-
-
-def _inside(image: torch.Tensor, margin: int) -> torch.Tensor:
-    return image[..., margin : image.shape[-2] - margin, margin : image.shape[-1] - margin]

@@ -1,17 +1,18 @@
-"""From noisy planes to denoised and deconvolved ones, and the training before it."""
+"""From noisy planes or stacks to denoised and deconvolved ones, and the training before it."""
 
 from __future__ import annotations
 
 import copy
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from zsfiji import progress
 from zsfiji.errors import UserError
 from zsfiji.learning.augment import SYMMETRIES, dihedral, undo_dihedral
 from zsfiji.learning.loop import DivergedError, Schedule, train
@@ -22,25 +23,45 @@ from zsfiji.physics.transform import Stabiliser
 from zsfiji.services.zs_deconvnet.camera import Camera
 from zsfiji.services.zs_deconvnet.content import centres
 from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet
-from zsfiji.services.zs_deconvnet.objective import Scale, Terms, published, run, self_scaled
+from zsfiji.services.zs_deconvnet.objective import (
+    Objective,
+    Scale,
+    Task,
+    Terms,
+    published,
+    run,
+    self_scaled,
+    slice_pairs,
+)
+from zsfiji.services.zs_deconvnet.volumes import FastNet3D, PublishedRCAN
 
-NETWORKS: dict[str, type[FastNet] | type[PublishedUNet]] = {
-    "fast": FastNet,
-    "published": PublishedUNet,
+Network = FastNet | PublishedUNet | FastNet3D | PublishedRCAN
+
+NETWORKS: dict[tuple[str, int], type[Network]] = {
+    ("fast", 2): FastNet,
+    ("published", 2): PublishedUNet,
+    ("fast", 3): FastNet3D,
+    ("published", 3): PublishedRCAN,
 }
-"""The networks for planes."""
+"""The networks, by kind and by the number of axes: 2 for planes, 3 for stacks."""
+
+KINDS = ("fast", "published")
+"""The choices of network."""
 
 TRIES = 3
 """Seeds that are tried when trainings die or diverge."""
 
 _TILE = 512
+_BLOCK = 48
+_BLOCK_MARGIN = 8
+_VOXELS = 4 * 2**20
 _ELSEWHERE = 0.25
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class Unit:
-    """What was learnt about one channel (or one plane).
+    """What was learnt about one channel (or one plane, or one stack).
 
     Attributes
     ----------
@@ -49,7 +70,9 @@ class Unit:
     scale : Scale
         What the network sees.
     kind : str
-        A key of :data:`NETWORKS`.
+        One of :data:`KINDS`.
+    axes : int
+        2 for planes, 3 for stacks.
     network : torch.nn.Module
         The network.
     seed : int
@@ -61,7 +84,8 @@ class Unit:
     camera: Camera
     scale: Scale
     kind: str
-    network: FastNet | PublishedUNet
+    axes: int
+    network: Network
     seed: int = 0
     steps: int = 0
 
@@ -75,6 +99,7 @@ class Unit:
             "centre": self.scale.centre,
             "stabilised": self.scale.stabiliser is not None,
             "kind": self.kind,
+            "axes": self.axes,
             "upsample": self.network.upsample,
             "seed": self.seed,
             "steps": self.steps,
@@ -96,24 +121,24 @@ class Unit:
             Stabiliser.of(noise) if settings["stabilised"] else None,
             settings["centre"],
         )
-        network = NETWORKS[settings["kind"]](settings["upsample"])
+        network = NETWORKS[settings["kind"], settings["axes"]](settings["upsample"])
         try:
             network.load_state_dict(weights)
         except RuntimeError as error:
             raise UserError("The model is damaged: its weights do not fit.") from error
-        network.to(memory_format=torch.channels_last).eval()
         return cls(
             Camera(noise, settings["camera_black"]),
             scale,
             settings["kind"],
-            network,
+            settings["axes"],
+            _laid_out(network, settings["axes"]).eval(),
             settings["seed"],
             settings["steps"],
         )
 
 
 def fit_unit(
-    planes: Sequence[np.ndarray],
+    images: Sequence[np.ndarray],
     camera: Camera,
     degradation: Degradation,
     *,
@@ -124,22 +149,23 @@ def fit_unit(
     device: torch.device,
     label: str,
     start: Unit | None = None,
+    pairs: Degradation | None = None,
 ) -> Unit:
-    """Train a network on planes.
+    """Train a network on planes or on stacks.
 
     A training that diverges, or whose network dies (gives the same value everywhere, as rectified
     linear units may), is begun anew with the next seed.
 
     Parameters
     ----------
-    planes : sequence of numpy.ndarray
-        float32 (row, col), all of one size and one channel.
+    images : sequence of numpy.ndarray
+        float32 (row, col) or (pln, row, col), all of one size and one channel.
     camera : Camera
         Their noise.
     degradation : Degradation
-        The optics.
+        The optics; of three axes for stacks.
     kind : str
-        A key of :data:`NETWORKS`.
+        One of :data:`KINDS`.
     steps : int
         Training steps.
     terms : Terms
@@ -152,6 +178,9 @@ def fit_unit(
         What to tell the user.
     start : Unit, optional
         A trained unit of the same kind, to go on with.
+    pairs : Degradation, optional
+        For stacks and the published network: the optics at twice the slice spacing, to learn from
+        pairs of neighbouring slices instead of recorrupted ones.
 
     Returns
     -------
@@ -163,12 +192,19 @@ def fit_unit(
     UserError
         If no seed served.
     """
-    stack = torch.from_numpy(np.stack(list(planes)))[:, None].to(device)
-    places = centres(list(planes), _ELSEWHERE if kind == "fast" else 0.0)
+    axes = degradation.psf.ndim
+    data = torch.from_numpy(np.stack(list(images)))
+    data = (data[:, None] if axes == 2 else data).to(device)
+    flat = list(images) if axes == 2 else [stack.max(0) for stack in images]
+    places = centres(flat, _ELSEWHERE if kind == "fast" else 0.0)
     for attempt in range(TRIES):
-        unit = _begin(stack, camera, kind, degradation.upsample, seed + attempt, device, start)
+        unit = _begin(data, camera, kind, degradation, seed + attempt, start)
+        seed_of_draws = unit.seed + unit.steps  # going on draws other patches
+        task = Task(
+            unit.network, data, places, camera, unit.scale, degradation, terms, seed_of_draws
+        )
         try:
-            if _train(unit, stack, places, degradation, terms, steps, label, start is not None):
+            if _train(unit, task, pairs, steps, label, start is not None):
                 return unit
             what = "died: it gives the same value everywhere"
         except DivergedError:
@@ -181,146 +217,165 @@ def fit_unit(
 
 
 def restore(
-    unit: Unit, plane: np.ndarray, label: str | None = None, *, symmetries: int = SYMMETRIES
+    unit: Unit, image: np.ndarray, label: str | None = None, *, symmetries: int = SYMMETRIES
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Denoise and deconvolve a plane.
+    """Denoise and deconvolve a plane or a stack.
 
     Parameters
     ----------
     unit : Unit
         What was learnt.
-    plane : numpy.ndarray
-        float32 (row, col).
+    image : numpy.ndarray
+        float32 (row, col), or (pln, row, col) for a unit of three axes.
     label : str, optional
         What to report as progress.
     symmetries : int
-        Flips and rotations that the results are means of, 1 to 8.
+        Flips and rotations that the results are means of, 1, 2, 4 or 8.
 
     Returns
     -------
     denoised, deconvolved : numpy.ndarray
-        float32, in the unit of the plane; the second on the fine grid.
+        float32, in the unit of the image; the second on the fine grid.
     """
-    network = unit.network
+    if unit.axes == 2:
+        denoised, sharp = _restore_slices(unit, image[None], label, symmetries)
+        return denoised[0], sharp[0]
+    fine, slices = unit.network.upsample, len(image)
+    denoised = np.empty(image.shape, np.float32)
+    sharp = np.empty((slices, *(n * fine for n in image.shape[1:])), np.float32)
+    for first in range(0, slices, _BLOCK):
+        last = min(first + _BLOCK, slices)
+        low, high = max(0, first - _BLOCK_MARGIN), min(slices, last + _BLOCK_MARGIN)
+        with progress.part(first / slices, last / slices):
+            block = _restore_slices(unit, image[low:high], label, symmetries)
+        for whole, piece in zip((denoised, sharp), block, strict=True):
+            whole[first:last] = piece[first - low : last - low]
+    return denoised, sharp
+
+
+def _restore_slices(
+    unit: Unit, slices: np.ndarray, label: str | None, symmetries: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Restore one plane (1, row, col), or slices that are seen together, tile by tile."""
+    network, count = unit.network, len(slices)
     fine = network.upsample
     chosen = {1: (0,), 2: (0, 6), 4: (0, 2, 5, 7)}.get(symmetries, tuple(range(SYMMETRIES)))
+    tile = _TILE
+    while tile > 64 and count > 1 and count * (tile + 2 * network.margin) ** 2 > _VOXELS:
+        tile //= 2
 
-    def work(tile: torch.Tensor) -> torch.Tensor:
+    def work(piece: torch.Tensor) -> torch.Tensor:
         total: torch.Tensor | None = None
         for which in chosen:
-            denoised, sharp = run(network, unit.scale.seen(dihedral(tile, which))[None])
-            parts = [undo_dihedral(denoised, which)]
-            parts.append(F.pixel_unshuffle(undo_dihedral(sharp, which), fine))
-            both = torch.cat(parts, 1)[0]
+            turned = dihedral(piece, which)[None]
+            seen = unit.scale.seen(turned if unit.axes == 2 else turned[None])
+            results = (r.reshape(-1, *r.shape[-2:]) for r in run(network, seen))
+            denoised, sharp = (undo_dihedral(r, which) for r in results)
+            # The pixels of the fine grid travel as channels: tiles keep their size.
+            both = torch.cat([denoised, F.pixel_unshuffle(sharp[:, None], fine).flatten(0, 1)])
             total = both if total is None else total + both
         assert total is not None, "there is one symmetry at least"
         return unit.scale.grey(total / len(chosen))
 
     both = by_tiles(
         work,
-        torch.from_numpy(plane)[None],
-        tile=_TILE,
+        torch.from_numpy(np.ascontiguousarray(slices)),
+        tile=tile,
         margin=network.margin,
         multiple=network.multiple,
         network=network,
         label=label,
     )
-    return both[0].numpy(), F.pixel_shuffle(both[1:], fine)[0].numpy()
+    cells = both[count:].reshape(count, fine**2, *both.shape[-2:])
+    return both[:count].numpy(), F.pixel_shuffle(cells, fine)[:, 0].numpy()
 
 
 def _begin(
-    stack: torch.Tensor,
+    data: torch.Tensor,
     camera: Camera,
     kind: str,
-    upsample: int,
+    degradation: Degradation,
     seed: int,
-    device: torch.device,
     start: Unit | None,
 ) -> Unit:
     """Make a unit that is not trained yet, or a copy of a trained one."""
+    axes, device = degradation.psf.ndim, data.device
     if start is not None:
         network = copy.deepcopy(start.network).to(device)
-        return Unit(start.camera, start.scale, kind, network, seed, start.steps)
+        return Unit(start.camera, start.scale, kind, axes, network, seed, start.steps)
     if kind == "published":
         draws = torch.Generator(device).manual_seed(seed)
-        pair = camera.recorrupt(stack[:1], 1.0, draws)[:2]
+        pair = camera.recorrupt(data[:1], 1.0, draws)[:2]
         low = float(min(p.min() for p in pair))
         scale = Scale(low, float(max(p.max() for p in pair)) - low)
     else:
         stabiliser = Stabiliser.of(camera.noise)
-        some = stack[:: -(-len(stack) // 8), 0, ::2, ::2].cpu().numpy()
-        # The brightest pixels of the noisy image, less their noise.
+        some = data[:: -(-len(data) // 8), :: -(-data.shape[1] // 8), ::2, ::2].cpu().numpy()
         top = float(np.quantile(some, 0.995))
         unit = max(top - camera.black, float(camera.noise.variance(top)) ** 0.5)
         centre = float(np.median(stabiliser.forward(some)))
         scale = Scale(camera.black, unit, stabiliser, centre)
-    network = NETWORKS[kind](upsample, seed=seed)
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Unit(camera, scale, kind, network, seed)
+    network = NETWORKS[kind, axes](degradation.upsample, seed=seed).to(device)
+    return Unit(camera, scale, kind, axes, _laid_out(network, axes), seed)
+
+
+def _laid_out(network: Network, axes: int) -> Network:
+    """Lay the weights out as the convolutions like them."""
+    memory = torch.channels_last if axes == 2 else torch.channels_last_3d
+    return network.to(memory_format=memory)
 
 
 def _train(
     unit: Unit,
-    stack: torch.Tensor,
-    places: torch.Tensor,
-    degradation: Degradation,
-    terms: Terms,
+    task: Task,
+    pairs: Degradation | None,
     steps: int,
     label: str,
     ready: bool,
 ) -> bool:
     """Train the unit's network; False if it died."""
-    network = unit.network
-    average = copy.deepcopy(network)
-    corner = stack[:1, :, :256, :256]
-    probe = stack[:1, :, : corner.shape[-2] // 16 * 16 or 1, : corner.shape[-1] // 16 * 16 or 1]
-    seed = unit.seed + unit.steps  # going on draws other patches
+    average = copy.deepcopy(unit.network)
+    probe = task.data[:1, :16, :64, :64]
+    sides = [n // unit.network.multiple * unit.network.multiple for n in probe.shape[-2:]]
+    probe = probe[..., : sides[0], : sides[1]]
+    probe = probe if unit.axes == 2 else probe[:, None]
 
     def dead(done: int = 0) -> bool:
-        if min(probe.shape[-2:]) < 16:
-            return False
         with torch.no_grad():
-            results = run(network, unit.scale.seen(probe))
+            results = run(unit.network, unit.scale.seen(probe))
         return any(bool(r.min() == r.max()) for r in results)
 
     def preview() -> np.ndarray:
         shown = copy.copy(unit)
-        shown.network = average
-        rows, cols = (slice(max(0, n // 2 - 128), n // 2 + 128) for n in stack.shape[-2:])
-        piece = stack[0, 0, rows, cols].cpu().numpy()
-        return restore(shown, np.ascontiguousarray(piece), symmetries=1)[1]
+        shown.network = average if schedule.ema is not None else unit.network
+        rows, cols = (slice(max(0, n // 2 - 128), n // 2 + 128) for n in task.data.shape[-2:])
+        piece = task.data[0, :, rows, cols].cpu().numpy()
+        if unit.axes == 2:
+            return restore(shown, piece[0], symmetries=1)[1]
+        middle = len(piece) // 2
+        near = piece[max(0, middle - 6) : middle + 7]
+        return restore(shown, near, symmetries=1)[1][len(near) // 2]
 
-    if unit.kind == "published":
-        objective = published(
-            network, stack, places, unit.camera, unit.scale, degradation, terms, seed
-        )
-        schedule = Schedule(steps, 5e-5, halve_at=tuple(range(10_000, steps, 10_000)))
-        average = network
-    else:
-        objective = self_scaled(
-            network,
-            average,
-            stack,
-            places,
-            unit.camera,
-            unit.scale,
-            degradation,
-            terms,
-            steps,
-            seed,
-            ready,
-        )
+    objective: Objective
+    if unit.kind == "fast":
+        objective = self_scaled(task, average, steps, ready)
         schedule = Schedule(
             steps, 3e-3, betas=(0.9, 0.99), warmup=20, final_fraction=0.02, ema=0.99
         )
+    elif unit.axes == 2:
+        objective = published(task)
+        schedule = Schedule(steps, 5e-5, halve_at=tuple(range(10_000, steps, 10_000)))
+    else:
+        objective = slice_pairs(replace(task, degradation=pairs)) if pairs else published(task)
+        schedule = Schedule(steps, 1e-4, halve_at=(5000, 7500, 10_000), decay=1e-5)
     history = train(
-        network,
+        unit.network,
         objective,
         schedule,
         label=label,
         preview=preview,
         stop=dead,
-        average=None if average is network else average,
+        average=average if schedule.ema is not None else None,
     )
     unit.steps += history.steps
     return not dead()

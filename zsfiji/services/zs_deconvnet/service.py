@@ -30,7 +30,7 @@ from zsfiji.physics.psf.resample import match
 from zsfiji.services.zs_deconvnet import verdict
 from zsfiji.services.zs_deconvnet.camera import Camera, measure
 from zsfiji.services.zs_deconvnet.objective import Terms
-from zsfiji.services.zs_deconvnet.pipeline import NETWORKS, Unit, fit_unit, restore
+from zsfiji.services.zs_deconvnet.pipeline import KINDS, Unit, fit_unit, restore
 
 METHOD = "zs-deconvnet"
 """Name of the method in its model files."""
@@ -387,8 +387,8 @@ def _preset(quality: str, network: str, steps: int, upsample: int, loss: str) ->
     """Check the settings, and put them in place of the preset's."""
     if quality not in PRESETS:
         raise UserError(f"There is no quality '{quality}'. Choose one of {', '.join(PRESETS)}.")
-    if network not in ("auto", *NETWORKS):
-        raise UserError(f"There is no network '{network}'. Choose auto, {' or '.join(NETWORKS)}.")
+    if network not in ("auto", *KINDS):
+        raise UserError(f"There is no network '{network}'. Choose auto, {' or '.join(KINDS)}.")
     if upsample not in (1, 2):
         raise UserError(f"The upsampling is {upsample}; it has to be 1 or 2.")
     if loss not in ("mae", "mse"):

@@ -1,0 +1,183 @@
+"""The networks for stacks: the published one and a small fast one.
+
+Both take a batch of stacks (batch, channels, slice, row, column) and give two of one channel: the
+denoised stacks, and the deconvolved ones, `upsample` times as fine along rows and columns.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from zsfiji.services.zs_deconvnet.networks import Pair
+
+_SLOPE = 0.2
+
+
+class PublishedRCAN(nn.Module):
+    """The two-stage RCAN of the paper: 2,003,490 parameters (specs/zs_deconvnet.md, 2.4).
+
+    Its channel attention takes means over the whole stack that it is given, so its results depend
+    a little on the size of tiles.
+
+    Parameters
+    ----------
+    upsample : int
+        1 or 2. The number of parameters is the same.
+    seed : int
+        Seed of the initial weights.
+    """
+
+    multiple = 1
+    margin = 24
+
+    def __init__(self, upsample: int = 2, seed: int = 0) -> None:
+        super().__init__()
+        self.upsample = upsample
+        self.denoise, self.deconvolve = _Attentive(1), _Attentive(upsample)
+        source = torch.Generator().manual_seed(seed)
+        for module in self.modules():
+            if isinstance(module, nn.Conv3d) and module.bias is not None:
+                nn.init.xavier_uniform_(module.weight, generator=source)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, stack: torch.Tensor) -> Pair:
+        """Denoise and deconvolve stacks of one channel."""
+        denoised = self.denoise(stack)
+        return denoised, self.deconvolve(denoised)
+
+
+class _Attentive(nn.Module):
+    """Two groups of two blocks with channel attention between convolutions."""
+
+    def __init__(self, upsample: int) -> None:
+        super().__init__()
+        self.upsample = upsample
+        self.first = _conv(1, 64)
+        self.blocks = nn.ModuleList([_Block() for _ in range(4)])
+        self.merge, self.last = _conv(64, 64), _conv(64, 1)
+
+    def forward(self, stack: torch.Tensor) -> torch.Tensor:
+        first = features = self.first(stack)
+        for block in self.blocks:
+            features = block(features)
+        features = features + first
+        if self.upsample > 1:
+            features = _wider(features, self.upsample)
+        features = F.leaky_relu(self.merge(features), _SLOPE)
+        return F.leaky_relu(self.last(features), _SLOPE)
+
+
+class _Block(nn.Module):
+    """Two convolutions, channels weighted by what their means say, and the input added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = _conv(64, 64), _conv(64, 64)
+        self.squeeze, self.expand = nn.Conv3d(64, 4, 1), nn.Conv3d(4, 64, 1)
+
+    def forward(self, stack: torch.Tensor) -> torch.Tensor:
+        features = F.leaky_relu(self.one(stack), _SLOPE)
+        features = F.leaky_relu(self.two(features), _SLOPE)
+        means = features.mean((-3, -2, -1), keepdim=True)
+        weights = torch.sigmoid(self.expand(F.relu(self.squeeze(means))))
+        return stack + features * weights
+
+
+class FastNet3D(nn.Module):
+    """The fast network for planes with convolutions across slices in each of its stages.
+
+    Parameters
+    ----------
+    upsample : int
+        1 or 2.
+    width : int
+        Channels at half scale; the quarter scale inside each stage has twice as many.
+    seed : int
+        Seed of the initial weights.
+    """
+
+    multiple = 4
+    margin = 48
+
+    def __init__(self, upsample: int = 2, width: int = 16, seed: int = 0) -> None:
+        super().__init__()
+        self.upsample = upsample
+        self.denoise = _Stage(8, width, 4)
+        self.deconvolve = _Stage(12 + width, width, 4 * upsample**2)
+        source = torch.Generator().manual_seed(seed)
+        for module in self.modules():
+            if isinstance(module, nn.Conv3d) and module.bias is not None:
+                bound = module.weight[0].numel() ** -0.5
+                nn.init.uniform_(module.weight, -bound, bound, generator=source)
+                nn.init.uniform_(module.bias, -bound, bound, generator=source)
+        for stage in (self.denoise, self.deconvolve):
+            for weights in stage.last.parameters():
+                nn.init.zeros_(weights)
+
+    def forward(self, stack: torch.Tensor) -> Pair:
+        """Denoise and deconvolve.
+
+        Parameters
+        ----------
+        stack : torch.Tensor
+            Shape (batch, 2, slice, row, column), rows and columns that are multiples of 4: the
+            stack on the scale of the results, and the same with stabilised noise.
+        """
+        cells = _fold(stack, 2)
+        features, change = self.denoise(cells)
+        denoised_cells = cells[:, :4] + change
+        denoised = _unfold(denoised_cells, 2)
+        _, sharper = self.deconvolve(torch.cat([cells, denoised_cells, features], 1))
+        coarse = _wider(denoised, self.upsample)
+        return denoised, coarse + _unfold(sharper, 2 * self.upsample)
+
+
+class _Stage(nn.Module):
+    """A two-level U-Net in each slice, with three convolutions across slices."""
+
+    def __init__(self, inputs: int, width: int, outputs: int) -> None:
+        super().__init__()
+        wide = 2 * width
+        self.outer = nn.ModuleList([_conv(inputs, width), _flat(width, width)])
+        self.inner = nn.ModuleList([_conv(width, wide, 2), _conv(wide, wide), _flat(wide, wide)])
+        self.widen = nn.Conv3d(wide, 4 * width, 1)
+        self.merge = nn.ModuleList([_flat(2 * width, width), _flat(width, width)])
+        self.last = _flat(width, outputs)
+
+    def forward(self, stack: torch.Tensor) -> Pair:
+        for layer in self.outer:
+            stack = F.leaky_relu(layer(stack), 0.1)
+        deep = stack
+        for layer in self.inner:
+            deep = F.leaky_relu(layer(deep), 0.1)
+        deep = F.leaky_relu(_unfold(self.widen(deep), 2), 0.1)
+        stack = torch.cat([stack, deep], 1)
+        for layer in self.merge:
+            stack = F.leaky_relu(layer(stack), 0.1)
+        return stack, self.last(stack)
+
+
+def _fold(stack: torch.Tensor, factor: int) -> torch.Tensor:
+    """Turn squares of `factor` x `factor` pixels of each slice into channels."""
+    flat = F.pixel_unshuffle(stack.transpose(1, 2).flatten(0, 1), factor)
+    return flat.unflatten(0, (stack.shape[0], stack.shape[2])).transpose(1, 2)
+
+
+def _unfold(stack: torch.Tensor, factor: int) -> torch.Tensor:
+    """Take back :func:`_fold`."""
+    flat = F.pixel_shuffle(stack.transpose(1, 2).flatten(0, 1), factor)
+    return flat.unflatten(0, (stack.shape[0], stack.shape[2])).transpose(1, 2)
+
+
+def _wider(stack: torch.Tensor, factor: int) -> torch.Tensor:
+    return F.interpolate(stack, scale_factor=(1, factor, factor)) if factor > 1 else stack
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv3d:
+    return nn.Conv3d(inputs, outputs, 3, (1, stride, stride), 1)
+
+
+def _flat(inputs: int, outputs: int) -> nn.Conv3d:
+    return nn.Conv3d(inputs, outputs, (1, 3, 3), padding=(0, 1, 1))
