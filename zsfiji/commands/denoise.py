@@ -31,7 +31,7 @@ Resolution = Annotated[
         "interpolation causes. 0 measures it in the image; 1 means that every pixel has noise of "
         "its own.",
     ),
-    Shown("Noise correlation", unit="px (0 = measure)", advanced=True),
+    Shown("Noise correlation (0 = auto)", unit="px", advanced=True),
 ]
 
 
