@@ -248,7 +248,7 @@ def _read_calibration(calibration: Any, image: xr.DataArray, left: int, top: int
         "t": (float(calibration.frameInterval), 0.0),
     }
     units = {dim: str(getattr(calibration, f"get{axis}Unit")()) for dim, axis in _AXES.items()}
-    units = {dim: unit for dim, unit in units.items() if unit not in ("pixel", "")}
+    units = {dim: unit for dim, unit in units.items() if unit.strip() not in ("pixel", "")}
     if steps["t"][0] > 0:
         units["t"] = str(calibration.getTimeUnit())
     else:

@@ -148,7 +148,7 @@ def _read_tiff(path: Path) -> xr.DataArray:
             _log.warning("%s holds %d images; the first is taken.", path.name, len(file.series))
         _require_memory(path, math.prod(series.shape) * np.dtype(series.dtype).itemsize)
         page = series.keyframe
-        image = _labelled(path, series.asarray(), series.axes)
+        image = _labelled(path, *_pixels(series, file.imagej_metadata))
         rgb = image.attrs.get("rgb", False)
         if file.is_imagej:
             _read_imagej(image, file.imagej_metadata or {}, page, rgb)
@@ -160,6 +160,24 @@ def _read_tiff(path: Path) -> xr.DataArray:
             image = _read_palette(image, page)
     image = image.squeeze([d for d in STACK_DIMS if size(image, d) == 1 and d in image.dims])
     return image.drop_vars([d for d in STACK_DIMS if d not in image.dims and d in image.coords])
+
+
+def _pixels(series: Any, meta: dict[str, Any] | None) -> tuple[np.ndarray, str]:
+    """The pixels, and tifffile's letters for their axes."""
+    pixels = series.asarray()
+    if meta is None:
+        return pixels, series.axes
+    # What ImageJ says is surer than what tifffile makes of axes of length 1.
+    page = series.keyframe
+    samples = (int(page.samplesperpixel),) if int(page.samplesperpixel) > 1 else ()
+    stack = tuple(int(meta.get(key, 1)) for key in ("frames", "slices", "channels"))
+    shape = (*stack, page.imagelength, page.imagewidth, *samples)
+    if pixels.size != math.prod(shape):
+        return pixels, series.axes
+    keep = [n != 1 for n in stack]
+    shape = tuple(n for n, kept in zip(stack, keep, strict=True) if kept) + shape[3:]
+    axes = "".join(letter for letter, kept in zip("TZC", keep, strict=True) if kept)
+    return pixels.reshape(shape), axes + ("YXS" if samples else "YX")
 
 
 def _require_memory(path: Path, needed: int) -> None:
@@ -271,7 +289,8 @@ def _read_imagej(image: xr.DataArray, meta: dict[str, Any], page: Any, rgb: bool
 def _value_scale(meta: dict[str, Any]) -> tuple[float, float] | None:
     """Offset and gain of a value calibration, None without one."""
     function = int(meta.get("cf", _UNCALIBRATED))
-    if function == _UNCALIBRATED:
+    if function == _UNCALIBRATED or (function == _STRAIGHT_LINE and "c1" not in meta):
+        # A line without coefficients is how ImageJ writes down a mere unit.
         return None
     if function != _STRAIGHT_LINE:
         raise UserError(
@@ -290,7 +309,7 @@ def _read_imagej_axes(image: xr.DataArray, meta: dict[str, Any], page: Any) -> N
     }
     units = {dim: name for dim, name in units.items() if name not in ("pixel", "pixels", "")}
     steps = {"col": 1.0, "row": 1.0, "pln": float(meta.get("spacing", 1.0))}
-    for dim, density in zip(("col", "row"), page.get_resolution(1), strict=True):
+    for dim, density in zip(("col", "row"), page.resolution, strict=True):
         if density > 0:
             steps[dim] = 1 / float(density)
     origins = {"col": "xorigin", "row": "yorigin", "pln": "zorigin"}
@@ -445,6 +464,7 @@ def _description(image: xr.DataArray, rgb: bool) -> dict[str, Any]:
         text["finterval"] = _step(image, "t")
         text["tunit"] = _escaped(units.get("t", "sec"))
     if "value_unit" in image.attrs:
+        text["cf"] = _STRAIGHT_LINE
         text["vunit"] = _escaped(image.attrs["value_unit"])
     ranges = _ranges(image, rgb)
     if len(ranges) == 1:
