@@ -24,6 +24,17 @@ RESULT = "zsfiji-demo-denoised.tif"
 PICTURE = "zsfiji-demo.png"
 
 _PHOTONS = 12
+_ARRANGE = """\
+side = minOf(floor((screenWidth - 60) / 2), screenHeight - 330);
+selectImage("{noisy}");
+setLocation(20, 120, side, side + 40);
+selectImage("{restored}");
+setLocation(40 + side, 120, side, side + 40);
+if (isOpen("Log")) {{
+    selectWindow("Log");
+    setLocation(20, 190 + side, 2 * side + 20, 120);
+}}
+"""
 _ZOOM = 2
 
 
@@ -98,6 +109,8 @@ def show_real(running: Host, folder: Path, quality: str) -> None:
             terminal.begin(SAMPLE)
             macro.run_macro(running, "\n".join(lines))
         seconds = time.monotonic() - started
+        if not running.headless:
+            macro.run_macro(running, _ARRANGE.format(noisy=SAMPLE, restored=RESULT))
         noisy = tiff.read(sample)
     restored = tiff.read(folder / RESULT)
     save_picture([noisy.data, restored.data], folder / PICTURE)
