@@ -156,6 +156,11 @@ ij.ij1.IJ.run("Record...", "")
 # Java's timers are threads that nobody ends.
 from jpype import JClass
 keep = JClass("java.util.Timer")("endless", False)
+# And the question whether to save the image waits for an answer.
+import threading, time
+threading.Thread(target=ij.ij1.WindowManager.closeAllWindows, daemon=True).start()
+while not any(window.isVisible() and isinstance(window, ij.ij1.Dialog)
+              for window in ij.ij1.Window.getWindows()): time.sleep(0.05)
 print("last line", flush=True)
 """
     )

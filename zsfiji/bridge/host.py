@@ -334,11 +334,17 @@ def _let_go() -> None:
 
     # ImageJ's filters leave a pool of threads behind.
     jc.ThreadUtil.threadPoolExecutor.shutdown()
+    deadline = time.monotonic() + _SECONDS_TO_END
+    # A question that waits for its answer may hold the lock that closing an image needs.
+    for window in jc.Window.getWindows():
+        if isinstance(window, jc.Dialog):
+            window.dispose()
     # The window of a stack has a thread that only its closing ends, and every window keeps AWT's.
-    _close_images()
+    closing = threading.Thread(target=_close_images, daemon=True)
+    closing.start()
+    closing.join(_SECONDS_TO_END)
     for window in jc.Window.getWindows():
         window.dispose()
-    deadline = time.monotonic() + _SECONDS_TO_END
     while left := _threads_left():
         if time.monotonic() > deadline:
             _log.info("Java's threads %s do not end by themselves", ", ".join(left))
