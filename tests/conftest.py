@@ -6,7 +6,29 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def ij(tmp_path_factory):
+def window_manager():
+    """Something that frames windows and gives them the keyboard, which Xvfb alone does not.
+
+    Java looks for one only when it opens its first window.
+    """
+    import os
+    import shutil
+    import subprocess
+    import time
+
+    program = shutil.which("openbox") if os.environ.get("DISPLAY") else None
+    # On a desk that has a window manager, it says so and ends.
+    process = subprocess.Popen([program], stderr=subprocess.DEVNULL) if program else None
+    if process is not None:
+        time.sleep(0.5)
+    yield
+    if process is not None:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def ij(tmp_path_factory, window_manager):
     """The ImageJ of this test process: with windows where there is a display, else without.
 
     It knows nothing of the computer it runs on: no Fiji, no preferences of the user.

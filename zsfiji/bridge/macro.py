@@ -44,16 +44,29 @@ class _Call:
     interpreter: Any
 
 
-class _OfThread(threading.local):
-    """What belongs to the macro that runs in this thread."""
+@dataclass
+class _OfThread:
+    """What belongs to the macro that runs in a thread."""
 
     call: _Call | None = None
-    outcome: Outcome | None = None
+    notes: tuple[str, ...] = ()
+    figures: dict[str, float] | None = None
     collected: list[BaseException] | None = None
     """Where problems go while :func:`run_macro` is at work, which raises them itself."""
 
 
-_thread = _OfThread()
+_threads: dict[int, _OfThread] = {}
+_MOST_THREADS = 64
+
+
+def _here() -> _OfThread:
+    # By Java's thread: Python forgets a thread of Java's, and what is local to it, between calls.
+    number = int(jc.Thread.currentThread().getId())
+    if number not in _threads:
+        while len(_threads) >= _MOST_THREADS:
+            _threads.pop(next(iter(_threads)), None)
+        _threads[number] = _OfThread()
+    return _threads[number]
 
 
 # --- run("...", "...") --------------------------------------------------------------------------
@@ -67,7 +80,7 @@ def is_call() -> bool:
 def prepare(command: Command) -> None:
     """Note a macro call; called by the listener, in the thread of the call."""
     options = jc.Macro.getOptions()
-    _thread.call = _Call(
+    _here().call = _Call(
         command,
         None if options is None else str(options),
         jc.WindowManager.getCurrentImage(),
@@ -83,7 +96,7 @@ def call_directly(host: Host, command: Command) -> None:
     """
     options = jc.Macro.getOptions()
     image = jc.WindowManager.getCurrentImage()
-    _thread.outcome = jobs.work(host, command, image, parse(str(options or "")))
+    _keep(jobs.work(host, command, image, parse(str(options or ""))))
 
 
 def in_macro() -> bool:
@@ -102,12 +115,13 @@ def _interpreter() -> Any:
 
 def _work(host: Host, ask: Ask) -> None:
     """Do what the call that was noted in this thread wants."""
-    call, _thread.call = _thread.call, None
+    here = _here()
+    call, here.call = here.call, None
     if call is None:
         messages.show_error("Zero-Shot", f"Ext.{_WORK} is not for macros: call run(...).")
         return
     try:
-        _thread.outcome = _result(host, call, ask)
+        _keep(_result(host, call, ask))
     except BaseException as error:
         _fail(messages.name_of(call.command.label), error, call.interpreter)
 
@@ -127,8 +141,9 @@ def _result(host: Host, call: _Call, ask: Ask) -> Outcome:
 def _fail(name: str, error: BaseException, interpreter: Any) -> None:
     """Tell what went wrong, and stop the macro."""
     notice: str | None = None
-    if _thread.collected is not None:
-        _thread.collected.append(error)
+    collected = _here().collected
+    if collected is not None:
+        collected.append(error)
     elif isinstance(error, UserError):
         notice = f"{name}: {error}"
     elif isinstance(error, Cancelled):
@@ -210,7 +225,8 @@ def register_extensions(host: Host, commands: Mapping[str, Command], ask: Ask) -
                 given[0][0] = " ".join(_last().notes)
             else:
                 image = jc.WindowManager.getCurrentImage()
-                _thread.outcome = jobs.work(host, by_name[name], image, parse(str(given[0] or "")))
+                options = parse(str(given[0] or ""))
+                _keep(jobs.work(host, by_name[name], image, options))
         except BaseException as error:
             _fail(f"Ext.{name}", error, jc.Interpreter.getInstance())
             # Here it is the user's macro itself that has to be left.
@@ -242,14 +258,21 @@ def _field(owner: Any, name: str) -> Any:
     return field.get(owner)
 
 
-def _last() -> Outcome:
-    if _thread.outcome is None:
+def _keep(outcome: Outcome) -> None:
+    # Without the images: nobody would know when to let go of them.
+    here = _here()
+    here.notes, here.figures = outcome.notes, outcome.figures
+
+
+def _last() -> _OfThread:
+    here = _here()
+    if here.figures is None:
         raise UserError("There is no result of a Zero-Shot command in this macro yet.")
-    return _thread.outcome
+    return here
 
 
 def _figure(name: str) -> float:
-    figures = _last().figures
+    figures = _last().figures or {}
     if name not in figures:
         known = ", ".join(figures) or "none"
         raise UserError(f'The last result has no figure "{name}". It has: {known}.')
@@ -299,19 +322,20 @@ def run_macro(host: Host, macro: str | Path, argument: str = "") -> str:
     # What Java prints does not wait in Python's buffer.
     sys.stdout.flush()
     interpreter = jc.Interpreter()
-    outer, _thread.collected = _thread.collected, []
+    here = _here()
+    outer, here.collected = here.collected, []
     try:
         value, failure = None, None
         try:
             value = interpreter.run(text, argument)
         except jpype.JException as error:
             failure = error
-        if _thread.collected:
-            raise _thread.collected[0]
+        if here.collected:
+            raise here.collected[0]
         _raise_for(interpreter, failure, name)
         return str(value or "")
     finally:
-        _thread.collected = outer
+        here.collected = outer
 
 
 def _text_of(path: Path) -> str:

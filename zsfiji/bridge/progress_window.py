@@ -18,6 +18,7 @@ from zsfiji.progress import Event
 _WIDTH = 340
 _CURVE_HEIGHT = 110
 _PREVIEW = 256
+_MARGIN, _STEP = 24, 150
 # A preview may cost this share of the computing time.
 _PREVIEW_SHARE = 0.05
 _PREVIEW_INTERVAL = 2.0
@@ -34,15 +35,19 @@ class ProgressWindow:
         Title of the window.
     cancel, finish : callable
         Called without arguments when a button is pressed.
+    place : int
+        How many such windows are open already.
     """
 
-    def __init__(self, title: str, cancel: Callable[[], None], finish: Callable[[], None]) -> None:
+    def __init__(
+        self, title: str, cancel: Callable[[], None], finish: Callable[[], None], place: int = 0
+    ) -> None:
         self._cancel, self._finish = cancel, finish
         self._losses: list[tuple[float, float]] = []
         self._next_preview = time.monotonic()
         self._open = True
         self._frame: Any = None
-        _on_event_thread(lambda: self._build(title))
+        _on_event_thread(lambda: self._build(title, place))
 
     def show(self, event: Event, text: str) -> None:
         """Show a report; called by the working thread."""
@@ -72,7 +77,7 @@ class ProgressWindow:
 
     # --- on the event thread ---
 
-    def _build(self, title: str) -> None:
+    def _build(self, title: str, place: int) -> None:
         from jpype import JProxy
 
         frame = jc.JFrame(title)
@@ -114,16 +119,21 @@ class ProgressWindow:
         middle.add(self._picture, jc.BorderLayout.CENTER)
         panel = jc.JPanel(jc.BorderLayout(0, 8))
         panel.setBorder(jc.BorderFactory.createEmptyBorder(10, 12, 10, 12))
-        panel.add(top, jc.BorderLayout.NORTH)
+        # What appears later comes below the buttons: they must not move under the mouse.
+        head = jc.JPanel(jc.BorderLayout(0, 8))
+        head.add(top, jc.BorderLayout.NORTH)
+        head.add(row, jc.BorderLayout.SOUTH)
+        panel.add(head, jc.BorderLayout.NORTH)
         panel.add(middle, jc.BorderLayout.CENTER)
-        panel.add(row, jc.BorderLayout.SOUTH)
         self._bar.setPreferredSize(jc.Dimension(_WIDTH, 18))
         frame.setContentPane(panel)
         frame.pack()
-        imagej = jc.IJ.getInstance()
-        if imagej is not None:
-            place = imagej.getLocationOnScreen()
-            frame.setLocation(place.x, place.y + imagej.getHeight() + 4)
+        # At the right edge, away from where ImageJ opens images; further jobs below one another.
+        screen = jc.GUI.getMaxWindowBounds(jc.IJ.getInstance())
+        frame.setLocation(
+            screen.x + screen.width - frame.getWidth() - _MARGIN,
+            screen.y + screen.height // 4 + place * _STEP,
+        )
         self._frame = frame
         frame.setVisible(self._open)
 

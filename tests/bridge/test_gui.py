@@ -1,0 +1,475 @@
+"""Menu, dialog, recorder, progress and errors under real windows, with real clicks and keys."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zsfiji.commands import table
+
+pytestmark = [pytest.mark.jvm, pytest.mark.gui]
+
+NAME = "Test Blur"
+LABEL = "Test Blur..."
+
+
+@pytest.fixture
+def desk(windows, closing):
+    """An ImageJ with our menu and the test command, and the hands to use it."""
+    import desk
+    from blur import blur
+
+    from zsfiji.bridge import dialog, jobs, menu
+
+    menu.install(windows)
+    menu.install(windows, {LABEL: blur.command})
+    dialog.remember(blur.command, blur.command.validate({}))
+    windows.ij1.IJ.log("\\Clear")
+    yield desk
+    jobs.stop_all()
+    for title, window in desk.windows().items():
+        if title != str(windows.ij1.IJ.getInstance().getTitle()):
+            window.dispose()
+
+
+def pixels(imp):
+    return np.array(memoryview(imp.getProcessor().getPixels()))
+
+
+def fresh(function):
+    """Run in a thread that IJ.run has not marked, as a click does, and give the result."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(function()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def start(desk, imp, **values):
+    """Choose the command, enter values of its advanced options, press OK."""
+    desk.jc.WindowManager.setCurrentWindow(imp.getWindow())
+    desk.choose(LABEL)
+    dialog = desk.window(NAME)
+    if values:
+        desk.press(NAME, "Advanced...")
+        advanced = desk.window(f"{NAME}: Advanced")
+        advanced.getNumericFields().get(0).setText(str(values["seconds"]))
+        for box in advanced.getCheckboxes():
+            box.setState(values.get("fail", False))
+        desk.press(f"{NAME}: Advanced", "OK")
+        desk.gone(f"{NAME}: Advanced")
+    desk.click(desk.part(dialog, "OK"))
+    desk.wait(lambda: not dialog.isShowing())
+
+
+# --- menu ---------------------------------------------------------------------------------------
+
+
+def test_every_command_is_in_the_menu_and_known_to_the_command_finder(desk, windows):
+    menu = windows.ij1.Menus.getImageJMenu("Plugins>Zero-Shot")
+    entries = [str(menu.getItem(i).getLabel()) for i in range(menu.getItemCount())]
+    assert [e for e in entries if e in table()] == list(table())
+    after = entries[entries.index("-") :]
+    assert {"Zero-Shot Help...", "Zero-Shot Doctor...", "About zsfiji..."} <= set(after)
+    assert set(table()) <= {str(k) for k in windows.ij1.Menus.getCommands().keySet()}
+
+
+def test_a_click_is_answered_within_50_ms(desk, windows):
+    desk.show("cells")
+
+    def click():
+        started = time.perf_counter()
+        windows.ij1.Executer(LABEL).run()
+        return time.perf_counter() - started
+
+    times = []
+    for _ in range(3):
+        times.append(fresh(click))
+        desk.press(NAME, "Cancel")
+        desk.gone(NAME)
+    # The computer may be busy with other things once or twice.
+    assert min(times) < 0.05
+
+
+def test_without_an_image_a_click_says_so(desk):
+    desk.choose(LABEL)
+    assert "There are no images open" in desk.texts(desk.window("No Image"))
+    desk.press("No Image", "OK")
+
+
+def test_help_and_about_tell_of_the_commands_and_the_version(desk):
+    desk.choose("Zero-Shot Help...")
+    page = desk.window("Zero-Shot Help")
+    text = "".join(desk.texts(page).split())
+    assert all("".join(label.rstrip(".").split()) in text for label in table())
+    page.dispose()
+    desk.choose("About zsfiji...")
+    assert "ImageJ 1.54" in desk.texts(desk.window("About zsfiji"))
+    desk.press("About zsfiji", "OK")
+
+
+# --- dialog -------------------------------------------------------------------------------------
+
+
+def test_the_dialog_says_what_will_be_processed_and_follows_the_selection(desk):
+    imp = desk.show("cells", slices=3)
+    desk.choose(LABEL)
+    dialog = desk.window(NAME)
+    assert "cells: 64 x 48 pixels, 3 slices" in desk.texts(dialog)
+    assert "all of it will be processed" in desk.texts(dialog)
+    imp.setRoi(4, 4, 20, 10)
+    desk.wait(lambda: "selection of 20 x 10 pixels" in desk.texts(dialog))
+    desk.press(NAME, "Cancel")
+    desk.gone(NAME)
+    assert desk.images() == ["cells"]
+
+
+def test_a_wrong_value_is_told_at_once_in_the_words_of_the_macro_and_cannot_be_confirmed(desk):
+    desk.show("cells")
+    desk.choose(LABEL)
+    dialog = desk.window(NAME)
+    assert "px, 0 to 50" in desk.texts(dialog)
+    sigma = dialog.getNumericFields().get(0)
+    sigma.setText("99")
+    desk.wait(lambda: not desk.part(dialog, "OK").isEnabled())
+    assert 'Sigma: give a number from 0 to 50 (px), not "99".' in re.sub(
+        r"\s+", " ", desk.texts(dialog)
+    )
+    sigma.setText("3")
+    desk.wait(lambda: desk.part(dialog, "OK").isEnabled())
+    assert "give a number" not in desk.texts(dialog)
+    desk.press(NAME, "Cancel")
+
+
+def test_a_field_explains_itself_when_it_gets_the_keyboard(desk):
+    desk.show("cells")
+    desk.choose(LABEL)
+    dialog = desk.window(NAME)
+    assert "Width of the Gaussian." in desk.texts(dialog)
+    desk.click(dialog.getCheckboxes().get(0))
+    desk.wait(lambda: "Turn bright into dark." in desk.texts(dialog))
+    desk.press(NAME, "Cancel")
+
+
+def test_the_advanced_dialog_misses_files_and_shows_what_is_changed(desk, tmp_path):
+    desk.show("cells")
+    desk.choose(LABEL)
+    dialog = desk.window(NAME)
+    assert "Working time" not in desk.texts(dialog)
+    desk.press(NAME, "Advanced...")
+    advanced = desk.window(f"{NAME}: Advanced")
+    weights, notes = advanced.getStringFields()
+    weights.setText(str(tmp_path / "none.pt"))
+    desk.wait(lambda: "there is no file" in desk.texts(advanced))
+    weights.setText("")
+    notes.setText(str(tmp_path / "none" / "a.txt"))
+    desk.wait(lambda: "there is no folder" in desk.texts(advanced))
+    notes.setText("")
+    advanced.getNumericFields().get(0).setText("0.5")
+    desk.press(f"{NAME}: Advanced", "OK")
+    desk.wait(lambda: "seconds=0.5" in desk.texts(dialog))
+    desk.press(NAME, "Cancel")
+
+
+def test_values_are_offered_again_and_macros_do_not_see_them(desk, windows):
+    desk.show("cells")
+    desk.choose(LABEL)
+    desk.window(NAME).getNumericFields().get(0).setText("5")
+    desk.press(NAME, "OK")
+    desk.wait(lambda: "cells-blurred" in desk.images())
+    desk.choose(LABEL)
+    assert str(desk.window(NAME).getNumericFields().get(0).getText()) == "5"
+    desk.press(NAME, "Cancel")
+    line = windows.ij1.IJ.runMacro(f'run("{LABEL}", "negate"); return getInfo("image.title");')
+    assert str(line) == "cells-blurred-blurred"
+    result = windows.ij1.IJ.getImage()
+    assert "sigma=2 " in str(result.getProp("zsfiji.command"))
+
+
+# --- recorder -----------------------------------------------------------------------------------
+
+
+def test_a_click_is_recorded_once_and_the_line_gives_the_same_pixels(desk, windows):
+    source = desk.show("cells")
+    with desk.recorder() as recorded:
+        start(desk, source, seconds=0.3)
+        desk.wait(lambda: "cells-blurred" in desk.images())
+        time.sleep(0.3)
+        text = recorded()
+    line = 'run("Test Blur...", "sigma=2 border=nearest negate=false seconds=0.3");'
+    assert text.strip().splitlines() == [line]
+    clicked = windows.ij1.WindowManager.getImage("cells-blurred")
+    assert str(clicked.getProp("zsfiji.command")) == line
+    windows.ij1.WindowManager.setCurrentWindow(source.getWindow())
+    windows.ij1.IJ.runMacro(line)
+    replayed = windows.ij1.IJ.getImage()
+    assert str(replayed.getTitle()) == "cells-blurred-1"
+    assert np.array_equal(pixels(clicked), pixels(replayed))
+
+
+def test_the_recorder_writes_the_language_that_it_is_set_to(desk):
+    source = desk.show("cells")
+    with desk.recorder() as recorded:
+        choice = next(c for c in desk.parts(desk.window("Recorder")) if hasattr(c, "getItemCount"))
+        choice.select("JavaScript")
+        for listener in choice.getItemListeners():
+            listener.itemStateChanged(None)
+        before = recorded()
+        start(desk, source)
+        desk.wait(lambda: "cells-blurred" in desk.images())
+        added = recorded()[len(before) :]
+        choice.select("Macro")
+        for listener in choice.getItemListeners():
+            listener.itemStateChanged(None)
+    assert 'IJ.run("Test Blur...", "sigma=2 border=nearest negate=false");' in added
+
+
+# --- jobs ---------------------------------------------------------------------------------------
+
+
+def test_imagej_stays_usable_and_the_image_can_be_closed_while_a_job_runs(desk, windows):
+    source = desk.show("cells.tif")
+    source.getCalibration().pixelWidth = 0.5
+    source.getCalibration().setUnit("micron")
+    source.setDisplayRange(100, 900)
+    start(desk, source, seconds=2.5)
+    progress = desk.window(f"{NAME}: cells.tif")
+    desk.wait(lambda: re.search(r"Blurring, \d+ %, \d+ s left", desk.texts(progress)))
+    assert "Blurring" in str(windows.ij1.IJ.getInstance().getStatusBar().getComponent(0).getText())
+    assert not source.isLocked()
+    other = windows.ij1.IJ.createImage("other", "8-bit ramp", 9, 9, 1)
+    started = time.perf_counter()
+    fresh(lambda: windows.ij1.IJ.run(other, "Invert", ""))
+    assert time.perf_counter() - started < 1
+    assert int(other.getProcessor().get(0, 0)) == 255
+    source.changes = False
+    source.close()
+    desk.wait(lambda: desk.images() == ["cells.tif-blurred"])
+    result = windows.ij1.IJ.getImage()
+    assert result.getCalibration().pixelWidth == 0.5
+    assert str(result.getCalibration().getUnit()) in ("micron", "µm")
+    assert (result.getDisplayRangeMin(), result.getDisplayRangeMax()) == (100, 900)
+    assert result.changes
+    desk.gone(f"{NAME}: cells.tif")
+    assert "cells.tif: Blurred by 2 px." in desk.log()
+
+
+def test_esc_cancels_within_a_second_and_leaves_nothing(desk, windows):
+    source = desk.show("cells")
+    start(desk, source, seconds=20)
+    desk.window(f"{NAME}: cells")
+    source.getWindow().toFront()
+    desk.click(source.getCanvas())
+    pressed = time.perf_counter()
+    desk.key("ESCAPE")
+    desk.gone(f"{NAME}: cells")
+    assert time.perf_counter() - pressed < 1
+    status = windows.ij1.IJ.getInstance().getStatusBar().getComponent(0)
+    desk.wait(lambda: "cancelled" in str(status.getText()))
+    assert desk.images() == ["cells"]
+
+
+def test_esc_at_once_cancels_too(desk, windows):
+    from zsfiji.bridge import jobs
+
+    source = desk.show("cells")
+    start(desk, source, seconds=20)
+    windows.ij1.IJ.setKeyDown(27)
+    desk.wait(lambda: not jobs.running(), 2)
+    windows.ij1.IJ.resetEscape()
+    assert desk.images() == ["cells"]
+
+
+def test_esc_that_closes_another_dialog_does_not_cancel_the_job(desk):
+    from zsfiji.bridge import jobs
+
+    source = desk.show("cells")
+    start(desk, source, seconds=2)
+    desk.choose(LABEL)
+    desk.click(desk.window(NAME).getNumericFields().get(0))
+    desk.key("ESCAPE")
+    desk.gone(NAME)
+    assert jobs.running()
+    desk.wait(lambda: "cells-blurred" in desk.images())
+
+
+def test_finish_now_keeps_what_there_is(desk):
+    start(desk, desk.show("cells"), seconds=30)
+    desk.press(f"{NAME}: cells", "Finish now")
+    desk.wait(lambda: "cells-blurred" in desk.images(), 2)
+
+
+def test_cancel_in_the_window_stops_that_job_only_and_two_jobs_wait_for_one_another(desk):
+    from zsfiji.bridge import jobs
+
+    one, two = desk.show("one"), desk.show("two")
+    start(desk, one, seconds=5)
+    start(desk, two, seconds=1)
+    assert jobs.running() == [f"{NAME} of one", f"{NAME} of two"]
+    waiting = desk.window(f"{NAME}: two")
+    desk.wait(lambda: "Waiting for the job before it" in desk.texts(waiting))
+    desk.wait(lambda: {"one-blurred", "two-blurred"} <= set(desk.images()))
+    start(desk, one, seconds=20)
+    start(desk, two, seconds=1)
+    desk.press(f"{NAME}: one", "Cancel")
+    desk.wait(lambda: "two-blurred-1" in desk.images())
+    assert "one-blurred-1" not in desk.images()
+
+
+def test_the_progress_window_can_be_hidden_and_the_job_goes_on(desk):
+    start(desk, desk.show("cells"), seconds=2)
+    desk.window(f"{NAME}: cells").setVisible(False)
+    desk.wait(lambda: "cells-blurred" in desk.images())
+
+
+# --- errors -------------------------------------------------------------------------------------
+
+
+def test_a_locked_image_is_refused_with_a_reason(desk):
+    source = desk.show("cells")
+    source.lock()
+    try:
+        start(desk, source)
+        assert 'The image "cells" is locked' in desk.texts(desk.window(NAME))
+        desk.press(NAME, "OK")
+    finally:
+        source.unlock()
+    assert desk.images() == ["cells"]
+
+
+def test_an_image_that_the_command_refuses_is_told(desk):
+    start(desk, desk.show("flat", "8-bit black"))
+    assert "The image is constant" in desk.texts(desk.window(NAME))
+    desk.press(NAME, "OK")
+    assert desk.images() == ["flat"]
+
+
+def test_an_image_closed_while_its_dialog_is_open_is_told(desk):
+    source = desk.show("cells")
+    desk.choose(LABEL)
+    dialog = desk.window(NAME)
+    source.close()
+    desk.click(desk.part(dialog, "OK"))
+    desk.wait(lambda: "was closed" in desk.texts(desk.window(NAME)))
+    desk.press(NAME, "OK")
+
+
+def test_a_fault_of_ours_is_shown_as_one(desk):
+    start(desk, desk.show("cells"), seconds=0, fail=True)
+    assert "that is a fault of zsfiji" in desk.texts(desk.window(NAME))
+    desk.press(NAME, "OK")
+    assert "Traceback" in desk.log()
+    assert "ZeroDivisionError: division by zero" in desk.log()
+
+
+# --- macros under windows -----------------------------------------------------------------------
+
+
+def test_a_wrong_option_stops_the_macro_with_the_known_ones(desk, windows):
+    desk.show("cells")
+    windows.ij1.IJ.log("before")
+    runner = threading.Thread(
+        target=windows.ij1.IJ.runMacro, args=(f'run("{LABEL}", "sigm=3"); print("after");',)
+    )
+    runner.start()
+    error = desk.window("Macro Error")
+    text = re.sub(r"\s+", " ", desk.texts(error))
+    assert 'has no option "sigm". It has: sigma, border, negate' in text
+    assert "in line 1" in text
+    desk.press("Macro Error", "OK")
+    runner.join(10)
+    assert "after" not in desk.log()
+    assert desk.images() == ["cells"]
+
+
+def test_a_macro_call_without_options_opens_the_dialog(desk, windows):
+    desk.show("cells")
+    macro = f'run("{LABEL}"); print("active: " + getTitle());'
+    runner = threading.Thread(target=windows.ij1.IJ.runMacro, args=(macro,))
+    runner.start()
+    desk.press(NAME, "OK")
+    runner.join(10)
+    assert "active: cells-blurred" in desk.log()
+
+
+def test_esc_stops_the_macro_that_has_called(desk, windows):
+    source = desk.show("cells")
+    macro = f'run("{LABEL}", "seconds=20"); print("after");'
+    windows.ij1.IJ.log("before")
+    # As Plugins > Macros > Run does.
+    runner = windows.ij1.MacroRunner(macro)
+    desk.window(f"{NAME}: cells")
+    desk.click(source.getCanvas())
+    desk.key("ESCAPE")
+    desk.gone(f"{NAME}: cells", 2)
+    desk.wait(lambda: not runner.getThread().isAlive())
+    assert desk.images() == ["cells"]
+    assert "after" not in desk.log()
+
+
+def test_other_commands_proceed_while_a_macro_waits_for_us(desk, windows):
+    desk.show("cells")
+    runner = threading.Thread(
+        target=windows.ij1.IJ.runMacro, args=(f'run("{LABEL}", "seconds=2");',)
+    )
+    runner.start()
+    desk.window(f"{NAME}: cells")
+    other = windows.ij1.IJ.createImage("other", "8-bit ramp", 9, 9, 1)
+    started = time.perf_counter()
+    fresh(lambda: windows.ij1.IJ.run(other, "Invert", ""))
+    assert time.perf_counter() - started < 1
+    assert runner.is_alive()
+    runner.join(10)
+    assert "cells-blurred" in desk.images()
+
+
+def test_batch_macros_get_our_result_and_no_window_opens(desk, windows):
+    imp = windows.ij1.IJ.createImage("cells", "16-bit ramp", 20, 20, 1)
+    result = windows.ij1.Interpreter().runBatchMacro(f'run("{LABEL}", "seconds=1");', imp)
+    assert str(result.getTitle()) == "cells-blurred"
+    assert f"{NAME}: cells" not in desk.windows()
+    assert desk.images() == []
+
+
+# --- quitting -----------------------------------------------------------------------------------
+
+QUIT = """
+import sys, threading, time
+sys.path.insert(0, {tests!r})
+import scyjava
+scyjava.config.add_option("-Duser.home=" + {home!r})
+from zsfiji.bridge import host, jobs, menu
+from blur import blur
+import desk
+running = host.start(headless=False, fiji="none")
+menu.install(running, {{blur.command.label: blur.command}})
+imp = desk.show("cells")
+imp.changes = False
+work = jobs.in_thread(lambda: jobs.work(running, blur.command, imp, {{"seconds": 50}}), "job")
+desk.window("Test Blur: cells")
+desk.choose("Quit")
+assert "Test Blur of cells" in desk.texts(desk.window("Quit ImageJ"))
+desk.press("Quit ImageJ", "Keep working")
+desk.gone("Quit ImageJ")
+assert jobs.running() and running.running
+desk.choose("Quit")
+desk.press("Quit ImageJ", "Quit")
+running.wait()
+print("quit", jobs.running(), work.is_alive())
+"""
+
+
+def test_quitting_while_a_job_runs_asks_and_then_ends_the_process(desk, tmp_path):
+    script = QUIT.format(tests=str(Path(__file__).parent), home=str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip().endswith("quit [] False"), done.stdout + done.stderr
+    assert done.returncode == 0, done.stderr
