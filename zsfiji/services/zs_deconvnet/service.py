@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -24,11 +24,13 @@ from zsfiji.learning.checkpoints import Model
 from zsfiji.learning.device import choose, with_fallback
 from zsfiji.physics import residual
 from zsfiji.physics.psf.calibration import spacing_micrometres
-from zsfiji.physics.psf.kernel import Psf
+from zsfiji.physics.psf.kernel import DIMS, Psf
+from zsfiji.physics.psf.measure import fwhm
 from zsfiji.physics.psf.operator import Degradation
 from zsfiji.physics.psf.resample import match
 from zsfiji.services.zs_deconvnet import verdict
 from zsfiji.services.zs_deconvnet.camera import Camera, measure
+from zsfiji.services.zs_deconvnet.losses import HESSIAN_2D, HESSIAN_3D
 from zsfiji.services.zs_deconvnet.objective import Terms
 from zsfiji.services.zs_deconvnet.pipeline import KINDS, Unit, fit_unit, restore
 
@@ -38,21 +40,28 @@ METHOD = "zs-deconvnet"
 
 @dataclass(frozen=True)
 class Preset:
-    """A network and how long it is trained."""
+    """A network and how long it is trained, on planes and on stacks."""
 
     network: str
     steps: int
+    steps_3d: int
 
 
 PRESETS = {
-    "quick": Preset("fast", 1200),
-    "standard": Preset("fast", 6000),
-    "paper": Preset("published", 50_000),
+    "quick": Preset("fast", 1200, 150),
+    "standard": Preset("fast", 6000, 800),
+    "paper": Preset("published", 50_000, 10_000),
 }
 """The choices of `quality`: about a minute, about five, and the published training."""
 
 SMALLEST = 32
 """Pixels that a plane has to have at least along each side."""
+
+FEWEST = 5
+"""Slices that a stack has to have at least to be deconvolved in 3D."""
+
+PAIRED = 26
+"""Slices from which on the published training takes pairs of slices."""
 
 _TRAINING_PIXELS = 16 * 2**20
 _IN_MEMORY = 2**30
@@ -68,7 +77,7 @@ class Deconvolved:
     denoised : Restored
         On the grid of the image.
     deconvolved : Restored
-        On a grid `upsample` times as fine.
+        On a grid `upsample` times as fine along rows and columns.
     """
 
     denoised: Restored
@@ -83,6 +92,8 @@ def fit(
     network: str = "auto",
     steps: int = 0,
     upsample: int = 2,
+    dimensions: str = "auto",
+    pairs: str = "auto",
     fit_per: str = "channel",
     loss: str = "mae",
     hessian: float | None = None,
@@ -111,13 +122,20 @@ def fit(
         Training steps; 0 takes the preset's.
     upsample : {1, 2}
         Pixels of the deconvolved image to a pixel of the image, along rows and along columns.
+    dimensions : {"auto", "2d", "3d"}
+        Whether slices are deconvolved one by one or as stacks; "auto" takes stacks where there
+        are enough slices and the PSF is a stack too.
+    pairs : {"auto", "slices", "recorruption"}
+        What the published training on stacks learns from; "auto" takes slices where there are
+        enough of them and they are near each other. The fast network takes recorruption always.
     fit_per : {"channel", "plane"}
-        One network for each channel, shared by all slices and frames, or one for each plane.
+        One network for each channel, shared by all slices and frames, or one for each plane (in
+        3D, for each stack).
     loss : {"mae", "mse"}
         Data term of the published objective; ours takes squares over their variance.
     hessian : float, optional
-        Weight of the Hessian term; by default the published 0.02 for the published network and 0
-        for the fast one.
+        Weight of the Hessian term; by default the published 0.02 (0.1 in 3D) for the published
+        network and 0 for the fast one.
     variation : float
         Weight of the total variation term.
     gain, read_variance, background : float, optional
@@ -144,22 +162,28 @@ def fit(
     Cancelled
         If the user asked to stop.
     """
-    preset = _preset(quality, network, steps, upsample, loss)
+    preset = _preset(quality, network, upsample, loss, dimensions, pairs, steps)
     _require(image)
     restoring.require_contrast(image)
     chosen = choose(device)
-    groups = restoring.groups(image, fit_per)
-    grids = _matched(image, psf, upsample)
-    weight = (0.02 if preset.network == "published" else 0.0) if hessian is None else hessian
+    psfs = [psf] if isinstance(psf, Psf) else list(psf)
+    axes = _axes(image, psfs, dimensions)
+    flat = _by_stacks(image) if axes == 3 else image
+    groups = restoring.groups(flat, fit_per)
+    grids = _matched(image, psfs, upsample, axes)
+    weight = _hessian(preset.network, axes) if hessian is None else hessian
     terms = Terms(loss, 0.5, weight, variation)
     earlier = _units(start, torch.device("cpu")) if start is not None else []
     if start is not None:
-        _require_same_kind(start, earlier, preset.network, upsample, len(groups))
+        _require_same_kind(start, earlier, preset.network, axes, upsample, len(groups))
+    paired = _paired(image, psfs, upsample, pairs) if axes == 3 else []
     settings: dict[str, Any] = {
         "quality": quality,
         "network": preset.network,
-        "steps": preset.steps,
+        "axes": axes,
+        "steps": steps or (preset.steps if axes == 2 else preset.steps_3d),
         "upsample": upsample,
+        "pairs": "slices" if paired and preset.network == "published" else "recorruption",
         "fit_per": fit_per,
         "loss": loss,
         "hessian": weight,
@@ -167,7 +191,7 @@ def fit(
         "seed": seed,
         "version": zsfiji.__version__,
         "fitted_to": restoring.described(image),
-        "spacing": list(spacing_micrometres(image, ("row", "col"))),
+        "spacing": list(spacing_micrometres(image, DIMS[-axes:])),
         "units": [],
     }
     tensors = {
@@ -176,10 +200,14 @@ def fit(
     for number, positions in enumerate(groups):
         with progress.part(number / len(groups), (number + 1) / len(groups)):
             progress.report(0, "Measuring the noise")
-            sample = restoring.spread(positions, image, _TRAINING_PIXELS)
-            stack = [restoring.pixels_of(image, p) for p in sample]
+            sample = restoring.spread(positions, image, _TRAINING_PIXELS // _slices(image, axes))
+            data = [restoring.pixels_of(image, p) for p in sample]
             camera = measure(
-                stack, gain=gain, read_variance=read_variance, black=background, dark=dark
+                _some_planes(data),
+                gain=gain,
+                read_variance=read_variance,
+                black=background,
+                dark=dark,
             )
             if camera.noise.floor == 0:
                 raise UserError(
@@ -187,16 +215,16 @@ def fit(
                     "filtered, compressed or simulated images may lack."
                 )
             label = "Training" if len(groups) == 1 else f"Training {number + 1} of {len(groups)}"
+            channel = positions[0].get("ch", 0)
             unit = with_fallback(
                 partial(
                     _fit_on,
-                    stack,
+                    data,
                     camera,
-                    _of_channel(grids, positions[0]),
-                    preset=preset,
-                    upsample=upsample,
+                    grids[channel % len(grids)],
+                    paired[channel % len(paired)] if paired else None,
+                    settings=settings,
                     terms=terms,
-                    seed=seed,
                     label=label,
                     start=earlier[number] if earlier else None,
                 ),
@@ -242,8 +270,9 @@ def apply(
     _require(image)
     chosen = choose(device)
     units = _units(model, chosen)
+    axes, fine = int(model.settings["axes"]), int(model.settings["upsample"])
     _require_fit(model, units, image)
-    fine = int(model.settings["upsample"])
+    flat = _by_stacks(image) if axes == 3 else image
     per_plane = model.settings["fit_per"] == "plane"
     optics = [
         Degradation(t, fine) for n, t in sorted(model.tensors.items()) if n.startswith("psf.")
@@ -252,8 +281,8 @@ def apply(
     shape = tuple(n * fine if d in ("row", "col") else n for d, n in image.sizes.items())
     sharp = _room(shape)
     notes = _Notes()
-    total = count(image)
-    for number, position in enumerate(planes(image)):
+    total = count(flat)
+    for number, position in enumerate(planes(flat)):
         progress.report(number / total, "Deconvolving")
         channel = position.get("ch", 0)
         unit = units[number if per_plane else channel]
@@ -356,47 +385,100 @@ class _Notes:
 
 
 def _fit_on(
-    stack: list[np.ndarray],
+    data: list[np.ndarray],
     camera: Camera,
     psf: Psf,
+    paired: Psf | None,
     device: torch.device,
     *,
-    preset: Preset,
-    upsample: int,
+    settings: dict[str, Any],
     terms: Terms,
-    seed: int,
     label: str,
     start: Unit | None,
 ) -> Unit:
-    degradation = Degradation(torch.from_numpy(psf.values.astype(np.float32)), upsample)
+    optics, pairs = (
+        None
+        if p is None
+        else Degradation(torch.from_numpy(p.values.astype(np.float32)), settings["upsample"])
+        for p in (psf, paired)
+    )
+    assert optics is not None, "only the other one may be missing"
     return fit_unit(
-        stack,
+        data,
         camera,
-        degradation,
-        kind=preset.network,
-        steps=preset.steps,
+        optics,
+        kind=settings["network"],
+        steps=settings["steps"],
         terms=terms,
-        seed=seed,
+        seed=settings["seed"],
         device=device,
         label=label,
         start=start,
+        pairs=pairs,
     )
 
 
-def _preset(quality: str, network: str, steps: int, upsample: int, loss: str) -> Preset:
-    """Check the settings, and put them in place of the preset's."""
-    if quality not in PRESETS:
-        raise UserError(f"There is no quality '{quality}'. Choose one of {', '.join(PRESETS)}.")
-    if network not in ("auto", *KINDS):
-        raise UserError(f"There is no network '{network}'. Choose auto, {' or '.join(KINDS)}.")
+def _preset(
+    quality: str,
+    network: str,
+    upsample: int,
+    loss: str,
+    dimensions: str,
+    pairs: str,
+    steps: int,
+) -> Preset:
+    """Check the settings, and put the network asked for in place of the preset's."""
+    choices = {
+        "quality": (quality, tuple(PRESETS)),
+        "network": (network, ("auto", *KINDS)),
+        "loss": (loss, ("mae", "mse")),
+        "choice of dimensions": (dimensions, ("auto", "2d", "3d")),
+        "choice of pairs": (pairs, ("auto", "slices", "recorruption")),
+    }
+    for what, (value, allowed) in choices.items():
+        if value not in allowed:
+            raise UserError(f"There is no {what} '{value}'. Choose one of {', '.join(allowed)}.")
     if upsample not in (1, 2):
         raise UserError(f"The upsampling is {upsample}; it has to be 1 or 2.")
-    if loss not in ("mae", "mse"):
-        raise UserError(f"There is no loss '{loss}'. Choose mae or mse.")
     if steps < 0:
         raise UserError(f"The number of steps is {steps}; it cannot be negative.")
     preset = PRESETS[quality]
-    return Preset(preset.network if network == "auto" else network, steps or preset.steps)
+    return preset if network == "auto" else replace(preset, network=network)
+
+
+def _hessian(network: str, axes: int) -> float:
+    if network != "published":
+        return 0.0
+    return HESSIAN_2D if axes == 2 else HESSIAN_3D
+
+
+def _axes(image: xr.DataArray, psfs: Sequence[Psf], dimensions: str) -> int:
+    """Choose between planes (2) and stacks (3)."""
+    slices, deep = size(image, "pln"), all(p.values.ndim == 3 for p in psfs)
+    if dimensions == "3d":
+        if slices < FEWEST:
+            raise UserError(
+                f"The stack has {slices} slices; deconvolution in 3D needs at least {FEWEST}. "
+                "Choose 2d, or take more slices."
+            )
+        return 3
+    return 3 if dimensions == "auto" and slices >= FEWEST and deep else 2
+
+
+def _by_stacks(image: xr.DataArray) -> xr.DataArray:
+    """Leave the slices out, so that positions are those of whole stacks."""
+    return image.isel(pln=0, drop=True)
+
+
+def _slices(image: xr.DataArray, axes: int) -> int:
+    return size(image, "pln") if axes == 3 else 1
+
+
+def _some_planes(data: list[np.ndarray]) -> list[np.ndarray]:
+    """The planes that the noise is measured in."""
+    if data[0].ndim == 2:
+        return data
+    return [plane for stack in data for plane in stack[:: -(-len(stack) // 16)]]
 
 
 def _require(image: xr.DataArray) -> None:
@@ -409,21 +491,40 @@ def _require(image: xr.DataArray) -> None:
         )
 
 
-def _matched(image: xr.DataArray, psf: Psf | Sequence[Psf], upsample: int) -> list[Psf]:
-    """Bring the PSFs onto the fine grid of the image."""
-    psfs = [psf] if isinstance(psf, Psf) else list(psf)
+def _matched(
+    image: xr.DataArray, psfs: Sequence[Psf], upsample: int, axes: int, slice_step: int = 1
+) -> list[Psf]:
+    """Bring the PSFs onto the fine grid of the image, or of every so-manieth slice of it."""
     channels = size(image, "ch")
     if len(psfs) not in (1, channels):
         raise UserError(
             f"There are {len(psfs)} PSFs for {channels} channels. Give one for all, or one each."
         )
-    spacing = tuple(s / upsample for s in spacing_micrometres(image, ("row", "col")))
-    shape = tuple(size(image, d) * upsample for d in ("row", "col"))
+    steps = (slice_step, 1 / upsample, 1 / upsample)[-axes:]
+    dims = DIMS[-axes:]
+    spacing = [s * f for s, f in zip(spacing_micrometres(image, dims), steps, strict=True)]
+    shape = [round(size(image, d) / f) for d, f in zip(dims, steps, strict=True)]
     return [match(p, spacing, shape) for p in psfs]
 
 
-def _of_channel(psfs: Sequence[Psf], position: restoring.Position) -> Psf:
-    return psfs[position.get("ch", 0) % len(psfs)]
+def _paired(image: xr.DataArray, psfs: Sequence[Psf], upsample: int, pairs: str) -> list[Psf]:
+    """PSFs at twice the slice spacing, to learn from pairs of slices; none for recorruption.
+
+    Neighbouring slices show the same only as far as they are near each other: within half of
+    the axial width of the PSF.
+    """
+    slices = size(image, "pln")
+    near = all(
+        2 * spacing_micrometres(image, ("pln",))[0] <= fwhm(p)[0] for p in psfs if p.values.ndim > 2
+    )
+    if pairs == "slices" and slices < 2 * FEWEST:
+        raise UserError(
+            f"The stack has {slices} slices; pairs of slices need at least {2 * FEWEST}. "
+            "Choose recorruption."
+        )
+    if pairs == "recorruption" or (pairs == "auto" and not (near and slices >= PAIRED)):
+        return []
+    return _matched(image, psfs, upsample, 3, slice_step=2)
 
 
 def _units(model: Model, device: torch.device) -> list[Unit]:
@@ -443,33 +544,42 @@ def _units(model: Model, device: torch.device) -> list[Unit]:
 
 
 def _require_same_kind(
-    start: Model, units: list[Unit], network: str, upsample: int, groups: int
+    start: Model, units: list[Unit], network: str, axes: int, upsample: int, groups: int
 ) -> None:
-    kinds = {(u.kind, u.network.upsample) for u in units}
-    if kinds != {(network, upsample)} or len(units) != groups:
+    kinds = {(u.kind, u.axes, u.network.upsample) for u in units}
+    if kinds != {(network, axes, upsample)} or len(units) != groups:
         raise UserError(
             f"The model to go on with has {len(units)} networks of the kind "
-            f"'{start.settings['network']}' with an upsampling of {start.settings['upsample']}; "
-            f"asked for are {groups} of '{network}' with {upsample}. Choose these, or begin anew."
+            f"'{start.settings['network']}' in {start.settings['axes']}D with an upsampling of "
+            f"{start.settings['upsample']}; asked for are {groups} of '{network}' in {axes}D with "
+            f"{upsample}. Choose these, or begin anew."
         )
 
 
 def _require_fit(model: Model, units: list[Unit], image: xr.DataArray) -> None:
     """Refuse an image of another kind than the model was fitted to."""
+    axes = int(model.settings["axes"])
+    if axes == 3 and size(image, "pln") < FEWEST:
+        raise UserError(
+            f"The model is for stacks in 3D and the image has {size(image, 'pln')} slices. "
+            f"It needs at least {FEWEST}; choose a model for 2D."
+        )
     per_plane = model.settings["fit_per"] == "plane"
-    expected = count(image) if per_plane else size(image, "ch")
+    what = "channels" if not per_plane else "planes" if axes == 2 else "stacks"
+    flat = _by_stacks(image) if axes == 3 else image
+    expected = count(flat) if per_plane else size(image, "ch")
     if len(units) != expected:
         raise UserError(
-            f"The model was fitted to {len(units)} {'planes' if per_plane else 'channels'} and the "
-            f"image has {expected}. Fit a model to this image, or choose one of its kind."
+            f"The model was fitted to {len(units)} {what} and the image has {expected}. "
+            "Fit a model to this image, or choose one of its kind."
         )
     fitted = model.settings["spacing"]
-    spacing = spacing_micrometres(image, ("row", "col"))
+    spacing = spacing_micrometres(image, DIMS[-axes:])
     if any(abs(a / b - 1) > _SAME_SIZE for a, b in zip(spacing, fitted, strict=True)):
+        shown = [" x ".join(f"{1000 * v:.4g}" for v in s[::-1]) for s in (fitted, spacing)]
         raise UserError(
-            f"The model was fitted to pixels of {1000 * fitted[1]:.4g} x {1000 * fitted[0]:.4g} nm "
-            f"and the image has {1000 * spacing[1]:.4g} x {1000 * spacing[0]:.4g} nm. Fit a model "
-            "to this image, or correct its pixel size under Image > Properties..."
+            f"The model was fitted to pixels of {shown[0]} nm and the image has {shown[1]} nm. "
+            "Fit a model to this image, or correct its pixel size under Image > Properties..."
         )
 
 

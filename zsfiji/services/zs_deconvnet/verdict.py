@@ -16,7 +16,8 @@ SHARPER = 1.15
 """Least growth of the power at the frequencies that the optics weaken, for a sharpened image."""
 
 _PASSED = (0.1, 0.6)
-_MOST_PIXELS = 1024
+_LARGEST = {2: 1024, 3: 256}
+"""Longest sides that are looked at, of planes and of stacks."""
 
 
 @dataclass(frozen=True)
@@ -46,70 +47,81 @@ def judge(
     denoised: np.ndarray,
     sharp: np.ndarray,
 ) -> Verdict:
-    """Compare; big planes by their middle.
+    """Compare; big images by their middle, the residuals of stacks by their middle slice.
 
     Parameters
     ----------
     noise : Noise
-        The noise of the plane.
+        The noise of the image.
     degradation : Degradation
         The optics.
     noisy, denoised : numpy.ndarray
-        Shape (row, col).
+        Shape (row, col) or (pln, row, col).
     sharp : numpy.ndarray
-        Shape (row * upsample, col * upsample).
+        The same, with `upsample` times the rows and columns.
 
     Returns
     -------
     Verdict
         What was found.
     """
-    fine = degradation.upsample
-    cut = [
-        slice(
-            max(0, (n - _MOST_PIXELS) // 2), max(0, (n - _MOST_PIXELS) // 2) + min(n, _MOST_PIXELS)
-        )
-        for n in noisy.shape
-    ]
-    noisy, denoised = noisy[tuple(cut)], denoised[tuple(cut)]
-    sharp = sharp[tuple(slice(c.start * fine, c.stop * fine) for c in cut)]
+    fine, largest = degradation.upsample, _LARGEST[noisy.ndim]
+    (top, tall), (left, wide) = ((max(0, (n - largest) // 2), largest) for n in noisy.shape[-2:])
+    rows, cols = slice(top, top + tall), slice(left, left + wide)
+    noisy, denoised = noisy[..., rows, cols], denoised[..., rows, cols]
+    rows, cols = (slice(c.start * fine, c.stop * fine) for c in (rows, cols))
+    sharp = sharp[..., rows, cols]
     blurred = degradation(torch.from_numpy(np.ascontiguousarray(sharp))).numpy()
     inside = tuple(
         slice(m, n - m) if n > 4 * m else slice(None)
-        for m, n in zip(degradation.margin[-2:], noisy.shape, strict=True)
+        for m, n in zip(degradation.margin[-2:], noisy.shape[-2:], strict=True)
     )
+    planes = (noisy, denoised, blurred)
+    if noisy.ndim == 3:
+        planes = tuple(stack[len(stack) // 2] for stack in planes)
+    one, two, three = (p[inside] for p in planes)
     return Verdict(
         sharpening(degradation, denoised, sharp),
-        residual.residual(noise, noisy[inside], denoised[inside]),
-        residual.residual(noise, noisy[inside], blurred[inside]),
+        residual.residual(noise, one, two),
+        residual.residual(noise, one, three),
     )
 
 
 def sharpening(degradation: Degradation, denoised: np.ndarray, sharp: np.ndarray) -> float:
-    """Ratio of powers, see :class:`Verdict`; planes of one size after upsampling."""
+    """Ratio of powers, see :class:`Verdict`; of stacks the mean along z is looked at.
+
+    Parameters
+    ----------
+    degradation : Degradation
+        The optics.
+    denoised, sharp : numpy.ndarray
+        Planes, or stacks.
+
+    Returns
+    -------
+    float
+        The ratio; 1 where the image is smaller than the PSF.
+    """
+    psf = degradation.psf.float()
+    if denoised.ndim == 3:
+        psf, denoised, sharp = psf.sum(0), denoised.mean(0), sharp.mean(0)
     plain = torch.from_numpy(enlarged(denoised, degradation.upsample))
+    if any(p > n for p, n in zip(psf.shape, plain.shape, strict=True)):
+        return 1.0
+    passed = torch.fft.rfft2(psf, s=plain.shape).abs()
+    band = (passed > _PASSED[0]) & (passed < _PASSED[1])
+    window = torch.outer(*(torch.hann_window(n, periodic=False) for n in plain.shape))
     powers = []
     for image in (plain, torch.from_numpy(np.ascontiguousarray(sharp))):
-        window = torch.outer(*(torch.hann_window(n, periodic=False) for n in image.shape))
-        powers.append(torch.fft.rfft2((image - image.mean()) * window).abs().square())
-    psf = degradation.psf.float()
-    psf = psf.sum(0) if psf.ndim == 3 else psf
-    passed = torch.fft.rfft2(psf, s=plain.shape).abs() if _holds(psf, plain) else None
-    if passed is None:
-        return 1.0
-    band = (passed > _PASSED[0]) & (passed < _PASSED[1])
-    before = float(powers[0][band].sum())
-    return float(powers[1][band].sum()) / before if before > 0 else 1.0
+        spectrum = torch.fft.rfft2((image - image.mean()) * window)
+        powers.append(float(spectrum.abs().square()[band].sum()))
+    return powers[1] / powers[0] if powers[0] > 0 else 1.0
 
 
-def enlarged(plane: np.ndarray, factor: int) -> np.ndarray:
-    """Interpolate a plane to the fine grid, pixel centres in place."""
+def enlarged(image: np.ndarray, factor: int) -> np.ndarray:
+    """Interpolate rows and columns to the fine grid, pixel centres in place."""
     if factor == 1:
-        return plane
-    image = torch.from_numpy(np.ascontiguousarray(plane))[None, None]
-    larger = F.interpolate(image, scale_factor=factor, mode="bicubic", align_corners=False)
-    return larger[0, 0].numpy()
-
-
-def _holds(psf: torch.Tensor, image: torch.Tensor) -> bool:
-    return all(p <= n for p, n in zip(psf.shape, image.shape, strict=True))
+        return image
+    planes = torch.from_numpy(np.ascontiguousarray(image)).reshape(-1, 1, *image.shape[-2:])
+    larger = F.interpolate(planes, scale_factor=factor, mode="bicubic", align_corners=False)
+    return larger.reshape(*image.shape[:-2], *larger.shape[-2:]).numpy()

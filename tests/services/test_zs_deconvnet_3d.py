@@ -1,0 +1,231 @@
+"""ZS-DeconvNet for stacks."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from zsfiji.errors import UserError
+from zsfiji.learning import checkpoints
+from zsfiji.learning.device import generator
+from zsfiji.physics.noise import Noise
+from zsfiji.physics.psf.kernel import focal_plane, normalised
+from zsfiji.physics.psf.operator import Degradation
+from zsfiji.physics.specimens import specimen
+from zsfiji.services.zs_deconvnet import exemplars, objective, pipeline, service
+from zsfiji.services.zs_deconvnet.camera import Camera
+from zsfiji.services.zs_deconvnet.objective import Scale, Task, Terms
+from zsfiji.services.zs_deconvnet.volumes import FastNet3D, PublishedRCAN
+
+PIXEL, STEP = 0.1, 0.2
+BLACK, GAIN, READ = 100.0, 2.0, 4.0
+
+
+def gaussian_psf(lateral=2.5, axial=1.5, half=(4, 9, 9), step=STEP):
+    grids = np.meshgrid(*(np.arange(-h, h + 1) for h in half), indexing="ij")
+    widths = (axial, lateral, lateral)
+    power = sum((g / w) ** 2 for g, w in zip(grids, widths, strict=True))
+    return normalised(np.exp(-0.5 * power), (step, PIXEL / 2, PIXEL / 2))
+
+
+def calibrated(pixels, dims=("pln", "row", "col"), step=STEP):
+    spacing = {"pln": step, "row": PIXEL, "col": PIXEL}
+    coords = {
+        d: np.arange(n) * spacing[d]
+        for d, n in zip(dims, pixels.shape, strict=True)
+        if d in spacing
+    }
+    return xr.DataArray(
+        pixels, dims=dims, coords=coords, attrs={"units": dict.fromkeys(spacing, "micron")}
+    )
+
+
+def tubes(slices=12, size=48, photons=40.0):
+    truth = specimen("reticulum", (slices, 2 * size, 2 * size), flatness=4.0)
+    optics = Degradation(torch.from_numpy(gaussian_psf().values), 2)
+    mean = optics(torch.from_numpy(truth)).numpy()
+    scale = photons / np.quantile(mean, 0.99)
+    draws = np.random.default_rng(0)
+    noisy = draws.poisson(mean * scale) * GAIN + BLACK + READ**0.5 * draws.normal(size=mean.shape)
+    clean, dense = (x * scale * GAIN + BLACK for x in (mean, truth))
+    return dense, clean, noisy.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def scene():
+    truth, clean, noisy = tubes()
+    return truth, clean, calibrated(noisy)
+
+
+@pytest.fixture(scope="module")
+def model(scene):
+    return service.fit(scene[2], gaussian_psf(), steps=80)
+
+
+@pytest.fixture(scope="module")
+def result(scene, model):
+    return service.apply(model, scene[2], symmetries=2)
+
+
+@pytest.fixture
+def small_patches(monkeypatch):
+    """Let the published training work on one small patch a step."""
+    monkeypatch.setitem(objective.PUBLISHED, 3, objective.Sizes(12, 1, 5, 2, 2))
+
+
+def test_the_published_network_has_the_published_number_of_parameters():
+    for upsample in (1, 2):
+        assert sum(p.numel() for p in PublishedRCAN(upsample).parameters()) == 2_003_490
+
+
+@pytest.mark.parametrize(("make", "channels"), [(PublishedRCAN, 1), (FastNet3D, 2)])
+@pytest.mark.parametrize("upsample", [1, 2])
+def test_the_networks_give_a_denoised_and_a_finer_stack(make, channels, upsample):
+    denoised, sharp = make(upsample)(torch.rand(1, channels, 3, 8, 12))
+    assert denoised.shape == (1, 1, 3, 8, 12)
+    assert sharp.shape == (1, 1, 3, upsample * 8, upsample * 12)
+
+
+def test_both_results_are_nearer_to_the_truth_than_what_went_in(scene, result):
+    truth, clean, image = scene
+    denoised, sharp = result.denoised.image.data, result.deconvolved.image.data
+    assert np.square(denoised - clean).mean() < 0.75 * np.square(image.data - clean).mean()
+    plain = np.kron(image.data, np.ones((1, 2, 2)))
+    assert np.square(sharp - truth).mean() < 0.8 * np.square(plain - truth).mean()
+
+
+def test_the_results_have_the_calibration_and_the_mean_of_the_stack(scene, result):
+    image, sharp = scene[2], result.deconvolved.image
+    assert result.denoised.image.shape == image.shape
+    assert sharp.shape == (12, 96, 96)
+    assert np.diff(sharp.coords["pln"]) == pytest.approx(STEP)
+    assert np.diff(sharp.coords["col"]) == pytest.approx(PIXEL / 2)
+    assert float(sharp.mean()) == pytest.approx(float(image.mean()), rel=1e-4)
+    assert {"sharpening", "reblurred_residual_variance"} <= set(result.deconvolved.figures)
+
+
+def test_a_model_from_a_file_gives_the_same_pixels(scene, model, result, tmp_path):
+    path = checkpoints.save(model, tmp_path / "m.zsfiji")
+    again = service.apply(checkpoints.load(path, service.METHOD), scene[2], symmetries=2)
+    assert np.array_equal(again.deconvolved.image, result.deconvolved.image)
+
+
+def test_blocks_of_slices_leave_no_seams(scene, model, monkeypatch):
+    whole = service.apply(model, scene[2], symmetries=1).deconvolved.image.data
+    monkeypatch.setattr(pipeline, "_BLOCK", 4)
+    blocks = service.apply(model, scene[2], symmetries=1).deconvolved.image.data
+    assert np.abs(whole - blocks).max() < 0.05 * np.ptp(whole)
+
+
+def test_time_lapses_of_stacks_with_channels_are_restored_stack_by_stack(scene):
+    noisy = scene[2].data
+    pixels = np.stack([np.stack([noisy, noisy[:, ::-1]]), np.stack([noisy, noisy])], -1)
+    dims = ("t", "pln", "row", "col", "ch")
+    movie = calibrated(pixels, dims)
+    fitted = service.fit(movie, gaussian_psf(), steps=1)
+    assert len(fitted.settings["units"]) == 2
+    restored = service.apply(fitted, movie, symmetries=1)
+    assert restored.denoised.image.shape == pixels.shape
+    assert restored.deconvolved.image.dims == dims
+    each = service.fit(movie, gaussian_psf(), steps=1, fit_per="plane")
+    assert len(each.settings["units"]) == 4
+
+
+# What the published training learns from
+
+
+def test_pairs_of_slices_are_taken_where_they_are_many_and_near(scene, small_patches):
+    image = scene[2]
+    many = calibrated(np.concatenate([image.data] * 3)[:26], step=0.1)
+    assert service.fit(
+        many, gaussian_psf(step=0.1, axial=3), steps=1, network="published"
+    ).settings["pairs"] == ("slices")
+    for stack, psf in ((image, gaussian_psf()), (many, gaussian_psf(step=0.1, axial=0.8))):
+        fitted = service.fit(stack, psf, steps=1, network="published")
+        assert fitted.settings["pairs"] == "recorruption"
+        assert fitted.settings["hessian"] == 0.1
+
+
+def test_a_stack_without_noise_and_without_change_along_z_costs_nothing_with_slice_pairs():
+    # A network that gives back its input, and a PSF that is one pixel: every term vanishes.
+    class Same(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.denoise = torch.nn.Identity()
+
+        def forward(self, stack):
+            return stack, stack
+
+    plane = torch.rand(1, 1, 32, 32).expand(1, 12, 32, 32)
+    psf = torch.zeros(1, 3, 3)
+    psf[0, 1, 1] = 1
+    camera = Camera(Noise(1.0, 0.0, 1e-6, np.ones((16, 16)), True), 0.0)
+    task = Task(
+        Same(),
+        plane,
+        torch.tensor([[0, 16, 16]]),
+        camera,
+        Scale(0.0, 1.0),
+        Degradation(psf),
+        Terms(hessian=0.0),
+        0,
+    )
+    assert float(objective.slice_pairs(task)(0)) == pytest.approx(0, abs=1e-6)
+    # What neighbouring slices have different is allowed for in one of the two terms.
+    other = plane.clone()
+    other[:, 0::2] += 0.5
+    loss = float(objective.slice_pairs(task_with(task, other))(0))
+    assert loss == pytest.approx(0.5, abs=1e-5)
+
+
+def task_with(task, data):
+    return Task(
+        task.network,
+        data,
+        task.places,
+        task.camera,
+        task.scale,
+        task.degradation,
+        task.terms,
+        task.seed,
+    )
+
+
+def test_exemplars_lose_slices_only_where_there_are_many():
+    thin, thick = torch.rand(1, 1, 6, 16, 16), torch.rand(1, 1, 20, 16, 16)
+    assert exemplars.shrink(thin, 2.0).shape == (1, 1, 6, 8, 8)
+    assert exemplars.shrink(thick, 2.0).shape == (1, 1, 10, 8, 8)
+    assert exemplars.deep_enough(thin[0], 16).shape == (1, 16, 16, 16)
+
+
+def test_recorrupted_stacks_have_independent_noise():
+    camera = Camera(Noise(GAIN, READ - GAIN * BLACK, READ, np.ones((16, 16)), True), BLACK)
+    draws = generator(0)
+    mean = torch.full((2, 8, 128, 128), 160.0)
+    noisier, target, _ = camera.recorrupt(camera.capture(mean, draws), 1.0, draws)
+    covariance = float(((noisier - mean) * (target - mean)).mean())
+    assert abs(covariance) < 0.02 * (GAIN * 60 + READ)
+
+
+# Planes or stacks, and what is refused
+
+
+def test_slices_are_deconvolved_one_by_one_with_a_flat_psf_or_by_wish(scene):
+    image = scene[2]
+    assert service.fit(image, focal_plane(gaussian_psf()), steps=1).settings["axes"] == 2
+    assert service.fit(image, gaussian_psf(), steps=1, dimensions="2d").settings["axes"] == 2
+    assert service.fit(image[:3], gaussian_psf(), steps=1).settings["axes"] == 2
+
+
+def test_stacks_that_do_not_serve_are_refused(scene, model):
+    image = scene[2]
+    with pytest.raises(UserError, match="at least 5"):
+        service.fit(image[:4], gaussian_psf(), steps=1, dimensions="3d")
+    with pytest.raises(UserError, match="single slice"):
+        service.fit(image, focal_plane(gaussian_psf()), steps=1, dimensions="3d")
+    with pytest.raises(UserError, match="at least 10"):
+        service.fit(image[:8], gaussian_psf(), steps=1, pairs="slices")
+    with pytest.raises(UserError, match="choose a model for 2D"):
+        service.apply(model, image[:4])
+    with pytest.raises(UserError, match="nm"):
+        service.apply(model, calibrated(image.data, step=0.5))
