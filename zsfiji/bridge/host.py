@@ -198,12 +198,12 @@ def _start(headless: bool | None, fiji: str | None) -> Host:
 
     if scyjava.jvm_started():
         return _join(headless)
+    where = fijis.choose(fiji)
     no_display = display.why_not()
     if headless is False and no_display:
         raise UserError(f"{no_display} {display.HOW_WITHOUT}")
     if headless is None:
         headless = bool(no_display)
-    where = fijis.choose(fiji)
     folder = Path(where) if where and Path(where).is_dir() else None
     chosen, passed_over = java.find(windowed=not headless, fiji=folder)
     for reason in passed_over:
