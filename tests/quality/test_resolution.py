@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from zsfiji.physics.specimens import specimen
+from zsfiji.quality.resolution import frc, frc_resolution, ridge_width
+
+
+def test_the_ring_correlation_is_one_for_equal_images_and_nought_for_noise():
+    draws = np.random.default_rng(0)
+    image, other = draws.normal(size=(2, 128, 128))
+    frequency, same = frc(image, image)
+    assert frequency[-1] == 0.5
+    assert same == pytest.approx(1)
+    assert abs(frc(image, other)[1][10:].mean()) < 0.05
+    assert frc_resolution(image, image, 31.0) == 62.0
+
+
+def test_the_resolution_is_where_signal_falls_under_noise():
+    draws = np.random.default_rng(0)
+    detail = draws.normal(size=(256, 256))
+    found = []
+    for width in (1.0, 2.0):
+        blurred = gaussian_filter(detail, width)
+        blurred /= blurred.std()
+        pair = [blurred + 0.3 * draws.normal(size=detail.shape) for _ in range(2)]
+        found.append(frc_resolution(*pair))
+    assert found[1] == pytest.approx(2 * found[0], rel=0.25)
+
+
+@pytest.mark.parametrize("deviation", [1.5, 3.0])
+def test_the_width_of_a_line_is_measured_across_it(deviation):
+    rows, cols = np.mgrid[:128, :128]
+    away = (rows - 64) * np.cos(0.5) + (cols - 64) * np.sin(0.5)
+    line = 50 + 10 * np.exp(-0.5 * (away / deviation) ** 2)
+    truth = np.exp(-0.5 * away**2)
+    assert ridge_width(line, truth, 2.0) == pytest.approx(2 * 2.355 * deviation, rel=0.06)
+
+
+def test_blurred_filaments_are_wider():
+    truth = specimen("filaments", (256, 256))
+    widths = [ridge_width(gaussian_filter(truth, s), truth) for s in (0, 2, 3.4)]
+    assert widths[0] < widths[1] < widths[2]
+    assert widths[0] < 4
+
+
+def test_an_image_without_lines_has_no_width():
+    assert np.isnan(ridge_width(np.zeros((64, 64)), np.zeros((64, 64))))
