@@ -58,7 +58,7 @@ def blur(
     from scipy.ndimage import gaussian_filter
 
     from zsfiji import progress
-    from zsfiji.commands._outcome import Outcome
+    from zsfiji.commands._outcome import Outcome, result_title
     from zsfiji.commands._queue import turn
     from zsfiji.errors import UserError
     from zsfiji.images.metadata import carry
@@ -77,5 +77,9 @@ def blur(
             done = (time.monotonic() - started) / seconds
             progress.report(done, "Blurring", loss=1 / (0.1 + done), preview=lambda: pixels)
             time.sleep(0.01)
-    result = carry(image, -pixels if negate else pixels, title=f"{image.attrs['title']}-blurred")
+    result = carry(
+        image,
+        -pixels if negate else pixels,
+        title=result_title(image.attrs.get("title", "image"), "blurred"),
+    )
     return Outcome((result,), (f"Blurred by {sigma:g} px.",), {"sigma": sigma})

@@ -18,7 +18,7 @@ def wait(condition, seconds=10.0):
         if found:
             return found
         if time.monotonic() > deadline:
-            raise AssertionError("it did not happen in time")
+            raise AssertionError(f"it did not happen in time; open: {list(windows())}")
         time.sleep(0.02)
 
 

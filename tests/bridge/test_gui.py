@@ -251,7 +251,7 @@ def test_imagej_stays_usable_and_the_image_can_be_closed_while_a_job_runs(desk, 
     assert int(other.getProcessor().get(0, 0)) == 255
     source.changes = False
     source.close()
-    desk.wait(lambda: desk.images() == ["cells.tif-blurred"])
+    desk.wait(lambda: desk.images() == ["cells-blurred"])
     result = windows.ij1.IJ.getImage()
     assert result.getCalibration().pixelWidth == 0.5
     assert str(result.getCalibration().getUnit()) in ("micron", "µm")

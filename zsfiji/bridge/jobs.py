@@ -8,6 +8,7 @@ and it can be cancelled until the end.
 from __future__ import annotations
 
 import atexit
+import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -184,9 +185,17 @@ def _show(host: Host, command: Command, imp: Any, source: xr.DataArray, outcome:
     with recorder.no_selection(command) if stayed else nullcontext():
         for result in shown:
             _place(result, imp)
-            result.setTitle(jc.WindowManager.makeUniqueName(result.getTitle()))
+            result.setTitle(_unique(str(result.getTitle())))
             result.changes = True
             result.show()
+
+
+def _unique(title: str) -> str:
+    """`title`, numbered if an image has it already, also one without a window in batch mode."""
+    numbers = jc.WindowManager.getIDList() or ()
+    taken = {str(jc.WindowManager.getImage(number).getTitle()) for number in numbers}
+    names = itertools.chain([title], (f"{title}-{n}" for n in itertools.count(1)))
+    return next(name for name in names if name not in taken)
 
 
 def _place(result: Any, imp: Any) -> None:

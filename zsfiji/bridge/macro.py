@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -324,10 +325,14 @@ def run_macro(host: Host, macro: str | Path, argument: str = "") -> str:
     interpreter = jc.Interpreter()
     here = _here()
     outer, here.collected = here.collected, []
+    here.notes, here.figures = (), None
+    # What ImageJ has reported before is not this macro's.
+    jc.IJ.getErrorMessage()
     try:
         value, failure = None, None
         try:
-            value = interpreter.run(text, argument)
+            with _named_as_macro(host):
+                value = interpreter.run(text, argument)
         except jpype.JException as error:
             failure = error
         if here.collected:
@@ -336,6 +341,23 @@ def run_macro(host: Host, macro: str | Path, argument: str = "") -> str:
         return str(value or "")
     finally:
         here.collected = outer
+
+
+@contextmanager
+def _named_as_macro(host: Host) -> Iterator[None]:
+    """Make ImageJ's own commands end the macro with an error, which depends on the thread's name.
+
+    Only without windows: with them, ImageJ may kill a thread of that name when Esc is pressed.
+    """
+    thread = jc.Thread.currentThread()
+    name = str(thread.getName())
+    if host.headless:
+        thread.setName("Run$_Macro$")
+    try:
+        yield
+    finally:
+        # ImageJ marks a thread once, and would not do so again.
+        thread.setName(name if name.startswith("Run$_") else f"Run$_{name}")
 
 
 def _text_of(path: Path) -> str:
@@ -361,7 +383,8 @@ def _raise_for(interpreter: Any, failure: Any, name: str) -> None:
         if _exit_had_message(interpreter):
             raise UserError(f"{name} has ended itself with the message above.")
         return
-    raise UserError(f"{where}: a command has stopped it.")
+    reason = jc.IJ.getErrorMessage()
+    raise UserError(f"{where}: {reason or 'a command has stopped it.'}")
 
 
 def _exit_had_message(interpreter: Any) -> bool:

@@ -44,10 +44,8 @@ def install(host: Host, commands: Mapping[str, Command] | None = None) -> None:
         _add(host, f"{MENU}>{label}")
     # Known to macros, and no use in a menu.
     jc.Menus.getCommands().put(macro.EXTENSIONS, macro.ENTRY)
-    import scyjava
     from jpype import JProxy
 
-    scyjava.when_jvm_stops(_close_windows)
     _listener = JProxy(
         "ij.CommandListener", dict={"commandExecuting": lambda name: _executing(host, name)}
     )
@@ -64,12 +62,6 @@ def _separate(host: Host) -> None:
     menu = None if host.headless else jc.Menus.getImageJMenu(MENU)
     if menu is not None:
         menu.addSeparator()
-
-
-def _close_windows() -> None:
-    """Before the JVM stops: a window left open would keep it, and the process, alive."""
-    for window in jc.Window.getWindows():
-        window.dispose()
 
 
 def _executing(host: Host, name: Any) -> Any:

@@ -1,0 +1,191 @@
+"""Macros without a display: calls, options, errors, Ext functions, and what a macro prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.jvm
+
+NEW = 'close("*"); newImage("cells", "8-bit ramp", 64, 48, 1);'
+
+MACROS = {
+    "result": NEW + 'run("Test Blur...", "sigma=3"); return getTitle() + " " + bitDepth();',
+    "batch": NEW + 'setBatchMode(true); run("Test Blur...", "sigma=3"); return getTitle();',
+    "twice": NEW
+    + 'id = getImageID(); run("Test Blur...", ""); selectImage(id); run("Test Blur...", ""); '
+    "return getTitle();",
+    "defaults": NEW + 'run("Test Blur..."); s = Property.get("zsfiji.command"); return s;',
+    "region": NEW + 'makeRectangle(5, 6, 20, 10); run("Test Blur...", "sigma=1"); '
+    'return "" + getWidth() + " " + getHeight() + " " + Property.get("zsfiji.region");',
+    "paths": NEW + 'run("Test Blur...", "notes_to=[/a folder/sigma=3 x.txt] sigma=1"); '
+    's = Property.get("zsfiji.command"); return s;',
+    "unknown option": NEW + 'run("Test Blur...", "sigm=3"); print("NEVER");',
+    "out of range": NEW + 'run("Test Blur...", "sigma=99"); print("NEVER");',
+    "no image": 'close("*"); run("Test Blur...", "sigma=3"); print("NEVER");',
+    "constant image": 'newImage("flat", "8-bit black", 9, 9, 1); '
+    'run("Test Blur...", "sigma=3"); print("NEVER");',
+    "fault": NEW + 'run("Test Blur...", "fail"); print("NEVER");',
+    "in a called macro": NEW + 'return runMacro("INNER");',
+    "ext": NEW
+    + 'run("Zero-Shot Extensions"); Ext.blur("sigma=4"); s = 0; Ext.figure("sigma", s); t = ""; '
+    'Ext.note(t); return "" + s + " " + t + " " + getTitle();',
+    "ext wrong option": NEW + 'run("Zero-Shot Extensions"); Ext.blur("sigma=99"); print("NEVER");',
+    "ext unknown figure": NEW
+    + 'run("Zero-Shot Extensions"); run("Test Blur...", ""); x = 0; Ext.figure("psnr", x); '
+    'print("NEVER");',
+    "ext before a result": 'run("Zero-Shot Extensions"); t = ""; Ext.note(t); print("NEVER");',
+    "ext of others": NEW + 'run("Other Extensions"); run("Test Blur...", ""); x = Ext.other(); '
+    'run("Zero-Shot Extensions"); return x + Ext.other();',
+    "syntax error": 'print("started");\nfoo bar',
+    "error in line 3": 'x = 1;\n\nx = nothing(x);\nprint("NEVER");',
+    "unknown command": 'run("No Such Command"); print("NEVER");',
+    "missing file": 'open("/no/such/file.tif"); print("NEVER");',
+    "own error": 'exit("nothing to do");',
+    "own end": 'exit; print("NEVER");',
+    "argument": "return getArgument();",
+}
+
+RUN = """
+import json, sys
+sys.path.insert(0, {tests!r})
+import scyjava
+scyjava.config.add_option("-Duser.home=" + {home!r})
+from jpype import JArray, JInt, JProxy
+from zsfiji.bridge import host, macro, menu
+from blur import blur
+running = host.start(headless=True, fiji="none")
+menu.install(running, {{blur.command.label: blur.command}})
+j = running.ij1
+others = JArray(j.ExtensionDescriptor)(1)
+other = JProxy("ij.macro.MacroExtension", dict={{
+    "handleExtension": lambda name, given: "other",
+    "getExtensionFunctions": lambda: others}})
+others[0] = j.ExtensionDescriptor("other", JArray(JInt)([]), other)
+def listen(name):
+    if str(name) == "Other Extensions":
+        j.Functions.registerExtensions(other)
+        return None
+    return name
+j.Executer.addCommandListener(JProxy("ij.CommandListener", dict={{"commandExecuting": listen}}))
+found = {{}}
+for name, text in json.loads(sys.argv[1]).items():
+    print(f"[{{name}}]", flush=True)
+    try:
+        found[name] = ["", macro.run_macro(running, text, "an argument")]
+    except Exception as error:
+        found[name] = [type(error).__name__, str(error)]
+try:
+    j.IJ.run(j.IJ.createImage("a", "8-bit ramp", 9, 9, 1), "Test Blur...", "sigma=-1")
+except Exception as error:
+    found["from Python"] = [type(error).__name__, str(error)]
+with open({out!r}, "w") as file:
+    json.dump(found, file)
+"""
+
+
+@pytest.fixture(scope="module")
+def headless(tmp_path_factory):
+    """What each macro has returned, or the name and text of what was raised, and all it printed."""
+    folder = tmp_path_factory.mktemp("macros")
+    inner = folder / "inner.ijm"
+    inner.write_text('run("Test Blur...", "sigma=99");')
+    macros = {name: text.replace("INNER", inner.as_posix()) for name, text in MACROS.items()}
+    script = RUN.format(
+        tests=str(Path(__file__).parent), home=str(folder), out=str(folder / "found.json")
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "DISPLAY"}
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(macros)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads((folder / "found.json").read_text())
+    return found, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("result", "cells-blurred 32"),
+        ("batch", "cells-blurred"),
+        ("twice", "cells-blurred-1"),
+        ("defaults", 'run("Test Blur...", "sigma=2 border=nearest negate=false");'),
+        ("region", "20 10 makeRectangle(5, 6, 20, 10);"),
+        (
+            "paths",
+            'run("Test Blur...", "sigma=1 border=nearest negate=false '
+            'notes_to=[/a folder/sigma=3 x.txt]");',
+        ),
+        ("ext", "4 Blurred by 4 px. cells-blurred"),
+        ("ext of others", "otherother"),
+        ("own end", ""),
+        ("argument", "an argument"),
+    ],
+)
+def test_the_result_is_the_active_image_of_the_macro(headless, name, value):
+    assert headless[0][name] == ["", value]
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("unknown option", 'has no option "sigm". It has: sigma, border, negate'),
+        ("out of range", 'Sigma: give a number from 0 to 50 (px), not "99".'),
+        ("no image", "There are no images open"),
+        ("constant image", "The image is constant"),
+        ("in a called macro", "from 0 to 50"),
+        ("ext wrong option", "from 0 to 50"),
+        ("ext unknown figure", 'no figure "psnr". It has: sigma.'),
+        ("ext before a result", "There is no result of a Zero-Shot command"),
+        ("syntax error", "line 2: Undefined variable"),
+        ("error in line 3", "line 3: Undefined identifier"),
+        ("unknown command", 'Unrecognized command: "No Such Command"'),
+        ("missing file", "not found"),
+        ("own error", "ended itself"),
+        ("from Python", "Sigma: give a number from 0 to 50"),
+    ],
+)
+def test_what_a_user_can_mend_ends_the_macro_with_a_reason(headless, name, part):
+    kind, text = headless[0][name]
+    assert kind == "UserError"
+    assert part in text
+
+
+def test_a_fault_of_ours_comes_through_as_what_it_is(headless):
+    assert headless[0]["fault"] == ["ZeroDivisionError", "division by zero"]
+
+
+def test_no_macro_goes_on_after_an_error(headless):
+    assert "NEVER" not in headless[1]
+
+
+def test_standard_output_is_what_macros_print_and_nothing_of_ours(headless):
+    _, printed, notes = headless
+    assert "[syntax error]\nstarted\n" in printed
+    assert "[own error]\nnothing to do\n" in printed
+    assert "Blurred by" not in printed
+    assert "cells: Blurred by 3 px." in notes
+    rest = [x for x in printed.splitlines() if x not in [f"[{n}]" for n in MACROS]]
+    assert rest == [
+        "started",
+        "File not found: ",
+        "/no/such/file.tif",
+        "nothing to do",
+    ]
+
+
+def test_a_macro_file_that_is_missing_is_told(ij, tmp_path):
+    from zsfiji.bridge.macro import run_macro
+    from zsfiji.errors import UserError
+
+    with pytest.raises(UserError, match=r"none\.ijm cannot be read"):
+        run_macro(ij, tmp_path / "none.ijm")
