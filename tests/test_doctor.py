@@ -49,7 +49,20 @@ def test_the_text_shows_what_to_do_below_what_is_wrong():
     ]
 
 
+@pytest.mark.jvm
+def test_an_imagej_that_runs_here_is_not_started_once_more(ij, monkeypatch):
+    monkeypatch.setattr(doctor.subprocess, "run", None)
+    assert by_name(doctor._imagej("none"))["ImageJ"].found == ij.version
+
+
+def test_a_launcher_that_calls_itself_python_is_seen_through(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/opt/Fiji/fiji-linux-x64")
+    assert "python" in doctor._python()
+    assert subprocess.run([doctor._python(), "-c", "print(1)"], capture_output=True).stdout
+
+
 def test_an_imagej_that_does_not_start_says_why(monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor.host, "current", lambda: None)
     monkeypatch.setenv("ZSFIJI_CACHE", str(tmp_path))
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from zsfiji import __version__
-from zsfiji.bridge import display, fiji, jars, java
+from zsfiji.bridge import display, fiji, host, jars, java
 from zsfiji.errors import UserError
 from zsfiji.folders import cache_folder
 
@@ -78,7 +78,8 @@ class Check:
 def report(fiji_named: str | None = None) -> list[Check]:
     """Look at everything that zsfiji needs.
 
-    ImageJ is started in a process of its own, where it may fetch what it lacks from Maven Central.
+    Unless this process runs ImageJ already, one is started in a process of its own, where it may
+    fetch what it lacks from Maven Central.
 
     Parameters
     ----------
@@ -175,9 +176,12 @@ def _imagej(named: str | None) -> list[Check]:
             else "The next start fetches them from Maven Central (6 MB), which needs a network.",
         )
     ]
+    running = host.current()
+    if running is not None and running.running:
+        return [*checks, Check("ImageJ", True, running.version)]
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _PROBE.format(fiji=named)],
+            [_python(), "-c", _PROBE.format(fiji=named)],
             capture_output=True,
             text=True,
             errors="replace",
@@ -197,6 +201,14 @@ def _imagej(named: str | None) -> list[Check]:
         return [*checks, Check("ImageJ", True, done.stdout.strip().splitlines()[-1])]
     said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
     return [*checks, Check("ImageJ", False, "does not start", said[-1])]
+
+
+def _python() -> str:
+    """The interpreter; where Fiji's launcher has started Python, it calls itself that."""
+    if "python" in Path(sys.executable).name.lower():
+        return sys.executable
+    folder = Path(sys.prefix) if sys.platform == "win32" else Path(sys.prefix) / "bin"
+    return shutil.which("python", path=str(folder)) or "python"
 
 
 def _display() -> list[Check]:
