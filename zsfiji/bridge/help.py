@@ -53,8 +53,22 @@ def overview(commands: Iterable[Command]) -> str:
     str
         From ``<html>`` on.
     """
-    sections = "<hr>".join(_section(command) for command in commands)
-    return f"<html><body width={_WIDTH}>{_habits()}<hr>{sections}</body></html>"
+    listed = list(commands)
+    sections = "<hr>".join(_section(command) for command in listed)
+    return (
+        f"<html><body width={_WIDTH}>{_habits()}{_extensions(listed)}<hr>{sections}</body></html>"
+    )
+
+
+def _extensions(commands: list[Command]) -> str:
+    calls = ", ".join(f"<code>Ext.{escape(c.name)}(options)</code>" for c in commands)
+    return (
+        '<h3>Functions for macros</h3><p>After <code>run("Zero-Shot Extensions");</code> a macro '
+        f"has {calls}, which do the same as <code>run</code>, and about the last result "
+        "<code>Ext.figure(name, value)</code>, which sets the variable <code>value</code> to one "
+        "of its numbers, and <code>Ext.note(text)</code>, which sets <code>text</code> to what "
+        "was said about it. Set the variables to something before.</p>"
+    )
 
 
 def _section(command: Command) -> str:

@@ -89,8 +89,7 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
     finally:
         with _guard:
             _running.pop(sink, None)
-        if host.running:
-            sink.end(how)
+        sink.end(how)
 
 
 def in_thread(body: Callable[[], object], name: str) -> threading.Thread:
@@ -139,7 +138,12 @@ def stop_all(patience: float = _QUIT_PATIENCE) -> bool:
     for thread in jobs.values():
         if thread is not threading.current_thread():
             thread.join(max(0.0, deadline - time.monotonic()))
-    return not any(t.is_alive() for t in jobs.values() if t is not threading.current_thread())
+    ended = not any(t.is_alive() for t in jobs.values() if t is not threading.current_thread())
+    with _guard:
+        # One that is deep in a computation sees later that it was cancelled, and shows nothing.
+        for sink in jobs:
+            _running.pop(sink, None)
+    return ended
 
 
 # Python must not end under a thread that computes: torch would crash instead of ending.

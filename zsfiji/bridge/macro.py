@@ -73,11 +73,6 @@ def _here() -> _OfThread:
 # --- run("...", "...") --------------------------------------------------------------------------
 
 
-def is_call() -> bool:
-    """Whether this thread is in ``IJ.run``, from a macro or a plugin, and not in a click."""
-    return str(jc.Thread.currentThread().getName()).startswith("Run$_")
-
-
 def prepare(command: Command) -> None:
     """Note a macro call; called by the listener, in the thread of the call."""
     options = jc.Macro.getOptions()

@@ -88,7 +88,7 @@ def _executing(host: Host, name: Any) -> Any:
 
 
 def _chosen(host: Host, name: Any, command: Command) -> Any:
-    if macro.is_call():
+    if messages.is_call():
         if host.headless and not macro.in_macro():
             macro.call_directly(host, command)
             return None
@@ -122,7 +122,7 @@ def _clicked(host: Host, command: Command, image: Any) -> None:
 
 def _quit(name: Any) -> Any:
     """Quit was chosen while jobs run."""
-    if macro.is_call():
+    if messages.is_call():
         jobs.stop_all()
         return name
 
@@ -139,7 +139,7 @@ def _quit(name: Any) -> Any:
         if question.wasOKed():
             jc.IJ.showStatus("Stopping the jobs")
             jobs.stop_all()
-            jc.IJ.getInstance().quit()
+            jc.IJ.doCommand("Quit")
 
     jobs.in_thread(ask, "Quit")
     return None

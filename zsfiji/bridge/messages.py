@@ -16,8 +16,16 @@ _REPORT = "https://github.com/zsfiji/zsfiji/issues"
 
 
 def has_windows() -> bool:
-    """Whether a message may open a window: ImageJ has one, and no macro works in batch mode."""
-    return jc.IJ.getInstance() is not None and not jc.Interpreter.isBatchMode()
+    """Whether this thread may open a window: ImageJ has some, and it runs no batch mode macro."""
+    if jc.IJ.getInstance() is None:
+        return False
+    # Batch mode is one for all; a click while such a macro runs elsewhere is a click all the same.
+    return not (is_call() and jc.Interpreter.isBatchMode())
+
+
+def is_call() -> bool:
+    """Whether this thread is in ``IJ.run``, from a macro or a plugin, and not in a click."""
+    return str(jc.Thread.currentThread().getName()).startswith("Run$_")
 
 
 def name_of(label: str) -> str:

@@ -95,6 +95,8 @@ class JobProgress:
         if front:
             jc.IJ.showProgress(1.0)
         seconds = time.monotonic() - self._started
+        if how == "cancelled":
+            jc.IJ.beep()
         if how == "done" and self._finish.is_set():
             how = "finished early"
         jc.IJ.showStatus(f"{self.name}: {how}, {seconds:.1f} s")

@@ -5,14 +5,16 @@ It never takes the keyboard from ImageJ, and closing it hides it: the job goes o
 
 from __future__ import annotations
 
+import math
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from zsfiji.bridge import messages
 from zsfiji.bridge.classes import jc
-from zsfiji.bridge.messages import guarded
 from zsfiji.progress import Event
 
 _WIDTH = 340
@@ -64,18 +66,28 @@ class ProgressWindow:
     def close(self) -> None:
         """Close the window for good."""
         self._open = False
-        _on_event_thread(lambda: self._frame and self._frame.dispose())
+        _on_event_thread(self._dispose)
 
     def _preview(self, event: Event) -> np.ndarray | None:
         started = time.monotonic()
         if event.preview is None or started < self._next_preview:
             return None
-        picture = _to_bytes(event.preview())
+        try:
+            picture = _to_bytes(event.preview())
+        except Exception as error:
+            # A job does not end because it cannot be looked at.
+            messages.log(f"No preview: {error}")
+            self._next_preview = math.inf
+            return None
         taken = time.monotonic() - started
         self._next_preview = started + max(_PREVIEW_INTERVAL, taken / _PREVIEW_SHARE)
         return picture
 
     # --- on the event thread ---
+
+    def _dispose(self) -> None:
+        if self._frame is not None:
+            self._frame.dispose()
 
     def _build(self, title: str, place: int) -> None:
         from jpype import JProxy
@@ -154,13 +166,13 @@ class ProgressWindow:
                 label.setVisible(True)
                 self._frame.pack()
 
-    @guarded("zsfiji")
+    @messages.guarded("zsfiji")
     def _on_finish(self, _event: Any) -> None:
         self._buttons[0].setEnabled(False)
         self._text.setText("Finishing with the best so far")
         self._finish()
 
-    @guarded("zsfiji")
+    @messages.guarded("zsfiji")
     def _on_cancel(self, _event: Any) -> None:
         for button in self._buttons:
             button.setEnabled(False)
@@ -207,9 +219,10 @@ def _to_bytes(plane: Any) -> np.ndarray:
     plane = plane.reshape(-1, *plane.shape[-2:])[0]
     step = max(1, -(-max(plane.shape) // _PREVIEW))
     small = plane[::step, ::step].astype(np.float32)
-    low, high = np.nanpercentile(small, (0.5, 99.5))
+    finite = small[np.isfinite(small)]
+    low, high = np.percentile(finite, (0.5, 99.5)) if finite.size else (0.0, 1.0)
     grey = np.clip((small - low) * (255 / max(high - low, 1e-12)), 0, 255)
-    return np.nan_to_num(grey).astype(np.uint32) * 0x010101
+    return np.nan_to_num(grey, nan=0).astype(np.uint32) * 0x010101
 
 
 def _to_image(picture: np.ndarray) -> Any:
@@ -225,5 +238,10 @@ def _to_image(picture: np.ndarray) -> Any:
 def _on_event_thread(function: Callable[[], Any]) -> None:
     from jpype import JProxy
 
-    run = guarded("zsfiji")(lambda: function() and None)
+    def run() -> None:
+        try:
+            function()
+        except Exception:
+            messages.log(traceback.format_exc())
+
     jc.EventQueue.invokeLater(JProxy("java.lang.Runnable", dict={"run": run}))

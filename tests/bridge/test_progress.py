@@ -1,0 +1,63 @@
+"""What a running job tells, as far as it needs no window."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from zsfiji.bridge.help import bounds, command_help, overview
+from zsfiji.bridge.progress import duration, status
+from zsfiji.bridge.progress_window import _to_bytes, draw_curve
+from zsfiji.commands import table
+from zsfiji.progress import Event
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "1 s"), (59.4, "59 s"), (61, "1 min 1 s"), (7500, "2 h 5 min")],
+)
+def test_a_time_span_is_written_as_a_person_says_it(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_the_status_has_the_time_left_once_it_is_known():
+    assert status(Event(0.43, "Training", 12.3)) == "Training, 43 %, 12 s left"
+    assert status(Event(0.01, "Training")) == "Training, 1 %"
+
+
+def test_the_loss_curve_falls_from_the_left_to_the_right():
+    curve = draw_curve([(n / 50, 1 / (1 + n)) for n in range(50)], 200, 80)
+    rows = [np.flatnonzero(column == 0x2060C0).mean() for column in curve.T[5:-5]]
+    assert rows[0] < 15
+    assert rows[-1] > 65
+    assert np.all(np.diff(rows) >= -1)
+
+
+def test_a_constant_loss_is_a_line_and_no_error():
+    assert (draw_curve([(0, 2.0), (1, 2.0)], 100, 50) == 0x2060C0).any()
+
+
+def test_a_preview_is_small_grey_and_copes_with_anything():
+    ramp = np.arange(600 * 900, dtype=np.float32).reshape(600, 900)
+    picture = _to_bytes(ramp)
+    assert max(picture.shape) <= 256
+    assert picture[0, 0] == 0
+    assert picture[-1, -1] == 0xFFFFFF
+    assert _to_bytes(np.stack([ramp, ramp])).shape == picture.shape
+    assert not _to_bytes(np.full((5, 5), np.nan, np.float32)).any()
+
+
+def test_the_help_has_every_option_of_every_command():
+    page = overview(table().values())
+    for command in table().values():
+        assert f"Ext.{command.name}(options)" in page
+        for parameter in command.parameters:
+            assert f"<code>{parameter.key}</code>" in command_help(command)
+            assert f"<code>{parameter.key}</code>" in page
+
+
+def test_a_range_is_told_in_words_unless_nobody_meets_it():
+    parameters = {p.key: p for p in table()["Zero-Shot Denoise..."].parameters}
+    assert bounds(parameters["resolution"]) == "0 to 4"
+    assert bounds(parameters["seed"]) == "at least 0"
+    assert bounds(parameters["quality"]) == ""
