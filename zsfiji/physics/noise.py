@@ -10,12 +10,12 @@ not; specs/zero_shot_denoise.md, section 5, has the figures behind the constants
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy.fft import dctn
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import map_coordinates, uniform_filter
 from scipy.stats import chi2
 
 BLOCK = 16
@@ -24,6 +24,13 @@ BLOCK = 16
 _SMALLEST_BLOCK = 4
 _MOST_BLOCKS = 20_000
 _BINS = 40
+_ALL_CONSTANT = 0.95
+_MANY = 0.3
+_NOTHING = 2e-4
+_CONTRADICTED = 1 / 3
+_MOST_ROWS = 2048
+_FEWEST = 500
+_MEDIAN_OF_NORMAL = 0.6745
 _MEDIAN_OF_CHI2 = float(chi2.ppf(0.5, 1))
 
 
@@ -100,7 +107,27 @@ def calibrate(planes: Sequence[np.ndarray]) -> Noise:
         Of the unit of the planes.
     """
     saturation, saturated = find_saturation(planes)
-    blocks = _blocks(planes, saturation)
+    found = _in_blocks(planes, saturation, BLOCK)
+    if not found.white:
+        # Between dense spots there is room for small blocks only, and noise is there too.
+        closer = _in_blocks(planes, saturation, BLOCK // 2)
+        found = closer if closer.white else found
+    if found.floor > 0:
+        differences = _Differences(planes, found)
+        if differences.constant > _ALL_CONSTANT or _negligible(found, planes):
+            found = _no_noise(found.spectrum.shape[0])
+        elif differences.variance < _CONTRADICTED * differences.expected:
+            # Structure in every block has been taken for noise; most pixels know better.
+            level = differences.level
+            found = Noise(0.0, level, level, np.ones_like(found.spectrum), True)
+            if _negligible(found, planes):
+                found = _no_noise(found.spectrum.shape[0])
+    return replace(found, saturation=saturation, saturated=saturated)
+
+
+def _in_blocks(planes: Sequence[np.ndarray], saturation: float | None, largest: int) -> Noise:
+    """Measure the noise in the smoothest of overlapping blocks, of the edge `largest` or less."""
+    blocks = _blocks(planes, saturation, largest)
     size = blocks.shape[-1]
     flat = np.ones((size, size))
     energy = dctn(blocks, axes=(1, 2), norm="ortho") ** 2
@@ -109,7 +136,7 @@ def calibrate(planes: Sequence[np.ndarray]) -> Noise:
     measured = (frequency > 0.22) & (frequency < 0.5)
     alive = energy[:, measured].mean(1) > 0
     if alive.sum() < 2:
-        return Noise(0.0, 0.0, 0.0, flat, True, saturation, saturated)
+        return _no_noise(size)
     energy, mean = energy[alive], mean[alive]
 
     gain, offset, floor = _line(mean, energy[:, measured])
@@ -118,19 +145,66 @@ def calibrate(planes: Sequence[np.ndarray]) -> Noise:
     spectrum = _spectrum(energy / variance[:, None, None]) if size >= BLOCK // 2 else flat
     if size < BLOCK // 2 or is_white(spectrum):
         # Texture is weakest at the highest frequencies, and white noise may be measured there.
-        high = frequency > 0.35 if size == BLOCK else measured
-        gain, offset, floor = _line(mean, energy[:, high])
-        return Noise(gain, offset, floor, flat, True, saturation, saturated)
+        high = frequency > 0.35 if size >= BLOCK // 2 else measured
+        return Noise(*_line(mean, energy[:, high]), flat, True)
     scale = float(spectrum.mean())
-    return Noise(
-        gain * scale,
-        offset * scale,
-        floor * scale,
-        spectrum / scale,
-        False,
-        saturation,
-        saturated,
-    )
+    return Noise(gain * scale, offset * scale, floor * scale, spectrum / scale, False)
+
+
+def _no_noise(size: int) -> Noise:
+    return Noise(0.0, 0.0, 0.0, np.ones((size, size)), True)
+
+
+def _negligible(noise: Noise, planes: Sequence[np.ndarray]) -> bool:
+    """Whether the noise is nothing beside the contrast of the image."""
+    low, high = np.quantile(np.concatenate([p[::4, ::4].ravel() for p in planes]), (0.01, 0.99))
+    return bool(noise.variance(high) < (_NOTHING * (high - low)) ** 2)
+
+
+class _Differences:
+    """What the second differences of single pixels say of a noise that blocks were asked about.
+
+    Their median is blind to structure that fills less than half of the pixels, be it in every
+    block; it cannot tell the noise of single photons, where most pixels are equal.
+
+    Attributes
+    ----------
+    variance, expected : float
+        Robust variance of the differences in standard deviations of the noise, and what the noise
+        should give; equal where nothing can be told.
+    level : float
+        Variance of white noise that has these differences, in grey levels squared.
+    constant : float
+        Share of the pixels that equal their surroundings.
+    """
+
+    def __init__(self, planes: Sequence[np.ndarray], noise: Noise) -> None:
+        scaled, plain, constant, total = [], [], 0, 0
+        for plane in planes[:: -(-len(planes) // 8)]:
+            if min(plane.shape) < 3:
+                continue
+            part = plane[:_MOST_ROWS].astype(np.float64)
+            once = part[:-2] - 2 * part[1:-1] + part[2:]
+            twice = np.abs(once[:, :-2] - 2 * once[:, 1:-1] + once[:, 2:])
+            mean = uniform_filter(part, 3)[1:-1, 1:-1]
+            constant += int(np.count_nonzero(twice == 0))
+            total += twice.size
+            variance = noise.variance(mean)
+            told = twice > 0
+            scaled.append((twice[told] / np.sqrt(variance[told]))[::3])
+            plain.append(twice[told][::3])
+        known = np.concatenate(scaled) if scaled else np.empty(0)
+        self.constant = constant / total if total else 0.0
+        self.expected = self.variance = self.level = 0.0
+        if known.size > _FEWEST and not _MANY < self.constant < _ALL_CONSTANT:
+            self.variance = float((np.median(known) / _MEDIAN_OF_NORMAL) ** 2)
+            self.level = float((np.median(np.concatenate(plain)) / _MEDIAN_OF_NORMAL) ** 2 / 36)
+            # Frequency response of (1, -2, 1) in both directions; a DCT index is a frequency.
+            k = np.arange(len(noise.spectrum)) / (2 * len(noise.spectrum))
+            response = (2 - 2 * np.cos(2 * np.pi * k)) ** 2
+            weight = np.outer(response, response)
+            # White noise has 6**2 exactly; the blocks' coarse frequencies are scaled to that.
+            self.expected = 36 * float((weight * noise.spectrum).sum() / weight.sum())
 
 
 def find_saturation(planes: Sequence[np.ndarray]) -> tuple[float | None, float]:
@@ -207,13 +281,13 @@ def is_white(spectrum: np.ndarray) -> bool:
     middle = np.median(spectrum[(frequency > 0.25) & (frequency < 0.33)])
     axes = [spectrum[-3:, : spectrum.shape[1] // 2], spectrum[: spectrum.shape[0] // 2, -3:]]
     high = [np.median(part) for part in (spectrum[frequency > 0.45], *axes)]
-    return bool(min(high) > 0.5 * middle)
+    return bool(min(high) > 0.5 * middle and max(high) < 2 * middle)
 
 
-def _blocks(planes: Sequence[np.ndarray], saturation: float | None) -> np.ndarray:
+def _blocks(planes: Sequence[np.ndarray], saturation: float | None, largest: int) -> np.ndarray:
     """Overlapping blocks from all over the planes, shape (count, size, size)."""
     shortest = min(min(p.shape) for p in planes)
-    size = BLOCK
+    size = largest
     while size > _SMALLEST_BLOCK and size * 2 > shortest:
         size //= 2
     size = min(size, shortest)

@@ -8,6 +8,8 @@ window twice as wide. Their control of the growth per pixel changed no figure of
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -68,7 +70,11 @@ def _average(
         for col in range(-reach, reach + 1)
         if row > 0 or col > 0
     ]
-    total, weights, squares = noisy.clone(), torch.ones_like(noisy), torch.ones_like(noisy)
+    # A pixel counts for itself as one whose surroundings are the same would: were it 1, a pixel
+    # that stands out would be kept as it is.
+    own = math.exp(-1 / _SIMILAR)
+    total, weights = own * noisy, torch.full_like(noisy, own)
+    squares = torch.full_like(noisy, own**2)
     for row, col in shifts:
         here = (slice(0, height - row), slice(max(0, -col), width - max(0, col)))
         there = (slice(row, height), slice(max(0, col), width - max(0, -col)))

@@ -89,3 +89,80 @@ def noise_found(noise: Noise, plane: np.ndarray) -> str:
     correlation = noise.correlation(LAGS)
     reach = int(np.argmax(correlation < 0.1)) if (correlation < 0.1).any() else LAGS
     return text + f"; correlated over {reach} pixels ({correlation[1]:.2f} at one pixel)."
+
+
+class Findings:
+    """Gathers what is to be said about the planes of a restored image."""
+
+    def __init__(self) -> None:
+        self._noise: dict[int | None, str] = {}
+        self._residuals: list[Residual] = []
+        self._verdicts: list[str] = []
+        self._remarks: dict[str, None] = {}
+        self._first: Noise | None = None
+        self._saturated = 0.0
+
+    def remark(self, sentence: str) -> None:
+        """Say this, once however often it is called."""
+        self._remarks[sentence] = None
+
+    def add(
+        self, noise: Noise, noisy: np.ndarray, restored: np.ndarray, channel: int | None
+    ) -> None:
+        """Take in a restored plane.
+
+        Parameters
+        ----------
+        noise : Noise
+            Noise of the plane.
+        noisy, restored : numpy.ndarray
+            Shape (row, col), in the unit of the image.
+        channel : int or None
+            The channel, from 0; None where each plane has a noise of its own.
+        """
+        self._first = self._first or noise
+        if noise.floor == 0:
+            self.remark("No noise was found: the image is given back as it was.")
+            return
+        self._noise.setdefault(channel, noise_found(noise, noisy))
+        if noise.saturation is not None:
+            self._saturated = max(self._saturated, float(np.mean(noisy >= noise.saturation)))
+        found = residual(noise, noisy, restored)
+        if found is not None:
+            self._residuals.append(found)
+            said = judge(found)
+            if said is not None:
+                self._verdicts.append(said)
+
+    def sentences(self) -> tuple[str, ...]:
+        """Say what was found, the weightiest first."""
+        said = self._verdicts[:1]
+        if len(self._verdicts) > 1:
+            said[0] += f" The same holds for {len(self._verdicts) - 1} other planes."
+        if self._saturated > 0:
+            said.append(
+                f"{100 * self._saturated:.2g} % of the pixels are saturated: their true brightness "
+                "is unknown and was not restored."
+            )
+        said += self._remarks
+        for channel, text in list(self._noise.items())[:4]:
+            several = channel is not None and len(self._noise) > 1
+            said.append(f"Channel {1 + (channel or 0)}: {text}" if several else text)
+        return tuple(said)
+
+    def figures(self) -> dict[str, float]:
+        """Give numbers for tables: noise of the first plane, residuals as means over the planes."""
+        if self._first is None:
+            return {}
+        figures = {
+            "noise_gain": self._first.gain,
+            "noise_offset": self._first.offset,
+            "noise_white": float(self._first.white),
+            "noise_correlation": float(self._first.correlation(1)[1]),
+            "saturated": self._saturated,
+        }
+        if self._residuals:
+            for name in ("variance", "correlation", "excess"):
+                values = [getattr(found, name) for found in self._residuals]
+                figures[f"residual_{name}"] = float(np.mean(values))
+        return figures

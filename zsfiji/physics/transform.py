@@ -4,8 +4,8 @@ The generalised Anscombe transform and the closed-form approximation of its exac
 (Mäkitalo and Foi, IEEE TIP 22 (2013) 91), written for a variance ``gain * y + offset``, so that
 neither the camera's offset nor its read noise has to be known apart from the other.
 
-Below the value of no light the square root goes on as its tangent: pixels that the read noise
-took below it keep their noise, and nothing is cut off.
+Below the darkest that the image has (half of its smallest variance) the square root goes on as its
+tangent: pixels that the read noise took below it keep their noise, and nothing is cut off.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import numpy as np
 from zsfiji.physics.noise import Noise
 
 _DARK = 0.375
-_DARK_ROOT = 2 * _DARK**0.5
 _Q = 1.5**0.5
 
 Values = TypeVar("Values", bound=Any)
@@ -34,16 +33,19 @@ class Stabiliser:
     gain, offset : float
         Variance of a pixel of the value y: ``gain * y + offset``. A gain of 0 means Gaussian
         noise, for which the transform is a division.
+    knee : float
+        Variance, in units of ``gain**2``, below which the transform is a straight line.
     """
 
     gain: float
     offset: float
+    knee: float = _DARK
 
     @classmethod
     def of(cls, noise: Noise) -> Stabiliser:
         """Give the transform for `noise`; there has to be some."""
         if noise.gain > 0:
-            return cls(noise.gain, noise.offset)
+            return cls(noise.gain, noise.offset, max(_DARK, noise.floor / noise.gain**2))
         return cls(0.0, max(noise.offset, noise.floor))
 
     def forward(self, values: np.ndarray) -> np.ndarray:
@@ -66,7 +68,7 @@ class Stabiliser:
         if self.gain == 0:
             return values / self.offset**0.5
         t = values / self.gain + (_DARK + self.offset / self.gain**2)
-        return 2 * t.clip(_DARK, None) ** 0.5 + (t - _DARK).clip(None, 0) * (2 / _DARK_ROOT)
+        return 2 * t.clip(self.knee, None) ** 0.5 + (t - self.knee).clip(None, 0) / self.knee**0.5
 
     def inverse(self, stabilised: np.ndarray) -> np.ndarray:
         """Give the expected pixel value whose stabilised values have the mean `stabilised`.
@@ -84,14 +86,9 @@ class Stabiliser:
         z = np.asarray(stabilised, dtype=np.float64)
         if self.gain == 0:
             return z * np.sqrt(self.offset)
-        d = np.maximum(z, _DARK_ROOT)
+        lowest = 2 * self.knee**0.5
+        d = np.maximum(z, lowest)
         t = d**2 / 4 + _Q / (4 * d) - 11 / (8 * d**2) + 5 * _Q / (8 * d**3) - 1 / 8
-        # The closed form is 0 at the value of no light, where this is its slope.
-        slope = (
-            _DARK_ROOT / 2
-            - _Q / (4 * _DARK_ROOT**2)
-            + 11 / (4 * _DARK_ROOT**3)
-            - 15 * _Q / (8 * _DARK_ROOT**4)
-        )
-        t = t + np.minimum(z - _DARK_ROOT, 0) * slope
+        slope = lowest / 2 - _Q / (4 * lowest**2) + 11 / (4 * lowest**3) - 15 * _Q / (8 * lowest**4)
+        t = t + np.minimum(z - lowest, 0) * slope
         return (t - self.offset / self.gain**2) * self.gain

@@ -14,6 +14,7 @@ from zsfiji.learning.augment import self_ensemble
 from zsfiji.learning.device import autocast
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.learning.tiling import by_tiles
+from zsfiji.physics.defects import repaired
 from zsfiji.physics.filters import filtered
 from zsfiji.physics.noise import Noise, calibrate
 from zsfiji.physics.phases import centred, phases, smoothed, working_resolution
@@ -137,7 +138,7 @@ def fit_unit(
     stabiliser = Stabiliser.of(unit.working)
     parts = []
     for plane in planes:
-        coarse = smoothed(plane, unit.d)
+        coarse = smoothed(repaired(plane, unit.noise)[0], unit.d)
         parts += [
             torch.from_numpy(stabiliser.forward(coarse[p])).to(device) for p in phases(unit.d)
         ]
@@ -171,11 +172,11 @@ def fit_unit(
 
 def network_weight(unit: Unit) -> float:
     """Share that a network deserves: less, the more its neighbour pairs share their noise."""
-    shared = float(unit.working.correlation(1)[1])
+    shared = abs(float(unit.working.correlation(1)[1]))
     return _NETWORK_SHARE * float(np.clip(1 - shared / _TOO_CORRELATED, 0, 1))
 
 
-def restore(unit: Unit, plane: np.ndarray, device: torch.device) -> np.ndarray:
+def restore(unit: Unit, plane: np.ndarray, device: torch.device) -> tuple[np.ndarray, int]:
     """Restore a plane.
 
     Parameters
@@ -189,12 +190,15 @@ def restore(unit: Unit, plane: np.ndarray, device: torch.device) -> np.ndarray:
 
     Returns
     -------
-    numpy.ndarray
+    restored : numpy.ndarray
         float32 (row, col), in the unit of the plane.
+    defects : int
+        Number of defective pixels that were replaced first.
     """
     if unit.working.floor == 0:
-        return plane.copy()
-    coarse = smoothed(plane, unit.d)
+        return plane.copy(), 0
+    sound, defects = repaired(plane, unit.noise)
+    coarse = smoothed(sound, unit.d)
     stabiliser = Stabiliser.of(unit.working)
     result = np.empty_like(plane)
     for part in phases(unit.d):
@@ -207,7 +211,7 @@ def restore(unit: Unit, plane: np.ndarray, device: torch.device) -> np.ndarray:
             learnt = stabiliser.inverse(_through_network(unit, noisy).cpu().numpy())
             value = unit.weight * learnt + (1 - unit.weight) * value
         result[part] = value
-    return centred(result, unit.d)
+    return centred(result, unit.d), defects
 
 
 def _through_network(unit: Unit, noisy: torch.Tensor, ensemble: bool = True) -> torch.Tensor:

@@ -17,11 +17,12 @@ from zsfiji.images.axes import count, planes, size
 from zsfiji.images.restored import Restored
 from zsfiji.learning.checkpoints import Model
 from zsfiji.learning.device import choose, with_fallback
-from zsfiji.physics import residual as verdict
+from zsfiji.physics.defects import FAR
 from zsfiji.physics.noise import Noise
+from zsfiji.physics.residual import Findings
 from zsfiji.services.denoise.network import Denoiser
 from zsfiji.services.denoise.objective import INPUTS
-from zsfiji.services.denoise.pipeline import STEPS, Unit, fit_unit, restore
+from zsfiji.services.denoise.pipeline import STEPS, Unit, fit_unit, network_weight, restore
 
 METHOD = "denoise"
 """Name of the method in its model files."""
@@ -131,91 +132,42 @@ def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restore
             f"image has {expected}. Fit a model to this image, or choose one of its kind."
         )
     result = np.empty(image.shape, dtype=np.float32)
-    notes = _Notes()
-    total = count(image)
+    findings = Findings()
+    total, defects = count(image), 0
     for number, position in enumerate(planes(image)):
         progress.report(number / total, "Denoising")
         with progress.part(number / total, (number + 1) / total):
-            index = number if per_plane else position.get("ch", 0)
-            unit = units[index]
+            channel = position.get("ch", 0)
+            unit = units[number if per_plane else channel]
             noisy = restoring.pixels_of(image, position)
-            restored = with_fallback(partial(restore, unit, noisy), chosen)
+            restored, replaced = with_fallback(partial(restore, unit, noisy), chosen)
         result[restoring.place(image, position)] = restored
-        notes.add(unit, noisy, restored, (chr(0) if per_plane else str(index)))
+        defects += replaced
+        findings.add(unit.noise, noisy, restored, None if per_plane else channel)
+        if unit.network is None and unit.noise.floor > 0:
+            findings.remark(_without_network(unit))
+    if defects:
+        findings.remark(
+            f"{defects} single pixels that stand out by more than {FAR:g} standard deviations "
+            "were taken for defects of the camera and replaced by their neighbours."
+        )
     progress.report(1, "Denoising")
-    return Restored(image.copy(data=result), notes.sentences(len(units)), notes.figures())
+    figures = findings.figures() | {
+        "working_resolution": float(units[0].d),
+        "network_share": units[0].weight,
+        "defects": float(defects),
+    }
+    return Restored(image.copy(data=result), findings.sentences(), figures)
 
 
-class _Notes:
-    """Gathers what is to be said about the planes of an image."""
-
-    def __init__(self) -> None:
-        self.noise: dict[str, str] = {}
-        self.found: list[verdict.Residual] = []
-        self.verdicts: list[str] = []
-        self.others: dict[str, None] = {}
-        self.first: Unit | None = None
-        self.saturated = 0.0
-
-    def add(self, unit: Unit, noisy: np.ndarray, restored: np.ndarray, key: str) -> None:
-        """Take in one restored plane."""
-        self.first = self.first or unit
-        if unit.working.floor == 0:
-            self.others["No noise was found: the image is given back as it was."] = None
-            return
-        if key not in self.noise:
-            self.noise[key] = verdict.noise_found(unit.noise, noisy)
-        if unit.network is None:
-            self.others[
-                "The image is too small to train a network on; the DCT filter alone was used."
-            ] = None
-        if unit.noise.saturation is not None:
-            share = float(np.mean(noisy >= unit.noise.saturation))
-            self.saturated = max(self.saturated, share)
-        found = verdict.residual(unit.noise, noisy, restored)
-        if found is not None:
-            self.found.append(found)
-            said = verdict.judge(found)
-            if said:
-                self.verdicts.append(said)
-
-    def sentences(self, units: int) -> tuple[str, ...]:
-        """What was found, the weightiest first."""
-        said = list(self.verdicts[:1])
-        if said and len(self.verdicts) > 1:
-            said[0] += f" The same holds for {len(self.verdicts) - 1} other planes."
-        if self.saturated > 0:
-            said.append(
-                f"{100 * self.saturated:.2g} % of the pixels are saturated: their true brightness "
-                "is unknown and was not restored."
-            )
-        said += list(self.others)
-        noise = list(self.noise.items())
-        for key, text in noise[:4]:
-            named = len(noise) > 1 and key != chr(0)
-            said.append(f"Channel {int(key) + 1}: {text}" if named else text)
-        return tuple(said)
-
-    def figures(self) -> dict[str, float]:
-        """Give numbers for tables: of the first unit, residuals as means over the planes."""
-        unit = self.first
-        if unit is None:
-            return {}
-        figures = {
-            "noise_gain": unit.noise.gain,
-            "noise_offset": unit.noise.offset,
-            "noise_white": float(unit.noise.white),
-            "noise_correlation": float(unit.noise.correlation(1)[1]),
-            "working_resolution": float(unit.d),
-            "saturated": self.saturated,
-        }
-        if self.found:
-            figures |= {
-                "residual_variance": float(np.mean([f.variance for f in self.found])),
-                "residual_correlation": float(np.mean([f.correlation for f in self.found])),
-                "residual_excess": float(np.mean([f.excess for f in self.found])),
-            }
-        return figures
+def _without_network(unit: Unit) -> str:
+    """Say why filters alone made the result."""
+    if network_weight(unit) == 0:
+        return (
+            "The noise stays correlated at the coarsest resolution, so a network could not tell it "
+            "from structure: the filters alone were used."
+        )
+    return "The image is too small to train a network on: the filters alone were used."
 
 
 def _fit_group(

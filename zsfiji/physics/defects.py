@@ -1,0 +1,63 @@
+"""Single pixels that the detector got wrong: dead, hot, or hit by a cosmic ray.
+
+Noise filters keep them, for no noise reaches so far, and put rings around them. The optics spreads
+every point of light over neighbouring pixels, therefore a pixel that stands out alone is no light.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import uniform_filter
+
+from zsfiji.physics.noise import Noise
+from zsfiji.physics.transform import Stabiliser
+
+FAR = 6.0
+"""Standard deviations that a defective pixel differs by from the median of its neighbours."""
+
+_SPREAD = 1.5
+_MOST = 0.02
+_RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], dtype=bool)
+_OUTER = np.pad(np.zeros((3, 3), dtype=bool), 1, constant_values=True)
+
+
+def repaired(plane: np.ndarray, noise: Noise) -> tuple[np.ndarray, int]:
+    """Replace defective pixels by the median of their eight neighbours.
+
+    Parameters
+    ----------
+    plane : numpy.ndarray
+        float32 (row, col).
+    noise : Noise
+        Its noise.
+
+    Returns
+    -------
+    plane : numpy.ndarray
+        The plane itself where nothing had to be replaced.
+    count : int
+        Number of pixels replaced; 0 for correlated noise.
+    """
+    # Where the noise is correlated, something has spread the defects as well.
+    if noise.floor == 0 or not noise.white or min(plane.shape) < 5:
+        return plane, 0
+    stabilised = Stabiliser.of(noise).forward(plane)
+    inside = stabilised[2:-2, 2:-2]
+    # A quick look first: of nine pixels with one outlier the mean of all differs by 8/9 of it.
+    outlier = np.abs(inside - uniform_filter(stabilised, 3)[2:-2, 2:-2]) > FAR / 2
+    rows, cols = np.nonzero(outlier)
+    if len(rows) == 0 or len(rows) > _MOST * plane.size:
+        return plane, 0
+    windows = np.lib.stride_tricks.sliding_window_view(stabilised, (5, 5))[rows, cols]
+    near = windows[:, 1:4, 1:4][:, _RING]
+    far = np.abs(windows[:, 2, 2] - np.median(near, axis=1)) > FAR
+    # Light, or the lack of it, shows in the neighbours too.
+    cross = windows[:, [1, 3, 2, 2], [2, 2, 1, 3]].mean(1)
+    alone = np.abs(cross - np.median(windows[:, _OUTER], axis=1)) < _SPREAD
+    rows, cols = rows[far & alone], cols[far & alone]
+    if len(rows) == 0:
+        return plane, 0
+    around = np.lib.stride_tricks.sliding_window_view(plane, (3, 3))[rows + 1, cols + 1]
+    result = plane.copy()
+    result[rows + 2, cols + 2] = np.median(around[:, _RING], axis=1)
+    return result, len(rows)
