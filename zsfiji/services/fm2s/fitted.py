@@ -1,0 +1,190 @@
+"""FM2S without constants: noise measured in the image, and a better target than the median.
+
+The plane is stabilised, so that its noise has the standard deviation 1 everywhere, and denoised
+by two filters (DCT shrinkage and averaging of similar surroundings), whose mean stands for the
+truth. Synthetic noise of the measured kind is put on that, denoised by the same filters, and the
+network learns to find the truth from both, the noisy and the filtered image. Correlated noise is
+treated at the resolution at which it is independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from zsfiji import progress
+from zsfiji.learning.augment import random_patches
+from zsfiji.learning.device import autocast, generator
+from zsfiji.learning.loop import Schedule, train
+from zsfiji.physics.filters import filtered
+from zsfiji.physics.noise import Noise
+from zsfiji.physics.phases import phases, smoothed
+from zsfiji.physics.transform import Stabiliser
+from zsfiji.services.fm2s.injection import noise_device, poisson
+from zsfiji.services.fm2s.network import MARGIN, build
+
+STEPS = {"quick": 200, "standard": 1000, "best": 3000}
+"""Training steps of each quality."""
+
+PIXELS = {"quick": 2**18, "standard": 2**19, "best": 2**21}
+"""Synthetic noisy pixels that each quality trains on."""
+
+NOISE_SCALE = 0.25
+"""Standard deviation of the noise in what the network sees."""
+
+INPUTS = 2
+"""Channels that the network sees: the noisy image and the filtered one."""
+
+_FIELD = 256
+_RIM = 16
+_PATCH = 64
+_BATCH = 4
+
+
+def add_noise(clean: torch.Tensor, stabiliser: Stabiliser, source: torch.Generator) -> torch.Tensor:
+    """Put noise of the measured kind on a clean image.
+
+    A variance of ``gain * m + offset`` at the mean m is that of ``gain * Poisson(t) - offset /
+    gain`` with ``t = m / gain + offset / gain**2``: photons of a camera whose dark level and read
+    noise are told by the offset.
+
+    Parameters
+    ----------
+    clean : torch.Tensor
+        Stabilised clean image, any shape.
+    stabiliser : Stabiliser
+        Holds gain and offset.
+    source : torch.Generator
+        Random numbers.
+
+    Returns
+    -------
+    torch.Tensor
+        Stabilised noisy image of the same shape.
+    """
+    if stabiliser.gain == 0:
+        drawn = torch.randn(clean.shape, generator=source, device=source.device)
+        return clean + drawn.to(clean.device)
+    gain, dark = stabiliser.gain, stabiliser.offset / stabiliser.gain
+    mean = torch.from_numpy(stabiliser.inverse(clean.cpu().numpy()).astype(np.float32))
+    photons = poisson(((mean + dark) / gain).clamp_min(0).to(source.device), source)
+    return stabiliser.root((gain * photons - dark).to(clean.device))
+
+
+def fit_network(
+    planes: Sequence[np.ndarray],
+    noise: Noise,
+    d: int,
+    quality: str,
+    *,
+    seed: int,
+    device: torch.device,
+    label: str,
+    preview: Callable[[nn.Sequential, float], np.ndarray] | None = None,
+) -> tuple[nn.Sequential, float]:
+    """Train a network on noisy planes.
+
+    Parameters
+    ----------
+    planes : sequence of numpy.ndarray
+        float32 (row, col), all of one size.
+    noise : Noise
+        At working resolution.
+    d : int
+        Working resolution in pixels.
+    quality : str
+        A key of :data:`STEPS`.
+    seed : int
+        Seed of weights, places and noise.
+    device : torch.device
+        Where to train.
+    label : str
+        What to tell the user.
+    preview : callable, optional
+        Takes the network and its centre and gives the present result as a 2D array.
+
+    Returns
+    -------
+    network : torch.nn.Sequential
+        On `device`.
+    centre : float
+        Stabilised value that it sees as 0.
+    """
+    with progress.part(0, 0.3):
+        examples, centre = _examples(planes, noise, d, PIXELS[quality], seed, device, label)
+    network = build(INPUTS, 1, seed).to(device)
+    places = generator(seed + 1)
+
+    def objective(step: int) -> torch.Tensor:
+        patches = random_patches(examples, _BATCH, _PATCH, places)
+        inputs = patches[:, :INPUTS].contiguous(memory_format=torch.channels_last)
+        with autocast(device):
+            correction = network(inputs)
+        error = (patches[:, 1:2] + correction.float() - patches[:, INPUTS:]).square()
+        height, width = error.shape[-2:]
+        return error[..., MARGIN : height - MARGIN, MARGIN : width - MARGIN].mean()
+
+    schedule = Schedule(
+        STEPS[quality], learning_rate=3e-3, warmup=20, final_fraction=0.02, ema=0.99
+    )
+    shown = None if preview is None else lambda: preview(network, centre)
+    with progress.part(0.3, 1):
+        train(network, objective, schedule, label=label, preview=shown)
+    return network, centre
+
+
+def _examples(
+    planes: Sequence[np.ndarray],
+    noise: Noise,
+    d: int,
+    pixels: int,
+    seed: int,
+    device: torch.device,
+    label: str,
+) -> tuple[torch.Tensor, float]:
+    """Make what to learn from: noisy, filtered and clean, shape (fields, 3, field, field)."""
+    stabiliser = Stabiliser.of(noise)
+    source = generator(seed + 2, noise_device(device))
+    places = generator(seed + 3)
+    parts = [(plane, part) for plane in range(len(planes)) for part in phases(d)]
+    height, width = (n // d for n in planes[0].shape)
+    tall, wide = min(_FIELD + 2 * _RIM, height), min(_FIELD + 2 * _RIM, width)
+    count = max(1, round(pixels / (tall * wide)))
+    made, clean_values = [], []
+    for number in range(count):
+        progress.report(number / count, label)
+        which = torch.randint(len(parts), (1,), generator=places).item()
+        top, left = (
+            int(torch.randint(limit, (1,), generator=places))
+            for limit in (height - tall + 1, width - wide + 1)
+        )
+        plane, part = parts[int(which)]
+        coarse = smoothed(planes[plane], d)[part][top : top + tall, left : left + wide]
+        noisy = torch.from_numpy(stabiliser.forward(coarse)).to(device)
+        clean = filtered(noisy, noise)
+        synthetic = add_noise(clean, stabiliser, source)
+        made.append(torch.stack([synthetic, filtered(synthetic, noise), clean]))
+        clean_values.append(clean.median())
+    centre = float(torch.stack(clean_values).median())
+    return (torch.stack(made) - centre) * NOISE_SCALE, centre
+
+
+def through(network: nn.Module, both: torch.Tensor) -> torch.Tensor:
+    """Pass the noisy and the filtered image through the network.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network.
+    both : torch.Tensor
+        Shape (2, height, width), scaled and centred.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (1, height, width).
+    """
+    return both[1:2] + network(both[None])[0]

@@ -1,0 +1,117 @@
+"""Synthetic noise on a clean image, as FM2S puts it there (specs/fm2s.md, section 2).
+
+First noise whose strength follows the mean of the region, then photon noise over the whole image.
+Pixels are in units of full scale, 0 to 1; every channel gets a draw of its own.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from zsfiji.services.fm2s.presets import Preset
+
+DARKEST, BRIGHTEST = 1e-5, 0.15
+"""Limits of a region's mean when it is used as noise strength."""
+
+_GREY_LEVELS = 255
+
+
+def strength(clean: torch.Tensor, stride: int) -> torch.Tensor:
+    """Give every pixel the mean of its region, as the authors do.
+
+    Regions are squares from the top left corner; those that reach over the right or the bottom
+    border count the missing pixels as 0 (a flaw of the original, see :func:`smooth_strength`).
+
+    Parameters
+    ----------
+    clean : torch.Tensor
+        Shape (..., height, width), 0 to 1.
+    stride : int
+        Edge of a region.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (..., height, width), between :data:`DARKEST` and :data:`BRIGHTEST`.
+    """
+    height, width = clean.shape[-2:]
+    padded = F.pad(clean, (0, -width % stride, 0, -height % stride))
+    means = _means(padded, stride).clamp(DARKEST, BRIGHTEST)
+    spread = means.repeat_interleave(stride, -2).repeat_interleave(stride, -1)
+    return spread[..., :height, :width]
+
+
+def smooth_strength(clean: torch.Tensor, stride: int) -> torch.Tensor:
+    """Give every pixel the mean of its surroundings, without steps between regions.
+
+    Region means over true pixels only, interpolated bilinearly between the regions' centres.
+
+    Parameters and result are those of :func:`strength`.
+    """
+    height, width = clean.shape[-2:]
+    flat = clean.reshape(-1, 1, height, width)
+    counted = F.pad(torch.ones_like(flat[:1]), (0, -width % stride, 0, -height % stride))
+    padded = F.pad(flat, (0, -width % stride, 0, -height % stride))
+    means = _means(padded, stride) / _means(counted, stride)
+    spread = F.interpolate(means, padded.shape[-2:], mode="bilinear", align_corners=False)
+    return spread[..., :height, :width].clamp(DARKEST, BRIGHTEST).reshape(clean.shape)
+
+
+def inject(
+    clean: torch.Tensor,
+    region: torch.Tensor,
+    preset: Preset,
+    source: torch.Generator,
+    *,
+    ceiling: float = 1.0,
+) -> torch.Tensor:
+    """Draw a synthetic noisy image.
+
+    Parameters
+    ----------
+    clean : torch.Tensor
+        Shape (..., height, width), nowhere below 0, in units of full scale.
+    region : torch.Tensor
+        Of a shape that `clean` can be multiplied with, from :func:`strength`.
+    preset : Preset
+        The constants.
+    source : torch.Generator
+        Random numbers; see :func:`noise_device`.
+    ceiling : float
+        Where pixels are cut off after each of the two steps, besides at 0, as a detector does.
+
+    Returns
+    -------
+    torch.Tensor
+        Of the shape of `clean`.
+    """
+    rate = preset.poisson / region
+    spread = preset.gaussian * region / _GREY_LEVELS
+    regional = poisson(clean * rate, source) / rate + spread * _normal(clean, source)
+    regional = regional.clamp(0, ceiling)
+    return (poisson(regional * preset.overall, source) / preset.overall).clamp(0, ceiling)
+
+
+def noise_device(device: torch.device) -> torch.device:
+    """Where random numbers for a network on `device` are drawn: Apple's GPU has no Poisson."""
+    return torch.device("cpu") if device.type == "mps" else device
+
+
+def poisson(rate: torch.Tensor, source: torch.Generator) -> torch.Tensor:
+    """Draw numbers of photons of the expected values `rate`, on its device."""
+    return torch.poisson(rate.to(source.device), generator=source).to(rate.device)
+
+
+def _means(image: torch.Tensor, stride: int) -> torch.Tensor:
+    """Mean of each square region; height and width are multiples of `stride`."""
+    height, width = image.shape[-2:]
+    regions = image.unflatten(-1, (width // stride, stride)).unflatten(
+        -3, (height // stride, stride)
+    )
+    return regions.mean((-3, -1))
+
+
+def _normal(like: torch.Tensor, source: torch.Generator) -> torch.Tensor:
+    drawn = torch.randn(like.shape, generator=source, device=source.device)
+    return drawn.to(like.device)

@@ -1,0 +1,201 @@
+"""The published method: a median-filtered target, hand-tuned noise, two stages of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.ndimage import median_filter
+from torch import nn
+
+from zsfiji.learning.augment import random_patches
+from zsfiji.learning.device import autocast, generator
+from zsfiji.learning.loop import Schedule, train
+from zsfiji.services.fm2s.injection import inject, noise_device, smooth_strength, strength
+from zsfiji.services.fm2s.network import MARGIN, build
+from zsfiji.services.fm2s.presets import Preset
+
+COARSE_STEPS = 5
+"""Steps of stage 1, from the noisy image itself to the target."""
+
+DRAWS = 450
+"""Synthetic noisy images in stage 2."""
+
+STEPS_PER_DRAW = 5
+"""Steps of stage 2 on each of them."""
+
+LEARNING_RATE = 1e-3
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the published training is done.
+
+    Attributes
+    ----------
+    draws : int
+        Synthetic noisy images in stage 2.
+    patch : int or None
+        Edge of the random patches that each step sees; None for the whole image, as published.
+    ema : float or None
+        Decay of the moving average of the weights; None for the last weights, as published.
+    """
+
+    draws: int = DRAWS
+    patch: int | None = None
+    ema: float | None = None
+
+    @property
+    def steps(self) -> int:
+        """Steps of both stages."""
+        return COARSE_STEPS + self.draws * STEPS_PER_DRAW
+
+
+RECIPES = {
+    "quick": Recipe(draws=90, patch=128, ema=0.99),
+    "standard": Recipe(patch=128, ema=0.99),
+    "best": Recipe(),
+}
+"""By quality; "best" is the authors' full-image schedule to the letter."""
+
+
+def fit_network(
+    planes: Sequence[np.ndarray],
+    preset: Preset,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: torch.device,
+    label: str,
+    preview: Callable[[nn.Sequential], np.ndarray] | None = None,
+) -> nn.Sequential:
+    """Train a network on noisy planes.
+
+    Parameters
+    ----------
+    planes : sequence of numpy.ndarray
+        float32 (row, col) in units of full scale, all of one size.
+    preset : Preset
+        The constants.
+    recipe : Recipe
+        How to train.
+    seed : int
+        Seed of weights, places and noise.
+    device : torch.device
+        Where to train.
+    label : str
+        What to tell the user.
+    preview : callable, optional
+        Takes the network and gives the present result as a 2D array.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        The network, on `device`.
+    """
+    network = build(preset.channels, preset.channels, seed).to(device)
+    objective = published_objective(network, planes, preset, recipe, seed=seed, device=device)
+    schedule = Schedule(recipe.steps, LEARNING_RATE, ema=recipe.ema)
+    shown = None if preview is None else lambda: preview(network)
+    train(network, objective, schedule, label=label, preview=shown)
+    return network
+
+
+def published_objective(
+    network: nn.Module,
+    planes: Sequence[np.ndarray],
+    preset: Preset,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: torch.device,
+) -> Callable[[int], torch.Tensor]:
+    """Make the objective of both stages.
+
+    Parameters
+    ----------
+    network, planes, preset, recipe, seed, device
+        See :func:`fit_network`.
+
+    Returns
+    -------
+    callable
+        Takes the step, from 0 and in order, and gives the loss.
+    """
+    noisy = torch.from_numpy(np.stack(planes))[:, None]
+    clean = torch.from_numpy(np.stack([target(p, preset) for p in planes]))[:, None]
+    regions = (strength if recipe.patch is None else smooth_strength)(clean, preset.stride)
+    stack = torch.cat([noisy, clean, regions], 1).to(device)
+    places = generator(seed + 1)
+    source = generator(seed + 2, noise_device(device))
+    # Pixels above full scale exist where it was told from the image.
+    ceiling = max(1.0, float(noisy.max()))
+    edge = min(*stack.shape[-2:], recipe.patch or 0)
+    rim = MARGIN if edge > 4 * MARGIN else 0
+
+    def draw(count: int) -> torch.Tensor:
+        if recipe.patch is not None:
+            return random_patches(stack, count, recipe.patch, places)
+        which = torch.randint(len(stack), (1,), generator=places).item()
+        return stack[which : which + 1]
+
+    def loss(inputs: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        with autocast(device):
+            result = network(inputs)
+        error = (result.float() - wanted).square()
+        height, width = error.shape[-2:]
+        return error[..., rim : height - rim or None, rim : width - rim or None].mean()
+
+    batch: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def objective(step: int) -> torch.Tensor:
+        if step < COARSE_STEPS:
+            patch = draw(1)
+            return loss(patch[:, :1].expand(-1, preset.channels, -1, -1), patch[:, 1:2])
+        if (step - COARSE_STEPS) % STEPS_PER_DRAW == 0:
+            # Of one synthetic image either all is seen, or a patch in each of the steps.
+            patches = draw(STEPS_PER_DRAW)
+            wanted, region = patches[:, 1:2], patches[:, 2:3]
+            copies = wanted.expand(-1, preset.channels, -1, -1)
+            inputs = inject(copies, region, preset, source, ceiling=ceiling)
+            batch[:] = list(zip(inputs.split(1), wanted.split(1), strict=True))
+        inputs, wanted = batch[(step - COARSE_STEPS) % STEPS_PER_DRAW % len(batch)]
+        return loss(inputs, wanted)
+
+    return objective
+
+
+def target(plane: np.ndarray, preset: Preset) -> np.ndarray:
+    """Give the pre-denoised plane that stands for the truth, float32 (row, col), nowhere negative.
+
+    Parameters
+    ----------
+    plane : numpy.ndarray
+        Shape (row, col), in units of full scale.
+    preset : Preset
+        Holds the width of the median filter.
+    """
+    return np.maximum(median_filter(plane, preset.median, mode="reflect"), 0, dtype=np.float32)
+
+
+def through(network: nn.Module, plane: torch.Tensor, channels: int) -> torch.Tensor:
+    """Pass a plane through the network: copies in, the mean of the copies out.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network.
+    plane : torch.Tensor
+        Shape (1, height, width), in units of full scale.
+    channels : int
+        Number of copies.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (1, height, width).
+    """
+    return network(plane.expand(1, channels, -1, -1))[0].mean(0, keepdim=True)
