@@ -239,6 +239,12 @@ def test_a_display_that_is_there_is_seen(windows):
     assert display.why_not() == ""
 
 
+@pytest.mark.gui
+def test_missing_libraries_are_named_by_their_package(windows, monkeypatch):
+    monkeypatch.setitem(display._LIBRARIES, "libNoSuchThing.so.9", "libnosuchthing9")
+    assert "'apt install libnosuchthing9'" in display.why_not()
+
+
 # --- Java ---
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import socket
@@ -12,6 +13,16 @@ HOW_WITHOUT = (
     "before the command."
 )
 """What to do instead, for messages."""
+
+_LIBRARIES = {
+    "libX11.so.6": "libx11-6",
+    "libXext.so.6": "libxext6",
+    "libXi.so.6": "libxi6",
+    "libXrender.so.1": "libxrender1",
+    "libXtst.so.6": "libxtst6",
+    "libfontconfig.so.1": "libfontconfig1",
+}
+"""What Java loads for its windows on Linux, without which it dies of an error in itself."""
 
 
 def why_not() -> str:
@@ -34,9 +45,23 @@ def why_not() -> str:
     else:
         addresses = []
     addresses.append((match["host"].strip("[]") or "localhost", 6000 + number))
-    if any(_answers(address) for address in addresses):
-        return ""
-    return f"The display {display} that DISPLAY names does not answer."
+    if not any(_answers(address) for address in addresses):
+        return f"The display {display} that DISPLAY names does not answer."
+    missing = [package for library, package in _LIBRARIES.items() if not _loads(library)]
+    if missing:
+        return (
+            f"Java's windows need libraries of the system: 'apt install {' '.join(missing)}' on "
+            "Debian and Ubuntu, the packages of like names elsewhere."
+        )
+    return ""
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def _answers(address: str | tuple[str, int]) -> bool:
