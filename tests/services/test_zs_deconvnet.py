@@ -21,6 +21,7 @@ from zsfiji.services.zs_deconvnet import (
     losses,
     objective,
     pipeline,
+    room,
     service,
     verdict,
 )
@@ -388,11 +389,12 @@ def test_sharpening_is_one_for_the_denoised_image_itself_and_more_for_the_truth(
 
 
 def test_large_results_lie_in_a_file(monkeypatch):
-    monkeypatch.setattr(service, "_IN_MEMORY", 100)
-    room = service._room((10, 20))
-    room[:] = 1
-    assert isinstance(room, np.memmap)
-    assert room.sum() == 200
+    monkeypatch.setattr(room, "IN_MEMORY", 100)
+    large = room.room((10, 20))
+    large[:] = 1
+    assert isinstance(large, np.memmap)
+    assert large.sum() == 200
+    assert not isinstance(room.room((5, 5)), np.memmap)
 
 
 # What goes wrong

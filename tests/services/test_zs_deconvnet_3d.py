@@ -12,7 +12,7 @@ from zsfiji.physics.noise import Noise
 from zsfiji.physics.psf.kernel import focal_plane, normalised
 from zsfiji.physics.psf.operator import Degradation
 from zsfiji.physics.specimens import specimen
-from zsfiji.services.zs_deconvnet import exemplars, objective, pipeline, service
+from zsfiji.services.zs_deconvnet import exemplars, objective, pipeline, room, service
 from zsfiji.services.zs_deconvnet.camera import Camera
 from zsfiji.services.zs_deconvnet.objective import Scale, Task, Terms
 from zsfiji.services.zs_deconvnet.volumes import FastNet3D, PublishedRCAN
@@ -115,6 +115,24 @@ def test_blocks_of_slices_leave_no_seams(scene, model, monkeypatch):
     monkeypatch.setattr(pipeline, "_BLOCK", 4)
     blocks = service.apply(model, scene[2], symmetries=1).deconvolved.image.data
     assert np.abs(whole - blocks).max() < 0.05 * np.ptp(whole)
+
+
+def test_huge_stacks_are_trained_on_their_middle_and_restored_in_a_file(scene, monkeypatch):
+    image = scene[2]
+    monkeypatch.setattr(service, "_LARGEST_STACK", 6 * 48 * 48)
+    monkeypatch.setattr(room, "IN_MEMORY", 1000)
+    seen = []
+    monkeypatch.setattr(
+        service,
+        "fit_unit",
+        lambda data, *a, **k: seen.append(data) or pipeline.fit_unit(data, *a, **k),
+    )
+    fitted = service.fit(image, gaussian_psf(), steps=1)
+    assert [d.shape for d in seen[0]] == [(6, 48, 48)]
+    assert np.array_equal(seen[0][0], image.data[3:9])
+    restored = service.apply(fitted, image, symmetries=1)
+    assert restored.deconvolved.image.shape == (12, 96, 96)
+    assert np.isfinite(restored.deconvolved.image).all()
 
 
 def test_time_lapses_of_stacks_with_channels_are_restored_stack_by_stack(scene):

@@ -33,6 +33,7 @@ from zsfiji.services.zs_deconvnet.objective import (
     self_scaled,
     slice_pairs,
 )
+from zsfiji.services.zs_deconvnet.room import room
 from zsfiji.services.zs_deconvnet.volumes import FastNet3D, PublishedRCAN
 
 Network = FastNet | PublishedUNet | FastNet3D | PublishedRCAN
@@ -241,8 +242,7 @@ def restore(
         denoised, sharp = _restore_slices(unit, image[None], label, symmetries)
         return denoised[0], sharp[0]
     fine, slices = unit.network.upsample, len(image)
-    denoised = np.empty(image.shape, np.float32)
-    sharp = np.empty((slices, *(n * fine for n in image.shape[1:])), np.float32)
+    denoised, sharp = room(image.shape), room((slices, *(n * fine for n in image.shape[1:])))
     for first in range(0, slices, _BLOCK):
         last = min(first + _BLOCK, slices)
         low, high = max(0, first - _BLOCK_MARGIN), min(slices, last + _BLOCK_MARGIN)

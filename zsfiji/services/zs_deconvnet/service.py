@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,6 +31,7 @@ from zsfiji.services.zs_deconvnet.camera import Camera, measure
 from zsfiji.services.zs_deconvnet.losses import HESSIAN_2D, HESSIAN_3D
 from zsfiji.services.zs_deconvnet.objective import Terms
 from zsfiji.services.zs_deconvnet.pipeline import KINDS, Unit, fit_unit, restore
+from zsfiji.services.zs_deconvnet.room import room
 
 METHOD = "zs-deconvnet"
 """Name of the method in its model files."""
@@ -64,8 +63,9 @@ PAIRED = 26
 """Slices from which on the published training takes pairs of slices."""
 
 _TRAINING_PIXELS = 16 * 2**20
-_IN_MEMORY = 2**30
+_LARGEST_STACK = 64 * 2**20
 _SAME_SIZE = 0.02
+_ENERGY = 0.99
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def fit(
         with progress.part(number / len(groups), (number + 1) / len(groups)):
             progress.report(0, "Measuring the noise")
             sample = restoring.spread(positions, image, _TRAINING_PIXELS // _slices(image, axes))
-            data = [restoring.pixels_of(image, p) for p in sample]
+            data = [_middle_slices(restoring.pixels_of(image, p)) for p in sample]
             camera = measure(
                 _some_planes(data),
                 gain=gain,
@@ -277,9 +277,9 @@ def apply(
     optics = [
         Degradation(t, fine) for n, t in sorted(model.tensors.items()) if n.startswith("psf.")
     ]
-    denoised = _room(image.shape)
+    denoised = room(image.shape)
     shape = tuple(n * fine if d in ("row", "col") else n for d, n in image.sizes.items())
-    sharp = _room(shape)
+    sharp = room(shape)
     notes = _Notes()
     total = count(flat)
     for number, position in enumerate(planes(flat)):
@@ -288,12 +288,16 @@ def apply(
         unit = units[number if per_plane else channel]
         noisy = restoring.pixels_of(image, position)
         with progress.part(number / total, (number + 1) / total):
-            results = restore(unit, noisy, "Deconvolving", symmetries=symmetries)
-        smooth, detail = (_with_mean(r, noisy, unit.camera) for r in results)
+            smooth, detail = restore(unit, noisy, "Deconvolving", symmetries=symmetries)
+        # Fluorescence is not darker than no light.
+        np.maximum(detail, unit.camera.black, out=detail)
+        for result in (smooth, detail):
+            _keep_mean(result, noisy, unit.camera.black)
         degradation = optics[channel % len(optics)]
         found = verdict.judge(unit.camera.noise, degradation, noisy, smooth, detail)
         if found.sharpening < verdict.SHARPER:
-            detail = verdict.enlarged(smooth, fine)
+            for into, plane in zip(_slicewise(detail), _slicewise(smooth), strict=True):
+                into[:] = verdict.enlarged(plane, fine)
         notes.add(unit, noisy, found, None if per_plane else channel)
         denoised[restoring.place(image, position)] = smooth
         sharp[restoring.place(image, position)] = detail
@@ -474,6 +478,15 @@ def _slices(image: xr.DataArray, axes: int) -> int:
     return size(image, "pln") if axes == 3 else 1
 
 
+def _middle_slices(data: np.ndarray) -> np.ndarray:
+    """Leave the outer slices of a huge stack out of the training."""
+    if data.ndim == 2 or data.size <= _LARGEST_STACK:
+        return data
+    kept = max(FEWEST, _LARGEST_STACK // data[0].size)
+    first = (len(data) - kept) // 2
+    return data[first : first + kept].copy()
+
+
 def _some_planes(data: list[np.ndarray]) -> list[np.ndarray]:
     """The planes that the noise is measured in."""
     if data[0].ndim == 2:
@@ -504,7 +517,7 @@ def _matched(
     dims = DIMS[-axes:]
     spacing = [s * f for s, f in zip(spacing_micrometres(image, dims), steps, strict=True)]
     shape = [round(size(image, d) / f) for d, f in zip(dims, steps, strict=True)]
-    return [match(p, spacing, shape) for p in psfs]
+    return [match(p, spacing, shape, energy=_ENERGY) for p in psfs]
 
 
 def _paired(image: xr.DataArray, psfs: Sequence[Psf], upsample: int, pairs: str) -> list[Psf]:
@@ -583,14 +596,20 @@ def _require_fit(model: Model, units: list[Unit], image: xr.DataArray) -> None:
         )
 
 
-def _with_mean(result: np.ndarray, noisy: np.ndarray, camera: Camera) -> np.ndarray:
-    """Scale the light of a result so that its mean is that of the noisy plane."""
-    light = float(result.mean(dtype=np.float64)) - camera.black
-    measured = float(noisy.mean(dtype=np.float64)) - camera.black
+def _keep_mean(result: np.ndarray, noisy: np.ndarray, black: float) -> None:
+    """Scale the light of a result, in place, so that its mean is that of the noisy image."""
+    light = float(result.mean(dtype=np.float64)) - black
+    measured = float(noisy.mean(dtype=np.float64)) - black
     # Far off is no matter of brightness, and is not to be hidden.
-    factor = measured / light if light > 0 else 1.0
-    factor = factor if 0.8 < factor < 1.25 else 1.0
-    return ((result - camera.black) * factor + camera.black).astype(np.float32)
+    if light > 0 and 0.8 < measured / light < 1.25:
+        result -= black
+        result *= measured / light
+        result += black
+
+
+def _slicewise(image: np.ndarray) -> np.ndarray:
+    """A view of a plane or a stack as (slices, row, col)."""
+    return image[None] if image.ndim == 2 else image
 
 
 def _finer(image: xr.DataArray, fine: int) -> xr.DataArray:
@@ -610,11 +629,3 @@ def _finer(image: xr.DataArray, fine: int) -> xr.DataArray:
     shape = tuple(n * fine if d in ("row", "col") else n for d, n in image.sizes.items())
     empty = np.broadcast_to(np.float32(0), shape)
     return xr.DataArray(empty, dims=image.dims, coords=coords, attrs=attrs)
-
-
-def _room(shape: tuple[int, ...]) -> np.ndarray:
-    """Make an array for a result; a large one lies in a temporary file, not in memory."""
-    if math.prod(shape) * 4 <= _IN_MEMORY:
-        return np.empty(shape, dtype=np.float32)
-    with tempfile.TemporaryFile(prefix="zsfiji-") as file:
-        return np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
