@@ -58,7 +58,7 @@ def blur(
     from scipy.ndimage import gaussian_filter
 
     from zsfiji import progress
-    from zsfiji.commands._outcome import Outcome
+    from zsfiji.commands._outcome import Outcome, result_title
     from zsfiji.commands._queue import turn
     from zsfiji.errors import UserError
     from zsfiji.images.metadata import carry
@@ -80,6 +80,6 @@ def blur(
     result = carry(
         image,
         -pixels if negate else pixels,
-        title=f"{image.attrs.get('title', 'image')}-blurred",
+        title=result_title(str(image.attrs.get("title", "image")), "blurred"),
     )
     return Outcome((result,), (f"Blurred by {sigma:g} px.",), {"sigma": sigma})

@@ -75,6 +75,7 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
         _running[sink] = threading.current_thread()
     how = "failed"
     try:
+        sink.show(progress.Event(0, "Starting"))
         image = _read(imp)
         with progress.using(sink):
             outcome = run(command, image, values)

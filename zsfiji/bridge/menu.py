@@ -70,9 +70,13 @@ def _executing(host: Host, name: Any) -> Any:
     Gives the name to let ImageJ run it, or None when it is done already.
     """
     label = str(name)
-    if label in _commands:
-        return _chosen(host, name, _commands[label])
+    command = _commands.get(label)
+    if command and host.headless and messages.is_call() and not macro.in_macro():
+        macro.call_directly(host, command)
+        return None
     try:
+        if command:
+            return _chosen(host, name, command)
         if label == macro.EXTENSIONS:
             macro.register_extensions(host, _commands, dialog.ask)
             return None
@@ -89,9 +93,6 @@ def _executing(host: Host, name: Any) -> Any:
 
 def _chosen(host: Host, name: Any, command: Command) -> Any:
     if messages.is_call():
-        if host.headless and not macro.in_macro():
-            macro.call_directly(host, command)
-            return None
         macro.prepare(command)
         return name
     image = jc.WindowManager.getCurrentImage()

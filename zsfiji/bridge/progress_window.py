@@ -206,11 +206,22 @@ def draw_curve(points: list[tuple[float, float]], width: int, height: int) -> np
     reach = max(share[-1] - share[0], 1e-9)
     x = 2 + (share - share[0]) / reach * (width - 5)
     columns = np.arange(2, width - 2)
-    level = np.clip((np.interp(columns, x, loss) - low) / span, 0, 1)
-    rows = np.rint(height - 4 - level * (height - 8)).astype(int)
-    for column, row, before in zip(columns, rows, np.r_[rows[0], rows[:-1]], strict=True):
-        picture[min(row, before) : max(row, before) + 2, column] = _INK
+    # Each step sees another part of the image; only the mean of some tells how it goes.
+    for values, colour in ((loss, _FAINT), (_smooth(loss), _INK)):
+        level = np.clip((np.interp(columns, x, values) - low) / span, 0, 1)
+        rows = np.rint(height - 4 - level * (height - 8)).astype(int)
+        for column, row, before in zip(columns, rows, np.r_[rows[0], rows[:-1]], strict=True):
+            picture[min(row, before) : max(row, before) + 2, column] = colour
     return picture
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    """The mean of each value and those before it, the late ones weighing more."""
+    weight = min(1.0, 8 / len(values))
+    smooth = values.copy()
+    for place in range(1, len(values)):
+        smooth[place] += (1 - weight) * (smooth[place - 1] - values[place])
+    return smooth
 
 
 def _to_bytes(plane: Any) -> np.ndarray:
