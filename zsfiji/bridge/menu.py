@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import time
 from collections.abc import Callable, Mapping
+from html import escape
 from typing import Any
 
 import zsfiji
@@ -108,6 +111,8 @@ def _clicked(host: Host, command: Command, image: Any) -> None:
                 "No Image", f"{jobs.NO_IMAGE} Open the image that you want to restore first."
             )
             return
+        if command.label in table():
+            jobs.in_thread(_load_torch, "Load torch")
         values = dialog.ask(host, command, image)
         if values is None:
             return
@@ -119,6 +124,14 @@ def _clicked(host: Host, command: Command, image: Any) -> None:
         messages.show_error(name, str(error))
     except Exception as error:
         messages.show_fault(name, error)
+
+
+def _load_torch() -> None:
+    """Load what takes seconds to load while the user looks at the dialog."""
+    # Not before it is there to be looked at.
+    time.sleep(0.5)
+    # The part of torch that its optimizers load when the first of them is made.
+    importlib.import_module("torch._dynamo")
 
 
 def _quit(name: Any) -> Any:
@@ -155,13 +168,17 @@ def _inform(host: Host, label: str) -> None:
 
 
 def _help(host: Host) -> None:
-    _page(host, "Zero-Shot Help", overview(_commands.values()))
+    page = overview(_commands.values())
+    _page("Zero-Shot Help", page, page)
 
 
 def _doctor(host: Host) -> None:
     from zsfiji import doctor
 
-    messages.log(doctor.format(doctor.report(host.fiji)))
+    jc.IJ.showStatus("Zero-Shot Doctor: looking at what works here")
+    text = doctor.format(doctor.report(host.fiji))
+    jc.IJ.showStatus("")
+    _page("Zero-Shot Doctor", f"<html><pre>{escape(text)}</pre></html>", text)
 
 
 def _about(host: Host) -> None:
@@ -175,11 +192,11 @@ def _about(host: Host) -> None:
         messages.log(text)
 
 
-def _page(host: Host, title: str, html: str) -> None:
+def _page(title: str, html: str, text: str) -> None:
     if messages.has_windows():
         jc.HTMLDialog(title, html, False)
     else:
-        messages.log(html)
+        messages.log(text)
 
 
 _INFORMATION: dict[str, Callable[[Host], None]] = {
