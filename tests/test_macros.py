@@ -39,7 +39,8 @@ def cells(path, frames=0, seed=0):
     clean = 300 + 200 * np.sin(row / 6) * np.cos(col / 8)
     shape = (frames, 40, 44) if frames else (40, 44)
     pixels = rng.poisson(np.broadcast_to(clean, shape)).astype(np.uint16)
-    tifffile.imwrite(path, pixels, imagej=True, resolution=(4, 4), metadata={"unit": "micron"})
+    known = {"unit": "micron", "axes": "ZYX" if frames else "YX"}
+    tifffile.imwrite(path, pixels, imagej=True, resolution=(4, 4), metadata=known)
     return pixels
 
 

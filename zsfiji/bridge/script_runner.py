@@ -37,6 +37,14 @@ _NUMBERS: dict[str, type[int] | type[float]] = {
 }
 
 
+# "#@ Double (min=0) sigma" or "#@input Double sigma"; not "#@output" and not "#@script".
+_PARAMETER = re.compile(
+    r"^[ \t]*#@[ \t]*(?:(?:input|both)[ \t]+)?(?!output\b|script\b)"
+    r"([\w.<>\[\]]+)[ \t]*(?:\(.*\))?[ \t]*(\w+)[ \t]*$",
+    re.MULTILINE,
+)
+
+
 @dataclass(frozen=True)
 class Input:
     """A ``#@`` parameter, as SciJava reads it.
@@ -140,7 +148,8 @@ def read_inputs(running: host.Host, path: Path, text: str) -> list[Input]:
     import jpype
     from jpype import JClass
 
-    if not any(line.lstrip().startswith("#@") for line in text.splitlines()):
+    declared = _PARAMETER.findall(text)
+    if not declared:
         return []
     context = _context(running)
     if running.gateway is None:
@@ -150,11 +159,24 @@ def read_inputs(running: host.Host, path: Path, text: str) -> list[Input]:
         context, str(path), JClass("java.io.StringReader")(text)
     )
     try:
-        return [_input(item) for item in information.inputs()]
+        inputs = [_input(item) for item in information.inputs()]
     except jpype.JException as error:
         raise UserError(
             f"The parameters (#@) of {path} cannot be read: {error.getMessage() or error}"
         ) from error
+    # SciJava passes over a type that it does not know.
+    found = {entry.name for entry in inputs}
+    for kind, name in declared:
+        if name not in found:
+            raise UserError(
+                f"The parameter {name} of {path} is a {kind}, which "
+                + (
+                    "is not known. Check its spelling."
+                    if running.gateway
+                    else "needs Fiji: name it with --fiji."
+                )
+            )
+    return inputs
 
 
 def _context(running: host.Host) -> Any:
