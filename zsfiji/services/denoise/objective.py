@@ -27,6 +27,7 @@ INPUTS = 2
 """Channels that the network sees: the noisy image and the filtered one."""
 
 _REGION = 512
+_OFTEN = 32
 _RIM = 6
 _NEIGHBOURS = ((1, 2), (0, 3), (0, 3), (1, 2))
 
@@ -87,10 +88,13 @@ def examples(
     source = generator(seed)
     shortest = [min(p.shape[axis] for p in planes) for axis in (0, 1)]
     tall, wide = (min(_REGION, length) // 8 * 8 for length in shortest)
-    count = max(1, round(4 * pixels / (tall * wide)))
+    there = sum(p.shape[0] * p.shape[1] for p in planes)
+    count = max(1, round(4 * min(pixels, _OFTEN * there / 4) / (tall * wide)))
     made = []
     for number in range(count):
         progress.report(number / count, label)
+        if made and progress.finish_requested():
+            break
         # Every plane in its turn; places and pairs by chance.
         plane = planes[number % len(planes)]
         top, left = (

@@ -18,6 +18,7 @@ from zsfiji.physics.defects import repaired
 from zsfiji.physics.filters import filtered
 from zsfiji.physics.noise import Noise, calibrate
 from zsfiji.physics.phases import centred, phases, smoothed, working_resolution
+from zsfiji.physics.residual import residual
 from zsfiji.physics.transform import Stabiliser
 from zsfiji.services.denoise.network import MARGIN, MULTIPLE, Denoiser
 from zsfiji.services.denoise.objective import INPUTS, examples, pair_objective, seen
@@ -37,6 +38,8 @@ SMALLEST = 32
 _TILE = 512
 _NETWORK_SHARE = 0.6
 _TOO_CORRELATED = 0.25
+_LOOK = 256
+_MORE_THAN_NOISE = 1.4
 
 
 @dataclass
@@ -85,7 +88,8 @@ def prepare(planes: Sequence[np.ndarray], resolution: int = 0) -> Unit:
     planes : sequence of numpy.ndarray
         float32 (row, col), of one channel.
     resolution : int
-        Working resolution; 0 chooses it.
+        Working resolution; 0 chooses it: that at which the noise is independent, or the nearest
+        finer one at which the filters take no structure out.
 
     Returns
     -------
@@ -93,11 +97,27 @@ def prepare(planes: Sequence[np.ndarray], resolution: int = 0) -> Unit:
         Without a network.
     """
     noise = calibrate(planes)
-    d = resolution or working_resolution(noise)
+    if resolution:
+        return _at(noise, resolution, planes)
+    for d in range(working_resolution(noise), 1, -1):
+        unit = _at(noise, d, planes)
+        if _bears(unit, planes[len(planes) // 2]):
+            return unit
+    return Unit(noise, 1, noise)
+
+
+def _at(noise: Noise, d: int, planes: Sequence[np.ndarray]) -> Unit:
+    """Unit of the working resolution `d`, without a network."""
     if d == 1:
         return Unit(noise, 1, noise)
-    coarse = [smoothed(p, d)[::d, ::d] for p in planes]
-    return Unit(noise, d, calibrate(coarse))
+    return Unit(noise, d, calibrate([smoothed(p, d)[::d, ::d] for p in planes]))
+
+
+def _bears(unit: Unit, plane: np.ndarray) -> bool:
+    """Whether the structure bears the unit's resolution: no more than noise is then taken out."""
+    middle = plane[tuple(slice(max(0, (n - _LOOK) // 2), (n + _LOOK) // 2) for n in plane.shape)]
+    found = residual(unit.noise, middle, restore(unit, middle, torch.device("cpu"))[0])
+    return found is None or found.variance <= _MORE_THAN_NOISE
 
 
 def fit_unit(

@@ -1,0 +1,306 @@
+"""``Zero-Shot Denoise...`` as a service: quality, models, shapes, bad input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from scipy.ndimage import gaussian_filter
+
+from zsfiji import progress
+from zsfiji.errors import Cancelled, UserError
+from zsfiji.images.axes import as_image
+from zsfiji.images.restored import Restored
+from zsfiji.learning import checkpoints
+from zsfiji.services.denoise import objective, pipeline, service
+
+PAIRS = Path(__file__).parents[3] / "shared" / "data" / "fmd"
+
+
+@pytest.fixture(autouse=True)
+def one_core() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training that is only begun: for what does not depend on its success."""
+    monkeypatch.setitem(pipeline.STEPS, "quick", 4)
+    monkeypatch.setitem(pipeline.PIXELS, "quick", 2**12)
+
+
+def cells(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Expected photons of cells with filaments, 2 to about 80."""
+    rng = np.random.default_rng(seed)
+    body = gaussian_filter(rng.random((height, width)) ** 20, 10)
+    lines = np.abs(gaussian_filter(rng.normal(0, 1, (height, width)), 4))
+    lines = np.exp(-((lines / lines.max() * 12) ** 2))
+    return 2 + 78 * body / body.max() * (0.4 + 0.6 * lines)
+
+
+def captured(photons: np.ndarray, seed: int = 1) -> np.ndarray:
+    """A camera of gain 2.5, offset 100 and read noise 3."""
+    rng = np.random.default_rng(seed)
+    image = 2.5 * rng.poisson(photons) + 100 + rng.normal(0, 3, photons.shape)
+    return np.rint(image).astype(np.uint16)
+
+
+def restored(image: np.ndarray | xr.DataArray, **settings: object) -> Restored:
+    image = as_image(image)
+    return service.apply(service.fit(image, quality="quick", **settings), image)
+
+
+def grain(shape: tuple[int, int], deviation: float) -> np.ndarray:
+    """Gaussian noise that neighbouring pixels share."""
+    noise = gaussian_filter(np.random.default_rng(0).normal(0, 1, shape), 0.9)
+    return deviation * noise / noise.std()
+
+
+def error(image: np.ndarray, truth: np.ndarray) -> float:
+    return float(np.mean((np.asarray(image, dtype=float) - truth) ** 2))
+
+
+def test_it_beats_the_best_gaussian_by_a_margin_and_says_what_it_found() -> None:
+    photons = cells(200, 256)
+    noisy, truth = captured(photons), 2.5 * photons + 100
+    result = restored(noisy)
+    sigmas = (0.5, 0.75, 1, 1.25, 1.5, 2, 3)
+    best = min(error(gaussian_filter(noisy.astype(float), s), truth) for s in sigmas)
+    assert error(result.image, truth) < 0.7 * best
+    assert result.image.dtype == np.float32
+    assert result.figures["noise_gain"] == pytest.approx(2.5, rel=0.2)
+    assert result.figures["noise_white"] == 1
+    assert result.figures["residual_variance"] == pytest.approx(1, abs=0.25)
+    assert result.figures["residual_excess"] < 0.12
+    assert any(note.startswith("Noise: standard deviation") for note in result.notes)
+    assert not any(note.startswith(("Over", "Noise left")) for note in result.notes)
+
+
+def test_noise_that_spreads_over_pixels_is_removed_at_its_own_resolution() -> None:
+    truth = 100 + gaussian_filter(200 * cells(200, 200), 3) / 100
+    noisy = (truth + grain(truth.shape, 12)).astype(np.float32)
+    result = restored(noisy)
+    assert result.figures["working_resolution"] > 1
+    assert result.figures["noise_white"] == 0
+    assert error(result.image, truth) < 0.25 * error(noisy, truth)
+    assert error(result.image, truth) < error(restored(noisy, resolution=1).image, truth)
+
+
+def test_structure_too_fine_for_that_resolution_is_kept() -> None:
+    truth = 100 + 2 * cells(200, 200)
+    noisy = (truth + grain(truth.shape, 12)).astype(np.float32)
+    result = restored(noisy)
+    assert result.figures["working_resolution"] == 1
+    assert error(result.image, truth) < error(noisy, truth)
+
+
+@pytest.mark.skipif(not PAIRS.is_dir(), reason="the real pairs of ../shared/data/fmd are not here")
+@pytest.mark.parametrize(
+    ("name", "least"), [("Confocal_MICE_1", 37.5), ("WideField_BPAE_G_1", 32.5)]
+)
+def test_real_captures_come_near_the_mean_of_fifty(name: str, least: float) -> None:
+    from skimage.io import imread
+
+    noisy = imread(PAIRS / "raw" / f"{name}.png")
+    truth = imread(PAIRS / "gt" / f"{name[:-2]}.png").astype(float)
+    result = np.clip(restored(noisy).image.data, 0, 255)
+    assert 10 * np.log10(255**2 / error(result, truth)) > least
+
+
+def test_a_seed_gives_the_same_pixels_and_another_one_others(short: None) -> None:
+    noisy = captured(cells(80, 96))
+    first, again, other = (restored(noisy, seed=s).image for s in (0, 0, 1))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_saved_model_gives_the_same_pixels(short: None, tmp_path: Path) -> None:
+    image = as_image(captured(cells(80, 96)))
+    model = service.fit(image, quality="quick")
+    path = checkpoints.save(model, tmp_path / "model.zsfiji")
+    loaded = checkpoints.load(path, service.METHOD)
+    assert np.array_equal(service.apply(loaded, image).image, service.apply(model, image).image)
+    assert checkpoints.digest(loaded) == checkpoints.digest(model)
+
+
+def test_a_model_serves_another_image_of_its_kind() -> None:
+    photons = cells(128, 128, seed=5)
+    model = service.fit(as_image(captured(cells(128, 128))), quality="quick")
+    noisy, truth = captured(photons, seed=6), 2.5 * photons + 100
+    assert error(service.apply(model, as_image(noisy)).image, truth) < 0.25 * error(noisy, truth)
+
+
+def test_tiles_give_the_same_as_the_whole(short: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = as_image(captured(cells(150, 170)))
+    model = service.fit(image, quality="quick")
+    whole = service.apply(model, image).image
+    monkeypatch.setattr(pipeline, "_TILE", 64)
+    tiled = service.apply(model, image).image
+    # In bfloat16 a sum in another order differs by a little of the noise.
+    assert np.abs(tiled - whole).max() < 0.5
+
+
+@pytest.mark.parametrize("fit_per", ["channel", "plane"])
+def test_hyperstacks_keep_axes_and_channels_their_own_noise(short: None, fit_per: str) -> None:
+    planes = np.stack([captured(cells(48, 56), seed=s) for s in range(8)])
+    data = planes.reshape(2, 2, 2, 48, 56).transpose(0, 1, 3, 4, 2).astype(np.float32)
+    data[..., 1] = data[..., 1] * 1000 - 5e4
+    image = as_image(data, ("t", "pln", "row", "col", "ch"), {"title": "stack"})
+    model = service.fit(image, quality="quick", fit_per=fit_per)
+    units = model.settings["units"]
+    assert len(units) == (8 if fit_per == "plane" else 2)
+    assert units[1]["noise"]["floor"] > 1e4 * units[0]["noise"]["floor"]
+    result = service.apply(model, image)
+    assert result.image.shape == image.shape
+    assert result.image.dims == image.dims
+    means = result.image.mean(("row", "col")).data - data.mean((2, 3))
+    assert np.abs(means[..., 0]).max() < 2
+    assert np.abs(means[..., 1]).max() < 2000
+
+
+def test_scale_and_offset_of_the_unit_do_not_matter(short: None) -> None:
+    noisy = captured(cells(64, 72)).astype(np.float32)
+    plain = restored(noisy).image.data
+    scaled = restored((noisy - 300) / 4096).image.data
+    assert np.abs(scaled * 4096 + 300 - plain).max() < 0.05 * plain.std()
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (2, 2), (2, 300), (31, 64), (33, 47)])
+def test_small_narrow_and_odd_sizes_come_back(short: None, shape: tuple[int, int]) -> None:
+    noisy = np.random.default_rng(0).poisson(30, shape).astype(np.uint8)
+    result = restored(noisy)
+    assert result.image.shape == shape
+    assert np.isfinite(result.image).all()
+    assert error(result.image, noisy) <= 4 * 30
+    if min(shape) < 32:
+        assert any("too small" in note or "No noise" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("kind", ["smooth", "mask"])
+def test_an_image_without_noise_comes_back_as_it_was(kind: str) -> None:
+    rows, cols = np.mgrid[:90, :110]
+    image = {
+        "smooth": (1e4 * np.sin(rows / 17) * np.cos(cols / 23)).astype(np.float32),
+        "mask": (255 * (np.hypot(rows - 45, cols - 50) < 30)).astype(np.uint8),
+    }[kind]
+    result = restored(image)
+    assert np.array_equal(result.image, image)
+    assert "No noise was found" in result.notes[0]
+
+
+def test_a_black_surround_stays_black_and_light_is_kept(short: None) -> None:
+    photons = cells(120, 160)
+    photons[:, :80] = 0
+    noisy = np.random.default_rng(0).poisson(photons).astype(np.uint8)
+    result = restored(noisy).image.data
+    assert np.abs(result[:, :60]).max() < 0.3
+    assert result[:, 90:].mean() == pytest.approx(noisy[:, 90:].mean(), rel=0.03)
+
+
+def test_negative_values_are_values_like_others(short: None) -> None:
+    truth = cells(100, 120) - 40
+    noisy = (truth + np.random.default_rng(0).normal(0, 6, truth.shape)).astype(np.float32)
+    result = restored(noisy).image.data
+    assert result.min() < -20
+    assert error(result, truth) < 0.4 * error(noisy, truth)
+
+
+def test_saturation_and_defects_are_told(short: None) -> None:
+    noisy = captured(cells(120, 120))
+    noisy = np.minimum(noisy, 200)
+    noisy[50, 60] = 0
+    notes = " ".join(restored(noisy).notes)
+    assert "saturated" in notes
+    assert "1 single pixels" in notes
+
+
+@pytest.mark.parametrize(
+    ("image", "text"),
+    [
+        (np.zeros((0, 5), np.float32), "empty"),
+        (np.full((40, 40), 7, np.uint8), "same value"),
+        (np.ones((1, 1), np.uint8), "1 x 1"),
+        (np.arange(50, dtype=np.float32)[:, None], "1 x 50"),
+        (np.where(np.eye(40) > 0, np.nan, 1).astype(np.float32), "NaN"),
+        (np.where(np.eye(40) > 0, np.inf, 1).astype(np.float32), "infinite"),
+    ],
+)
+def test_images_that_do_not_serve_are_refused_with_help(image: np.ndarray, text: str) -> None:
+    with pytest.raises(UserError, match=text):
+        service.fit(as_image(image), quality="quick")
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"quality": "fine"}, "quick, standard, best"),
+        ({"fit_per": "stack"}, "channel or plane"),
+        ({"resolution": 9}, "0 .* to 4"),
+        ({"device": "tpu"}, "cpu"),
+    ],
+)
+def test_settings_that_do_not_exist_are_refused(settings: dict[str, object], text: str) -> None:
+    with pytest.raises(UserError, match=text):
+        service.fit(as_image(captured(cells(40, 40))), **settings)
+
+
+def test_a_model_of_other_channels_is_refused(short: None) -> None:
+    model = service.fit(as_image(captured(cells(40, 40))), quality="quick")
+    two = as_image(np.zeros((40, 40, 2), np.uint8), ("row", "col", "ch"))
+    with pytest.raises(UserError, match="1 channels and the image has 2"):
+        service.apply(model, two)
+
+
+class Host:
+    """A host that stops a job after some reports."""
+
+    def __init__(self, cancel_after: int = 10**9, finish_after: int = 10**9) -> None:
+        self.events: list[progress.Event] = []
+        self.cancel_after, self.finish_after = cancel_after, finish_after
+
+    def show(self, event: progress.Event) -> None:
+        self.events.append(event)
+
+    def cancelled(self) -> bool:
+        return len(self.events) >= self.cancel_after
+
+    def finish_now(self) -> bool:
+        return len(self.events) >= self.finish_after
+
+
+def test_progress_rises_with_a_loss_and_a_preview(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(pipeline.STEPS, "quick", 12)
+    monkeypatch.setattr("zsfiji.learning.loop.REPORT_EVERY", 0)
+    host = Host()
+    with progress.using(host):
+        restored(captured(cells(64, 80)))
+    fractions = [event.fraction for event in host.events]
+    previews = [event.preview for event in host.events if event.preview is not None]
+    assert any(event.loss is not None for event in host.events)
+    assert previews[-1]().shape == (64, 80)
+    assert max(fractions) == 1
+    assert {"Measuring the noise", "Training", "Denoising"} <= {e.message for e in host.events}
+
+
+def test_cancel_keeps_nothing_and_finish_now_keeps_the_best_so_far() -> None:
+    image = as_image(captured(cells(64, 80)))
+    with progress.using(Host(cancel_after=3)), pytest.raises(Cancelled):
+        service.fit(image, quality="best")
+    host = Host(finish_after=6)
+    with progress.using(host):
+        model = service.fit(image, quality="best")
+    assert len(host.events) < 100
+    assert service.apply(model, image).image.shape == image.shape
+
+
+def test_pairs_of_neighbours_are_fair() -> None:
+    source = torch.Generator().manual_seed(0)
+    noise = torch.randn(64, 64, generator=source)
+    noisy, target = objective.neighbour_pair(noise + 5, source)
+    assert noisy.shape == target.shape == (32, 32)
+    assert float(noisy.var()) == pytest.approx(1, abs=0.15)
+    assert float(target.var()) == pytest.approx(0.5, abs=0.1)
+    assert abs(float(((noisy - 5) * (target - 5)).mean())) < 0.08
