@@ -47,6 +47,13 @@ def test_a_rectangle_means_this_region_and_is_written_down():
     assert result.attrs["properties"]["zsfiji.region"] == "makeRectangle(3, 2, 10, 8);"
 
 
+def test_a_result_of_a_result_tells_only_of_the_last_step():
+    first = run(BLUR, image(roi=(3, 2, 10, 8)), {"sigma": 1}).images[0]
+    second = run(BLUR, first, {"sigma": 2}).images[0].attrs["properties"]
+    assert "sigma=2 " in second["zsfiji.command"]
+    assert "zsfiji.region" not in second
+
+
 def test_a_rectangle_outside_the_image_is_refused():
     with pytest.raises(UserError, match="outside the image"):
         run(BLUR, image(roi=(100, 2, 10, 8)), {})

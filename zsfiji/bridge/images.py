@@ -115,6 +115,8 @@ def from_imageplus(imp: Any, *, region: bool = False) -> xr.DataArray:
     _read_calibration(imp.getCalibration(), image, left, top)
     if box is not None and not region:
         image.attrs["roi"] = box
+    if (rows, columns) != (height, width):
+        image.attrs["region"] = (left, top, columns, rows)
     overlay = jc.FileSaver.getOverlay(imp)
     if overlay is not None and (rows, columns) == (height, width):
         image.attrs["overlay"] = [bytes(roi) for roi in overlay]

@@ -161,14 +161,7 @@ def _read(imp: Any) -> xr.DataArray:
             "has finished, or free it with Plugins > Utilities > Reset..."
         )
     try:
-        image = from_imageplus(imp, region=True)
-        if (image.sizes["col"], image.sizes["row"]) != (int(imp.getWidth()), int(imp.getHeight())):
-            box = imp.getRoi().getBounds()
-            image.attrs["properties"] = {
-                **image.attrs.get("properties", {}),
-                "zsfiji.region": f"makeRectangle({box.x}, {box.y}, {box.width}, {box.height});",
-            }
-        return image
+        return from_imageplus(imp, region=True)
     finally:
         imp.unlock()
 

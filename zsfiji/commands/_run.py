@@ -49,15 +49,15 @@ def run(command: Command, image: xr.DataArray, options: Mapping[str, Any]) -> Ou
     values = command.validate(options)
     if image.size == 0:
         raise UserError("The image is empty: it has no pixels.")
-    region = crop_to_roi(image)
+    region = _without_provenance(crop_to_roi(image))
     _require_memory(region)
     outcome = command.function(region, **values)
     provenance = {
         "zsfiji.command": macro_line(command, values),
         "zsfiji.version": zsfiji.__version__,
     }
-    if region.shape != image.shape:
-        x, y, width, height = image.attrs["roi"]
+    if "region" in region.attrs:
+        x, y, width, height = region.attrs["region"]
         provenance["zsfiji.region"] = f"makeRectangle({x}, {y}, {width}, {height});"
     if outcome.notes:
         provenance["zsfiji.notes"] = " ".join(outcome.notes)
@@ -90,6 +90,13 @@ def run_on_array(command: Command, data: Any, options: Mapping[str, Any]) -> Any
     labelled = isinstance(data, xr.DataArray)
     results = tuple(r if labelled else np.asarray(r.data) for r in outcome.images)
     return results if len(results) > 1 else results[0]
+
+
+def _without_provenance(image: xr.DataArray) -> xr.DataArray:
+    """An image that is a result itself must not hand on what was done to it as done to the next."""
+    properties = image.attrs.get("properties", {})
+    kept = {key: value for key, value in properties.items() if not key.startswith("zsfiji.")}
+    return image.assign_attrs(properties=kept) if kept != properties else image
 
 
 def _require_memory(image: xr.DataArray) -> None:

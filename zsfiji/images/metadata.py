@@ -15,6 +15,7 @@ key                value
 ``info``           str, ImageJ's "Info" text
 ``properties``     dict, str -> str, ImageJ's image properties
 ``roi``            (x, y, width, height) of a rectangular selection, in pixels
+``region``         (x, y, width, height) of the rectangle of a larger image that this is
 ``overlay``        list of bytes, each an encoded ImageJ ROI
 ``rgb``            True for a 24-bit colour image (`ch` of length 3, uint8)
 ``path``           str, the file the image came from
@@ -104,6 +105,8 @@ def crop_to_roi(image: xr.DataArray) -> xr.DataArray:
     region = image.isel(row=slice(top, bottom), col=slice(left, right))
     gone = ("roi", "overlay") if region.shape != image.shape else ("roi",)
     region.attrs = {k: v for k, v in image.attrs.items() if k not in gone}
+    if region.shape != image.shape:
+        region.attrs["region"] = (left, top, right - left, bottom - top)
     for dim in ("row", "col"):
         # Coordinates that count from zero have no origin that anybody has set; as in ImageJ the
         # region counts from zero too. With an origin, each pixel keeps its place.
