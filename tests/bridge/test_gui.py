@@ -389,6 +389,40 @@ def test_a_wrong_option_stops_the_macro_with_the_known_ones(desk, windows):
     assert desk.images() == ["cells"]
 
 
+@pytest.mark.parametrize("passed_over", [False, True])
+def test_a_locked_image_stops_the_macro_whatever_imagej_prefers(desk, windows, passed_over):
+    source = desk.show("cells")
+    source.lock()
+    before = windows.ij1.Prefs.nonBlockingFilterDialogs
+    windows.ij1.Prefs.nonBlockingFilterDialogs = passed_over
+    windows.ij1.IJ.log("before")
+    macro = f'run("{LABEL}", "sigma=3"); print("after");'
+    runner = threading.Thread(target=windows.ij1.IJ.runMacro, args=(macro,))
+    try:
+        runner.start()
+        assert 'The image "cells" is locked' in desk.texts(desk.window("Macro Error"))
+        desk.press("Macro Error", "OK")
+        runner.join(10)
+    finally:
+        windows.ij1.Prefs.nonBlockingFilterDialogs = before
+        source.unlock()
+    assert "after" not in desk.log()
+
+
+def test_a_click_shows_its_error_while_a_batch_macro_runs_elsewhere(desk, windows):
+    flat = desk.show("flat", "8-bit black")
+    macro = "setBatchMode(true); for (i = 0; i < 40; i++) wait(100);"
+    runner = threading.Thread(target=windows.ij1.IJ.runMacro, args=(macro,))
+    runner.start()
+    desk.wait(windows.ij1.Interpreter.isBatchMode)
+    start(desk, flat)
+    assert "The image is constant" in desk.texts(desk.window(NAME))
+    assert runner.is_alive()
+    desk.press(NAME, "OK")
+    windows.ij1.Interpreter.abort()
+    runner.join(10)
+
+
 def test_a_macro_call_without_options_opens_the_dialog(desk, windows):
     desk.show("cells")
     macro = f'run("{LABEL}"); print("active: " + getTitle());'

@@ -151,15 +151,19 @@ def stop_all(patience: float = _QUIT_PATIENCE) -> bool:
 atexit.register(stop_all)
 
 
+def locked(imp: Any) -> UserError:
+    """What to say about an image that another thread has locked."""
+    return UserError(
+        f'The image "{imp.getTitle()}" is locked: another command is working on it. Wait until '
+        "that has finished, or free it with Plugins > Utilities > Reset..."
+    )
+
+
 def _read(imp: Any) -> xr.DataArray:
     if int(imp.getWidth()) == 0 or imp.getProcessor() is None:
         raise UserError("The image was closed before its pixels were read.")
-    title = imp.getTitle()
     if not imp.lockSilently():
-        raise UserError(
-            f'The image "{title}" is locked: another command is working on it. Wait until that '
-            "has finished, or free it with Plugins > Utilities > Reset..."
-        )
+        raise locked(imp)
     try:
         return from_imageplus(imp, region=True)
     finally:

@@ -73,15 +73,24 @@ def _here() -> _OfThread:
 # --- run("...", "...") --------------------------------------------------------------------------
 
 
-def prepare(command: Command) -> None:
-    """Note a macro call; called by the listener, in the thread of the call."""
+def prepare(command: Command) -> bool:
+    """Note a macro call; called by the listener, in the thread of the call.
+
+    Returns
+    -------
+    bool
+        Whether ImageJ may go on to :data:`ENTRY`.
+    """
     options = jc.Macro.getOptions()
-    _here().call = _Call(
-        command,
-        None if options is None else str(options),
-        jc.WindowManager.getCurrentImage(),
-        _interpreter(),
-    )
+    image = jc.WindowManager.getCurrentImage()
+    interpreter = _interpreter()
+    if image is not None and jc.Prefs.nonBlockingFilterDialogs and image.isLockedByAnotherThread():
+        # With this preference ImageJ would pass over us, with a word in the status bar alone.
+        _fail(messages.name_of(command.label), jobs.locked(image), interpreter)
+        return False
+    text = None if options is None else str(options)
+    _here().call = _Call(command, text, image, interpreter)
+    return True
 
 
 def call_directly(host: Host, command: Command) -> None:

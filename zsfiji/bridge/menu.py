@@ -96,8 +96,7 @@ def _executing(host: Host, name: Any) -> Any:
 
 def _chosen(host: Host, name: Any, command: Command) -> Any:
     if messages.is_call():
-        macro.prepare(command)
-        return name
+        return name if macro.prepare(command) else None
     image = jc.WindowManager.getCurrentImage()
     jobs.in_thread(lambda: _clicked(host, command, image), command.label)
     return None
