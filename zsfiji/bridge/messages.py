@@ -12,7 +12,6 @@ from typing import Any
 from zsfiji.bridge.classes import jc
 
 _COLUMNS = 72
-_REPORT = "https://github.com/zsfiji/zsfiji/issues"
 
 
 def has_windows() -> bool:
@@ -54,7 +53,7 @@ def show_fault(title: str, error: BaseException) -> str:
     reason = str(error).partition("\n")[0] or type(error).__name__
     notice = (
         f"{title} failed, and that is a fault of zsfiji: {reason} "
-        f"Your image is unchanged. Please report the text of the Log window at {_REPORT}."
+        "Your image is unchanged. Please report the text of the Log window."
     )
     show_error(title, notice)
     return notice
