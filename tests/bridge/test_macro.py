@@ -27,6 +27,7 @@ MACROS = {
     's = Property.get("zsfiji.command"); return s;',
     "unknown option": NEW + 'run("Test Blur...", "sigm=3"); print("NEVER");',
     "out of range": NEW + 'run("Test Blur...", "sigma=99"); print("NEVER");',
+    "third line": NEW + '\n\nrun("Test Blur...", "sigma=99");\n\nprint("NEVER");',
     "no image": 'close("*"); run("Test Blur...", "sigma=3"); print("NEVER");',
     "constant image": 'newImage("flat", "8-bit black", 9, 9, 1); '
     'run("Test Blur...", "sigma=3"); print("NEVER");',
@@ -138,8 +139,12 @@ def test_the_result_is_the_active_image_of_the_macro(headless, name, value):
 @pytest.mark.parametrize(
     ("name", "part"),
     [
-        ("unknown option", 'has no option "sigm". It has: sigma, border, negate'),
+        (
+            "unknown option",
+            'the macro, line 1: Test Blur... has no option "sigm". It has: sigma, border',
+        ),
         ("out of range", 'Sigma: give a number from 0 to 50 (px), not "99".'),
+        ("third line", "the macro, line 3: Test Blur: Sigma: give a number"),
         ("no image", "There are no images open"),
         ("constant image", "The image is constant"),
         ("in a called macro", "from 0 to 50"),

@@ -46,7 +46,6 @@ _FULL_NAMES = {
     "ResultsTable": "ij.measure.ResultsTable",
     "Recorder": "ij.plugin.frame.Recorder",
     "MultiLineLabel": "ij.gui.MultiLineLabel",
-    "RoiListener": "ij.gui.RoiListener",
     "SaveDialog": "ij.io.SaveDialog",
     "Functions": "ij.macro.Functions",
     "MacroRunner": "ij.macro.MacroRunner",

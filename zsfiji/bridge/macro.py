@@ -148,9 +148,9 @@ def _fail(name: str, error: BaseException, interpreter: Any) -> None:
     notice: str | None = None
     collected = _here().collected
     if collected is not None:
-        collected.append(error)
+        collected.append(UserError(_said(name, error)) if isinstance(error, UserError) else error)
     elif isinstance(error, UserError):
-        notice = f"{name}: {error}"
+        notice = _said(name, error)
     elif isinstance(error, Cancelled):
         pass
     else:
@@ -165,6 +165,11 @@ def _fail(name: str, error: BaseException, interpreter: Any) -> None:
     aborting = threading.Thread(target=jc.Macro.abort)
     aborting.start()
     aborting.join()
+
+
+def _said(name: str, error: UserError) -> str:
+    text = str(error)
+    return text if text.startswith(name) else f"{name}: {text}"
 
 
 def _end(interpreter: Any, notice: str | None) -> None:
@@ -340,7 +345,7 @@ def run_macro(host: Host, macro: str | Path, argument: str = "") -> str:
         except jpype.JException as error:
             failure = error
         if here.collected:
-            raise here.collected[0]
+            _raise_ours(interpreter, here.collected[0], name)
         _raise_for(interpreter, failure, name)
         return str(value or "")
     finally:
@@ -370,6 +375,13 @@ def _text_of(path: Path) -> str:
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"The macro {path} cannot be read: {reason}.") from error
+
+
+def _raise_ours(interpreter: Any, error: BaseException, name: str) -> None:
+    """Raise what one of our commands has ended a macro with, and say where."""
+    if isinstance(error, UserError):
+        raise UserError(f"{name}, line {int(interpreter.getLineNumber())}: {error}") from error
+    raise error
 
 
 def _raise_for(interpreter: Any, failure: Any, name: str) -> None:
