@@ -5,6 +5,27 @@ from __future__ import annotations
 import pytest
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure():
+    """Let the display live until this process has ended.
+
+    pytest-xvfb stops it earlier. Java's connection to it then breaks while Python is being taken
+    down, and the process crashes after the last test has passed.
+    """
+    import atexit
+    import os
+    import subprocess
+    import sys
+
+    xvfb = sys.modules.get("pytest_xvfb")
+    display = getattr(getattr(xvfb, "xvfb_instance", None), "_virtual_display", None)
+    if xvfb is None or display is None or "jpype" not in sys.modules:
+        return
+    atexit.unregister(xvfb.shutdown_xvfb)
+    wait = f"while kill -0 {os.getpid()} 2>/dev/null; do sleep 0.2; done; kill {display.pid}"
+    subprocess.Popen(["sh", "-c", wait], start_new_session=True)
+
+
 @pytest.fixture(scope="session")
 def window_manager():
     """Something that frames windows and gives them the keyboard, which Xvfb alone does not.
