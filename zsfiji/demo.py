@@ -24,17 +24,6 @@ RESULT = "zsfiji-demo-denoised.tif"
 PICTURE = "zsfiji-demo.png"
 
 _PHOTONS = 12
-_ARRANGE = """\
-side = minOf(floor((screenWidth - 60) / 2), screenHeight - 330);
-selectImage("{noisy}");
-setLocation(20, 120, side, side + 40);
-selectImage("{restored}");
-setLocation(40 + side, 120, side, side + 40);
-if (isOpen("Log")) {{
-    selectWindow("Log");
-    setLocation(20, 190 + side, 2 * side + 20, 120);
-}}
-"""
 _ZOOM = 2
 
 
@@ -110,7 +99,7 @@ def show_real(running: Host, folder: Path, quality: str) -> None:
             macro.run_macro(running, "\n".join(lines))
         seconds = time.monotonic() - started
         if not running.headless:
-            macro.run_macro(running, _ARRANGE.format(noisy=SAMPLE, restored=RESULT))
+            _lay_side_by_side(running)
         noisy = tiff.read(sample)
     restored = tiff.read(folder / RESULT)
     save_picture([noisy.data, restored.data], folder / PICTURE)
@@ -118,6 +107,19 @@ def show_real(running: Host, folder: Path, quality: str) -> None:
     device = restored.attrs["properties"]["zsfiji.device"]
     print(f"\n{rows} x {cols} pixels opened, denoised ({device}) and saved in {seconds:.1f} s:")
     print(f"  {folder / RESULT}\n  {folder / PICTURE}   (noisy | denoised)", flush=True)
+
+
+def _lay_side_by_side(running: Host) -> None:
+    """The two images next to each other below ImageJ's window, the Log below them."""
+    screen = running.ij1.IJ.getScreenSize()
+    side = min((int(screen.width) - 60) // 2, int(screen.height) - 330)
+    for place, title in enumerate((SAMPLE, RESULT)):
+        imp = running.ij1.WindowManager.getImage(title)
+        if imp is not None and imp.getWindow() is not None:
+            imp.getWindow().setLocationAndSize(20 + place * (side + 20), 120, side, side + 40)
+    log = running.ij1.WindowManager.getWindow("Log")
+    if log is not None:
+        log.setBounds(20, 180 + side, 2 * side + 20, 120)
 
 
 def show_simulated(quality: str) -> None:
