@@ -26,10 +26,10 @@ from zsfiji.physics.transform import Stabiliser
 from zsfiji.services.fm2s.injection import noise_device, poisson
 from zsfiji.services.fm2s.network import MARGIN, build
 
-STEPS = {"quick": 200, "standard": 1000, "best": 3000}
+STEPS = {"quick": 150, "standard": 500, "best": 2000}
 """Training steps of each quality."""
 
-PIXELS = {"quick": 2**18, "standard": 2**19, "best": 2**21}
+PIXELS = {"quick": 2**17, "standard": 2**18, "best": 2**20}
 """Synthetic noisy pixels that each quality trains on."""
 
 NOISE_SCALE = 0.25
@@ -42,6 +42,7 @@ _FIELD = 256
 _RIM = 16
 _PATCH = 64
 _BATCH = 4
+_DRAWS = 8
 
 
 def add_noise(clean: torch.Tensor, stabiliser: Stabiliser, source: torch.Generator) -> torch.Tensor:
@@ -152,6 +153,8 @@ def _examples(
     parts = [(plane, part) for plane in range(len(planes)) for part in phases(d)]
     height, width = (n // d for n in planes[0].shape)
     tall, wide = min(_FIELD + 2 * _RIM, height), min(_FIELD + 2 * _RIM, width)
+    # Of a small image no more draws than so many of each pixel.
+    pixels = min(pixels, _DRAWS * height * width * len(parts))
     count = max(1, round(pixels / (tall * wide)))
     made, clean_values = [], []
     for number in range(count):
