@@ -33,6 +33,7 @@ Zero-shot microscopy restoration inside ImageJ and Fiji.
   zsfiji run "Zero-Shot Denoise..." cells.tif  restore images without a window
   zsfiji list                                  the commands
   zsfiji help "Zero-Shot Denoise..."           the options of one
+  zsfiji install Fiji.app                      put them into your Fiji's own menu
 """
 
 
@@ -138,6 +139,14 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     added.add_argument("file", help="the script")
     added.add_argument("words", nargs="*", metavar="key=value", help="its parameters")
 
+    added = action("install", _install, "put the commands into a Fiji's own menu")
+    added.add_argument("fiji", help="the folder of the Fiji")
+    added = action("uninstall", _uninstall, "take the commands out of a Fiji's menu")
+    added.add_argument("fiji", help="the folder of the Fiji")
+    added = action("config", _config, "show the settings, or change one")
+    added.add_argument("key", nargs="?", choices=("fiji",), help="fiji: the Fiji to open")
+    added.add_argument("value", nargs="?", help="its value; 'none' forgets it")
+
     action("list", _list, "list the commands")
     added = action("help", _help, "explain a command and its options")
     added.add_argument("label", help="the command")
@@ -175,6 +184,29 @@ def _script(arguments: argparse.Namespace) -> None:
     from zsfiji.bridge.script_runner import run_script
 
     run_script(arguments.file, arguments.words, arguments.fiji)
+
+
+def _install(arguments: argparse.Namespace) -> None:
+    from zsfiji.bridge.install import install
+
+    print(install(arguments.fiji))
+
+
+def _uninstall(arguments: argparse.Namespace) -> None:
+    from zsfiji.bridge.install import uninstall
+
+    print(uninstall(arguments.fiji))
+
+
+def _config(arguments: argparse.Namespace) -> None:
+    from zsfiji import folders
+    from zsfiji.bridge.fiji import choose
+
+    if arguments.value is not None:
+        forget = arguments.value.lower() == "none"
+        folders.set_setting(arguments.key, None if forget else choose(arguments.value))
+    print(f"fiji = {folders.setting('fiji') or 'none'}")
+    print(f"These settings are kept in {folders.settings_file()}", file=sys.stderr)
 
 
 def _list(arguments: argparse.Namespace) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import platformdirs
 
+from zsfiji.errors import UserError
+
 
 def cache_folder() -> Path:
     """Folder of what can be fetched or computed again; ``ZSFIJI_CACHE`` moves it."""
@@ -33,3 +35,33 @@ def setting(key: str) -> Any:
     except (OSError, ValueError):
         return None
     return content.get(key) if isinstance(content, dict) else None
+
+
+def set_setting(key: str, value: Any) -> None:
+    """Keep one setting; None forgets it.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be written.
+    """
+    file = settings_file()
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        content = {}
+    if not isinstance(content, dict):
+        content = {}
+    content.pop(key, None)
+    if value is not None:
+        content[key] = value
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f"{file.name}.{os.getpid()}")
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        os.replace(temporary, file)
+    except OSError as error:
+        raise UserError(
+            f"The settings cannot be kept in {file}: {error.strerror or error}. Let ZSFIJI_CONFIG "
+            "name a folder that you may write to."
+        ) from error

@@ -53,12 +53,17 @@ def install(host: Host, commands: Mapping[str, Command] | None = None) -> None:
         "ij.CommandListener", dict={"commandExecuting": lambda name: _executing(host, name)}
     )
     jc.Executer.addCommandListener(_listener)
+    # The entries of 'zsfiji install', which Fiji's search bar calls without asking listeners, hand
+    # over to us when they see this.
+    jc.System.setProperty("zsfiji.bridge", zsfiji.__version__)
 
 
 def _add(host: Host, path: str) -> None:
-    if not host.headless:
+    label = path.rpartition(">")[2]
+    # 'zsfiji install' may have put an entry of the same name there, whose calls we take over.
+    if not host.headless and not jc.Menus.getCommands().containsKey(label):
         jc.Menus.add(path, macro.ENTRY)
-    jc.Menus.getCommands().put(path.rpartition(">")[2], macro.ENTRY)
+    jc.Menus.getCommands().put(label, macro.ENTRY)
 
 
 def _separate(host: Host) -> None:

@@ -98,11 +98,11 @@ def source(command: Command) -> str:
     """
     label = command.label.rstrip(".")
     lines = [
-        f"#@script(label={_quoted(label)}, description={_quoted(command.summary)}, "
+        f"#@script(label={quoted(label)}, description={quoted(command.summary)}, "
         'language="python", headless=true)',
         '#@ ImagePlus (label="Image") input',
     ]
-    lines += [_line(command, parameter) for parameter in command.parameters]
+    lines += [parameter_line(command, parameter) for parameter in command.parameters]
     names = ", ".join(f'"{p.key}": {p.key}' for p in command.parameters)
     lines += [
         "",
@@ -111,23 +111,24 @@ def source(command: Command) -> str:
         "",
         "from zsfiji.bridge.scripts import call",
         "",
-        f"call({_quoted(command.label)}, input, {{{names}}})",
+        f"call({quoted(command.label)}, input, {{{names}}})",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _line(command: Command, parameter: Parameter) -> str:
+def parameter_line(command: Command, parameter: Parameter) -> str:
+    """The ``#@`` line of a parameter."""
     label = parameter.label + (f" ({parameter.unit})" if parameter.unit else "")
-    parts = [f"label={_quoted(label)}", f"description={_quoted(parameter.help)}"]
+    parts = [f"label={quoted(label)}", f"description={quoted(parameter.help)}"]
     if parameter.kind == "choice":
-        parts.append("choices={" + ", ".join(map(_quoted, parameter.choices)) + "}")
+        parts.append("choices={" + ", ".join(map(quoted, parameter.choices)) + "}")
     if parameter.kind in ("open", "save"):
         # A file kept from the last time would be used, or overwritten, without anybody's asking.
         parts += [f'style="{parameter.kind}"', "required=false", "persist=false"]
     else:
         value = parameter.text(parameter.default)
         text = parameter.kind in ("choice", "text")
-        parts.append(f"value={_quoted(value) if text else value}")
+        parts.append(f"value={quoted(value) if text else value}")
         # SciJava keeps last values under the bare name unless told otherwise, for all scripts.
         parts.append(f'persistKey="zsfiji.{command.name}.{parameter.key}"')
     if parameter.minimum is not None:
@@ -137,7 +138,8 @@ def _line(command: Command, parameter: Parameter) -> str:
     return f"#@ {_TYPES[parameter.kind]} ({', '.join(parts)}) {parameter.key}"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """`text` as a string of one line, in Python, Groovy and ``#@`` lines alike."""
     return '"' + " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

@@ -1,0 +1,327 @@
+// What the Zero-Shot menu entries of a stock Fiji share. Written by 'zsfiji install'.
+//
+// Each job goes to a Python process, started at the first one by Appose and kept as long as Fiji
+// runs. The image goes there as one of ImageJ's own TIFF files, and so comes back the result.
+
+import groovy.json.JsonSlurper
+import ij.IJ
+import ij.ImagePlus
+import ij.Macro
+import ij.WindowManager
+import ij.gui.ImageRoi
+import ij.gui.TextRoi
+import ij.io.FileSaver
+import ij.io.Opener
+import ij.macro.Interpreter
+import ij.plugin.frame.Recorder
+import java.awt.GraphicsEnvironment
+import java.nio.file.Files
+
+class ZeroShot {
+    static final String SERVICE = "zsfiji.service"
+    static final String IN_PROCESS = "zsfiji.bridge"
+    static final long PATIENCE = 20000
+
+    final File folder
+    final Object context
+    final Thread caller = Thread.currentThread()
+
+    /** @param context SciJava's context, null in a plain ImageJ */
+    ZeroShot(File folder, Object context) {
+        this.folder = folder
+        this.context = context
+    }
+
+    /** What a menu entry does: obey the macro that calls it, or open the dialog. */
+    void entry(String label, String script) {
+        String options = Macro.getOptions()
+        guarded(label) {
+            if (inProcess()) {
+                Recorder.setCommand(null)
+                if (options == null) IJ.doCommand(label) else IJ.run(label, options)
+            } else if (options != null || GraphicsEnvironment.isHeadless()) {
+                runOnWindow(label, options ?: "")
+            } else {
+                image()
+                dialog(script)
+            }
+        }
+    }
+
+    /** What a script with parameters does: work on a file, or on the active image. */
+    void call(String label, Map options, String input, String output) {
+        Map given = options.findAll { key, value -> value != null && value.toString() != "" }
+            .collectEntries { key, value -> [key, value instanceof File ? value.path : value] }
+        guarded(label) {
+            if (!input && output) throw new Problem("Name the input file as well as the output.")
+            if (input) {
+                if (!output) throw new Problem("Name the output file: output=\"result.tif\".")
+                def answer = job(label, [options: given, source: absolute(input),
+                    target: absolute(output), title: null, roi: null])
+                answer.images.each { IJ.log("${it.path}") }
+            } else {
+                record(given)
+                runOnWindow(label, given)
+            }
+        }
+    }
+
+    // --- the image ------------------------------------------------------------------------------
+
+    private void runOnWindow(String label, Object options) {
+        ImagePlus imp = image()
+        File place = Files.createTempDirectory("zsfiji").toFile()
+        try {
+            def roi = imp.getRoi()
+            def area = roi != null && roi.isArea() && !(roi instanceof TextRoi) &&
+                !(roi instanceof ImageRoi) && roi.bounds.width > 0 && roi.bounds.height > 0
+            def box = area ? roi.bounds.with { [it.x, it.y, it.width, it.height] } : null
+            File source = save(imp, place)
+            def answer = job(label, [options: options, source: source.path, target: place.path,
+                title: imp.getTitle(), roi: box])
+            answer.images.each { show(it, imp) }
+            answer.notes.each { IJ.log("${name(label)}: ${it}") }
+        } finally {
+            place.deleteDir()
+        }
+    }
+
+    private ImagePlus image() {
+        ImagePlus imp = WindowManager.getCurrentImage()
+        if (imp == null) throw new Problem("There are no images open. Open the image that you " +
+            "want to restore first.")
+        return imp
+    }
+
+    private File save(ImagePlus imp, File place) {
+        if (!imp.lockSilently()) throw new Problem("The image \"${imp.getTitle()}\" is locked: " +
+            "another command is working on it. Wait until that has finished.")
+        boolean changes = imp.changes
+        File file = new File(place, "input.tif")
+        try {
+            boolean written
+            try {
+                written = new FileSaver(imp).saveAsTiff(file.path)
+            } catch (ClassCastException e) {
+                // A virtual stack of a kind that ImageJ itself does not know.
+                written = new FileSaver(imp.duplicate()).saveAsTiff(file.path)
+            }
+            if (!written) throw new Problem("The image could not be written to ${place}. Make " +
+                "room there, or start Fiji with another java.io.tmpdir.")
+        } finally {
+            imp.changes = changes
+            imp.unlock()
+        }
+        return file
+    }
+
+    private void show(Map result, ImagePlus source) {
+        File file = new File(result.path)
+        ImagePlus imp = new Opener().openTiff(file.parent + File.separator, file.name)
+        if (imp == null) throw new Problem("The result could not be read. Is the disk full?")
+        imp.setFileInfo(null)
+        // Only a title that is taken gets a number.
+        imp.setTitle(WindowManager.getImage(result.title) == null ? result.title :
+            WindowManager.getUniqueName(result.title))
+        imp.changes = true
+        // A line that is finished before the window opens stands before it in the Recorder.
+        if (Recorder.getCommand() != null) Recorder.saveCommand()
+        imp.setPosition(source.getC(), source.getZ(), source.getT())
+        imp.show()
+        // The macro that waits for us, in a thread of its own, sees the result as active.
+        WindowManager.setTempCurrentImage(imp)
+        def threads = context?.getService("org.scijava.thread.ThreadService")
+        for (Thread t = caller; t != null && threads != null; t = threads.getParent(t)) {
+            WindowManager.setTempCurrentImage(t, imp)
+        }
+    }
+
+    // --- the dialog and the Recorder ------------------------------------------------------------
+
+    private void dialog(String script) {
+        def modules = context.getService("org.scijava.module.ModuleService")
+        def type = context.getClass().classLoader.loadClass("org.scijava.script.ScriptInfo")
+        def info = type.getConstructor(context.getClass(), File)
+            .newInstance(context, new File(folder, script))
+        // The menu entry is what is recorded.
+        info.set("no-record", "true")
+        modules.run(info, true, [input: "", output: ""] as Map<String, Object>).get()
+    }
+
+    private void record(Map options) {
+        if (!IJ.recording() || Recorder.getCommand() == null) return
+        options.each { key, value ->
+            Recorder.recordOption(key, value.toString().replace(File.separator, "/"))
+        }
+    }
+
+    // --- the Python process ---------------------------------------------------------------------
+
+    private Map job(String label, Map inputs) {
+        def service = service()
+        def task = service.task("from zsfiji import worker\n" +
+            "worker.work(task, label, options, source, target, title, roi)",
+            inputs + [label: label])
+        def latest = null
+        task.listen { event -> if (event.message != null) latest = event }
+        def shown = context?.getService("org.scijava.task.TaskService")?.createTask(name(label))
+        shown?.start()
+        shown?.setProgressMaximum(1000)
+        IJ.resetEscape()
+        IJ.showStatus("${name(label)}: starting Python")
+        long asked = 0
+        try {
+            task.start()
+            while (!task.status.isFinished()) {
+                Thread.sleep(100)
+                def event = latest
+                if (event != null) {
+                    String text = event.message + left(event)
+                    shown?.setStatusMessage(text)
+                    shown?.setProgressValue(event.current)
+                    IJ.showStatus("${name(label)}: ${text} (Esc cancels)")
+                    IJ.showProgress(Math.min(0.999d, event.current / 1000d))
+                }
+                if (asked == 0 && (shown?.isCanceled() || IJ.escapePressed())) {
+                    asked = System.currentTimeMillis()
+                    task.cancel()
+                }
+                // A worker that does not hear must not hold the user up.
+                if (asked > 0 && System.currentTimeMillis() - asked > PATIENCE) service.kill()
+            }
+        } finally {
+            shown?.finish()
+            IJ.showProgress(1.0)
+            IJ.showStatus("")
+        }
+        if (asked > 0 || task.outputs.cancelled) throw new Stopped()
+        if (task.status.toString() == "CRASHED") throw crashed(service)
+        if (task.error != null) throw new Fault(task.error)
+        if (task.outputs.problem != null) throw new Problem(task.outputs.problem)
+        IJ.showStatus("${name(label)}: done")
+        return [images: task.outputs.images, notes: task.outputs.notes]
+    }
+
+    private String left(Object event) {
+        def seconds = event.info?.get("seconds_left")
+        return seconds == null ? "" : ", ${Math.max(1, Math.round(seconds as double))} s left"
+    }
+
+    private Object service() {
+        Map settings = new JsonSlurper().parse(new File(folder, "settings.json"), "UTF-8")
+        String python = settings.python
+        synchronized (ZeroShot.SERVICE) {
+            def kept = System.properties.get(SERVICE)
+            if (kept != null && kept.python == python && kept.service.isAlive()) return kept.service
+            if (!new File(python).canExecute()) throw new Problem("The Python of zsfiji, " +
+                "${python}, is not there any more. Run 'zsfiji install' with this Fiji's folder " +
+                "again, from the environment where zsfiji is now.")
+            def type
+            try {
+                type = getClass().classLoader.loadClass("org.apposed.appose.Service")
+            } catch (ClassNotFoundException e) {
+                throw new Problem("This Fiji lacks Appose, which runs Python for it. Update it " +
+                    "(Help > Update...), or open it from Python: zsfiji --fiji \"${folder.parent}\"")
+            }
+            // -E: the variables of a launcher must not lead Python to other packages.
+            String[] words = [python, "-E", "-X", "utf8", "-m", "zsfiji.worker"]
+            def service = type.getConstructor(File, String[]).newInstance(folder, words)
+            try {
+                service.start()
+            } catch (IOException e) {
+                throw new Problem("The Python of zsfiji could not be started (${e.message}). Run " +
+                    "'zsfiji install' with this Fiji's folder again.")
+            }
+            System.properties.put(SERVICE, [python: python, service: service])
+            return service
+        }
+    }
+
+    private Exception crashed(Object service) {
+        def said = service.metaClass.respondsTo(service, "errorLines") ? service.errorLines() : []
+        String end = said.findAll { it.trim() }.takeRight(3).join("\n")
+        if (end.contains("No module named")) return new Problem("The Python environment of " +
+            "zsfiji is not complete (${end.readLines().last()}). Repair it with 'pip install " +
+            "--upgrade zsfiji', then run 'zsfiji install' again.")
+        return new Problem("The Python process of zsfiji has ended in the middle of the job" +
+            (end ? ":\n" + end : ", perhaps for lack of memory.") +
+            "\nFiji is not harmed; the next job starts a new one.")
+    }
+
+    // --- a Fiji that has Python in its own process ----------------------------------------------
+
+    /** Whether zsfiji answers commands in this process; it is asked to where Python runs in it. */
+    private boolean inProcess() {
+        if (System.getProperty(IN_PROCESS) != null) return true
+        def objects = context?.getService("org.scijava.object.ObjectService")
+        def runner = objects?.getObjects(java.util.function.Function)?.any {
+            objects.getName(it) == "PythonScriptRunner" || it.toString() == "PythonScriptRunner"
+        }
+        if (!runner) return false
+        def scripts = context.getService("org.scijava.script.ScriptService")
+        def language = scripts.getLanguages().find { it.languageName.startsWith("Python (pyim") } ?:
+            scripts.getLanguageByName("Python")
+        if (language == null) return false
+        try {
+            def engine = language.getScriptEngine()
+            context.inject(engine)
+            engine.eval("from zsfiji.bridge import host, menu\nmenu.install(host.start())")
+        } catch (Exception e) {
+            return false
+        }
+        return System.getProperty(IN_PROCESS) != null
+    }
+
+    // --- what goes wrong ------------------------------------------------------------------------
+
+    private void guarded(String label, Closure body) {
+        try {
+            body()
+            return
+        } catch (Stopped e) {
+            IJ.showStatus("${name(label)}: cancelled")
+        } catch (Problem e) {
+            tell(name(label), e.message)
+        } catch (Fault e) {
+            IJ.log(e.message)
+            tell(name(label), "A fault in zsfiji; the Log window has the details. Please report it.")
+        }
+        Recorder.setCommand(null)
+        // It runs in another thread, where Macro.abort() would not reach it everywhere.
+        if (IJ.isMacro()) {
+            Interpreter.getInstance()?.abortMacro()
+            Macro.abort()
+        }
+    }
+
+    private void tell(String title, String text) {
+        if (GraphicsEnvironment.isHeadless()) System.err.println("${title}: ${text}")
+        else IJ.error(title, wrapped(text))
+    }
+
+    private String wrapped(String text) {
+        def line = 0
+        return text.split(" ").collect { word ->
+            line += word.length() + 1
+            if (word.contains("\n")) line = word.length() - word.lastIndexOf("\n")
+            if (line > 75) { line = word.length(); "\n" + word } else " " + word
+        }.join("").trim()
+    }
+
+    private String name(String label) { label.replaceAll(/\.+$/, "") }
+
+    private String absolute(String path) { new File(path).absolutePath }
+
+    /** What the user can mend. */
+    static class Problem extends RuntimeException {
+        Problem(String text) { super(text) }
+    }
+
+    /** A bug; the text is the traceback. */
+    static class Fault extends RuntimeException {
+        Fault(String text) { super(text) }
+    }
+
+    /** The user has cancelled. */
+    static class Stopped extends RuntimeException {}
+}

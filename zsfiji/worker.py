@@ -1,0 +1,172 @@
+"""The Python process that does the work of a stock Fiji: ``python -m zsfiji.worker``.
+
+A Fiji that was started as a Java program cannot call Python. Its menu entries (written by
+:mod:`zsfiji.bridge.install`) start this process by Appose's protocol (JSON lines on standard input
+and output; github.com/apposed) and keep it: each job is one Appose task, which calls :func:`work`.
+
+Images travel as ImageJ's own TIFF files in a temporary folder. ImageJ writes all that it knows of
+an image into them, any size and also virtual stacks, and :mod:`zsfiji.images.tiff` reads it back,
+so there is one code for files and for this. Against the seconds of a job the copy is nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zsfiji import progress
+from zsfiji.errors import Cancelled, UserError
+
+_INTERVAL = 0.2
+_STEPS = 1000
+
+
+class TaskProgress:
+    """The sink of one job: its reports become updates of an Appose task.
+
+    Parameters
+    ----------
+    task : appose.python_worker.Task
+        The task.
+    """
+
+    def __init__(self, task: Any) -> None:
+        self._task = task
+        self._next = 0.0
+
+    def show(self, event: progress.Event) -> None:
+        """Send `event`, five times a second at most."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _INTERVAL
+        self._task.update(
+            event.message,
+            int(event.fraction * _STEPS),
+            _STEPS,
+            info=None if event.seconds_left is None else {"seconds_left": event.seconds_left},
+        )
+
+    def cancelled(self) -> bool:
+        """Whether Fiji has asked to stop."""
+        return bool(self._task.cancel_requested)
+
+    def finish_now(self) -> bool:
+        """Never: a stock Fiji has no button for it."""
+        return False
+
+
+def work(
+    task: Any,
+    label: str,
+    options: str | Mapping[str, Any],
+    source: str,
+    target: str,
+    title: str | None = None,
+    roi: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    """Run a command on an image file.
+
+    Parameters
+    ----------
+    task : appose.python_worker.Task
+        Gets the progress, and says whether to cancel.
+    label : str
+        The command.
+    options : str or mapping
+        The options of a macro line, or key -> value.
+    source : str
+        The image.
+    target : str
+        A folder for the results, or the file of the one result (.tif).
+    title : str, optional
+        Title of the image; the name of the file without it.
+    roi : sequence of int, optional
+        Rectangle (x, y, width, height) to work on, in pixels. With a `title` the image comes from
+        a window, whose selection this is; without one the selection in the file counts.
+
+    Returns
+    -------
+    dict
+        ``images``: list of {"path", "title"}; ``notes``: list of sentences. Or ``problem``: what
+        the user can mend. Or ``cancelled``: true.
+    """
+    try:
+        _require("torch")
+        with progress.using(TaskProgress(task)):
+            return _work(label, options, source, target, title, roi)
+    except UserError as error:
+        return {"problem": str(error)}
+    except Cancelled:
+        return {"cancelled": True}
+
+
+def _work(
+    label: str,
+    options: str | Mapping[str, Any],
+    source: str,
+    target: str,
+    title: str | None,
+    roi: Sequence[int] | None,
+) -> dict[str, Any]:
+    from zsfiji.commands import find, parse
+    from zsfiji.commands._run import run
+    from zsfiji.images import tiff
+
+    command = find(label)
+    values = command.validate(parse(options) if isinstance(options, str) else options)
+    image = tiff.read(source)
+    if title is not None:
+        image.attrs["title"] = title
+        image.attrs.pop("path", None)
+        image.attrs.pop("roi", None)
+        if roi is not None:
+            image.attrs["roi"] = tuple(int(n) for n in roi)
+    outcome = run(command, image, values)
+    place = Path(target)
+    if place.suffix.lower() not in tiff.TIFF_ENDINGS and not place.is_dir():
+        raise UserError(f"The output {target} has to end in .tif.")
+    images = []
+    for number, result in enumerate(outcome.images):
+        path = place / f"{number}.tif" if place.is_dir() else place
+        if number and path == place:
+            path = place.with_name(f"{place.stem}-{number + 1}{place.suffix}")
+        tiff.write(result, path)
+        images.append({"path": str(path), "title": str(result.attrs.get("title", ""))})
+    return {"images": images, "notes": list(outcome.notes)}
+
+
+def _require(module: str) -> None:
+    try:
+        importlib.import_module(module)
+    except (ImportError, OSError) as error:
+        raise UserError(
+            f"The Python environment {sys.prefix} cannot load {module} ({error}). Repair it with "
+            "'pip install --upgrade zsfiji' in it, then restart Fiji."
+        ) from error
+
+
+def main() -> None:
+    """Answer tasks until standard input ends, which it does when Fiji does."""
+    from appose.python_worker import Worker
+
+    # Loaded before standard input is read, for on Windows numpy hangs when it is loaded later
+    # (github.com/numpy/numpy/issues/24290); what is missing is told to the first job.
+    for module in ("numpy", "scipy", "torch", "zsfiji.commands._run", "zsfiji.images.tiff"):
+        try:
+            importlib.import_module(module)
+        except (ImportError, OSError) as error:
+            print(f"{module}: {error}", file=sys.stderr)
+    worker = Worker()
+    worker.run()
+    # Nobody is left to take a result.
+    for task in list(worker.tasks.values()):
+        task.cancel_requested = True
+
+
+if __name__ == "__main__":
+    main()
