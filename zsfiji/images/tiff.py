@@ -111,9 +111,18 @@ def write(image: xr.DataArray, path: str | os.PathLike[str]) -> None:
     if source and path.exists() and Path(source).exists() and path.samefile(source):
         raise UserError(f"{path} is the image itself. Choose another name for the result.")
     rgb = bool(image.attrs.get("rgb")) and size(image, "ch") == 3 and image.dtype == np.uint8
-    order = ("t", "pln", "row", "col", "ch") if rgb else ("t", "pln", "ch", "row", "col")
-    pixels = image.transpose(*(d for d in order if d in image.dims)).data
-    letters = {"t": "T", "pln": "Z", "ch": "S" if rgb else "C", "row": "Y", "col": "X"}
+    # With all six axes given, tifffile has none to guess, which goes wrong for a few rows.
+    pixels = image.data
+    if "ch" in image.dims and not rgb:
+        pixels = np.moveaxis(pixels, -1, image.dims.index("row"))
+    pixels = pixels.reshape(
+        size(image, "t"),
+        size(image, "pln"),
+        1 if rgb else size(image, "ch"),
+        image.sizes["row"],
+        image.sizes["col"],
+        3 if rgb else 1,
+    )
     extra = []
     lut = _single_lut(image, rgb)
     if lut is not None:
@@ -129,7 +138,7 @@ def write(image: xr.DataArray, path: str | os.PathLike[str]) -> None:
             resolution=(1 / _step(image, "col"), 1 / _step(image, "row")),
             extratags=extra,
             metadata={
-                "axes": "".join(letters[d] for d in order if d in image.dims),
+                "axes": "TZCYXS",
                 **_description(image, rgb),
                 **_binary(image, rgb),
             },
