@@ -19,6 +19,7 @@ MARGIN = 2 * BLOCK
 """Context that the filter looks at: a block in each of its two passes."""
 
 _THRESHOLD = 2.7
+_STRIDE = 2
 _TILE = 256
 
 
@@ -27,7 +28,7 @@ def dct_denoise(
     spectrum: np.ndarray,
     *,
     strength: float = 1.0,
-    stride: int = 1,
+    grids: int = 2,
     label: str | None = None,
 ) -> torch.Tensor:
     """Denoise a stabilised plane.
@@ -40,8 +41,9 @@ def dct_denoise(
         Power of the noise's DCT coefficients, mean 1 (see :class:`zsfiji.physics.noise.Noise`).
     strength : float
         Factor on the standard deviation of the noise.
-    stride : {1, 2}
-        Distance of the blocks in pixels; 2 takes a quarter of the time.
+    grids : {1, 2}
+        Blocks begin at every second pixel of every second row, or at those and at the pixels
+        diagonally between them: twice the time, and as good as blocks at every pixel.
     label : str, optional
         What to report to the user as progress; without it nothing is reported.
 
@@ -54,28 +56,33 @@ def dct_denoise(
     power = power.to(plane.device)
 
     def work(tile: torch.Tensor) -> torch.Tensor:
-        return _filter(tile[None], power, stride)[0]
+        image = tile[None]
+        result = _filter(image, power)
+        if grids == 2:
+            between = _filter(F.pad(image, (1, 1, 1, 1), mode="replicate"), power)
+            result = (result + between[..., 1:-1, 1:-1]) / 2
+        return result[0]
 
-    return by_tiles(work, plane[None], tile=_TILE, margin=MARGIN, multiple=stride, label=label)[0]
+    return by_tiles(work, plane[None], tile=_TILE, margin=MARGIN, multiple=_STRIDE, label=label)[0]
 
 
-def _filter(image: torch.Tensor, power: torch.Tensor, stride: int) -> torch.Tensor:
+def _filter(image: torch.Tensor, power: torch.Tensor) -> torch.Tensor:
     """Both passes over (1, 1, height, width); the outermost pixels lack blocks."""
     matrix = _dct_matrix(image.device)
     window = torch.from_numpy(np.kaiser(BLOCK, 2.0).astype(np.float32)).to(image.device)
     variance = power.reshape(BLOCK, BLOCK, 1, 1)
 
-    coefficients = _forward(image, matrix, stride)
+    coefficients = _forward(image, matrix)
     kept = coefficients.square() > _THRESHOLD**2 * variance
     kept[0, 0] = True
     weight = 1 / (kept * variance).sum((0, 1))
-    pilot = _aggregate(coefficients * kept, weight, matrix, window, stride)
+    pilot = _aggregate(coefficients * kept, weight, matrix, window)
 
-    signal = _forward(pilot, matrix, stride).square_()
+    signal = _forward(pilot, matrix).square_()
     gain = signal.div_(signal + variance)
     gain[0, 0] = 1
     weight = 1 / (gain.square() * variance).sum((0, 1))
-    return _aggregate(coefficients.mul_(gain), weight, matrix, window, stride)
+    return _aggregate(coefficients.mul_(gain), weight, matrix, window)
 
 
 def _dct_matrix(device: torch.device) -> torch.Tensor:
@@ -85,23 +92,23 @@ def _dct_matrix(device: torch.device) -> torch.Tensor:
     return torch.from_numpy(matrix.astype(np.float32)).to(device)
 
 
-def _forward(image: torch.Tensor, matrix: torch.Tensor, stride: int) -> torch.Tensor:
+def _forward(image: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
     """DCT of the blocks: (1, 1, h, w) -> (8, 8, blocks, blocks), vertical index first."""
-    vertical = F.conv2d(image, matrix[:, None, :, None], stride=(stride, 1))
-    return F.conv2d(vertical.transpose(0, 1), matrix[:, None, None, :], stride=(1, stride))
+    vertical = F.conv2d(image, matrix[:, None, :, None], stride=(_STRIDE, 1))
+    return F.conv2d(vertical.transpose(0, 1), matrix[:, None, None, :], stride=(1, _STRIDE))
 
 
 def _aggregate(
-    coefficients: torch.Tensor,
-    weight: torch.Tensor,
-    matrix: torch.Tensor,
-    window: torch.Tensor,
-    stride: int,
+    coefficients: torch.Tensor, weight: torch.Tensor, matrix: torch.Tensor, window: torch.Tensor
 ) -> torch.Tensor:
     """Weighted mean of all blocks' pixels: the transpose of :func:`_forward`, over its weights."""
     shaped = matrix * window
-    across = F.conv_transpose2d(coefficients * weight, shaped[:, None, None, :], stride=(1, stride))
-    total = F.conv_transpose2d(across.transpose(0, 1), shaped[:, None, :, None], stride=(stride, 1))
+    across = F.conv_transpose2d(
+        coefficients * weight, shaped[:, None, None, :], stride=(1, _STRIDE)
+    )
+    total = F.conv_transpose2d(
+        across.transpose(0, 1), shaped[:, None, :, None], stride=(_STRIDE, 1)
+    )
     square = window[:, None] * window[None]
-    counted = F.conv_transpose2d(weight[None, None], square[None, None], stride=stride)
+    counted = F.conv_transpose2d(weight[None, None], square[None, None], stride=_STRIDE)
     return total / counted

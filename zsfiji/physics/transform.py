@@ -10,6 +10,7 @@ tangent: pixels that the read noise took below it keep their noise, and nothing 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from zsfiji.physics.noise import Noise
 
 _DARK = 0.375
 _Q = 1.5**0.5
+_PART = 2**20
 
 Values = TypeVar("Values", bound=Any)
 """A numpy array, or a torch tensor: what :meth:`Stabiliser.root` needs both have."""
@@ -61,7 +63,12 @@ class Stabiliser:
         numpy.ndarray
             float32 of the same shape, in units of the noise's standard deviation.
         """
-        return self.root(np.asarray(values, dtype=np.float64)).astype(np.float32)
+        y = np.asarray(values)
+        result = np.empty(y.shape, dtype=np.float32)
+        # Some rows at a time: in double precision a big plane would fill the memory.
+        for rows in _parts(y):
+            result[rows] = self.root(y[rows].astype(np.float64))
+        return result
 
     def root(self, values: Values) -> Values:
         """Stabilise an array or a tensor in its own precision and on its own device."""
@@ -81,9 +88,15 @@ class Stabiliser:
         Returns
         -------
         numpy.ndarray
-            float64 of the same shape, in the unit of the image.
+            Of the same shape, in the unit of the image; at least float32.
         """
-        z = np.asarray(stabilised, dtype=np.float64)
+        z = np.asarray(stabilised)
+        result = np.empty(z.shape, dtype=np.result_type(z, np.float32))
+        for rows in _parts(z):
+            result[rows] = self._grey(z[rows].astype(np.float64))
+        return result
+
+    def _grey(self, z: np.ndarray) -> np.ndarray:
         if self.gain == 0:
             return z * np.sqrt(self.offset)
         lowest = 2 * self.knee**0.5
@@ -92,3 +105,13 @@ class Stabiliser:
         slope = lowest / 2 - _Q / (4 * lowest**2) + 11 / (4 * lowest**3) - 15 * _Q / (8 * lowest**4)
         t = t + np.minimum(z - lowest, 0) * slope
         return (t - self.offset / self.gain**2) * self.gain
+
+
+def _parts(values: np.ndarray) -> Iterator[Any]:
+    """Slices along the first axis of about a million values each."""
+    if values.size <= _PART:
+        yield ...
+        return
+    rows = max(1, _PART * len(values) // values.size)
+    for start in range(0, len(values), rows):
+        yield slice(start, start + rows)

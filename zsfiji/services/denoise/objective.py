@@ -34,7 +34,7 @@ _NEIGHBOURS = ((1, 2), (0, 3), (0, 3), (1, 2))
 
 def seen(stabilised: torch.Tensor, noise: Noise) -> torch.Tensor:
     """What the network sees of a stabilised plane (height, width): shape (2, height, width)."""
-    return torch.stack([stabilised, dct_denoise(stabilised, noise.spectrum, stride=2)])
+    return torch.stack([stabilised, dct_denoise(stabilised, noise.spectrum, grids=1)])
 
 
 def neighbour_pair(
@@ -90,7 +90,7 @@ def examples(
     tall, wide = (min(_REGION, length) // 8 * 8 for length in shortest)
     there = sum(p.shape[0] * p.shape[1] for p in planes)
     count = max(1, round(4 * min(pixels, _OFTEN * there / 4) / (tall * wide)))
-    made = []
+    made: list[torch.Tensor] = []
     for number in range(count):
         progress.report(number / count, label)
         if made and progress.finish_requested():

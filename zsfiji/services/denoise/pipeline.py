@@ -23,7 +23,7 @@ from zsfiji.physics.transform import Stabiliser
 from zsfiji.services.denoise.network import MARGIN, MULTIPLE, Denoiser
 from zsfiji.services.denoise.objective import INPUTS, examples, pair_objective, seen
 
-STEPS = {"quick": 150, "standard": 700, "best": 3000}
+STEPS = {"quick": 150, "standard": 700, "best": 2500}
 """Training steps of each quality."""
 
 PIXELS = {"quick": 2**19, "standard": 2**21, "best": 2**22}
