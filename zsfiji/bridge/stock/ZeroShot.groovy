@@ -79,8 +79,9 @@ class ZeroShot {
             File source = save(imp, place)
             def answer = job(label, [options: options, source: source.path, target: place.path,
                 title: imp.getTitle(), roi: box])
+            // First, so that the Log window does not cover the result.
+            answer.notes.each { IJ.log("${imp.getTitle()}: ${it}") }
             answer.images.each { show(it, imp) }
-            answer.notes.each { IJ.log("${name(label)}: ${it}") }
         } finally {
             place.deleteDir()
         }

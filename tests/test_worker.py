@@ -1,0 +1,134 @@
+"""The Python process of a stock Fiji, spoken to as Fiji does, without any Java."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from zsfiji import progress, worker
+from zsfiji.commands._outcome import Outcome
+from zsfiji.images import tiff
+
+
+class Task:
+    cancel_requested = False
+
+    def __init__(self):
+        self.updates = []
+
+    def update(self, message, current, maximum, info=None):
+        self.updates.append((message, current, maximum, info))
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "cells é.tif"
+    image = xr.DataArray(
+        np.arange(20 * 24, dtype=np.uint16).reshape(20, 24),
+        dims=("row", "col"),
+        attrs={"units": {"row": "nm", "col": "nm"}, "spacing": {}},
+    )
+    tiff.write(image, path)
+    return path
+
+
+@pytest.fixture
+def doubling(monkeypatch):
+    """Zero-Shot Denoise... that doubles the pixels, to see what goes in and comes out."""
+    from zsfiji.commands import find
+
+    command = find("denoise")
+
+    def double(image, **values):
+        progress.report(0.5, "Doubling")
+        return Outcome((image.copy(data=image.data * 2.0),), ("A note.",))
+
+    # A frozen dataclass: for the length of a test it has to hold still.
+    original = command.function
+    object.__setattr__(command, "function", double)
+    yield
+    object.__setattr__(command, "function", original)
+
+
+def test_a_job_reads_the_image_and_writes_the_result(picture, tmp_path, doubling):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    task = Task()
+    answer = worker.work(
+        task, "Zero-Shot Denoise...", "seed=3", str(picture), str(folder), "my cells"
+    )
+    [result] = answer["images"]
+    assert answer["notes"] == ["A note."]
+    image = tiff.read(result["path"])
+    assert result["title"] == "my cells"
+    assert np.array_equal(image.data, tiff.read(picture).data * 2.0)
+    assert "seed=3" in image.attrs["properties"]["zsfiji.command"]
+    assert task.updates == [("Doubling", 500, 1000, None)]
+
+
+def test_the_selection_of_the_window_is_the_region(picture, tmp_path, doubling):
+    worker.work(
+        Task(), "denoise", {}, str(picture), str(tmp_path / "out.tif"), "cells", [2, 3, 8, 6]
+    )
+    assert tiff.read(tmp_path / "out.tif").shape == (6, 8)
+
+
+@pytest.mark.parametrize(
+    ("options", "target", "said"),
+    [
+        ("qality=quick", "out.tif", 'no option "qality"'),
+        ({"seed": "-1"}, "out.tif", "Seed"),
+        ("", "out.jpg", "has to end in .tif"),
+    ],
+)
+def test_a_users_mistake_is_told_and_no_fault(picture, tmp_path, doubling, options, target, said):
+    answer = worker.work(Task(), "denoise", options, str(picture), str(tmp_path / target))
+    assert said in answer["problem"]
+    assert not (tmp_path / target).exists()
+
+
+def test_a_job_that_fiji_cancels_ends_and_writes_nothing(picture, tmp_path, doubling):
+    task = Task()
+    task.cancel_requested = True
+    answer = worker.work(task, "denoise", "", str(picture), str(tmp_path / "out.tif"))
+    assert answer == {"cancelled": True}
+    assert not (tmp_path / "out.tif").exists()
+
+
+def test_a_python_without_torch_is_a_problem_that_names_the_environment(
+    picture, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    answer = worker.work(Task(), "denoise", "", str(picture), str(tmp_path / "out.tif"))
+    assert "cannot load torch" in answer["problem"]
+    assert sys.prefix in answer["problem"]
+
+
+def test_the_process_speaks_apposes_protocol_and_ends_with_its_input(tmp_path):
+    call = "from zsfiji import worker\nworker.work(task, label, '', source, target)"
+    request = {
+        "task": "1",
+        "requestType": "EXECUTE",
+        "script": call,
+        "inputs": {
+            "label": "Zero-Shot Denoise...",
+            "source": str(tmp_path / "none.tif"),
+            "target": str(tmp_path / "out.tif"),
+        },
+    }
+    process = subprocess.run(
+        [sys.executable, "-E", "-m", "zsfiji.worker"],
+        input=json.dumps(request) + "\n",
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    answers = [json.loads(line) for line in process.stdout.splitlines()]
+    assert [a["responseType"] for a in answers] == ["LAUNCH", "COMPLETION"]
+    assert "none.tif cannot be read" in answers[-1]["outputs"]["problem"]
+    assert process.returncode == 0
