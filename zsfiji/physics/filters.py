@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from zsfiji import progress
 from zsfiji.physics.noise import Noise, radial_frequency
 from zsfiji.physics.patches import patch_denoise
 from zsfiji.physics.shrinkage import dct_denoise
@@ -11,7 +12,7 @@ from zsfiji.physics.shrinkage import dct_denoise
 _LOW = 0.16
 
 
-def filtered(stabilised: torch.Tensor, noise: Noise) -> torch.Tensor:
+def filtered(stabilised: torch.Tensor, noise: Noise, *, label: str | None = None) -> torch.Tensor:
     """Mean of the DCT filter and of the averaging of similar surroundings.
 
     The two err differently: the mean is better than either on most images.
@@ -22,6 +23,8 @@ def filtered(stabilised: torch.Tensor, noise: Noise) -> torch.Tensor:
         Shape (height, width), noise of standard deviation 1.
     noise : Noise
         Noise at the resolution of the plane.
+    label : str, optional
+        What to report to the user as progress; without it nothing is reported.
 
     Returns
     -------
@@ -30,6 +33,8 @@ def filtered(stabilised: torch.Tensor, noise: Noise) -> torch.Tensor:
     """
     # Averaging over a neighbourhood meets the noise at its low frequencies.
     low = float(noise.spectrum[radial_frequency(len(noise.spectrum)) < _LOW].mean())
-    return (
-        dct_denoise(stabilised, noise.spectrum) + patch_denoise(stabilised, strength=low**0.5)
-    ) / 2
+    with progress.part(0, 0.4):
+        shrunk = dct_denoise(stabilised, noise.spectrum, label=label)
+    with progress.part(0.4, 1):
+        averaged = patch_denoise(stabilised, strength=low**0.5, label=label)
+    return (shrunk + averaged) / 2

@@ -29,7 +29,9 @@ MARGIN = sum(REACHES) + len(REACHES) * _RADIUS
 _TILE = 512
 
 
-def patch_denoise(plane: torch.Tensor, *, strength: float = 1.0) -> torch.Tensor:
+def patch_denoise(
+    plane: torch.Tensor, *, strength: float = 1.0, label: str | None = None
+) -> torch.Tensor:
     """Denoise a stabilised plane.
 
     Parameters
@@ -38,6 +40,8 @@ def patch_denoise(plane: torch.Tensor, *, strength: float = 1.0) -> torch.Tensor
         Shape (height, width), white noise of standard deviation 1, on any device.
     strength : float
         Factor on the standard deviation of the noise.
+    label : str, optional
+        What to report to the user as progress; without it nothing is reported.
 
     Returns
     -------
@@ -48,7 +52,7 @@ def patch_denoise(plane: torch.Tensor, *, strength: float = 1.0) -> torch.Tensor
     def work(tile: torch.Tensor) -> torch.Tensor:
         return _passes(tile[0] / strength)[None] * strength
 
-    return by_tiles(work, plane[None], tile=_TILE, margin=MARGIN)[0]
+    return by_tiles(work, plane[None], tile=_TILE, margin=MARGIN, label=label)[0]
 
 
 def _passes(noisy: torch.Tensor) -> torch.Tensor:

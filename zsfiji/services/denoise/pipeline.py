@@ -196,7 +196,9 @@ def network_weight(unit: Unit) -> float:
     return _NETWORK_SHARE * float(np.clip(1 - shared / _TOO_CORRELATED, 0, 1))
 
 
-def restore(unit: Unit, plane: np.ndarray, device: torch.device) -> tuple[np.ndarray, int]:
+def restore(
+    unit: Unit, plane: np.ndarray, device: torch.device, *, label: str | None = None
+) -> tuple[np.ndarray, int]:
     """Restore a plane.
 
     Parameters
@@ -207,6 +209,8 @@ def restore(unit: Unit, plane: np.ndarray, device: torch.device) -> tuple[np.nda
         float32 (row, col).
     device : torch.device
         Where to compute.
+    label : str, optional
+        What to report to the user as progress; without it nothing is reported.
 
     Returns
     -------
@@ -221,20 +225,25 @@ def restore(unit: Unit, plane: np.ndarray, device: torch.device) -> tuple[np.nda
     coarse = smoothed(sound, unit.d)
     stabiliser = Stabiliser.of(unit.working)
     result = np.empty_like(plane)
-    for part in phases(unit.d):
+    for number, part in enumerate(phases(unit.d)):
         if 0 in coarse[part].shape:
             continue
-        progress.report(0, "Denoising")
         noisy = torch.from_numpy(stabiliser.forward(coarse[part])).to(device)
-        value = stabiliser.inverse(filtered(noisy, unit.working).cpu().numpy())
+        with progress.part(number / unit.d**2, (number + 0.5) / unit.d**2):
+            smooth = filtered(noisy, unit.working, label=label)
+        value = stabiliser.inverse(smooth.cpu().numpy())
         if unit.network is not None:
-            learnt = stabiliser.inverse(_through_network(unit, noisy).cpu().numpy())
-            value = unit.weight * learnt + (1 - unit.weight) * value
+            with progress.part((number + 0.5) / unit.d**2, (number + 1) / unit.d**2):
+                learnt = _through_network(unit, noisy, label=label)
+            told = stabiliser.inverse(learnt.cpu().numpy())
+            value = unit.weight * told + (1 - unit.weight) * value
         result[part] = value
     return centred(result, unit.d), defects
 
 
-def _through_network(unit: Unit, noisy: torch.Tensor, ensemble: bool = True) -> torch.Tensor:
+def _through_network(
+    unit: Unit, noisy: torch.Tensor, *, ensemble: bool = True, label: str | None = None
+) -> torch.Tensor:
     """Result of the network for a stabilised plane (height, width)."""
     network = unit.network
     assert network is not None, "asked only where there is one"
@@ -247,7 +256,9 @@ def _through_network(unit: Unit, noisy: torch.Tensor, ensemble: bool = True) -> 
         return self_ensemble(once, tile[None])[0] if ensemble else once(tile[None])[0]
 
     scaled = (seen(noisy, unit.working) - unit.centre) * NOISE_SCALE
-    result = by_tiles(work, scaled, tile=_TILE, margin=MARGIN, multiple=MULTIPLE, network=network)
+    result = by_tiles(
+        work, scaled, tile=_TILE, margin=MARGIN, multiple=MULTIPLE, network=network, label=label
+    )
     return result[0] / NOISE_SCALE + unit.centre
 
 

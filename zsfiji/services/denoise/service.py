@@ -140,7 +140,9 @@ def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restore
             channel = position.get("ch", 0)
             unit = units[number if per_plane else channel]
             noisy = restoring.pixels_of(image, position)
-            restored, replaced = with_fallback(partial(restore, unit, noisy), chosen)
+            restored, replaced = with_fallback(
+                partial(restore, unit, noisy, label="Denoising"), chosen
+            )
         result[restoring.place(image, position)] = restored
         defects += replaced
         findings.add(unit.noise, noisy, restored, None if per_plane else channel)
