@@ -1,0 +1,79 @@
+// Calls what 'zsfiji install' wrote, in a plain ImageJ with Groovy and Appose. Started by
+// test_stock.py with the folder of the Fiji and an image; prints one line of JSON for each step.
+import groovy.json.JsonOutput
+
+// Before any class of ImageJ is loaded: makes it work without a display.
+Class.forName("net.imagej.patcher.LegacyInjector").preinit()
+def shell = new GroovyShell(getClass().classLoader, new Binding(args: args))
+shell.evaluate('''
+import ij.*
+import ij.macro.Interpreter
+import groovy.json.JsonOutput
+
+IJ.getVersion()
+Interpreter.batchMode = true
+def folder = new File(args[0], "zsfiji")
+def type = new GroovyClassLoader(getClass().classLoader).parseClass(new File(folder, "ZeroShot.groovy"))
+def label = "Zero-Shot Denoise..."
+def python = { System.properties.get("zsfiji.service")?.service }
+def say = { step, values -> println("STEP " + JsonOutput.toJson([step: step] + values)) }
+def errors = new ByteArrayOutputStream()
+def standard = System.err
+def told = { body ->
+    errors.reset()
+    System.err = new PrintStream(errors, true, "UTF-8")
+    try { body() } finally { System.err = standard }
+    return errors.toString("UTF-8").trim()
+}
+def look = {
+    def now = WindowManager.getCurrentImage()
+    def c = now.getCalibration()
+    [title: now.getTitle(), depth: now.getBitDepth(), width: now.getWidth(), height: now.getHeight(),
+     unit: c.getUnit(), pixel: c.pixelWidth, command: now.getProp("zsfiji.command"),
+     green: now.getProcessor().getLut().getGreen(200), label: now.getStack().getSliceLabel(1),
+     changes: now.changes]
+}
+def imp = IJ.openImage(args[1])
+imp.changes = false
+
+WindowManager.setTempCurrentImage(null)
+say("no image", [told: told { type.newInstance(folder, null).call(label, [:], "", "") }])
+
+imp.setRoi(4, 6, 40, 48)
+WindowManager.setTempCurrentImage(imp)
+def text = told { type.newInstance(folder, null).call(label, [quality: "quick", seed: 2], "", "") }
+say("region", look() + [told: text, source: [changes: imp.changes, locked: imp.isLocked()]])
+def first = python()
+
+WindowManager.setTempCurrentImage(imp)
+text = told { type.newInstance(folder, null).call(label, [quality: "quik"], "", "") }
+say("mistake", [told: text, same: python().is(first)])
+
+imp.deleteRoi()
+WindowManager.setTempCurrentImage(imp)
+def killer = Thread.start {
+    while (!IJ.getInstance() && python() == null) Thread.sleep(50)
+    Thread.sleep(1500)
+    python().kill()
+}
+text = told { type.newInstance(folder, null).call(label, [quality: "best"], "", "") }
+killer.join()
+say("killed", [told: text, alive: first.isAlive(), active: WindowManager.getCurrentImage().getTitle()])
+
+WindowManager.setTempCurrentImage(imp)
+killer = Thread.start { Thread.sleep(100); while (python().is(first)) Thread.sleep(50)
+    Thread.sleep(8000); IJ.setKeyDown(java.awt.event.KeyEvent.VK_ESCAPE) }
+text = told { type.newInstance(folder, null).call(label, [quality: "best"], "", "") }
+killer.join()
+say("cancelled", [told: text, fresh: !python().is(first), active: WindowManager.getCurrentImage().getTitle()])
+IJ.setKeyUp(java.awt.event.KeyEvent.VK_ESCAPE)
+
+text = told { type.newInstance(folder, null).call(label, [quality: "quick"], args[1], args[2]) }
+say("file", [told: text, written: new File(args[2]).length()])
+
+def settings = new File(folder, "settings.json")
+settings.text = JsonOutput.toJson([python: "/nowhere/bin/python"])
+text = told { type.newInstance(folder, null).call(label, [:], "", "") }
+say("moved", [told: text])
+''')
+System.exit(0)

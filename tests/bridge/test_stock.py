@@ -1,0 +1,141 @@
+"""A Fiji started as a Java program: Groovy there, Appose between, our Python process here.
+
+The Java side is ImageJ, Groovy and Appose from Maven Central, without SciJava; what needs a real
+Fiji is in test_fiji.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from zsfiji.bridge import install, jars, java
+from zsfiji.errors import UserError
+from zsfiji.folders import cache_folder
+from zsfiji.images import tiff
+
+pytestmark = pytest.mark.jvm
+
+_LIBRARIES = (
+    "org.apache.groovy:groovy:4.0.23",
+    "org.apache.groovy:groovy-json:4.0.23",
+    "org.apposed:appose:0.9.0",
+    "net.java.dev.jna:jna:5.14.0",
+    "net.java.dev.jna:jna-platform:5.14.0",
+)
+
+
+def fetched():
+    from jgo.maven import MavenContext
+    from jgo.parse import Coordinate
+
+    context = MavenContext(repo_cache=cache_folder() / "test-java", local_repos=[])
+    try:
+        ours = jars.fetch()
+        theirs = [
+            context.create_dependency(Coordinate.parse(name)).artifact.resolve()
+            for name in _LIBRARIES
+        ]
+    except (OSError, RuntimeError, UserError) as error:
+        pytest.skip(f"Maven Central cannot be reached: {error}")
+    return [str(path) for path in (*ours, *theirs)]
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory):
+    """What the driver reports, step -> values; one Java and two Pythons for all tests."""
+    folder = tmp_path_factory.mktemp("a folder é")
+    fiji = folder / "Fiji.app"
+    for name in ("jars/ij-1.54p.jar", "jars/imagej-legacy-2.0.2.jar"):
+        (fiji / name).parent.mkdir(parents=True, exist_ok=True)
+        (fiji / name).touch()
+    install.install(fiji)
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[:96, :96]
+    clean = 60 + 200 * np.exp(-((x - 40) ** 2 + (y - 50) ** 2) / 200)
+    lut = np.stack([np.arange(256), np.zeros(256), np.zeros(256)], axis=1).astype(np.uint8)
+    image = xr.DataArray(
+        rng.poisson(clean).astype(np.uint16),
+        dims=("row", "col"),
+        coords={"row": np.arange(96) * 0.25, "col": np.arange(96) * 0.25},
+        attrs={"units": {"row": "nm", "col": "nm"}, "luts": [lut], "slice_labels": ["DAPI"]},
+    )
+    tiff.write(image, folder / "cells é.tif")
+    chosen, _ = java.find(windowed=False)
+    result = subprocess.run(
+        [
+            str(Path(chosen.home) / "bin" / "java"),
+            "-Djava.awt.headless=true",
+            "--add-opens=java.base/java.lang=ALL-UNNAMED",
+            "--add-opens=java.base/java.util=ALL-UNNAMED",
+            f"-Duser.home={folder}",
+            "-Dfile.encoding=UTF-8",
+            "-cp",
+            os.pathsep.join(fetched()),
+            "groovy.ui.GroovyMain",
+            str(Path(__file__).parent / "stock_driver.groovy"),
+            str(fiji),
+            str(folder / "cells é.tif"),
+            str(folder / "result é.tif"),
+        ],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=240,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )
+    lines = [x[5:] for x in result.stdout.splitlines() if x.startswith("STEP ")]
+    found = {step["step"]: step for step in map(json.loads, lines)}
+    assert "moved" in found, result.stdout + result.stderr
+    return found
+
+
+def test_the_result_is_a_native_image_with_all_that_the_source_knew(steps):
+    seen = steps["region"]
+    assert seen["told"] == ""
+    assert seen["title"] == "cells é-denoised"
+    assert (seen["width"], seen["height"], seen["depth"]) == (40, 48, 32)
+    assert (seen["unit"], seen["green"], seen["label"]) == ("nm", 0, "DAPI")
+    assert seen["pixel"] == pytest.approx(0.25)
+    assert "quality=quick" in seen["command"]
+    assert "seed=2" in seen["command"]
+
+
+def test_the_source_is_neither_changed_nor_locked(steps):
+    assert steps["region"]["source"] == {"changes": False, "locked": False}
+
+
+def test_without_an_image_the_user_is_told(steps):
+    assert "There are no images open" in steps["no image"]["told"]
+
+
+def test_a_wrong_value_is_told_and_the_python_stays(steps):
+    assert "choose one of quick, standard, best" in steps["mistake"]["told"]
+    assert steps["mistake"]["same"]
+
+
+def test_a_python_killed_at_work_fails_one_job_and_the_next_starts_another(steps):
+    assert "has ended in the middle of the job" in steps["killed"]["told"]
+    assert not steps["killed"]["alive"]
+    assert steps["killed"]["active"] == "cells é.tif"
+    assert steps["cancelled"]["fresh"]
+
+
+def test_escape_cancels_and_shows_nothing(steps):
+    assert steps["cancelled"]["told"] == ""
+    assert steps["cancelled"]["active"] == "cells é.tif"
+
+
+def test_a_file_is_restored_without_a_window(steps):
+    assert steps["file"]["told"] == ""
+    assert steps["file"]["written"] > 96 * 96 * 4
+
+
+def test_a_python_that_has_moved_is_told(steps):
+    assert "is not there any more" in steps["moved"]["told"]
+    assert "zsfiji install" in steps["moved"]["told"]
