@@ -42,6 +42,7 @@ def test_blurred_filaments_are_wider():
     widths = [ridge_width(gaussian_filter(truth, s), truth) for s in (0, 2, 3.4)]
     assert widths[0] < widths[1] < widths[2]
     assert widths[0] < 4
+    assert ridge_width(truth, truth + 100) == pytest.approx(widths[0])
 
 
 def test_an_image_without_lines_has_no_width():

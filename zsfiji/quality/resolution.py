@@ -97,7 +97,8 @@ def ridge_width(image: NDArray, truth: NDArray, spacing: float = 1.0) -> float:
         In the unit of `spacing`; NaN where there are no lines.
     """
     smooth = gaussian_filter(np.asarray(truth, dtype=np.float64), 1.5)
-    lines = skeletonize(smooth > 0.35 * np.quantile(smooth, 0.995))
+    dark, bright = smooth.min(), np.quantile(smooth, 0.995)
+    lines = skeletonize(smooth > dark + 0.35 * (bright - dark))
     lines[:_REACH], lines[-_REACH:], lines[:, :_REACH], lines[:, -_REACH:] = (False,) * 4
     rows, cols = np.nonzero(lines)
     if not rows.size:
