@@ -38,6 +38,9 @@ _NATIVE_ACCESS_SINCE = 22
 _SECONDS_TO_OPEN = 60
 _SECONDS_TO_END = 3
 
+_FOR_THE_END = ("Dialog", "Thread", "ThreadUtil", "Window", "WindowManager")
+"""Classes that :func:`_let_go` uses. While Python ends, JPype crashes on those that are new."""
+
 _starting = threading.RLock()
 _host: Host | None = None
 
@@ -223,6 +226,8 @@ def _start(headless: bool | None, fiji: str | None) -> Host:
         gateway = None
     else:
         gateway = _start_fiji(where, folder is not None, headless)
+    for needed in _FOR_THE_END:
+        getattr(jc, needed)
     if not headless:
         # Closing ImageJ's window must not end Python with whatever it is doing.
         jc.IJ.getInstance().exitWhenQuitting(False)
