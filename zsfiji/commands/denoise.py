@@ -52,7 +52,7 @@ def denoise(
 
     The noise is measured in the image (its growth with brightness, its read-out part, its
     correlation between neighbours) and stabilised; a small network is trained on pairs of
-    neighbouring pixels, and its result is blended with that of a DCT filter that knows the noise.
+    neighbouring pixels, and its result is blended with those of two filters that know the noise.
     Works on 8, 16 and 32 bit, RGB and hyperstacks; intensities keep their unit.
     """
     from zsfiji.commands._restore import restore
