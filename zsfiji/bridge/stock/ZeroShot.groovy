@@ -288,11 +288,9 @@ class ZeroShot {
             tell(name(label), "A fault in zsfiji; the Log window has the details. Please report it.")
         }
         Recorder.setCommand(null)
-        // It runs in another thread, where Macro.abort() would not reach it everywhere.
-        if (IJ.isMacro()) {
-            Interpreter.getInstance()?.abortMacro()
-            Macro.abort()
-        }
+        // The macro runs in another thread. Macro.abort() would not reach it there, or end it by an
+        // exception that keeps a Fiji without windows from ending.
+        if (IJ.isMacro()) Interpreter.getInstance()?.abortMacro()
     }
 
     private void tell(String title, String text) {

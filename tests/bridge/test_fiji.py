@@ -1,0 +1,122 @@
+"""In a real Fiji, which ``ZSFIJI_FIJI`` has to name; it is copied by links and not changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zsfiji.bridge import install, java
+from zsfiji.bridge.fiji import is_fiji
+from zsfiji.images import tiff
+from zsfiji.samples import __file__ as samples
+
+# Read before the fixtures of other tests point it to "none".
+FIJI = os.environ.get("ZSFIJI_FIJI", "")
+
+pytestmark = [
+    pytest.mark.fiji,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not FIJI or not is_fiji(Path(FIJI)), reason="needs a Fiji: let ZSFIJI_FIJI name its folder"
+    ),
+]
+IMAGE = Path(samples).parent / "nuclei.tif"
+MACRO = """
+open("{image}");
+makeRectangle(10, 20, 96, 80);
+run("Zero-Shot Denoise...", "quality=quick seed=3");
+if (bitDepth() != 32 || getWidth() != 96) exit("the result is not active");
+getPixelSize(unit, width, height);
+saveAs("Tiff", "{result}");
+print("REACHED " + unit);
+run("Zero-Shot Denoise...", "qality=quick");
+print("NOT STOPPED");
+"""
+
+
+@pytest.fixture(scope="module")
+def fiji(tmp_path_factory):
+    """A Fiji with our entries, whose name has blanks and letters beyond ASCII."""
+    folder = tmp_path_factory.mktemp("fiji") / "Fiji é ü.app"
+    folder.mkdir()
+    for part in Path(FIJI).iterdir():
+        if part.name in ("jars", "plugins", "luts", "macros", "config", "lib"):
+            (folder / part.name).symlink_to(part.resolve())
+        elif part.name == "scripts":
+            shutil.copytree(part, folder / "scripts")
+    install.install(folder)
+    return folder
+
+
+def started(fiji, home, *words):
+    chosen, _ = java.find(windowed=False, fiji=fiji)
+    separator = os.pathsep
+    result = subprocess.run(
+        [
+            str(Path(chosen.home) / "bin" / "java"),
+            "--add-opens=java.base/java.lang=ALL-UNNAMED",
+            "--add-opens=java.base/java.util=ALL-UNNAMED",
+            f"-Duser.home={home}",
+            f"-Dplugins.dir={fiji}",
+            f"-Dimagej.dir={fiji}",
+            "-cp",
+            f"{fiji}/jars/*{separator}{fiji}/jars/bio-formats/*",
+            "net.imagej.Main",
+            "--headless",
+            *words,
+        ],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=280,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )
+    return result.stdout + result.stderr
+
+
+def test_a_stock_fiji_replays_a_macro_and_stops_at_a_mistake(fiji, tmp_path):
+    result = tmp_path / "result é.tif"
+    macro = tmp_path / "macro.ijm"
+    macro.write_text(
+        MACRO.format(image=IMAGE.as_posix(), result=result.as_posix()), encoding="utf-8"
+    )
+    said = started(fiji, tmp_path, "-macro", str(macro))
+    assert "REACHED micron" in said, said
+    assert 'no option "qality"' in said
+    assert "NOT STOPPED" not in said
+    image = tiff.read(result)
+    assert image.shape == (80, 96)
+    assert "quality=quick" in image.attrs["properties"]["zsfiji.command"]
+
+
+def test_a_stock_fiji_runs_a_script_with_parameters(fiji, tmp_path):
+    result = tmp_path / "out put.tif"
+    script = fiji / install.FOLDER / "FM2S_Denoise.groovy"
+    said = started(
+        fiji,
+        tmp_path,
+        "--run",
+        str(script),
+        f'input="{IMAGE.as_posix()}",output="{result.as_posix()}",quality="quick",seed=4',
+    )
+    assert result.exists(), said
+    line = tiff.read(result).attrs["properties"]["zsfiji.command"]
+    assert "seed=4" in line
+
+
+def test_pyimagej_runs_the_same_macro_in_process(fiji, tmp_path):
+    result = tmp_path / "result.tif"
+    macro = tmp_path / "macro.ijm"
+    macro.write_text(MACRO.format(image=IMAGE.as_posix(), result=result.as_posix()))
+    words = [sys.executable, "-m", "zsfiji.cli", "macro", str(macro), "--fiji", str(fiji)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=280)
+    said = done.stdout + done.stderr
+    assert done.returncode == 2, said
+    assert "REACHED micron" in said
+    assert 'no option "qality"' in said
+    assert "NOT STOPPED" not in said
+    assert tiff.read(result).shape == (80, 96)
