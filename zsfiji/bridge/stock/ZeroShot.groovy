@@ -290,7 +290,12 @@ class ZeroShot {
         Recorder.setCommand(null)
         // The macro runs in another thread. Macro.abort() would not reach it there, or end it by an
         // exception that keeps a Fiji without windows from ending.
-        if (IJ.isMacro()) Interpreter.getInstance()?.abortMacro()
+        try {
+            if (IJ.isMacro()) Interpreter.getInstance()?.abortMacro()
+        } catch (UnsupportedOperationException e) {
+            // ImageJ also stops threads, which Java 20 and later refuse.
+            Macro.abort()
+        }
     }
 
     private void tell(String title, String text) {
