@@ -214,7 +214,7 @@ def test_saturation_and_defects_are_told(short: None) -> None:
     noisy[50, 60] = 0
     notes = " ".join(restored(noisy).notes)
     assert "saturated" in notes
-    assert "1 single pixels" in notes
+    assert "replaced by their neighbours: 1." in notes
 
 
 @pytest.mark.parametrize(

@@ -150,8 +150,8 @@ def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restore
             findings.remark(_without_network(unit))
     if defects:
         findings.remark(
-            f"{defects} single pixels that stand out by more than {FAR:g} standard deviations "
-            "were taken for defects of the camera and replaced by their neighbours."
+            f"Pixels taken for defects of the camera, for they stand out alone by more than {FAR:g} "
+            f"standard deviations, and replaced by their neighbours: {defects}."
         )
     progress.report(1, "Denoising")
     figures = findings.figures() | {
