@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
 
-import zsfiji
-from zsfiji import progress
 from zsfiji.errors import UserError
 from zsfiji.images import restoring
-from zsfiji.images.axes import count, planes, size
 from zsfiji.images.restored import Restored
 from zsfiji.learning.checkpoints import Model
 from zsfiji.learning.device import choose, with_fallback
@@ -23,6 +19,7 @@ from zsfiji.physics.residual import Findings
 from zsfiji.services.denoise.network import Denoiser
 from zsfiji.services.denoise.objective import INPUTS
 from zsfiji.services.denoise.pipeline import STEPS, Unit, fit_unit, network_weight, restore
+from zsfiji.services.units import fit_units, has_weights, load_weights, restore_planes
 
 METHOD = "denoise"
 """Name of the method in its model files."""
@@ -73,27 +70,24 @@ def fit(
     """
     _validate(image, quality, resolution)
     chosen = choose(device)
-    groups = restoring.groups(image, fit_per)
-    settings: dict[str, Any] = {
-        "quality": quality,
-        "fit_per": fit_per,
-        "resolution": resolution,
-        "seed": seed,
-        "version": zsfiji.__version__,
-        "fitted_to": restoring.described(image),
-        "units": [],
-    }
-    tensors: dict[str, torch.Tensor] = {}
-    for number, positions in enumerate(groups):
-        with progress.part(number / len(groups), (number + 1) / len(groups)):
-            label = "Training" if len(groups) == 1 else f"Training {number + 1} of {len(groups)}"
-            progress.report(0, "Measuring the noise")
-            unit = _fit_group(image, positions, settings, chosen, label)
-        settings["units"].append(unit.as_settings())
-        if unit.network is not None:
-            for name, value in unit.network.state_dict().items():
-                tensors[f"{number}.{name}"] = value.detach().cpu().contiguous()
-    return Model(METHOD, settings, tensors)
+    settings = {"quality": quality, "fit_per": fit_per, "resolution": resolution, "seed": seed}
+
+    def fit_one(stack: list[np.ndarray], label: str) -> Unit:
+        return with_fallback(
+            lambda where: fit_unit(
+                stack,
+                quality=quality,
+                resolution=resolution,
+                seed=seed,
+                device=where,
+                label=label,
+            ),
+            chosen,
+        )
+
+    return fit_units(
+        METHOD, image, settings, fit_one, pixels=_TRAINING_PIXELS, first="Measuring the noise"
+    )
 
 
 def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restored:
@@ -123,43 +117,31 @@ def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restore
     """
     restoring.require_pixels(image)
     chosen = choose(device)
-    per_plane = model.settings["fit_per"] == "plane"
     units = _units(model, chosen)
-    expected = count(image) if per_plane else size(image, "ch")
-    if len(units) != expected:
-        raise UserError(
-            f"The model was fitted to {len(units)} {'planes' if per_plane else 'channels'} and the "
-            f"image has {expected}. Fit a model to this image, or choose one of its kind."
-        )
-    result = np.empty(image.shape, dtype=np.float32)
     findings = Findings()
-    total, defects = count(image), 0
-    for number, position in enumerate(planes(image)):
-        progress.report(number / total, "Denoising")
-        with progress.part(number / total, (number + 1) / total):
-            channel = position.get("ch", 0)
-            unit = units[number if per_plane else channel]
-            noisy = restoring.pixels_of(image, position)
-            restored, replaced = with_fallback(
-                partial(restore, unit, noisy, label="Denoising"), chosen
-            )
-        result[restoring.place(image, position)] = restored
+    defects = 0
+
+    def restore_one(unit: Unit, noisy: np.ndarray, channel: int | None) -> np.ndarray:
+        nonlocal defects
+        restored, replaced = with_fallback(partial(restore, unit, noisy, label="Denoising"), chosen)
         defects += replaced
-        findings.add(unit.noise, noisy, restored, None if per_plane else channel)
+        findings.add(unit.noise, noisy, restored, channel)
         if unit.network is None and unit.noise.floor > 0:
             findings.remark(_without_network(unit))
+        return restored
+
+    result = restore_planes(model, image, units, restore_one)
     if defects:
         findings.remark(
-            f"Pixels taken for defects of the camera, for they stand out alone by more than {FAR:g} "
-            f"standard deviations, and replaced by their neighbours: {defects}."
+            f"Pixels that stand out alone by more than {FAR:g} standard deviations, taken for "
+            f"defects of the camera and replaced by their neighbours: {defects}."
         )
-    progress.report(1, "Denoising")
     figures = findings.figures() | {
         "working_resolution": float(units[0].d),
         "network_share": units[0].weight,
         "defects": float(defects),
     }
-    return Restored(image.copy(data=result), findings.sentences(), figures)
+    return Restored(result, findings.sentences(), figures)
 
 
 def _without_network(unit: Unit) -> str:
@@ -170,29 +152,6 @@ def _without_network(unit: Unit) -> str:
             "from structure: the filters alone were used."
         )
     return "The image is too small to train a network on: the filters alone were used."
-
-
-def _fit_group(
-    image: xr.DataArray,
-    positions: list[restoring.Position],
-    settings: dict[str, Any],
-    device: torch.device,
-    label: str,
-) -> Unit:
-    """Fit one unit to the planes at `positions`, or to some of them, spread evenly."""
-    chosen = restoring.spread(positions, image, _TRAINING_PIXELS)
-    stack = [restoring.pixels_of(image, p) for p in chosen]
-    return with_fallback(
-        lambda d: fit_unit(
-            stack,
-            quality=settings["quality"],
-            resolution=settings["resolution"],
-            seed=settings["seed"],
-            device=d,
-            label=label,
-        ),
-        device,
-    )
 
 
 def _units(model: Model, device: torch.device) -> list[Unit]:
@@ -206,19 +165,10 @@ def _units(model: Model, device: torch.device) -> list[Unit]:
             centre=stored["centre"],
             weight=stored["weight"],
         )
-        prefix = f"{number}."
-        weights = {
-            name[len(prefix) :]: value
-            for name, value in model.tensors.items()
-            if name.startswith(prefix)
-        }
-        if weights:
+        if has_weights(model, number):
             network = Denoiser(INPUTS)
-            try:
-                network.load_state_dict(weights)
-            except RuntimeError as error:
-                raise UserError("The model is damaged: its weights do not fit.") from error
-            unit.network = network.to(device).to(memory_format=torch.channels_last).eval()
+            load_weights(network, model, number)
+            unit.network = network.to(device).to(memory_format=torch.channels_last)
         units.append(unit)
     return units
 

@@ -9,11 +9,8 @@ import numpy as np
 import torch
 import xarray as xr
 
-import zsfiji
-from zsfiji import progress
 from zsfiji.errors import UserError
 from zsfiji.images import restoring
-from zsfiji.images.axes import count, planes, size
 from zsfiji.images.restored import Restored
 from zsfiji.learning.checkpoints import Model
 from zsfiji.learning.device import choose, with_fallback
@@ -21,6 +18,7 @@ from zsfiji.physics.residual import Findings
 from zsfiji.services.fm2s.presets import MODALITIES, preset
 from zsfiji.services.fm2s.published import RECIPES
 from zsfiji.services.fm2s.units import FittedUnit, PublishedUnit, Unit
+from zsfiji.services.units import fit_units, load_weights, restore_planes
 
 METHOD = "fm2s"
 """Name of the method in its model files."""
@@ -78,28 +76,31 @@ def fit(
     restoring.require_pixels(image)
     restoring.require_contrast(image)
     chosen = choose(device)
-    groups = restoring.groups(image, fit_per)
-    settings: dict[str, Any] = {
+    settings = {
         "modality": modality,
         "average": average,
         "quality": quality,
         "fit_per": fit_per,
         "seed": seed,
-        "version": zsfiji.__version__,
-        "fitted_to": restoring.described(image),
-        "units": [],
     }
-    tensors: dict[str, torch.Tensor] = {}
-    for number, positions in enumerate(groups):
-        with progress.part(number / len(groups), (number + 1) / len(groups)):
-            label = "Training" if len(groups) == 1 else f"Training {number + 1} of {len(groups)}"
-            progress.report(0, label)
-            unit = _fit_group(image, positions, settings, chosen, label)
-        settings["units"].append(unit.as_settings())
-        if unit.network is not None:
-            for name, value in unit.network.state_dict().items():
-                tensors[f"{number}.{name}"] = value.detach().cpu().contiguous()
-    return Model(METHOD, settings, tensors)
+
+    def fit_one(stack: list[np.ndarray], label: str) -> Unit:
+        def work(where: torch.device) -> Unit:
+            if modality == "auto":
+                return FittedUnit.fit(stack, quality, seed=seed, device=where, label=label)
+            return PublishedUnit.fit(
+                stack,
+                preset(modality, average),
+                quality,
+                eight_bit=image.dtype == np.uint8,
+                seed=seed,
+                device=where,
+                label=label,
+            )
+
+        return with_fallback(work, chosen)
+
+    return fit_units(METHOD, image, settings, fit_one, pixels=_TRAINING_PIXELS)
 
 
 def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restored:
@@ -129,29 +130,16 @@ def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restore
     """
     restoring.require_pixels(image)
     chosen = choose(device)
-    per_plane = model.settings["fit_per"] == "plane"
-    units = _units(model)
-    expected = count(image) if per_plane else size(image, "ch")
-    if len(units) != expected:
-        raise UserError(
-            f"The model was fitted to {len(units)} {'planes' if per_plane else 'channels'} and the "
-            f"image has {expected}. Fit a model to this image, or choose one of its kind."
-        )
-    result = np.empty(image.shape, dtype=np.float32)
     findings = Findings()
-    total = count(image)
-    for number, position in enumerate(planes(image)):
-        progress.report(number / total, "Denoising")
-        with progress.part(number / total, (number + 1) / total):
-            channel = None if per_plane else position.get("ch", 0)
-            unit = units[number if channel is None else channel]
-            noisy = restoring.pixels_of(image, position)
-            restored = with_fallback(partial(unit.restore, noisy), chosen)
-        result[restoring.place(image, position)] = restored
+
+    def restore_one(unit: Unit, noisy: np.ndarray, channel: int | None) -> np.ndarray:
+        restored = with_fallback(partial(unit.restore, noisy), chosen)
         findings.add(unit.noise, noisy, restored, channel)
         _remark(findings, unit, model.settings)
-    progress.report(1, "Denoising")
-    return Restored(image.copy(data=result), findings.sentences(), findings.figures())
+        return restored
+
+    result = restore_planes(model, image, _units(model), restore_one)
+    return Restored(result, findings.sentences(), findings.figures())
 
 
 def _remark(findings: Findings, unit: Unit, settings: dict[str, Any]) -> None:
@@ -169,34 +157,6 @@ def _remark(findings: Findings, unit: Unit, settings: dict[str, Any]) -> None:
         )
 
 
-def _fit_group(
-    image: xr.DataArray,
-    positions: list[restoring.Position],
-    settings: dict[str, Any],
-    device: torch.device,
-    label: str,
-) -> Unit:
-    """Fit one unit to the planes at `positions`, or to some of them, spread evenly."""
-    chosen = restoring.spread(positions, image, _TRAINING_PIXELS)
-    stack = [restoring.pixels_of(image, p) for p in chosen]
-    modality, quality, seed = (settings[key] for key in ("modality", "quality", "seed"))
-
-    def work(where: torch.device) -> Unit:
-        if modality == "auto":
-            return FittedUnit.fit(stack, quality, seed=seed, device=where, label=label)
-        return PublishedUnit.fit(
-            stack,
-            preset(modality, settings["average"]),
-            quality,
-            eight_bit=image.dtype == np.uint8,
-            seed=seed,
-            device=where,
-            label=label,
-        )
-
-    return with_fallback(work, device)
-
-
 def _units(model: Model) -> list[Unit]:
     """Build the units of a model, networks on the CPU."""
     kind = FittedUnit if model.settings["modality"] == "auto" else PublishedUnit
@@ -204,17 +164,7 @@ def _units(model: Model) -> list[Unit]:
     for number, stored in enumerate(model.settings["units"]):
         unit = kind.from_settings(stored)
         if unit.network is not None:
-            prefix = f"{number}."
-            weights = {
-                name[len(prefix) :]: value
-                for name, value in model.tensors.items()
-                if name.startswith(prefix)
-            }
-            try:
-                unit.network.load_state_dict(weights)
-            except RuntimeError as error:
-                raise UserError("The model is damaged: its weights do not fit.") from error
-            unit.network.eval()
+            load_weights(unit.network, model, number)
         units.append(unit)
     return units
 
