@@ -17,9 +17,8 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from zsfiji import __version__
+from zsfiji.cli_status import BUG, INTERRUPTED, OK, USER_ERROR
 from zsfiji.errors import Cancelled, UserError
-
-OK, BUG, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
 _REPORT = (
     "This is a fault in zsfiji, not in what you did. Please report it with the lines above, the "

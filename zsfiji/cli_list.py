@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from zsfiji.cli import OK, USER_ERROR
+from zsfiji.cli_status import OK, USER_ERROR
 from zsfiji.commands import Parameter, find, macro_line, table
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from zsfiji import progress
-from zsfiji.cli import BUG, OK, USER_ERROR
 from zsfiji.cli_progress import Terminal
+from zsfiji.cli_status import BUG, OK, USER_ERROR
 from zsfiji.commands import Command, find
 from zsfiji.commands._outcome import result_title
 from zsfiji.errors import UserError

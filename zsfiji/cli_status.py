@@ -1,0 +1,11 @@
+"""The exit statuses of the command line."""
+
+OK = 0
+BUG = 1
+"""A fault of zsfiji, with its traceback."""
+
+USER_ERROR = 2
+"""What the user can mend, with a sentence that says how."""
+
+INTERRUPTED = 130
+"""Ctrl-C."""
