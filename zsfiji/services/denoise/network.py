@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from zsfiji.learning.initial import draw_weights
+
 MULTIPLE = 4
 """Heights and widths have to be multiples of this."""
 
@@ -37,14 +39,7 @@ class Denoiser(nn.Module):
         self.widen = nn.Conv2d(wide, 4 * width, 1)
         self.merge = nn.ModuleList([_conv(2 * width, width), _conv(width, width)])
         self.last = _conv(width, 4)
-        source = torch.Generator().manual_seed(seed)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                bound = module.weight[0].numel() ** -0.5
-                with torch.no_grad():
-                    module.weight.uniform_(-bound, bound, generator=source)
-                    if module.bias is not None:
-                        module.bias.uniform_(-bound, bound, generator=source)
+        draw_weights(self, seed)
         nn.init.zeros_(self.last.weight)
         if self.last.bias is not None:
             nn.init.zeros_(self.last.bias)

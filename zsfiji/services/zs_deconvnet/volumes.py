@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from zsfiji.learning.initial import draw_weights
 from zsfiji.services.zs_deconvnet.networks import Pair
 
 _SLOPE = 0.2
@@ -106,12 +107,7 @@ class FastNet3D(nn.Module):
         self.upsample = upsample
         self.denoise = _Stage(8, width, 4)
         self.deconvolve = _Stage(12 + width, width, 4 * upsample**2)
-        source = torch.Generator().manual_seed(seed)
-        for module in self.modules():
-            if isinstance(module, nn.Conv3d) and module.bias is not None:
-                bound = module.weight[0].numel() ** -0.5
-                nn.init.uniform_(module.weight, -bound, bound, generator=source)
-                nn.init.uniform_(module.bias, -bound, bound, generator=source)
+        draw_weights(self, seed)
         for stage in (self.denoise, self.deconvolve):
             for weights in stage.last.parameters():
                 nn.init.zeros_(weights)

@@ -1,0 +1,28 @@
+"""The weights that networks begin with."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+def draw_weights(network: nn.Module, seed: int) -> None:
+    """Draw the weights of every convolution of `network` anew, from a seed of their own.
+
+    They are uniform within the inverse root of the number of inputs, as torch draws the biases;
+    torch's global random numbers are left alone.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network, changed in place.
+    seed : int
+        The seed.
+    """
+    source = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.Conv3d)):
+            bound = module.weight[0].numel() ** -0.5
+            for weights in (module.weight, module.bias):
+                if weights is not None:
+                    nn.init.uniform_(weights, -bound, bound, generator=source)
