@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from zsfiji.cli_status import OK, USER_ERROR
-from zsfiji.commands import Parameter, find, macro_line, table
+from zsfiji.commands import Parameter, example_line, find, table
 
 
 def print_commands() -> None:
@@ -33,15 +33,19 @@ def print_help(label: str) -> None:
         console.print(" ".join(paragraph.split()) + "\n", markup=False)
     rows = Table("option", "values", "default", "meaning", header_style="bold")
     for parameter in command.parameters:
-        default = parameter.text(parameter.default) or "none"
+        default = "needed" if parameter.required else parameter.text(parameter.default) or "none"
         meaning = f"{parameter.label}. {parameter.help}"
         rows.add_row(parameter.key, values(parameter), default, meaning)
     console.print(rows)
     short = command.label.rstrip(".")
     console.print("\nIn a macro, with the defaults:", markup=False)
-    console.print(f"  {macro_line(command, command.validate({}))}", markup=False, soft_wrap=True)
-    console.print(f'In a shell:\n  zsfiji run "{short}" image.tif', markup=False)
-    console.print(f"In Python:\n  zsfiji.{command.name}(image)", markup=False)
+    console.print(f"  {example_line(command)}", markup=False, soft_wrap=True)
+    words = ["image.tif"] if command.takes_image else []
+    words += [f"{p.key}={p.key}" for p in command.parameters if p.required]
+    console.print(f'In a shell:\n  zsfiji run "{short}" {" ".join(words)}', markup=False)
+    arguments = ["image"] if command.takes_image else []
+    arguments += [f"{p.key}={p.key}" for p in command.parameters if p.required]
+    console.print(f"In Python:\n  zsfiji.{command.name}({', '.join(arguments)})", markup=False)
 
 
 def values(parameter: Parameter) -> str:
@@ -57,7 +61,8 @@ def values(parameter: Parameter) -> str:
         else:
             text = "whole number" if parameter.kind == "integer" else "number"
         return f"{text} {parameter.unit}".strip()
-    return {"boolean": "true | false", "open": "file", "save": "file"}.get(parameter.kind, "text")
+    nouns = {"boolean": "true | false", "open": "file", "save": "file", "image": "image or file"}
+    return nouns.get(parameter.kind, "text")
 
 
 def print_report(fiji: str | None) -> int:

@@ -26,10 +26,24 @@ _RESULT_ENDINGS = (".tif", ".tiff")
 
 @dataclass(frozen=True)
 class Job:
-    """One image and the file that its result goes to."""
+    """One image and the file that its result goes to.
 
-    source: Path
-    target: Path
+    Attributes
+    ----------
+    source : Path or None
+        None for a command that takes no image.
+    target : Path or None
+        The file of the main result. None for a command that gives no image, and for one that
+        names its result itself.
+    """
+
+    source: Path | None
+    target: Path | None
+
+    @property
+    def name(self) -> str:
+        """What to call it before the user."""
+        return self.source.name if self.source is not None else ""
 
 
 def run_files(
@@ -98,7 +112,8 @@ def split(command: Command, words: Sequence[str]) -> tuple[list[Path], dict[str,
     Raises
     ------
     UserError
-        If an option is given twice or there is no image.
+        If an option is given twice, there is no image, or there is one for a command that takes
+        none.
     """
     inputs: list[Path] = []
     options: dict[str, str] = {}
@@ -111,8 +126,12 @@ def split(command: Command, words: Sequence[str]) -> tuple[list[Path], dict[str,
         if key in options:
             raise UserError(f'The option "{key}" is given twice.')
         options[key] = match.group(2)
-    if not inputs:
+    if command.takes_image and not inputs:
         raise UserError(f"{command.label} needs an image: name a file or a folder.")
+    if inputs and not command.takes_image:
+        raise UserError(
+            f"{command.label} takes no image. What is {inputs[0]}? Options are written key=value."
+        )
     return inputs, options
 
 
@@ -139,16 +158,20 @@ def plan(command: Command, inputs: Sequence[Path], output: str | None) -> list[J
     UserError
         If a folder holds no image, or two results would have the same name.
     """
+    if output is not None and command.takes_image and not command.suffixes:
+        raise UserError(f"{command.label} gives no image, so there is nothing for -o.")
+    if not inputs:
+        return [Job(None, None if output is None else _tiff(Path(output)))]
     sources: list[Path] = []
     for entry in inputs:
         sources += _images_in(command, entry) if entry.is_dir() else [entry]
     sources = list(dict.fromkeys(sources))
+    if not command.suffixes:
+        return [Job(source, None) for source in sources]
     many = len(sources) > 1 or any(entry.is_dir() for entry in inputs)
     place = None if output is None else Path(output)
     if place is not None and not many and not place.is_dir() and place.suffix:
-        if place.suffix.lower() not in _RESULT_ENDINGS:
-            raise UserError(f"Results are written as TIFF: name {place.with_suffix('.tif')}.")
-        jobs = [Job(sources[0], place)]
+        jobs = [Job(sources[0], _tiff(place))]
     else:
         if place is not None and place.suffix.lower() in _RESULT_ENDINGS and not place.is_dir():
             raise UserError(
@@ -157,12 +180,18 @@ def plan(command: Command, inputs: Sequence[Path], output: str | None) -> list[J
         jobs = [
             Job(
                 source,
-                (place or source.parent) / f"{result_title(source.name, command.suffix)}.tif",
+                (place or source.parent) / f"{result_title(source.name, command.suffixes[-1])}.tif",
             )
             for source in sources
         ]
     _require_different(jobs)
     return jobs
+
+
+def _tiff(path: Path) -> Path:
+    if path.suffix.lower() not in _RESULT_ENDINGS:
+        raise UserError(f"Results are written as TIFF: name {path.with_suffix('.tif')}.")
+    return path
 
 
 def _images_in(command: Command, folder: Path) -> list[Path]:
@@ -171,7 +200,7 @@ def _images_in(command: Command, folder: Path) -> list[Path]:
     except OSError as error:
         raise UserError(f"{folder} cannot be read: {error.strerror or error}.") from error
     images = [p for p in files if p.suffix.lower() in tiff.ENDINGS]
-    results = {f"{result_title(p.name, command.suffix)}.tif" for p in images}
+    results = {f"{result_title(p.name, s)}.tif" for p in images for s in command.suffixes}
     images = [p for p in images if p.name not in results]
     if not images:
         endings = ", ".join(tiff.ENDINGS)
@@ -180,9 +209,11 @@ def _images_in(command: Command, folder: Path) -> list[Path]:
 
 
 def _require_different(jobs: Sequence[Job]) -> None:
-    sources = {job.source.absolute() for job in jobs}
-    taken: dict[Path, Path] = {}
+    sources = {job.source.absolute() for job in jobs if job.source is not None}
+    taken: dict[Path, Path | None] = {}
     for job in jobs:
+        if job.target is None:
+            continue
         target = job.target.absolute()
         if target in sources:
             raise UserError(f"{job.target} is an input. Choose another name for the result.")
@@ -203,7 +234,7 @@ def _run_many(
         for number, job in enumerate(jobs):
             started = time.monotonic()
             said = ""
-            with terminal.share(number, len(jobs), job.source.name):
+            with terminal.share(number, len(jobs), job.name):
                 try:
                     said = _run_one(command, job, options, overwrite, terminal)
                 except UserError as error:
@@ -214,7 +245,7 @@ def _run_many(
                     said = f"failed: {error!r}"
                     status = BUG
                     terminal.say(traceback.format_exc())
-            rows.append((job.source.name, f"{time.monotonic() - started:.1f}", said))
+            rows.append((job.name, f"{time.monotonic() - started:.1f}", said))
     _print_summary(rows)
     return status
 
@@ -223,35 +254,56 @@ def _run_one(
     command: Command, job: Job, options: dict[str, str], overwrite: bool, terminal: Terminal
 ) -> str:
     """Process one image; gives the weightiest note."""
-    if job.target.exists() and not overwrite:
-        raise UserError(f"{job.target} exists already. Add --overwrite to replace it.")
-    image = tiff.read(job.source)
-    try:
-        job.target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"The folder {job.target.parent} cannot be made: {error.strerror or error}."
-        ) from error
-    require_writable(job.target)
+    image = None if job.source is None else tiff.read(job.source)
+    for target in _expected(command, job):
+        _make_ready(target, overwrite)
     # torch is loaded by the command: only now, when the input is known to be good.
     from zsfiji.commands._run import run
 
-    terminal.begin(job.source.name)
+    terminal.begin(job.name or command.label.rstrip("."))
     with progress.using(terminal):
         outcome = run(command, image, options)
     for result, target in zip(outcome.images, _targets(job, outcome.images), strict=True):
+        if job.target is None:
+            _make_ready(target, overwrite)
         tiff.write(result, target)
         terminal.result(str(target))
+    prefix = f"{job.name}: " if job.name else ""
     for note in outcome.notes:
-        terminal.say(f"{job.source.name}: {note}")
+        terminal.say(f"{prefix}{note}")
+    if not outcome.images:
+        for name, value in outcome.figures.items():
+            terminal.result(f"{prefix}{name} = {value:.6g}")
     return outcome.notes[0] if outcome.notes else ""
+
+
+def _expected(command: Command, job: Job) -> list[Path]:
+    """The files that a job will write, as far as they are known before it runs."""
+    if job.target is None:
+        return []
+    others = [] if job.source is None else [result_title(job.name, s) for s in command.suffixes]
+    return [job.target.with_name(f"{title}.tif") for title in others[:-1]] + [job.target]
+
+
+def _make_ready(target: Path, overwrite: bool) -> None:
+    """Make the folder of a result and see that it can be written."""
+    if target.exists() and not overwrite:
+        raise UserError(f"{target} exists already. Add --overwrite to replace it.")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"The folder {target.parent} cannot be made: {error.strerror or error}."
+        ) from error
+    require_writable(target)
 
 
 def _targets(job: Job, images: Sequence[Any]) -> list[Path]:
     """The last image is the main result; others are named after their own titles."""
-    return [job.target.with_name(f"{image.attrs['title']}.tif") for image in images[:-1]] + [
-        job.target
-    ]
+    own = [Path(f"{image.attrs['title']}.tif") for image in images]
+    if job.target is None:
+        return own
+    return [job.target.with_name(path.name) for path in own[:-1]] + [job.target]
 
 
 def _print_summary(rows: Sequence[tuple[str, str, str]]) -> None:

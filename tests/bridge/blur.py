@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zsfiji.commands._outcome import Outcome
 
 
-@command(label="Test Blur...", suffix="blurred")
+@command(label="Test Blur...", suffixes=("blurred",))
 def blur(
     image: xr.DataArray,
     *,

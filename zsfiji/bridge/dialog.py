@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,17 @@ from zsfiji.bridge.classes import jc
 from zsfiji.bridge.help import bounds, command_help
 from zsfiji.bridge.host import Host
 from zsfiji.bridge.jobs import in_thread
+from zsfiji.bridge.suggest import suggested
 from zsfiji.commands import Command, Parameter
+from zsfiji.commands._declare import FILES
 from zsfiji.errors import UserError
 
 _COLUMNS = 66
 _PATH_COLUMNS = 28
 _RED, _GREY = 0xB00000, 0x505050
+_FROM_FILE = "From a file..."
+# What a session remembers and the preferences do not: they would name what is gone.
+_OF_SESSION = (*FILES, "image")
 
 _last_paths: dict[str, Any] = {}
 
@@ -40,6 +46,9 @@ class _Field:
         """What is entered, as the macro has it."""
         if self.parameter.kind == "choice":
             return str(self.component.getSelectedItem())
+        if self.parameter.kind == "image":
+            chosen = str(self.component.getSelectedItem()).strip()
+            return "" if chosen == _FROM_FILE else chosen
         if self.parameter.kind == "boolean":
             return bool(self.component.getState())
         return str(self.component.getText()).strip()
@@ -54,19 +63,21 @@ def ask(host: Host, command: Command, image: Any) -> dict[str, Any] | None:
         The running ImageJ, with windows.
     command : Command
         The command.
-    image : ij.ImagePlus
-        The image that will be processed.
+    image : ij.ImagePlus or None
+        The image that will be processed, or for a command that takes none the active one, which
+        may suggest values.
 
     Returns
     -------
     dict or None
         Key -> validated value, None if the user cancelled.
     """
-    values = remembered(command)
+    values = {**remembered(command), **suggested(command, image)}
     dialog = jc.NonBlockingGenericDialog(messages.name_of(command.label))
     dialog.addMessage(messages.wrapped(command.summary, _COLUMNS), _font(bold=True))
-    dialog.addMessage(_room(describe(image), 2))
-    region = dialog.getMessage()
+    if command.takes_image:
+        dialog.addMessage(_room(describe(image), 2))
+        region = dialog.getMessage()
     fields = _add_fields(dialog, [p for p in command.parameters if not p.advanced], values)
     advanced = [p for p in command.parameters if p.advanced]
     hidden = {p.key: values[p.key] for p in advanced}
@@ -97,12 +108,8 @@ def ask(host: Host, command: Command, image: Any) -> dict[str, Any] | None:
         dialog.addPanel(row)
     check.add_lines()
     dialog.addHelp(command_help(command))
-    roi_listener = _follow_selection(image, region)
-    jc.Roi.addRoiListener(roi_listener)
-    try:
+    with _following(image, region) if command.takes_image else nullcontext():
         dialog.showDialog()
-    finally:
-        jc.Roi.removeRoiListener(roi_listener)
     if not dialog.wasOKed():
         return None
     chosen = command.validate(check.entered())
@@ -172,7 +179,7 @@ class _Check:
             return str(error)
         for parameter in self._command.parameters:
             path = values[parameter.key]
-            if path is None or parameter.kind not in ("open", "save"):
+            if path is None or parameter.kind not in FILES:
                 continue
             if parameter.kind == "open" and not Path(path).expanduser().is_file():
                 return f"{parameter.label}: there is no file {path}."
@@ -217,11 +224,46 @@ def _add_fields(
     ]
 
 
+def _add_image_field(dialog: Any, parameter: Parameter, text: str) -> Any:
+    """A choice of the open images, the file that was taken last, and any other file."""
+    numbers = jc.WindowManager.getIDList() or ()
+    titles = [str(jc.WindowManager.getImage(number).getTitle()) for number in numbers]
+    items = [*dict.fromkeys([*([""] if parameter.may_be_empty else []), *titles])]
+    if text and text not in items and Path(text).expanduser().is_file():
+        items.append(text)
+    active = jc.WindowManager.getCurrentImage()
+    others = [t for t in items if t and (active is None or t != str(active.getTitle()))]
+    if text not in items:
+        # The active image is the one to be restored; a PSF or a dark frame is another one.
+        text = items[0] if parameter.may_be_empty else next(iter(others), _FROM_FILE)
+    dialog.addChoice(f"{parameter.label}:", [*items, _FROM_FILE], text)
+    field = dialog.getChoices().lastElement()
+
+    @messages.guarded("Open")
+    def browse() -> None:
+        chooser = jc.OpenDialog(parameter.label)
+        if chooser.getFileName() is not None:
+            path = Path(str(chooser.getPath())).as_posix()
+            field.insert(path, field.getItemCount() - 1)
+            field.select(path)
+            # What is chosen by a program tells no listener.
+            dialog.itemStateChanged(jc.ItemEvent(field, 0, path, jc.ItemEvent.SELECTED))
+
+    def chosen(event: Any) -> None:
+        if str(event.getItem()) == _FROM_FILE:
+            in_thread(browse, "Open")
+
+    field.addItemListener(_listener("ItemListener", itemStateChanged=chosen))
+    return field
+
+
 def _add_field(dialog: Any, parameter: Parameter, text: str) -> Any:
     label = f"{parameter.label}:"
     if parameter.kind == "choice":
         dialog.addChoice(label, list(parameter.choices), text)
         return dialog.getChoices().lastElement()
+    if parameter.kind == "image":
+        return _add_image_field(dialog, parameter, text)
     if parameter.kind == "boolean":
         dialog.addCheckbox(parameter.label, text == "true")
         return dialog.getCheckboxes().lastElement()
@@ -281,12 +323,20 @@ def describe(image: Any) -> str:
     return f"{title}: {', '.join(parts)};\n{taken}."
 
 
-def _follow_selection(image: Any, line: Any) -> Any:
+@contextmanager
+def _following(image: Any, line: Any) -> Iterator[None]:
+    """Keep the line about the image right while selections are drawn."""
+
     def modified(changed: Any, _what: int) -> None:
         if changed is not None and changed.getID() == image.getID() and image.getWidth():
             line.setText(_room(describe(image), 2))
 
-    return _listener("ij.gui.RoiListener", roiModified=modified)
+    listener = _listener("ij.gui.RoiListener", roiModified=modified)
+    jc.Roi.addRoiListener(listener)
+    try:
+        yield
+    finally:
+        jc.Roi.removeRoiListener(listener)
 
 
 def _advanced_summary(command: Command, values: Mapping[str, Any]) -> str:
@@ -295,7 +345,7 @@ def _advanced_summary(command: Command, values: Mapping[str, Any]) -> str:
         parameter = command.parameter(key)
         text = parameter.text(value)
         if text != parameter.text(parameter.default):
-            shown = Path(text).name if parameter.kind in ("open", "save") else text
+            shown = Path(text).name if parameter.kind in FILES else text
             changed.append(f"{key}={shown}")
     text = ", ".join(changed) or "Advanced options are at their defaults."
     return textwrap.shorten(text, 40, placeholder="...").ljust(40)
@@ -333,16 +383,16 @@ def _listener(interface: str, **methods: Callable[..., Any]) -> Any:
 
 def remembered(command: Command) -> dict[str, Any]:
     """The values of the last time, and defaults where there are none that still serve."""
-    values = command.validate({})
+    values = command.defaults
     for parameter in command.parameters:
-        if parameter.kind in ("open", "save"):
+        if parameter.kind in _OF_SESSION:
             old = _last_paths.get(f"{command.name}.{parameter.key}", "")
         else:
             old = str(jc.Prefs.get(_preference(command, parameter), ""))
         if not old:
             continue
         try:
-            values[parameter.key] = command.validate({parameter.key: old})[parameter.key]
+            values[parameter.key] = command.valid(parameter.key, old)
         except UserError:
             # Kept by another version of zsfiji.
             continue
@@ -353,7 +403,7 @@ def remember(command: Command, values: Mapping[str, Any]) -> None:
     """Keep the values for the next time: files within the session, the others beyond it."""
     for parameter in command.parameters:
         text = parameter.text(values[parameter.key])
-        if parameter.kind in ("open", "save"):
+        if parameter.kind in _OF_SESSION:
             _last_paths[f"{command.name}.{parameter.key}"] = text
         else:
             jc.Prefs.set(_preference(command, parameter), text)

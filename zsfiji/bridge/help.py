@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 
 from zsfiji.bridge.messages import name_of
-from zsfiji.commands import Command, Parameter, macro_line
+from zsfiji.commands import Command, Parameter, example_line
 
 _WIDTH = 460
 _HIDDEN_LIMIT = 1e6
@@ -75,7 +75,7 @@ def _section(command: Command) -> str:
     paragraphs = [command.summary, *command.description.split("\n\n")]
     text = "".join(f"<p>{escape(p)}</p>" for p in paragraphs if p.strip())
     rows = "".join(f"<p>{_parameter(p)}</p>" for p in command.parameters)
-    line = escape(macro_line(command, command.validate({})))
+    line = escape(example_line(command))
     return (
         f"<h2>{escape(name_of(command.label))}</h2>{text}<h3>Options</h3>{rows}"
         f"<h3>In a macro</h3><p><code>{line}</code></p>"
@@ -91,6 +91,8 @@ def _parameter(parameter: Parameter) -> str:
         facts.append(f"{bounds(parameter)} {escape(parameter.unit)}".strip())
     if parameter.default is not None:
         facts.append(f"normally {escape(parameter.text(parameter.default))}")
+    if parameter.required:
+        facts.append("needed")
     if parameter.advanced:
         facts.append("under Advanced")
     return f"<b>{escape(parameter.label)}</b> ({'; '.join(facts)})<br>{escape(parameter.help)}"

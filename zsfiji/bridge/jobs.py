@@ -18,7 +18,7 @@ from typing import Any
 import xarray as xr
 
 from zsfiji import progress
-from zsfiji.bridge import messages, recorder
+from zsfiji.bridge import messages, plots, recorder
 from zsfiji.bridge.classes import jc
 from zsfiji.bridge.host import Host
 from zsfiji.bridge.images import from_imageplus, to_imageplus
@@ -36,7 +36,7 @@ _guard = threading.Lock()
 
 
 def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> Outcome:
-    """Run a command on an image in this thread, and show what comes out of it.
+    """Run a command in this thread, and show what comes out of it.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
     command : Command
         The command.
     imp : ij.ImagePlus or None
-        The image.
+        The image, for a command that takes one.
     options : mapping
         Key -> value, also as text.
 
@@ -62,23 +62,26 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
         If the user stops the job.
     """
     values = command.validate(options)
-    if imp is None:
+    if not command.takes_image:
+        imp = None
+    elif imp is None:
         raise UserError(NO_IMAGE)
     if host.headless:
         # Whoever runs ImageJ without windows may have a progress display of his own.
-        image = _read(imp)
-        outcome = run(command, image, values)
+        image = None if imp is None else _read(imp)
+        outcome = run(command, image, values, _open_image)
         _show(host, command, imp, image, outcome)
         return outcome
-    sink = JobProgress(command.label, str(imp.getTitle()), window=messages.has_windows())
+    title = "" if imp is None else str(imp.getTitle())
+    sink = JobProgress(command.label, title, window=messages.has_windows())
     with _guard:
         _running[sink] = threading.current_thread()
     how = "failed"
     try:
         sink.show(progress.Event(0, "Starting"))
-        image = _read(imp)
+        image = None if imp is None else _read(imp)
         with progress.using(sink):
-            outcome = run(command, image, values)
+            outcome = run(command, image, values, _open_image)
         if sink.cancelled():
             raise Cancelled
         _show(host, command, imp, image, outcome)
@@ -115,7 +118,7 @@ def in_thread(body: Callable[[], object], name: str) -> threading.Thread:
 def running() -> list[str]:
     """The jobs at work, each as "Zero-Shot Denoise of cells.tif"."""
     with _guard:
-        return [f"{sink.name} of {sink.title}" for sink in _running]
+        return [f"{s.name} of {s.title}" if s.title else s.name for s in _running]
 
 
 def stop_all(patience: float = _QUIT_PATIENCE) -> bool:
@@ -159,34 +162,48 @@ def locked(imp: Any) -> UserError:
     )
 
 
-def _read(imp: Any) -> xr.DataArray:
+def _read(imp: Any, *, region: bool = True) -> xr.DataArray:
     if int(imp.getWidth()) == 0 or imp.getProcessor() is None:
         raise UserError("The image was closed before its pixels were read.")
     if not imp.lockSilently():
         raise locked(imp)
     try:
-        return from_imageplus(imp, region=True)
+        return from_imageplus(imp, region=region)
     finally:
         imp.unlock()
 
 
-def _show(host: Host, command: Command, imp: Any, source: xr.DataArray, outcome: Outcome) -> None:
-    """Show the results in this thread, which makes the last one its active image."""
+def _open_image(title: str) -> xr.DataArray | None:
+    """The open image of a title, for options that name one."""
+    imp = jc.WindowManager.getImage(title)
+    return None if imp is None else _read(imp, region=False)
+
+
+def _show(
+    host: Host, command: Command, imp: Any, source: xr.DataArray | None, outcome: Outcome
+) -> None:
+    """Show the results in this thread, which makes the last image its active one."""
     if not host.running:
         raise Cancelled
-    for image in outcome.images:
-        _look_like(source, image)
+    if source is not None:
+        for image in outcome.images:
+            _look_like(source, image)
     shown = [to_imageplus(image) for image in outcome.images]
     # First, so that the Log window does not cover the result.
+    about = messages.name_of(command.label) if source is None else source.attrs["title"]
     for note in outcome.notes:
-        messages.log(f"{source.attrs['title']}: {note}")
+        messages.log(f"{about}: {note}")
+    if messages.has_windows():
+        for plot in outcome.plots:
+            plots.show(plot)
     # Whoever has selected another image since has that in the macro recorder; then it must go on
     # with the selection of the result.
     current = jc.WindowManager.getCurrentImage()
-    stayed = current is not None and current.getID() == imp.getID()
+    stayed = imp is None or (current is not None and current.getID() == imp.getID())
     with recorder.no_selection(command) if stayed else nullcontext():
         for result in shown:
-            _place(result, imp)
+            if imp is not None:
+                _place(result, imp)
             result.setTitle(_unique(str(result.getTitle())))
             result.changes = True
             result.show()

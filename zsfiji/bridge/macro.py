@@ -135,7 +135,7 @@ def _result(host: Host, call: _Call, ask: Ask) -> Outcome:
     if call.options is not None or not messages.has_windows():
         return jobs.work(host, call.command, call.image, parse(call.options or ""))
     # As everywhere in ImageJ, a call without options opens the dialog.
-    if call.image is None:
+    if call.image is None and call.command.takes_image:
         raise UserError(jobs.NO_IMAGE)
     values = ask(host, call.command, call.image)
     if values is None:

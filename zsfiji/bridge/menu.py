@@ -110,7 +110,7 @@ def _chosen(host: Host, name: Any, command: Command) -> Any:
 def _clicked(host: Host, command: Command, image: Any) -> None:
     name = messages.name_of(command.label)
     try:
-        if image is None:
+        if image is None and command.takes_image:
             messages.show_error(
                 "No Image", f"{jobs.NO_IMAGE} Open the image that you want to restore first."
             )

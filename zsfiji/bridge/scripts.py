@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from zsfiji.commands import Command, Parameter, find, table
+from zsfiji.commands._declare import FILES
 from zsfiji.errors import Cancelled, UserError
 from zsfiji.images.files import replacing
 
@@ -27,6 +28,7 @@ _TYPES = {
     "choice": "String",
     "open": "File",
     "save": "File",
+    "image": "String",
     "text": "String",
 }
 _raising: ContextVar[bool] = ContextVar("zsfiji_script_raises", default=False)
@@ -42,8 +44,8 @@ def call(label: str, imp: Any, options: Mapping[str, Any]) -> None:
     ----------
     label : str
         The command.
-    imp : ij.ImagePlus
-        The image.
+    imp : ij.ImagePlus or None
+        The image, for a command that takes one.
     options : mapping
         Key -> value, as SciJava gives it; None for a file not chosen.
     """
@@ -100,9 +102,11 @@ def source(command: Command) -> str:
     lines = [
         f"#@script(label={quoted(label)}, description={quoted(command.summary)}, "
         'language="python", headless=true)',
-        '#@ ImagePlus (label="Image") input',
     ]
+    if command.takes_image:
+        lines.append('#@ ImagePlus (label="Image") input')
     lines += [parameter_line(command, parameter) for parameter in command.parameters]
+    image = "input" if command.takes_image else "None"
     names = ", ".join(f'"{p.key}": {p.key}' for p in command.parameters)
     lines += [
         "",
@@ -111,7 +115,7 @@ def source(command: Command) -> str:
         "",
         "from zsfiji.bridge.scripts import call",
         "",
-        f"call({quoted(command.label)}, input, {{{names}}})",
+        f"call({quoted(command.label)}, {image}, {{{names}}})",
     ]
     return "\n".join(lines) + "\n"
 
@@ -119,12 +123,16 @@ def source(command: Command) -> str:
 def parameter_line(command: Command, parameter: Parameter) -> str:
     """The ``#@`` line of a parameter."""
     label = parameter.label + (f" ({parameter.unit})" if parameter.unit else "")
+    if parameter.kind == "image":
+        label += " (open image or file)"
     parts = [f"label={quoted(label)}", f"description={quoted(parameter.help)}"]
     if parameter.kind == "choice":
         parts.append("choices={" + ", ".join(map(quoted, parameter.choices)) + "}")
-    if parameter.kind in ("open", "save"):
+    if parameter.kind in FILES:
+        parts.append(f'style="{parameter.kind}"')
+    if parameter.default is None:
         # A file kept from the last time would be used, or overwritten, without anybody's asking.
-        parts += [f'style="{parameter.kind}"', "required=false", "persist=false"]
+        parts += [f"required={'true' if parameter.required else 'false'}", "persist=false"]
     else:
         value = parameter.text(parameter.default)
         text = parameter.kind in ("choice", "text")

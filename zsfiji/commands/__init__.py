@@ -7,10 +7,19 @@ import pkgutil
 from functools import cache
 
 from zsfiji.commands._declare import Command, Parameter
-from zsfiji.commands._options import format_options, macro_line, parse
+from zsfiji.commands._options import example_line, format_options, macro_line, parse
 from zsfiji.errors import UserError
 
-__all__ = ["Command", "Parameter", "find", "format_options", "macro_line", "parse", "table"]
+__all__ = [
+    "Command",
+    "Parameter",
+    "example_line",
+    "find",
+    "format_options",
+    "macro_line",
+    "parse",
+    "table",
+]
 
 
 @cache

@@ -1,9 +1,10 @@
 """How a command is declared, and what everybody else reads off the declaration.
 
-A command is a plain function: the image first, then keyword-only parameters whose annotations say
-type, range, unit and help text. :func:`command` turns it into a :class:`Command`, from which the
-menu entry, the dialog, the macro grammar, the recorder, the ``Ext`` function, the command line,
-the Fiji script, the Python call and the documentation are made. No Java and no torch here.
+A command is a plain function: the image first, unless it needs none, then keyword-only parameters
+whose annotations say type, range, unit and help text. :func:`command` turns it into a
+:class:`Command`, from which the menu entry, the dialog, the macro grammar, the recorder, the
+``Ext`` function, the command line, the Fiji script, the Python call and the documentation are
+made. No Java and no torch here.
 
 The texts of the parameters stand in the annotations and not in the docstring: commands share
 parameters (seed, device, model files), and a text that is written once cannot contradict itself.
@@ -18,22 +19,21 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import annotated_types
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
+from zsfiji.commands._source import Source
 from zsfiji.errors import UserError
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from zsfiji.commands._outcome import Outcome
 
-P = ParamSpec("P")
-Pixels = TypeVar("Pixels")
-Kind = Literal["boolean", "integer", "number", "choice", "open", "save", "text"]
+Kind = Literal["boolean", "integer", "number", "choice", "open", "save", "image", "text"]
+FILES: tuple[Kind, ...] = ("open", "save")
+"""The kinds whose values are paths."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,17 @@ class Shown:
         Whether it belongs in the second dialog.
     path : {"open", "save"}
         For a path: a file that has to exist, or one to be written.
+    suggest : {"", "pixel_size", "slice_spacing", "dimensions"}
+        What the dialog takes from the active image, where that tells it: its pixel size or slice
+        spacing in nm, or whether it is a stack ("3d") or not ("2d"). Macros never do: what they
+        leave out has its default, whatever image is open.
     """
 
     label: str
     unit: str = ""
     advanced: bool = False
     path: Literal["open", "save"] = "open"
+    suggest: Literal["", "pixel_size", "slice_spacing", "dimensions"] = ""
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,10 @@ class Parameter:
     key : str
         Name in macros, scripts and on the command line; public and lower-case.
     kind : str
-        "boolean", "integer", "number", "choice", "open", "save" (files) or "text".
+        "boolean", "integer", "number", "choice", "open", "save" (files), "image" (the title of an
+        open image, or a file) or "text".
     default : object
-        Value when the key is missing; None for a file that is not needed.
+        Value when the key is missing; None for what may be left empty, and where `required`.
     choices : tuple of str
         What a choice can be, as written in a macro.
     minimum, maximum : float or None
@@ -78,6 +84,10 @@ class Parameter:
         For the dialog; `help` is the tooltip and the documentation.
     advanced : bool
         Whether it belongs in the second dialog.
+    required : bool
+        Whether the command does not run without it.
+    suggest : str
+        See :class:`Shown`.
     """
 
     key: str
@@ -90,11 +100,20 @@ class Parameter:
     minimum: float | None = None
     maximum: float | None = None
     advanced: bool = False
+    required: bool = False
+    suggest: str = ""
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether there is a meaning in giving nothing: measured, or not wanted."""
+        return self.default is None and not self.required
 
     def text(self, value: Any) -> str:
-        """`value` as it is written in a macro; the empty string for a file not given."""
+        """`value` as it is written in a macro; the empty string for what is not given."""
         if value is None:
             return ""
+        if isinstance(value, Source):
+            return value.text
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, Path):
@@ -123,9 +142,14 @@ class Command:
     parameters : tuple of Parameter
         In the order of the dialog.
     function : callable
-        Takes the image and the validated values, gives an Outcome.
-    suffix : str
-        Put behind the title of the image to name the result, as "denoised".
+        Takes the image, unless it needs none, and the validated values; gives an Outcome.
+    takes_image : bool
+        Whether it works on the active image.
+    suffixes : tuple of str
+        Put behind the title of the image to name the results, as "denoised", the main result
+        last; empty where a command gives no image, or one that is named otherwise.
+    memory : float
+        Bytes that a pixel of the image needs while the command works, results included.
     """
 
     name: str
@@ -136,7 +160,14 @@ class Command:
     parameters: tuple[Parameter, ...]
     function: Callable[..., Outcome]
     model: type[BaseModel]
-    suffix: str
+    takes_image: bool
+    suffixes: tuple[str, ...]
+    memory: float
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Key -> value where nothing is given; without the keys that are required."""
+        return {p.key: p.default for p in self.parameters if not p.required}
 
     def parameter(self, key: str) -> Parameter:
         """The parameter `key`; a UserError lists the known ones."""
@@ -171,31 +202,47 @@ class Command:
         except ValidationError as error:
             raise UserError(self._explain(error)) from None
 
+    def valid(self, key: str, value: Any) -> Any:
+        """One value, checked as :meth:`validate` checks all; raises as it does."""
+        one = self.model.model_construct()
+        try:
+            setattr(one, key, _from_text(self.parameter(key), value))
+        except ValidationError as error:
+            raise UserError(self._explain(error)) from None
+        return getattr(one, key)
+
     def _explain(self, error: ValidationError) -> str:
         detail = error.errors()[0]
         parameter = self.parameter(str(detail["loc"][0]))
+        if detail["type"] == "missing" or detail["input"] is None:
+            return f'{parameter.label}: {_expected(parameter)}, as "{parameter.key}=...".'
         return f"{parameter.label}: {_expected(parameter)}, not {_quoted(detail['input'])}."
 
 
-class PublicFunction(Protocol[P]):
+class PublicFunction(Protocol):
     """The Python call of a command: numpy or xarray in, the same type out."""
 
     command: Command
     __name__: str
 
-    def __call__(self, image: Pixels, /, *args: P.args, **kwargs: P.kwargs) -> Pixels:
-        """Restore `image`."""
+    def __call__(self, *image: Any, **options: Any) -> Any:
+        """Run it, on an image unless it needs none."""
 
 
 def command(
-    *, label: str, suffix: str, menu: str = "Plugins>Zero-Shot"
-) -> Callable[[Callable[Concatenate[xr.DataArray, P], Outcome]], PublicFunction[P]]:
+    *,
+    label: str,
+    suffixes: tuple[str, ...] = (),
+    menu: str = "Plugins>Zero-Shot",
+    memory: float = 8,
+) -> Callable[[Callable[..., Outcome]], PublicFunction]:
     """Declare the decorated function to be a command.
 
     Parameters
     ----------
-    label, suffix, menu : str
-        See :class:`Command`.
+    label, suffixes, menu, memory
+        See :class:`Command`. By default a result has 32-bit pixels, and there is as much again
+        while it is handed over.
 
     Returns
     -------
@@ -204,40 +251,60 @@ def command(
         arguments, and carries the declaration as its attribute ``command``.
     """
 
-    def declare(function: Callable[Concatenate[xr.DataArray, P], Outcome]) -> PublicFunction[P]:
-        declared = _read(function, label, menu, suffix)
+    def declare(function: Callable[..., Outcome]) -> PublicFunction:
+        declared = _read(function, label, menu, suffixes, memory)
 
-        def public(image: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        def public(*image: Any, **options: Any) -> Any:
             from zsfiji.commands._run import run_on_array
 
-            return run_on_array(declared, image, kwargs)
+            if len(image) != declared.takes_image:
+                takes = "one image" if declared.takes_image else "no image"
+                raise TypeError(f"{function.__name__}() takes {takes}, and keyword arguments")
+            return run_on_array(declared, image[0] if image else None, options)
 
         public.__name__ = public.__qualname__ = function.__name__
         public.__module__ = function.__module__
         public.__doc__ = _documentation(declared)
         public.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
         public.command = declared  # type: ignore[attr-defined]
-        return typing.cast("PublicFunction[P]", public)
+        return typing.cast("PublicFunction", public)
 
     return declare
 
 
-def _read(function: Callable[..., Outcome], label: str, menu: str, suffix: str) -> Command:
+def _read(
+    function: Callable[..., Outcome],
+    label: str,
+    menu: str,
+    suffixes: tuple[str, ...],
+    memory: float,
+) -> Command:
     parameters = []
     fields: dict[str, Any] = {}
+    takes_image = False
     hints = typing.get_type_hints(
         function, localns={"xr": _Anything(), "Outcome": object}, include_extras=True
     )
     for name, declared in inspect.signature(function).parameters.items():
         if declared.kind is not inspect.Parameter.KEYWORD_ONLY:
+            takes_image = True
             continue
-        field = FieldInfo.from_annotated_attribute(hints[name], declared.default)
-        fields[name] = (hints[name], declared.default)
-        parameters.append(_parameter(name, field))
+        required = declared.default is inspect.Parameter.empty
+        default = ... if required else declared.default
+        field = FieldInfo.from_annotated_attribute(hints[name], default)
+        fields[name] = (hints[name], default)
+        parameters.append(_parameter(name, field, required))
     _check_keys([p.key for p in parameters])
     summary, _, description = inspect.cleandoc(function.__doc__ or "").partition("\n\n")
     model = create_model(
-        function.__name__, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields
+        function.__name__,
+        __config__=ConfigDict(
+            extra="forbid",
+            allow_inf_nan=False,
+            arbitrary_types_allowed=True,
+            validate_assignment=True,
+        ),
+        **fields,
     )
     return Command(
         function.__name__,
@@ -248,7 +315,9 @@ def _read(function: Callable[..., Outcome], label: str, menu: str, suffix: str) 
         tuple(parameters),
         function,
         model,
-        suffix,
+        takes_image,
+        suffixes,
+        memory,
     )
 
 
@@ -266,7 +335,7 @@ def _check_keys(keys: list[str]) -> None:
             raise ValueError(f"the key {key!r} is upper-case or the tail of another one")
 
 
-def _parameter(key: str, field: FieldInfo) -> Parameter:
+def _parameter(key: str, field: FieldInfo, required: bool) -> Parameter:
     shown = next(m for m in field.metadata if isinstance(m, Shown))
     bounds: dict[str, float] = {}
     for entry in field.metadata:
@@ -278,12 +347,14 @@ def _parameter(key: str, field: FieldInfo) -> Parameter:
     return Parameter(
         key,
         kind,
-        field.default,
+        None if required else field.default,
         shown.label,
         field.description or "",
         shown.unit,
         choices,
         advanced=shown.advanced,
+        required=required,
+        suggest=shown.suggest,
         **bounds,
     )
 
@@ -293,9 +364,18 @@ def _kind(annotation: Any, shown: Shown) -> tuple[Kind, tuple[str, ...]]:
         annotation = typing.get_args(annotation)[0]
     if typing.get_origin(annotation) is Literal:
         return "choice", tuple(str(choice) for choice in typing.get_args(annotation))
-    if Path in typing.get_args(annotation) or annotation is Path:
+    # What may be left empty is a union with None.
+    named = [part for part in typing.get_args(annotation) if part is not type(None)]
+    annotation = named[0] if named else annotation
+    if annotation is Path:
         return shown.path, ()
-    kinds: dict[Any, Kind] = {bool: "boolean", int: "integer", float: "number", str: "text"}
+    kinds: dict[Any, Kind] = {
+        bool: "boolean",
+        int: "integer",
+        float: "number",
+        str: "text",
+        Source: "image",
+    }
     return kinds[annotation], ()
 
 
@@ -303,8 +383,10 @@ def _from_text(parameter: Parameter, value: Any) -> Any:
     if isinstance(value, bool) and parameter.kind != "boolean":
         # A bare key in a macro is True, which would pass for the number 1.
         raise UserError(f'{parameter.label}: {_expected(parameter)}, as "{parameter.key}=...".')
-    if parameter.kind in ("open", "save") and value in ("", None):
+    if isinstance(value, str) and not value and (parameter.required or parameter.may_be_empty):
         return None
+    if parameter.kind == "image" and value is not None:
+        return Source.of(value)
     if parameter.kind == "choice":
         # Choices of numbers (averages of 1, 2, 4 ...) are numbers in Python and text in a macro,
         # where a script may also write them as 2.0.
@@ -331,8 +413,11 @@ def _expected(parameter: Parameter) -> str:
             noun += f" of at least {parameter.text(low)}"
         elif high is not None:
             noun += f" of at most {parameter.text(high)}"
-        return f"give {noun}" + (f" ({parameter.unit})" if parameter.unit else "")
-    return "give the path of a file" if parameter.kind in ("open", "save") else "give a text"
+        noun += f" ({parameter.unit})" if parameter.unit else ""
+        return f"give {noun}" + (", or nothing" if parameter.may_be_empty else "")
+    if parameter.kind == "image":
+        return "give the title of an open image or the path of a file"
+    return "give the path of a file" if parameter.kind in FILES else "give a text"
 
 
 def _quoted(value: Any) -> str:
@@ -345,23 +430,41 @@ _TYPE_NAMES: dict[str, str] = {
     "boolean": "bool",
     "integer": "int",
     "number": "float",
-    "open": "path, optional",
-    "save": "path, optional",
+    "open": "path",
+    "save": "path",
+    "image": "numpy.ndarray, xarray.DataArray or path",
     "text": "str",
 }
 
 
 def _documentation(declared: Command) -> str:
     lines = [declared.summary, "", *declared.description.splitlines(), ""]
-    lines += ["Parameters", "----------", "image : numpy.ndarray or xarray.DataArray"]
-    lines += ["    The pixels. A bare 2D array is (row, col), a 3D one (pln, row, col)."]
+    lines += ["Parameters", "----------"]
+    if declared.takes_image:
+        lines += ["image : numpy.ndarray or xarray.DataArray"]
+        lines += ["    The pixels. A bare 2D array is (row, col), a 3D one (pln, row, col)."]
     for p in declared.parameters:
         kind = "{" + ", ".join(p.choices) + "}" if p.kind == "choice" else _TYPE_NAMES[p.kind]
         if p.default is not None:
             kind += f", default {p.text(p.default)}"
+        elif not p.required:
+            kind += ", optional"
         lines += [f"{p.key} : {kind}", f"    {p.help}"]
-    lines += ["", "Returns", "-------", "numpy.ndarray or xarray.DataArray"]
-    lines += ["    The result, of the type that `image` is."]
+    lines += ["", "Returns", "-------", *_returned(declared)]
     lines += ["", "Raises", "------", "zsfiji.errors.UserError"]
     lines += ["    If an argument is wrong or the image cannot be restored; the text says why."]
     return "\n".join(lines)
+
+
+def _returned(declared: Command) -> list[str]:
+    if not declared.takes_image:
+        return ["xarray.DataArray", "    The result, with its calibration."]
+    if not declared.suffixes:
+        return ["dict of str to float", "    What was found: name -> number."]
+    if len(declared.suffixes) == 1:
+        return ["numpy.ndarray or xarray.DataArray", "    The result, of the type of `image`."]
+    several = ", then ".join(declared.suffixes)
+    return [
+        "tuple of numpy.ndarray or of xarray.DataArray",
+        f"    {several[0].upper()}{several[1:]}: of the type of `image`.",
+    ]

@@ -113,8 +113,8 @@ def format_options(command: Command, values: Mapping[str, Any]) -> str:
     -------
     str
         Every parameter of the first dialog, so that a line means the same after a default has
-        changed, and of the advanced ones those that are not at their default. A file that is not
-        given is left out.
+        changed, and of the advanced ones those that are not at their default. What is not given
+        is left out.
     """
     parts = []
     for parameter in command.parameters:
@@ -123,6 +123,16 @@ def format_options(command: Command, values: Mapping[str, Any]) -> str:
             continue
         parts.append(f"{parameter.key}={_written(parameter.text(value))}")
     return " ".join(parts)
+
+
+def example_line(command: Command) -> str:
+    """The macro line with the defaults, and with made-up names where a file or image is needed."""
+    needed = {
+        p.key: f"{p.key}.tif" if p.kind == "image" else f"{p.key}.zsfiji"
+        for p in command.parameters
+        if p.required
+    }
+    return macro_line(command, {**command.defaults, **needed})
 
 
 def macro_line(command: Command, values: Mapping[str, Any]) -> str:

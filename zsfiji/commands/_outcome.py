@@ -8,6 +8,44 @@ import xarray as xr
 
 
 @dataclass(frozen=True)
+class Curve:
+    """Points of a plot.
+
+    Attributes
+    ----------
+    label : str
+        What it is, for the legend.
+    x, y : tuple of float
+        Equally many.
+    points : bool
+        Whether it is drawn as circles, and not as a line.
+    """
+
+    label: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    points: bool = False
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot to show.
+
+    Attributes
+    ----------
+    title, x_label, y_label : str
+        Texts, with units.
+    curves : tuple of Curve
+        At least one.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The images a command made, and what it has to say.
 
@@ -20,11 +58,14 @@ class Outcome:
         Sentences for the user, the weightiest first.
     figures : dict
         The same as numbers, name -> value.
+    plots : tuple of Plot
+        Shown where there are windows.
     """
 
-    images: tuple[xr.DataArray, ...]
+    images: tuple[xr.DataArray, ...] = ()
     notes: tuple[str, ...] = ()
     figures: dict[str, float] = field(default_factory=dict)
+    plots: tuple[Plot, ...] = ()
 
 
 def result_title(title: str, suffix: str) -> str:

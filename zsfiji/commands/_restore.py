@@ -63,9 +63,7 @@ def restore(
     from zsfiji.learning import checkpoints
     from zsfiji.learning.device import choose
 
-    target = _model_path(save_model)
-    if target is not None:
-        require_writable(target)
+    target = model_path(save_model)
     chosen = choose(device)
     work, colour_note = _channels_of(image)
     with turn(str(chosen)):
@@ -88,7 +86,7 @@ def restore(
     }
     result = metadata.carry(
         image,
-        _with_depth(pixels, image, bit_depth),
+        with_depth(pixels, image, bit_depth),
         title=result_title(str(image.attrs.get("title") or "image"), suffix),
         properties=properties,
     )
@@ -98,8 +96,14 @@ def restore(
     return Outcome((result,), notes, dict(restored.figures))
 
 
-def _model_path(path: Path | None) -> Path | None:
-    return path.with_suffix(_ENDING) if path is not None and not path.suffix else path
+def model_path(path: Path | None) -> Path | None:
+    """Where a model goes: with our ending unless `path` has one; a UserError if it cannot."""
+    if path is None:
+        return None
+    path = path.expanduser()
+    target = path if path.suffix else path.with_suffix(_ENDING)
+    require_writable(target)
+    return target
 
 
 def _channels_of(image: xr.DataArray) -> tuple[xr.DataArray, str]:
@@ -112,7 +116,8 @@ def _channels_of(image: xr.DataArray) -> tuple[xr.DataArray, str]:
     return image, _COLOUR_RGB
 
 
-def _with_depth(pixels: xr.DataArray, source: xr.DataArray, depth: str) -> np.ndarray:
+def with_depth(pixels: xr.DataArray, source: xr.DataArray, depth: str) -> np.ndarray:
+    """The pixels in the type that the option `depth` asks for; see :data:`BitDepth`."""
     keep = depth == "input" or (depth == "auto" and bool(source.attrs.get("rgb")))
     if not keep or source.dtype.kind == "f":
         return np.asarray(pixels.data, np.float32)

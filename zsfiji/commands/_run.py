@@ -14,6 +14,7 @@ import zsfiji
 from zsfiji.commands._declare import Command
 from zsfiji.commands._options import macro_line
 from zsfiji.commands._outcome import Outcome
+from zsfiji.commands._source import Source, Windows
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image
 from zsfiji.images.metadata import crop_to_roi
@@ -21,17 +22,25 @@ from zsfiji.images.metadata import crop_to_roi
 _log = logging.getLogger("zsfiji")
 
 
-def run(command: Command, image: xr.DataArray, options: Mapping[str, Any]) -> Outcome:
-    """Run a command on an image.
+def run(
+    command: Command,
+    image: xr.DataArray | None,
+    options: Mapping[str, Any],
+    windows: Windows | None = None,
+) -> Outcome:
+    """Run a command.
 
     Parameters
     ----------
     command : Command
         The command.
-    image : xarray.DataArray
-        The image. With a rectangular selection only that region is taken.
+    image : xarray.DataArray or None
+        The image, for a command that takes one. With a rectangular selection only that region is
+        taken.
     options : mapping
         Key -> value, also as text; missing keys have their defaults.
+    windows : callable, optional
+        Finds the open image of a title, for options that name one.
 
     Returns
     -------
@@ -47,16 +56,28 @@ def run(command: Command, image: xr.DataArray, options: Mapping[str, Any]) -> Ou
         If the user stops the job.
     """
     values = command.validate(options)
-    if image.size == 0:
-        raise UserError("The image is empty: it has no pixels.")
-    region = _without_provenance(crop_to_roi(image))
-    _require_memory(region)
-    outcome = command.function(region, **values)
+    given = {
+        key: value.found(command.parameter(key).label, windows)
+        if isinstance(value, Source)
+        else value
+        for key, value in values.items()
+    }
+    region = None
+    if command.takes_image:
+        if image is None:
+            raise UserError(f"{command.label} needs an image.")
+        if image.size == 0:
+            raise UserError("The image is empty: it has no pixels.")
+        region = _without_provenance(crop_to_roi(image))
+        _require_memory(region, command.memory)
+        outcome = command.function(region, **given)
+    else:
+        outcome = command.function(**given)
     provenance = {
         "zsfiji.command": macro_line(command, values),
         "zsfiji.version": zsfiji.__version__,
     }
-    if "region" in region.attrs:
+    if region is not None and "region" in region.attrs:
         x, y, width, height = region.attrs["region"]
         provenance["zsfiji.region"] = f"makeRectangle({x}, {y}, {width}, {height});"
     if outcome.notes:
@@ -73,21 +94,24 @@ def run_on_array(command: Command, data: Any, options: Mapping[str, Any]) -> Any
     ----------
     command : Command
         The command.
-    data : numpy.ndarray or xarray.DataArray
-        The pixels.
+    data : numpy.ndarray, xarray.DataArray or None
+        The pixels, for a command that takes an image.
     options : mapping
         The keyword arguments of the call.
 
     Returns
     -------
-    numpy.ndarray or xarray.DataArray
-        The result, of the type of `data`; of several results a tuple. The notes go to the logger
-        "zsfiji", and stand in the properties of a labelled result.
+    numpy.ndarray, xarray.DataArray or dict
+        The result, of the type of `data`; of several results a tuple; the figures of a command
+        that gives no image. The notes go to the logger "zsfiji", and stand in the properties of a
+        labelled result.
     """
-    outcome = run(command, as_image(data), options)
+    outcome = run(command, None if data is None else as_image(data), options)
     for note in outcome.notes:
         _log.info("%s", note)
-    labelled = isinstance(data, xr.DataArray)
+    if not outcome.images:
+        return outcome.figures
+    labelled = data is None or isinstance(data, xr.DataArray)
     results = tuple(r if labelled else np.asarray(r.data) for r in outcome.images)
     return results if len(results) > 1 else results[0]
 
@@ -99,9 +123,8 @@ def _without_provenance(image: xr.DataArray) -> xr.DataArray:
     return image.assign_attrs(properties=kept) if kept != properties else image
 
 
-def _require_memory(image: xr.DataArray) -> None:
-    # Float pixels of the result, and as much again while they are handed over to the host.
-    needed = image.size * 8
+def _require_memory(image: xr.DataArray, bytes_a_pixel: float) -> None:
+    needed = image.size * bytes_a_pixel
     free = psutil.virtual_memory().available
     if needed > free:
         raise UserError(

@@ -35,7 +35,7 @@ Resolution = Annotated[
 ]
 
 
-@command(label="Zero-Shot Denoise...", suffix="denoised")
+@command(label="Zero-Shot Denoise...", suffixes=("denoised",))
 def denoise(
     image: xr.DataArray,
     *,
@@ -61,7 +61,7 @@ def denoise(
     return restore(
         service,
         image,
-        suffix=denoise.command.suffix,
+        suffix=denoise.command.suffixes[-1],
         settings={"quality": quality, "fit_per": fit_per, "resolution": resolution},
         seed=seed,
         device=device,

@@ -42,7 +42,7 @@ Average = Annotated[
 ]
 
 
-@command(label="FM2S Denoise...", suffix="fm2s")
+@command(label="FM2S Denoise...", suffixes=("fm2s",))
 def fm2s(
     image: xr.DataArray,
     *,
@@ -68,7 +68,7 @@ def fm2s(
     return restore(
         service,
         image,
-        suffix=fm2s.command.suffix,
+        suffix=fm2s.command.suffixes[-1],
         settings={
             "modality": modality,
             "average": average,

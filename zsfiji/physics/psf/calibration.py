@@ -36,6 +36,11 @@ _MICROMETRES = {
 _NAMES = {"row": "pixel height", "col": "pixel width", "pln": "slice spacing (voxel depth)"}
 
 
+def micrometres(unit: str) -> float | None:
+    """How many micrometres a unit of length is; None for what is no such unit."""
+    return _MICROMETRES.get(unit) or _MICROMETRES.get(unit.lower())
+
+
 def spacing_micrometres(image: xr.DataArray, dims: Sequence[str]) -> tuple[float, ...]:
     """Pixel sizes of `image` along `dims`.
 
@@ -59,7 +64,7 @@ def spacing_micrometres(image: xr.DataArray, dims: Sequence[str]) -> tuple[float
     spacings = []
     for dim in dims:
         unit = str(image.attrs.get("units", {}).get(dim, "")).strip()
-        factor = _MICROMETRES.get(unit) or _MICROMETRES.get(unit.lower())
+        factor = micrometres(unit)
         if factor is None:
             what = f'has the unit "{unit}"' if unit else "has no unit of length"
             raise UserError(

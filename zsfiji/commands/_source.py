@@ -1,0 +1,75 @@
+"""An image that an option names: one that is open, or a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zsfiji.errors import UserError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Windows = Callable[[str], "xr.DataArray | None"]
+"""Gives the open image of a title, None where there is none."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image as an option gives it.
+
+    Attributes
+    ----------
+    text : str
+        Title or path, as it stands in a macro.
+    image : xarray.DataArray, optional
+        The image, where it is in memory; a file is read by whoever knows what it holds.
+    """
+
+    text: str
+    image: xr.DataArray | None = None
+
+    @classmethod
+    def of(cls, value: Any) -> Source:
+        """Make one of a title, a path, an array or an image."""
+        if isinstance(value, (Source, str)):
+            return value if isinstance(value, Source) else cls(value)
+        if isinstance(value, os.PathLike):
+            return cls(Path(value).as_posix())
+        from zsfiji.images.axes import as_image
+
+        image = as_image(value)
+        return cls(str(image.attrs.get("title") or "array"), image)
+
+    @property
+    def path(self) -> Path:
+        """The file, where the image is not in memory."""
+        return Path(self.text).expanduser()
+
+    def found(self, label: str, windows: Windows | None) -> Source:
+        """Look the image up: among the open ones first, then among the files.
+
+        Parameters
+        ----------
+        label : str
+            Label of the option, for the message.
+        windows : callable or None
+            The open images, where there are any.
+
+        Raises
+        ------
+        UserError
+            If there is no such image.
+        """
+        if self.image is not None:
+            return self
+        image = windows(self.text) if windows is not None else None
+        if image is not None:
+            return replace(self, image=image)
+        if self.path.is_file():
+            return self
+        none = "no open image and no file" if windows is not None else "no file"
+        raise UserError(f'{label}: there is {none} "{self.text}".')
