@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from zsfiji.commands._declare import Shown
+from zsfiji.commands._source import Source
 
 Quality = Annotated[
     Literal["quick", "standard", "best"],
@@ -73,4 +74,13 @@ Device = Annotated[
         "processor."
     ),
     Shown("Device", advanced=True),
+]
+
+Dark = Annotated[
+    Source | None,
+    Field(
+        description="An image taken without light by the same camera at the same settings, or a "
+        "stack of them. It tells background and read noise better than the image itself does."
+    ),
+    Shown("Dark frame", advanced=True),
 ]

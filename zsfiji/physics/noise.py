@@ -125,6 +125,34 @@ def calibrate(planes: Sequence[np.ndarray]) -> Noise:
     return replace(found, saturation=saturation, saturated=saturated)
 
 
+def photon_transfer(planes: Sequence[np.ndarray], noise: Noise) -> tuple[np.ndarray, np.ndarray]:
+    """The points that the line of a calibration goes through.
+
+    Parameters
+    ----------
+    planes : sequence of numpy.ndarray
+        The planes that were calibrated.
+    noise : Noise
+        What :func:`calibrate` found in them.
+
+    Returns
+    -------
+    mean, variance : numpy.ndarray
+        Of groups of smooth blocks of like brightness, in grey levels and grey levels squared;
+        shape (groups,).
+    """
+    size = noise.spectrum.shape[0]
+    blocks = _blocks(planes, noise.saturation, size)
+    energy = dctn(blocks, axes=(1, 2), norm="ortho") ** 2
+    band = radial_frequency(blocks.shape[-1]) > 0.35
+    alive = energy[:, band].mean(1) > 0
+    if alive.sum() < 2:
+        return np.empty(0), np.empty(0)
+    mean, variance = _grouped(blocks.mean((1, 2))[alive], energy[alive][:, band])
+    share = resampled(noise.spectrum, blocks.shape[-1])[band].mean()
+    return mean, variance / share
+
+
 def _in_blocks(planes: Sequence[np.ndarray], saturation: float | None, largest: int) -> Noise:
     """Measure the noise in the smoothest of overlapping blocks, of the edge `largest` or less."""
     blocks = _blocks(planes, saturation, largest)
@@ -322,16 +350,7 @@ def _line(mean: np.ndarray, energy: np.ndarray) -> tuple[float, float, float]:
     gain, offset, floor : float
         The line and the smallest variance that is believed.
     """
-    quantile = 0.35
-    count = energy.shape[1]
-    block = energy.mean(1) / (chi2.ppf(quantile, count) / count)
-    bins = int(np.clip(len(mean) // 30, 1, _BINS))
-    edges = np.quantile(mean, np.linspace(0, 1, bins + 1))
-    place = np.clip(np.searchsorted(edges, mean, side="right") - 1, 0, bins - 1)
-    groups = [place == i for i in range(bins)]
-    groups = [g for g in groups if g.any()]
-    x = np.array([np.median(mean[g]) for g in groups])
-    v = np.array([np.quantile(block[g], quantile) for g in groups])
+    x, v = _grouped(mean, energy)
     typical = float(np.median(v))
     lowest = 0.5 * float(max(np.quantile(v, 0.02), 1e-3 * typical))
     if len(x) < 4 or np.ptp(x) == 0:
@@ -350,6 +369,27 @@ def _line(mean: np.ndarray, energy: np.ndarray) -> tuple[float, float, float]:
     if high < 1.1 * low:
         return 0.0, typical, typical
     return float(gain), float(offset), lowest
+
+
+def _grouped(mean: np.ndarray, energy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Brightness and noise variance of groups of blocks, by the smoothest blocks of each group.
+
+    Parameters
+    ----------
+    mean, energy : numpy.ndarray
+        As :func:`_line` takes them.
+    """
+    quantile = 0.35
+    count = energy.shape[1]
+    block = energy.mean(1) / (chi2.ppf(quantile, count) / count)
+    bins = int(np.clip(len(mean) // 30, 1, _BINS))
+    edges = np.quantile(mean, np.linspace(0, 1, bins + 1))
+    place = np.clip(np.searchsorted(edges, mean, side="right") - 1, 0, bins - 1)
+    groups = [place == i for i in range(bins)]
+    groups = [g for g in groups if g.any()]
+    x = np.array([np.median(mean[g]) for g in groups])
+    v = np.array([np.quantile(block[g], quantile) for g in groups])
+    return x, v
 
 
 def _spectrum(energy: np.ndarray) -> np.ndarray:

@@ -73,7 +73,7 @@ def from_beads(
     image: NDArray,
     spacing: Sequence[float],
     *,
-    window: Sequence[int] | None = None,
+    window: Sequence[int | None] | None = None,
     saturation: float | None = None,
     fit: Fit = "none",
 ) -> Beads:
@@ -85,8 +85,9 @@ def from_beads(
         (row, col) or (pln, row, col), a single channel and frame.
     spacing : sequence of float
         Pixel sizes in micrometres, one an axis.
-    window : sequence of int, optional
-        Odd sizes in pixels of the field about a bead; by default three widths to each side.
+    window : sequence of int or None, optional
+        Odd sizes in pixels of the field about a bead; by default, and along axes of None, three
+        widths to each side.
     saturation : float, optional
         Value at which the camera is full. By default the largest value of the image, if several
         neighbouring pixels have it.
@@ -109,11 +110,10 @@ def from_beads(
         raise ValueError(f"{values.ndim} axes, {len(spacing)} pixel sizes")
     spots, heights = _spots(values)
     size = _typical_widths(values, spots[:30])
-    half = (
-        [int(n) // 2 for n in window]
-        if window is not None
-        else [max(int(np.ceil(_WINDOW * w)), 5) for w in size]
-    )
+    half = [
+        max(int(np.ceil(_WINDOW * w)), 5) if n is None else int(n) // 2
+        for n, w in zip(window or [None] * values.ndim, size, strict=True)
+    ]
     _require_room(values, half)
     full = _saturation(values) if saturation is None else saturation
     chosen, reasons = _select(values, spots, heights, half, full)

@@ -57,6 +57,7 @@ _BLOCK = 48
 _BLOCK_MARGIN = 8
 _VOXELS = 4 * 2**20
 _ELSEWHERE = 0.25
+_KEPT_LOSSES = 200
 _log = logging.getLogger(__name__)
 
 
@@ -80,6 +81,8 @@ class Unit:
         The seed that served.
     steps : int
         Steps of the training.
+    losses : tuple of (int, float)
+        Step and loss at some moments of the training.
     """
 
     camera: Camera
@@ -89,6 +92,7 @@ class Unit:
     network: Network
     seed: int = 0
     steps: int = 0
+    losses: tuple[tuple[int, float], ...] = ()
 
     def as_settings(self) -> dict[str, Any]:
         """Give all but the weights in types that JSON has."""
@@ -104,6 +108,7 @@ class Unit:
             "upsample": self.network.upsample,
             "seed": self.seed,
             "steps": self.steps,
+            "losses": [[step, float(f"{loss:.5g}")] for step, loss in self.losses],
         }
 
     @classmethod
@@ -135,6 +140,7 @@ class Unit:
             _laid_out(network, settings["axes"]).eval(),
             settings["seed"],
             settings["steps"],
+            tuple((int(step), float(loss)) for step, loss in settings["losses"]),
         )
 
 
@@ -302,7 +308,7 @@ def _begin(
     axes, device = degradation.psf.ndim, data.device
     if start is not None:
         network = copy.deepcopy(start.network).to(device)
-        return Unit(start.camera, start.scale, kind, axes, network, seed, start.steps)
+        return Unit(start.camera, start.scale, kind, axes, network, seed, start.steps, start.losses)
     if kind == "published":
         draws = torch.Generator(device).manual_seed(seed)
         pair = camera.recorrupt(data[:1], 1.0, draws)[:2]
@@ -377,5 +383,7 @@ def _train(
         stop=dead,
         average=average if schedule.ema is not None else None,
     )
+    thinned = history.losses[:: -(-len(history.losses) // _KEPT_LOSSES)]
+    unit.losses += tuple((unit.steps + step, loss) for step, loss in thinned)
     unit.steps += history.steps
     return not dead()

@@ -1,0 +1,86 @@
+"""What the images that options name hold: a point spread function, a dark frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zsfiji.commands._source import Source
+from zsfiji.errors import UserError
+
+if TYPE_CHECKING:
+    from zsfiji.physics.psf.kernel import Psf
+
+_NM = 1000
+
+
+def dark_frame(source: Source | None) -> np.ndarray | None:
+    """The pixels of a dark frame, or of a stack of them; None if there is none."""
+    if source is None:
+        return None
+    image = source.image
+    if image is None:
+        from zsfiji.images import tiff
+
+        image = tiff.read(source.path)
+    return np.asarray(image.data)
+
+
+def psfs(
+    source: Source, *, pixel: float | None, slices: float | None, grid: Sequence[float]
+) -> list[Psf]:
+    """The point spread functions that an option names.
+
+    Parameters
+    ----------
+    source : Source
+        An open image or a file: TIFF, NPY, or an OTF in MRC. Of an image with several channels
+        each is the PSF of the channel of the same number.
+    pixel, slices : float or None
+        Pixel size and slice spacing in nm, which overrule what the image tells.
+    grid : sequence of float
+        Pixel sizes in micrometres of the image to restore, (row, col) or (pln, row, col), on
+        which the PSF of an OTF is made.
+
+    Returns
+    -------
+    list of Psf
+        One, or one a channel.
+
+    Raises
+    ------
+    UserError
+        If it is no PSF, or its pixel size is not known.
+    """
+    from zsfiji.images.axes import size
+    from zsfiji.physics.psf.files import read_psf
+    from zsfiji.physics.psf.prepare import prepare, prepare_image
+
+    spacing = _given(pixel, slices)
+    if source.image is None:
+        return [read_psf(source.path, spacing, grid=grid)]
+    image = source.image
+    if size(image, "ch") > 1:
+        channels = [image.isel(ch=n) for n in range(size(image, "ch"))]
+    else:
+        channels = [image]
+    if spacing is None:
+        return [prepare_image(one) for one in channels]
+    found = []
+    for one in channels:
+        values = one.squeeze().data
+        if values.ndim == 3 and len(spacing) == 2:
+            raise UserError(f"The PSF {source.text} is a stack: give its slice spacing as well.")
+        found.append(prepare(values, spacing[-values.ndim :]))
+    return found
+
+
+def _given(pixel: float | None, slices: float | None) -> tuple[float, ...] | None:
+    if pixel is None:
+        if slices is not None:
+            raise UserError("The slice spacing of the PSF is given without its pixel size.")
+        return None
+    lateral = (pixel / _NM, pixel / _NM)
+    return lateral if slices is None else (slices / _NM, *lateral)

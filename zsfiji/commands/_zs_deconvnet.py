@@ -1,0 +1,230 @@
+"""What the commands of ZS-DeconvNet do once their options are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zsfiji import progress
+from zsfiji.commands._outcome import Curve, Outcome, Plot, result_title
+from zsfiji.commands._queue import turn
+from zsfiji.commands._restore import model_path, with_depth
+from zsfiji.commands._source import Source
+from zsfiji.commands._sources import dark_frame, psfs
+from zsfiji.errors import UserError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from zsfiji.learning.checkpoints import Model
+    from zsfiji.physics.psf.kernel import Psf
+
+
+@dataclass(frozen=True)
+class Training:
+    """Options of the training; see :func:`zsfiji.services.zs_deconvnet.service.fit`."""
+
+    quality: str
+    network: str
+    steps: int
+    upsample: int
+    dimensions: str
+    pairs: str
+    fit_per: str
+    hessian: float | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Detector:
+    """What is given about the camera; the rest is measured."""
+
+    gain: float | None
+    background: float | None
+    read_variance: float | None
+    dark: Source | None
+
+
+@dataclass(frozen=True)
+class PsfGrid:
+    """Pixel size and slice spacing of the PSF in nm, where it does not tell them."""
+
+    pixel: float | None
+    spacing: float | None
+
+
+def train(
+    image: xr.DataArray,
+    psf: Source,
+    training: Training,
+    detector: Detector,
+    psf_grid: PsfGrid,
+    *,
+    start: Path | None,
+    save: Path | None,
+    device: str,
+    share: float,
+) -> tuple[Model, Outcome]:
+    """Train a model, and save it where that is wanted.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The image.
+    psf : Source
+        Its point spread function.
+    training, detector, psf_grid
+        The options.
+    start, save : Path or None
+        A model to go on with, and where to save this one.
+    device : str
+        Where to compute.
+    share : float
+        Part of the progress that the training is.
+
+    Returns
+    -------
+    Model
+        The model.
+    Outcome
+        Notes about it, the numbers of the noise, and the course of the loss; no image.
+    """
+    from zsfiji.learning import checkpoints
+    from zsfiji.learning.device import choose
+    from zsfiji.physics.psf.measure import describe
+    from zsfiji.services.zs_deconvnet import service
+
+    target = model_path(save)
+    found = _psfs(image, psf, psf_grid, training.upsample)
+    earlier = None if start is None else load(start)
+    with turn(str(choose(device))), progress.part(0, share):
+        model = service.fit(
+            image,
+            found,
+            quality=training.quality,
+            network=training.network,
+            steps=training.steps,
+            upsample=training.upsample,
+            dimensions=training.dimensions,
+            pairs=training.pairs,
+            fit_per=training.fit_per,
+            hessian=training.hessian,
+            gain=detector.gain,
+            read_variance=detector.read_variance,
+            background=detector.background,
+            dark=dark_frame(detector.dark),
+            start=earlier,
+            seed=training.seed,
+            device=device,
+        )
+    notes = [f"{describe(found[0])}."]
+    if target is not None:
+        checkpoints.save(model, target)
+        notes.append(f"The model is saved as {target}.")
+    return model, Outcome((), tuple(notes), _figures(model), (_course(image, model),))
+
+
+def load(path: Path) -> Model:
+    """Read a model of this method."""
+    from zsfiji.learning import checkpoints
+    from zsfiji.services.zs_deconvnet import service
+
+    return checkpoints.load(path, service.METHOD)
+
+
+def predict(
+    image: xr.DataArray,
+    model: Model,
+    results: str,
+    bit_depth: str,
+    device: str,
+    plots: tuple[Plot, ...] = (),
+    *,
+    start: float = 0.0,
+) -> Outcome:
+    """Apply a model.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The image.
+    model : Model
+        The model.
+    results : {"both", "denoised", "deconvolved"}
+        What to give.
+    bit_depth, device : str
+        See :mod:`zsfiji.commands._parameters`.
+    plots : tuple of Plot
+        To show with the results.
+    start : float
+        Part of the progress that has been before.
+
+    Returns
+    -------
+    Outcome
+        The images, the deconvolved one last.
+    """
+    from zsfiji.learning import checkpoints
+    from zsfiji.learning.device import choose
+    from zsfiji.services.zs_deconvnet import service
+
+    chosen = choose(device)
+    with turn(str(chosen)), progress.part(start, 1):
+        both = service.apply(model, image, device=device)
+    title = str(image.attrs.get("title") or "image")
+    images = []
+    for name, restored in (("denoised", both.denoised), ("deconvolved", both.deconvolved)):
+        if results not in ("both", name):
+            continue
+        pixels = restored.image
+        result = pixels.copy(data=with_depth(pixels, image, bit_depth))
+        result.attrs["title"] = result_title(title, name)
+        result.attrs["properties"] = {
+            **result.attrs.get("properties", {}),
+            "zsfiji.model": checkpoints.digest(model),
+            "zsfiji.device": str(chosen),
+            "zsfiji.seed": str(model.settings["seed"]),
+        }
+        if bit_depth == "32-bit":
+            result.attrs.pop("rgb", None)
+        images.append(result)
+    last = both.denoised if results == "denoised" else both.deconvolved
+    return Outcome(tuple(images), last.notes, dict(last.figures), plots)
+
+
+def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, upsample: int) -> list[Psf]:
+    from zsfiji.images.axes import size
+    from zsfiji.physics.psf.calibration import spacing_micrometres
+
+    dims = ("pln", "row", "col") if size(image, "pln") > 1 else ("row", "col")
+    try:
+        spacing = spacing_micrometres(image, dims)
+    except UserError:
+        # Slices that are deconvolved one by one need no calibrated distance.
+        spacing = spacing_micrometres(image, dims[-2:])
+    fine = [*spacing[:-2], *(s / upsample for s in spacing[-2:])]
+    return psfs(psf, pixel=grid.pixel, slices=grid.spacing, grid=fine)
+
+
+def _figures(model: Model) -> dict[str, float]:
+    first: dict[str, Any] = model.settings["units"][0]
+    figures = {
+        "noise_gain": first["noise"]["gain"],
+        "black": first["camera_black"],
+        "steps": float(first["steps"]),
+    }
+    if first["losses"]:
+        figures["loss"] = first["losses"][-1][1]
+    return figures
+
+
+def _course(image: xr.DataArray, model: Model) -> Plot:
+    units = model.settings["units"]
+    curves = []
+    for number, unit in enumerate(units):
+        name = "loss" if len(units) == 1 else f"network {number + 1}"
+        x, y = zip(*unit["losses"], strict=True) if unit["losses"] else ((), ())
+        curves.append(Curve(name, tuple(map(float, x)), tuple(map(float, y))))
+    title = f"{image.attrs.get('title') or 'image'} training"
+    return Plot(title, "Steps", "Loss", tuple(curves))

@@ -1,0 +1,99 @@
+"""``Noise Calibration...``: gain, background and read noise of a camera, from the image itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zsfiji.commands._declare import command
+from zsfiji.commands._parameters import Dark
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+
+    from zsfiji.commands._outcome import Curve, Outcome
+    from zsfiji.services.zs_deconvnet.camera import Camera
+
+_MOST_PLANES = 16
+
+
+@command(label="Noise Calibration...")
+def noise_calibration(image: xr.DataArray, *, dark: Dark = None) -> Outcome:
+    """Measure the noise of an image by photon transfer: how its variance grows with brightness.
+
+    The gain (grey levels to a photoelectron), the background (the grey level without light) and
+    the read variance go to the log, with a plot of what was measured and the line through it.
+    Nothing is changed. The other commands measure the noise themselves; the numbers serve to
+    check them, or to give better ones, from a darker or brighter image of the same camera.
+    """
+    from zsfiji.commands._outcome import Outcome, Plot
+    from zsfiji.commands._sources import dark_frame
+    from zsfiji.images import restoring
+    from zsfiji.images.axes import size
+
+    restoring.require_pixels(image)
+    restoring.require_contrast(image)
+    frame = dark_frame(dark)
+    notes: list[str] = []
+    figures: dict[str, float] = {}
+    curves: list[Curve] = []
+    channels = size(image, "ch")
+    for channel, positions in enumerate(restoring.groups(image, "channel")):
+        some = positions[:: -(-len(positions) // _MOST_PLANES)]
+        planes = [restoring.pixels_of(image, p) for p in some]
+        camera, found = _measured(planes, frame)
+        name = f"Channel {channel + 1}: " if channels > 1 else ""
+        notes.append(name + _said(camera, planes))
+        figures |= {f"{k}_ch{channel + 1}" if channel else k: v for k, v in found.items()}
+        curves += _curves(camera, planes, name)
+    title = f"{image.attrs.get('title') or 'image'} noise"
+    plot = Plot(title, "Mean (grey levels)", "Variance (grey levels squared)", tuple(curves))
+    return Outcome((), tuple(notes), figures, (plot,) if curves else ())
+
+
+def _measured(planes: list[np.ndarray], dark: np.ndarray | None) -> tuple[Camera, dict[str, float]]:
+    from zsfiji.services.zs_deconvnet.camera import measure
+
+    camera = measure(planes, dark=dark)
+    found = {
+        "gain": camera.noise.gain,
+        "background": camera.black,
+        "read_variance": float(camera.noise.variance(camera.black)),
+        "white": float(camera.noise.white),
+        "saturated": camera.noise.saturated,
+    }
+    return camera, found
+
+
+def _said(camera: Camera, planes: list[np.ndarray]) -> str:
+    from zsfiji.physics.residual import noise_found
+
+    noise, black = camera.noise, camera.black
+    if noise.floor == 0:
+        return "No noise was found. The image may have been filtered, compressed or simulated."
+    read = float(noise.variance(black))
+    text = (
+        f"gain {noise.gain:.4g} grey levels a photoelectron, background {black:.4g}, read variance "
+        f"{read:.4g} (deviation {read**0.5:.3g}). {noise_found(noise, planes[0])}"
+    )
+    if noise.gain > 0:
+        top = (max(float(p.max()) for p in planes) - black) / noise.gain
+        text += f" The brightest pixel has about {top:.3g} photoelectrons."
+    return text
+
+
+def _curves(camera: Camera, planes: list[np.ndarray], name: str) -> list[Curve]:
+    """What was measured, and the line through it."""
+    from zsfiji.commands._outcome import Curve
+    from zsfiji.physics.noise import photon_transfer
+
+    if camera.noise.floor == 0:
+        return []
+    mean, variance = photon_transfer(planes, camera.noise)
+    order = mean.argsort()
+    x = mean[order]
+    line = camera.noise.variance(x)
+    return [
+        Curve(f"{name}measured", tuple(map(float, x)), tuple(map(float, variance[order])), True),
+        Curve(f"{name}fitted", tuple(map(float, x)), tuple(map(float, line))),
+    ]

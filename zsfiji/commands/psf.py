@@ -1,0 +1,298 @@
+"""``PSF Generator...`` and ``PSF from Beads...``: the point spread function of a microscope."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from zsfiji.commands._declare import Shown, command
+from zsfiji.errors import UserError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from zsfiji.commands._outcome import Curve, Outcome
+    from zsfiji.physics.psf.kernel import Psf
+
+Microscope = Annotated[
+    Literal["wide-field", "confocal", "light-sheet", "TIRF"],
+    Field(description="How the image was taken."),
+    Shown("Microscope"),
+]
+
+NumericalAperture = Annotated[
+    float,
+    Field(
+        ge=0.02,
+        le=1.7,
+        description="Of the objective: the number behind its magnification, as 1.4.",
+    ),
+    Shown("Numerical aperture"),
+]
+
+Emission = Annotated[
+    float,
+    Field(ge=200, le=2000, description="Wavelength of the fluorescence that was recorded."),
+    Shown("Emission", unit="nm"),
+]
+
+PixelSize = Annotated[
+    float,
+    Field(
+        ge=0.1,
+        le=100_000,
+        description="Width of a pixel in the specimen. The dialog takes it from the active image.",
+    ),
+    Shown("Pixel size", unit="nm", suggest="pixel_size"),
+]
+
+Dimensions = Annotated[
+    Literal["2d", "3d"],
+    Field(
+        description="2d: the slice in focus, for single images and for stacks that are restored "
+        "slice by slice. 3d: a stack."
+    ),
+    Shown("Dimensions", suggest="dimensions"),
+]
+
+SliceSpacing = Annotated[
+    float,
+    Field(
+        ge=0.1,
+        le=100_000,
+        description="Distance of the slices of a 3D PSF. The dialog takes it from the active "
+        "image.",
+    ),
+    Shown("Slice spacing", unit="nm", suggest="slice_spacing"),
+]
+
+Immersion = Annotated[
+    float,
+    Field(
+        ge=1,
+        le=1.8,
+        description="Refractive index between objective and cover glass: air 1, water 1.333, "
+        "glycerol 1.47, oil 1.515.",
+    ),
+    Shown("Refractive index of the immersion"),
+]
+
+Specimen = Annotated[
+    float | None,
+    Field(
+        ge=1,
+        le=1.8,
+        description="Refractive index of what the specimen lies in. Empty: that of the immersion, "
+        "so no aberration; for TIRF that of water.",
+    ),
+    Shown("Refractive index of the specimen", advanced=True),
+]
+
+Depth = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1000,
+        description="Distance of the structure from the cover glass. It matters only where the "
+        "two refractive indices differ.",
+    ),
+    Shown("Depth in the specimen", unit="microns", advanced=True),
+]
+
+Excitation = Annotated[
+    float | None,
+    Field(
+        ge=200,
+        le=2000,
+        description="Wavelength of the laser, which a confocal PSF needs.",
+    ),
+    Shown("Excitation (confocal)", unit="nm", advanced=True),
+]
+
+Pinhole = Annotated[
+    float,
+    Field(ge=0.05, le=20, description="Diameter of the confocal pinhole in Airy units."),
+    Shown("Pinhole (confocal)", unit="Airy units", advanced=True),
+]
+
+SheetThickness = Annotated[
+    float | None,
+    Field(
+        ge=0.05,
+        le=1000,
+        description="Full width at half maximum of the light sheet, which its PSF needs.",
+    ),
+    Shown("Thickness of the sheet (light-sheet)", unit="microns", advanced=True),
+]
+
+Penetration = Annotated[
+    float,
+    Field(
+        ge=10,
+        le=2000,
+        description="Depth at which the evanescent light has fallen to 1/e.",
+    ),
+    Shown("Penetration depth (TIRF)", unit="nm", advanced=True),
+]
+
+Width = Annotated[
+    int,
+    Field(ge=0, le=1023, description="Edge of the PSF, an odd number. 0 takes what is needed."),
+    Shown("Width and height (0 = auto)", unit="px", advanced=True),
+]
+
+Slices = Annotated[
+    int,
+    Field(ge=0, le=1023, description="Slices of a 3D PSF, an odd number. 0 takes what is needed."),
+    Shown("Slices (0 = auto)", advanced=True),
+]
+
+Fit = Annotated[
+    Literal["none", "radial", "gaussian"],
+    Field(
+        description="none: the mean of the beads as it is. radial: its mean over all directions, "
+        "which calms the noise of few beads where the lens is well adjusted. gaussian: a Gaussian "
+        "fitted to it."
+    ),
+    Shown("Fit"),
+]
+
+Window = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=511,
+        description="Edge of the field that is cut out around a bead, an odd number. 0 takes three "
+        "widths of a bead to each side.",
+    ),
+    Shown("Window (0 = auto)", unit="px", advanced=True),
+]
+
+Saturation = Annotated[
+    float | None,
+    Field(
+        description="Grey level at which the camera is full. Empty: seen from plateaus in the "
+        "image."
+    ),
+    Shown("Saturation", advanced=True),
+]
+
+
+@command(label="PSF Generator...")
+def psf_generator(
+    *,
+    microscope: Microscope = "wide-field",
+    na: NumericalAperture = 1.4,
+    emission: Emission = 525.0,
+    pixel_size: PixelSize = 65.0,
+    dimensions: Dimensions = "2d",
+    slice_spacing: SliceSpacing = 200.0,
+    immersion: Immersion = 1.515,
+    specimen: Specimen = None,
+    depth: Depth = 0.0,
+    excitation: Excitation = None,
+    pinhole: Pinhole = 1.0,
+    thickness: SheetThickness = None,
+    penetration: Penetration = 100.0,
+    width: Width = 0,
+    slices: Slices = 0,
+) -> Outcome:
+    """Calculate the point spread function (PSF) of a microscope from its optics.
+
+    The model is the vectorial one of Richards and Wolf for high apertures, with the aberration of
+    a mismatch of refractive indices (Gibson and Lanni). The result is calibrated, has a sum of 1
+    and its focus at the middle pixel, and serves ZS-DeconvNet as it is.
+    """
+    from zsfiji.commands._outcome import Outcome
+    from zsfiji.physics.psf import kernel
+    from zsfiji.physics.psf.measure import describe
+    from zsfiji.physics.psf.optics import Optics, default_shape, from_optics
+
+    optics = Optics(
+        microscope,
+        na,
+        emission,
+        immersion,
+        specimen,
+        depth,
+        excitation,
+        pinhole,
+        thickness,
+        penetration,
+    )
+    lateral = pixel_size / 1000
+    spacing = (lateral, lateral) if dimensions == "2d" else (slice_spacing / 1000, lateral, lateral)
+    optics.check()
+    sizes = default_shape(optics, spacing)
+    asked = (slices, width, width)[-len(spacing) :]
+    psf = from_optics(optics, spacing, [a or n for a, n in zip(asked, sizes, strict=True)])
+    title = f"PSF {microscope} NA {na:g} {emission:g} nm"
+    return Outcome((kernel.as_image(psf, title),), (f"{describe(psf)}.",), _figures(psf))
+
+
+@command(label="PSF from Beads...", suffixes=("psf",))
+def psf_from_beads(
+    image: xr.DataArray,
+    *,
+    fit: Fit = "none",
+    window: Window = 0,
+    saturation: Saturation = None,
+) -> Outcome:
+    """Measure the point spread function (PSF) in an image or stack of small fluorescent beads.
+
+    The beads must be smaller than the resolution and lie apart. Those that are saturated, crowded,
+    at the border or unlike the others are left out; the others are centred to a fraction of a
+    pixel and averaged, without the background. The image has to be calibrated.
+    """
+    from zsfiji.commands._outcome import Outcome, Plot, result_title
+    from zsfiji.images.axes import size
+    from zsfiji.physics.psf import kernel
+    from zsfiji.physics.psf.beads import from_beads
+    from zsfiji.physics.psf.calibration import spacing_micrometres
+    from zsfiji.physics.psf.measure import describe
+
+    if any(size(image, dim) > 1 for dim in ("t", "ch")):
+        raise UserError(
+            "The bead image has several frames or channels. Duplicate the one that is meant "
+            "(Image > Duplicate...)."
+        )
+    single = image.squeeze(
+        [d for d in ("t", "ch", "pln") if size(image, d) == 1 and d in image.dims]
+    )
+    dims = [str(dim) for dim in single.dims]
+    beads = from_beads(
+        single.data,
+        spacing_micrometres(single, dims),
+        window=[None] * (len(dims) - 2) + [window or None] * 2,
+        saturation=saturation,
+        fit=fit,
+    )
+    psf = beads.psf
+    title = result_title(
+        str(image.attrs.get("title") or "beads"), psf_from_beads.command.suffixes[0]
+    )
+    figures = {"beads": float(len(beads.positions)), **_figures(psf)}
+    plot = Plot(f"{title} profile", "Distance (microns)", "Share of the maximum", _profiles(psf))
+    notes = (f"{describe(psf)}.", *(f"{line}." for line in beads.report().splitlines()))
+    return Outcome((kernel.as_image(psf, title),), notes, figures, (plot,))
+
+
+def _figures(psf: Psf) -> dict[str, float]:
+    from zsfiji.physics.psf.measure import fwhm
+
+    names = ("fwhm_axial", "fwhm_vertical", "fwhm_horizontal")[-psf.values.ndim :]
+    return {n: 1000 * w for n, w in zip(names, fwhm(psf), strict=True)}
+
+
+def _profiles(psf: Psf) -> tuple[Curve, ...]:
+    """Lines through the centre along each axis."""
+    from zsfiji.commands._outcome import Curve
+
+    curves = []
+    for axis, name in zip(range(psf.values.ndim), ("z", "y", "x")[-psf.values.ndim :], strict=True):
+        index = [n // 2 for n in psf.values.shape]
+        line = psf.values[tuple(slice(None) if a == axis else i for a, i in enumerate(index))]
+        x = tuple(float((i - index[axis]) * psf.spacing[axis]) for i in range(len(line)))
+        curves.append(Curve(name, x, tuple(float(v) for v in line / psf.values.max())))
+    return tuple(curves[::-1])
