@@ -80,7 +80,7 @@ def test_the_commands_are_listed_and_explained(zsfiji, monkeypatch):
         assert command.label in out
         status, page, _ = zsfiji("help", command.label)
         assert status == 0
-        assert f"zsfiji.{command.name}(image)" in page
+        assert f"zsfiji.{command.name}({'image' if command.takes_image else ''}" in page
         for parameter in command.parameters:
             assert re.search(rf"│ {parameter.key} +│", page)
 

@@ -17,7 +17,12 @@ from zsfiji.images.axes import as_image
 FOLDER = Path(__file__).parents[1] / "fiji-scripts"
 COMMANDS = list(table().values())
 BOTH = pytest.mark.parametrize("command", COMMANDS, ids=[c.name for c in COMMANDS])
-TYPES = {"integer": "java.lang.Integer", "choice": "java.lang.String", "number": "java.lang.Double"}
+TYPES = {
+    "integer": "java.lang.Integer",
+    "number": "java.lang.Double",
+    "choice": "java.lang.String",
+    "image": "java.lang.String",
+}
 
 
 def test_the_scripts_in_the_folder_are_those_of_the_table(tmp_path):
@@ -34,7 +39,7 @@ def test_a_script_is_what_fiji_wants(command):
     assert name.endswith(".py")
     assert "print" not in text.partition("\n\n")[2]
     keys = re.findall(r'persistKey="([^"]+)"', text)
-    assert len(set(keys)) == len(keys) > 0
+    assert len(set(keys)) == len(keys) == sum(p.default is not None for p in command.parameters)
     assert all(key.startswith(f"zsfiji.{command.name}.") for key in keys)
     compile(text, name, "exec")
 
@@ -43,15 +48,23 @@ def test_a_script_is_what_fiji_wants(command):
 @BOTH
 def test_scijava_reads_every_parameter_as_the_table_has_it(ij, command):
     path = FOLDER / scripts.file_name(command)
-    image, *inputs = script_runner.read_inputs(ij, path, path.read_text())
-    assert (image.name, image.type) == ("input", "ij.ImagePlus")
+    inputs = script_runner.read_inputs(ij, path, path.read_text())
+    if command.takes_image:
+        image = inputs.pop(0)
+        assert (image.name, image.type) == ("input", "ij.ImagePlus")
     assert [entry.name for entry in inputs] == [p.key for p in command.parameters]
     for entry, parameter in zip(inputs, command.parameters, strict=True):
-        assert entry.type == TYPES.get(parameter.kind, "java.io.File")
         assert entry.choices == parameter.choices
+        assert entry.required == (not parameter.may_be_empty)
+        if parameter.kind in ("integer", "number") and parameter.may_be_empty:
+            # The only field of SciJava's that can be left empty.
+            assert entry.type == "java.lang.String"
+            continue
+        assert entry.type == TYPES.get(parameter.kind, "java.io.File")
         assert (entry.minimum, entry.maximum) == (parameter.minimum, parameter.maximum)
-        assert entry.required == (parameter.kind not in ("open", "save"))
-        if parameter.default is not None:
+        if parameter.kind in ("integer", "number"):
+            assert float(entry.default) == parameter.default
+        elif parameter.default is not None:
             assert entry.default == parameter.text(parameter.default)
 
 

@@ -1,7 +1,7 @@
 """Zero-shot microscopy restoration inside Fiji and ImageJ.
 
-``zsfiji.denoise(image)`` and ``zsfiji.fm2s(image)`` take and give numpy arrays or labelled images;
-they start no Java. Importing zsfiji loads neither torch nor Java.
+Each command of the menu is a function here, as ``zsfiji.denoise(image)``: it takes and gives numpy
+arrays or labelled images and starts no Java. Importing zsfiji loads neither torch nor Java.
 """
 
 from __future__ import annotations
@@ -13,15 +13,34 @@ from zsfiji.errors import Cancelled, UserError
 if TYPE_CHECKING:
     from zsfiji.commands.denoise import denoise
     from zsfiji.commands.fm2s import fm2s
+    from zsfiji.commands.noise import noise_calibration
+    from zsfiji.commands.psf import psf_from_beads, psf_generator
+    from zsfiji.commands.zs_deconvnet import (
+        zs_deconvnet_predict,
+        zs_deconvnet_restore,
+        zs_deconvnet_train,
+    )
 
 __version__ = "0.1.0"
-__all__ = ["Cancelled", "UserError", "__version__", "denoise", "fm2s"]
+__all__ = [
+    "Cancelled",
+    "UserError",
+    "__version__",
+    "denoise",
+    "fm2s",
+    "noise_calibration",
+    "psf_from_beads",
+    "psf_generator",
+    "zs_deconvnet_predict",
+    "zs_deconvnet_restore",
+    "zs_deconvnet_train",
+]
 
 
 def __getattr__(name: str) -> Any:
     # The Python calls are read off the command table when they are first asked for.
-    if name in ("denoise", "fm2s"):
-        from importlib import import_module
+    if name in __all__:
+        from zsfiji.commands import function
 
-        return getattr(import_module(f"zsfiji.commands.{name}"), name)
+        return function(name)
     raise AttributeError(f"module 'zsfiji' has no attribute {name!r}")

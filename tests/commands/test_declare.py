@@ -42,15 +42,29 @@ def test_every_parameter_is_explained(command):
 
 @BOTH
 def test_the_defaults_are_valid_and_survive_validation(command):
-    chosen = command.validate({})
-    assert chosen == {p.key: p.default for p in command.parameters}
+    needed = {p.key: f"{p.key}.tif" for p in command.parameters if p.required}
+    chosen = command.validate(needed)
+    assert command.defaults.items() <= chosen.items()
+    assert chosen.keys() == {p.key for p in command.parameters}
     assert command.validate(chosen) == chosen
 
 
 @BOTH
-def test_every_method_has_the_keys_that_replay_and_reuse_need(command):
+def test_what_is_needed_is_asked_for_by_its_label(command):
+    for parameter in command.parameters:
+        if parameter.required:
+            others = {p.key: f"{p.key}.tif" for p in command.parameters if p.required}
+            for nothing in ({}, {parameter.key: ""}):
+                given = {**{k: v for k, v in others.items() if k != parameter.key}, **nothing}
+                with pytest.raises(UserError, match=f"{parameter.label}: .*{parameter.key}="):
+                    command.validate(given)
+
+
+@BOTH
+def test_every_method_that_trains_has_the_keys_that_replay_and_reuse_need(command):
     keys = {p.key for p in command.parameters}
-    assert {"seed", "quality", "device", "save_model", "apply_model", "fit_per"} <= keys
+    if "quality" in keys:
+        assert {"seed", "device", "save_model", "fit_per"} <= keys
 
 
 @BOTH
@@ -60,7 +74,9 @@ def test_the_python_call_documents_each_parameter_and_shows_its_signature(comman
     for parameter in command.parameters:
         assert f"\n{parameter.key} : " in function.__doc__
         assert parameter.help.split(".")[0] in function.__doc__
-        assert signature.parameters[parameter.key].default == parameter.default
+        default = signature.parameters[parameter.key].default
+        needed = inspect.Parameter.empty
+        assert default == (needed if parameter.required else parameter.default)
     assert "Raises" in function.__doc__
 
 
@@ -101,3 +117,18 @@ def test_values_come_as_text_as_well_as_of_their_own_type():
     assert (chosen["average"], chosen["modality"], chosen["seed"]) == (4, "confocal", 7)
     assert command.validate({"average": 4.0})["average"] == 4
     assert command.validate({"save_model": ""})["save_model"] is None
+
+
+def test_one_value_is_checked_as_all_are():
+    command = find("zs_deconvnet_train")
+    assert command.valid("upsample", "1") == 1
+    assert command.valid("gain", "") is None
+    with pytest.raises(UserError, match=r"Gain: give a number of at least 0 .*, or nothing, not"):
+        command.valid("gain", "-2")
+
+
+def test_a_command_without_an_image_says_so_to_whoever_gives_one():
+    with pytest.raises(TypeError, match="takes no image"):
+        zsfiji.psf_generator([[1, 2], [3, 4]])
+    with pytest.raises(TypeError, match="takes one image"):
+        zsfiji.denoise()

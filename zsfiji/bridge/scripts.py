@@ -139,11 +139,16 @@ def parameter_line(command: Command, parameter: Parameter) -> str:
         parts.append(f"value={quoted(value) if text else value}")
         # SciJava keeps last values under the bare name unless told otherwise, for all scripts.
         parts.append(f'persistKey="zsfiji.{command.name}.{parameter.key}"')
-    if parameter.minimum is not None:
-        parts.append(f"min={parameter.text(parameter.minimum)}")
-    if parameter.maximum is not None:
-        parts.append(f"max={parameter.text(parameter.maximum)}")
-    return f"#@ {_TYPES[parameter.kind]} ({', '.join(parts)}) {parameter.key}"
+    if _type(parameter) != "String":
+        bounds = {"min": parameter.minimum, "max": parameter.maximum}
+        parts += [f"{k}={parameter.text(v)}" for k, v in bounds.items() if v is not None]
+    return f"#@ {_type(parameter)} ({', '.join(parts)}) {parameter.key}"
+
+
+def _type(parameter: Parameter) -> str:
+    # SciJava's field for a number is never empty: it would give the minimum for nothing.
+    free = parameter.may_be_empty and parameter.kind in ("integer", "number")
+    return "String" if free else _TYPES[parameter.kind]
 
 
 def quoted(text: str) -> str:

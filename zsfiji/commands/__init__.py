@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from functools import cache
 
-from zsfiji.commands._declare import Command, Parameter
+from zsfiji.commands._declare import Command, Parameter, PublicFunction
 from zsfiji.commands._options import example_line, format_options, macro_line, parse
 from zsfiji.errors import UserError
 
@@ -16,10 +16,30 @@ __all__ = [
     "example_line",
     "find",
     "format_options",
+    "function",
     "macro_line",
     "parse",
     "table",
 ]
+
+
+@cache
+def _functions() -> dict[str, PublicFunction]:
+    """The Python calls of all commands by name, in the order of the menu."""
+    found: dict[str, PublicFunction] = {}
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name):
+        if module.name.startswith("_"):
+            continue
+        for value in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
+            declared = getattr(value, "command", None)
+            if isinstance(declared, Command):
+                found[declared.name] = value
+    return found
+
+
+def function(name: str) -> PublicFunction:
+    """The Python call of a command, by its name, as "fm2s"."""
+    return _functions()[name]
 
 
 @cache
@@ -31,15 +51,7 @@ def table() -> dict[str, Command]:
     dict
         Neither torch nor Java is loaded by asking.
     """
-    found: dict[str, Command] = {}
-    for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name):
-        if module.name.startswith("_"):
-            continue
-        for value in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
-            declared = getattr(value, "command", None)
-            if isinstance(declared, Command):
-                found[declared.label] = declared
-    return found
+    return {call.command.label: call.command for call in _functions().values()}
 
 
 def find(label: str) -> Command:

@@ -76,6 +76,28 @@ Device = Annotated[
     Shown("Device", advanced=True),
 ]
 
+ImagePixel = Annotated[
+    float | None,
+    Field(
+        ge=0.1,
+        le=100_000,
+        description="Width of a pixel of the image in the specimen. Empty: as the image has it "
+        "(Image > Properties...).",
+    ),
+    Shown("Pixel size of the image", unit="nm", advanced=True),
+]
+
+ImageSpacing = Annotated[
+    float | None,
+    Field(
+        ge=0.1,
+        le=100_000,
+        description="Distance of the slices of the image. Empty: as the image has it "
+        "(Image > Properties...).",
+    ),
+    Shown("Slice spacing of the image", unit="nm", advanced=True),
+]
+
 Dark = Annotated[
     Source | None,
     Field(

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import CoreSchema, core_schema
+
 from zsfiji.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,6 +33,11 @@ class Source:
 
     text: str
     image: xr.DataArray | None = None
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> CoreSchema:
+        """Take it as it is: what is in it is checked when it is used."""
+        return core_schema.is_instance_schema(cls)
 
     @classmethod
     def of(cls, value: Any) -> Source:

@@ -11,9 +11,21 @@ from zsfiji.commands._source import Source
 from zsfiji.errors import UserError
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from zsfiji.physics.psf.kernel import Psf
 
 _NM = 1000
+
+
+def calibrated(
+    image: xr.DataArray, pixel_size: float | None, slice_spacing: float | None
+) -> xr.DataArray:
+    """The image with the pixel size and the slice spacing, in nm, that options give."""
+    from zsfiji.physics.psf.calibration import with_spacing
+
+    lateral, axial = (None if v is None else v / _NM for v in (pixel_size, slice_spacing))
+    return with_spacing(image, lateral, axial)
 
 
 def dark_frame(source: Source | None) -> np.ndarray | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from zsfiji.commands._declare import Shown, command
+from zsfiji.commands._parameters import ImagePixel, ImageSpacing
 from zsfiji.errors import UserError
 
 if TYPE_CHECKING:
@@ -238,6 +239,8 @@ def psf_from_beads(
     fit: Fit = "none",
     window: Window = 0,
     saturation: Saturation = None,
+    pixel_size: ImagePixel = None,
+    slice_spacing: ImageSpacing = None,
 ) -> Outcome:
     """Measure the point spread function (PSF) in an image or stack of small fluorescent beads.
 
@@ -246,6 +249,7 @@ def psf_from_beads(
     pixel and averaged, without the background. The image has to be calibrated.
     """
     from zsfiji.commands._outcome import Outcome, Plot, result_title
+    from zsfiji.commands._sources import calibrated
     from zsfiji.images.axes import size
     from zsfiji.physics.psf import kernel
     from zsfiji.physics.psf.beads import from_beads
@@ -260,6 +264,7 @@ def psf_from_beads(
     single = image.squeeze(
         [d for d in ("t", "ch", "pln") if size(image, d) == 1 and d in image.dims]
     )
+    single = calibrated(single, pixel_size, slice_spacing)
     dims = [str(dim) for dim in single.dims]
     beads = from_beads(
         single.data,

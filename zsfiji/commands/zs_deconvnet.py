@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from zsfiji.commands._declare import Shown, command
-from zsfiji.commands._parameters import BitDepth, Dark, Device, FitPer, SaveModel, Seed
+from zsfiji.commands._parameters import (
+    BitDepth,
+    Dark,
+    Device,
+    FitPer,
+    ImagePixel,
+    ImageSpacing,
+    SaveModel,
+    Seed,
+)
 from zsfiji.commands._source import Source
 
 if TYPE_CHECKING:
@@ -184,6 +193,8 @@ def zs_deconvnet_restore(
     read_variance: ReadVariance = None,
     dark: Dark = None,
     hessian: Hessian = None,
+    pixel_size: ImagePixel = None,
+    slice_spacing: ImageSpacing = None,
     psf_pixel: PsfPixel = None,
     psf_spacing: PsfSlices = None,
     start_model: Continue = None,
@@ -200,7 +211,9 @@ def zs_deconvnet_restore(
     the Log say so.
     """
     from zsfiji.commands import _zs_deconvnet as body
+    from zsfiji.commands._sources import calibrated
 
+    image = calibrated(image, pixel_size, slice_spacing)
     model, outcome = body.train(
         image,
         psf,
@@ -234,6 +247,8 @@ def zs_deconvnet_train(
     read_variance: ReadVariance = None,
     dark: Dark = None,
     hessian: Hessian = None,
+    pixel_size: ImagePixel = None,
+    slice_spacing: ImageSpacing = None,
     psf_pixel: PsfPixel = None,
     psf_spacing: PsfSlices = None,
     start_model: Continue = None,
@@ -245,9 +260,10 @@ def zs_deconvnet_train(
     size, any number of rows and columns.
     """
     from zsfiji.commands import _zs_deconvnet as body
+    from zsfiji.commands._sources import calibrated
 
     _, outcome = body.train(
-        image,
+        calibrated(image, pixel_size, slice_spacing),
         psf,
         body.Training(quality, network, steps, upsample, dimensions, pairs, fit_per, hessian, seed),
         body.Detector(gain, background, read_variance, dark),
@@ -265,6 +281,8 @@ def zs_deconvnet_predict(
     image: xr.DataArray,
     *,
     model: TrainedModel,
+    pixel_size: ImagePixel = None,
+    slice_spacing: ImageSpacing = None,
     results: Results = "both",
     bit_depth: BitDepth = "auto",
     device: Device = "auto",
@@ -274,5 +292,7 @@ def zs_deconvnet_predict(
     Nothing is trained, so it takes seconds. The PSF is in the model.
     """
     from zsfiji.commands import _zs_deconvnet as body
+    from zsfiji.commands._sources import calibrated
 
+    image = calibrated(image, pixel_size, slice_spacing)
     return body.predict(image, body.load(model), results, bit_depth, device)

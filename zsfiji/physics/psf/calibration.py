@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import xarray as xr
 
 from zsfiji.errors import UserError
@@ -39,6 +40,35 @@ _NAMES = {"row": "pixel height", "col": "pixel width", "pln": "slice spacing (vo
 def micrometres(unit: str) -> float | None:
     """How many micrometres a unit of length is; None for what is no such unit."""
     return _MICROMETRES.get(unit) or _MICROMETRES.get(unit.lower())
+
+
+def with_spacing(
+    image: xr.DataArray, lateral: float | None, axial: float | None = None
+) -> xr.DataArray:
+    """The image with other pixel sizes, for files that tell none or wrong ones.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The image; it is not changed, and the pixels are not copied.
+    lateral : float or None
+        Width and height of a pixel in micrometres; None leaves them.
+    axial : float or None
+        Distance of the slices in micrometres; None leaves it.
+    """
+    steps = {"row": lateral, "col": lateral, "pln": axial}
+    given = {d: s for d, s in steps.items() if s is not None and d in image.dims}
+    if not given:
+        return image
+    spacing = {k: v for k, v in image.attrs.get("spacing", {}).items() if k not in given}
+    coords = {}
+    for dim, step in given.items():
+        if image.sizes[dim] > 1:
+            coords[dim] = np.arange(image.sizes[dim]) * step
+        else:
+            spacing[dim] = step
+    units = {**image.attrs.get("units", {}), **dict.fromkeys(given, "micron")}
+    return image.assign_coords(coords).assign_attrs(units=units, spacing=spacing)
 
 
 def spacing_micrometres(image: xr.DataArray, dims: Sequence[str]) -> tuple[float, ...]:

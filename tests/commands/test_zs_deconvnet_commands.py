@@ -1,0 +1,175 @@
+"""The commands of ZS-DeconvNet: train, predict, restore."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import zsfiji
+from zsfiji.commands import find
+from zsfiji.commands._run import run
+from zsfiji.errors import UserError
+from zsfiji.images.axes import as_image
+from zsfiji.learning import checkpoints
+from zsfiji.physics.psf import kernel
+from zsfiji.physics.psf.optics import Optics, from_optics
+
+TRAIN, PREDICT, RESTORE = (find(f"zs_deconvnet_{n}") for n in ("train", "predict", "restore"))
+OPTICS = from_optics(Optics("wide-field", 1.2, 600), (0.1, 0.1))
+
+
+def cells(seed=0, size=(72, 64), calibrated=True):
+    from scipy import ndimage
+
+    rng = np.random.default_rng(seed)
+    light = ndimage.gaussian_filter((rng.random(size) > 0.98) * 2000.0, 1.5) + 5
+    image = as_image((2 * rng.poisson(light) + 100).astype(np.uint16), attrs={"title": "cells.tif"})
+    if not calibrated:
+        return image
+    coords = {d: np.arange(n) * 0.1 for d, n in zip(("row", "col"), size, strict=True)}
+    return image.assign_coords(coords).assign_attrs(units={"row": "micron", "col": "micron"})
+
+
+@pytest.fixture(scope="module")
+def psf_image():
+    return kernel.as_image(OPTICS, "PSF")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, psf_image):
+    path = tmp_path_factory.mktemp("model") / "cells"
+    options = {"psf": psf_image, "save_model": str(path), "steps": "20", "seed": "4"}
+    return run(TRAIN, cells(), options), path.with_suffix(".zsfiji")
+
+
+def test_training_saves_a_model_and_shows_the_course_of_the_loss(trained):
+    outcome, path = trained
+    assert outcome.images == ()
+    assert checkpoints.load(path, "zs-deconvnet").settings["steps"] == 20
+    assert str(path) in " ".join(outcome.notes)
+    assert outcome.figures["steps"] == 20
+    (plot,) = outcome.plots
+    assert plot.curves[0].x[-1] == 20
+    assert plot.curves[0].y[-1] == pytest.approx(outcome.figures["loss"])
+
+
+def test_prediction_gives_two_images_named_after_the_image_the_deconvolved_one_last(trained):
+    outcome = run(PREDICT, cells(1, (80, 70)), {"model": str(trained[1])})
+    smooth, sharp = outcome.images
+    assert (smooth.attrs["title"], sharp.attrs["title"]) == ("cells-denoised", "cells-deconvolved")
+    assert smooth.shape == (80, 70)
+    assert sharp.shape == (160, 140)
+    assert float(sharp.col[1] - sharp.col[0]) == pytest.approx(0.05)
+    assert sharp.attrs["properties"]["zsfiji.seed"] == "4"
+    line = sharp.attrs["properties"]["zsfiji.command"]
+    assert line == f'run("ZS-DeconvNet Predict...", "model={trained[1].as_posix()}");'
+
+
+def test_restoring_is_training_and_predicting_at_once(trained, psf_image):
+    both = run(RESTORE, cells(), {"psf": psf_image, "steps": "20", "seed": "4"})
+    apart = run(PREDICT, cells(), {"model": str(trained[1])})
+    for one, other in zip(both.images, apart.images, strict=True):
+        np.testing.assert_array_equal(one.data, other.data)
+    assert both.plots
+
+
+def test_one_of_the_two_results_and_the_type_of_the_input_can_be_asked_for(trained):
+    options = {"model": str(trained[1]), "results": "denoised", "bit_depth": "input"}
+    (image,) = run(PREDICT, cells(), options).images
+    assert image.attrs["title"] == "cells-denoised"
+    assert image.dtype == np.uint16
+
+
+def test_a_psf_is_found_by_title_by_path_and_as_an_array(tmp_path, psf_image):
+    path = tmp_path / "psf.npy"
+    np.save(path, OPTICS.values)
+
+    def windows(title):
+        return psf_image if title == "My PSF" else None
+
+    base = {"steps": "2", "results": "denoised"}
+    named = run(RESTORE, cells(), {**base, "psf": "My PSF"}, windows).images[0]
+    read = run(RESTORE, cells(), {**base, "psf": str(path), "psf_pixel": "100"}).images[0]
+    given = zsfiji.zs_deconvnet_restore(
+        cells(), steps=2, results="denoised", psf=OPTICS.values, psf_pixel=100
+    )
+    # Of the window the values are 32 bit.
+    np.testing.assert_allclose(named.data, read.data, rtol=1e-3)
+    np.testing.assert_allclose(read.data, given.data, rtol=1e-3)
+    assert "psf=[My PSF]" in named.attrs["properties"]["zsfiji.command"]
+
+
+def test_training_goes_on_from_a_saved_model(trained, psf_image, tmp_path):
+    more = tmp_path / "more.zsfiji"
+    options = {"psf": psf_image, "save_model": more, "steps": 5, "start_model": trained[1]}
+    assert run(TRAIN, cells(), options).figures["steps"] == 25
+    steps = [s for s, _ in checkpoints.load(more, "zs-deconvnet").settings["units"][0]["losses"]]
+    assert steps == sorted(steps)
+    assert steps[-1] == 25
+
+
+def test_the_pixel_size_can_be_given_where_the_image_has_none(trained):
+    plain = cells(calibrated=False)
+    with pytest.raises(UserError, match="no unit of length"):
+        run(PREDICT, plain, {"model": str(trained[1])})
+    found = run(PREDICT, plain, {"model": str(trained[1]), "pixel_size": "100"})
+    known = run(PREDICT, cells(), {"model": str(trained[1])})
+    np.testing.assert_array_equal(found.images[1].data, known.images[1].data)
+
+
+def _missing(_):
+    return {"psf": "nowhere.tif"}
+
+
+def _with_channels(_):
+    three = np.stack([OPTICS.values] * 3, axis=-1)
+    return {"psf": xr.DataArray(three, dims=("row", "col", "ch")), "psf_pixel": 100}
+
+
+def _empty(_):
+    return {"psf": np.zeros((9, 9)), "psf_pixel": 100}
+
+
+def _uncalibrated(_):
+    return {"psf": OPTICS.values}
+
+
+def _stack_without_spacing(_):
+    return {"psf": np.ones((5, 9, 9)), "psf_pixel": 100}
+
+
+def _huge_background(psf):
+    return {"psf": psf, "background": 1e6}
+
+
+def _read_noise_alone(psf):
+    return {"psf": psf, "read_variance": 4}
+
+
+def _not_a_model(psf):
+    return {"psf": psf, "start_model": __file__}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (_missing, 'PSF: there is no file "nowhere.tif"'),
+        (_with_channels, "3 PSFs for 1 channels"),
+        (_empty, "(?i)psf"),
+        (_uncalibrated, "no unit of length"),
+        (_stack_without_spacing, "slice spacing"),
+        (_huge_background, "not less than the brightest pixel"),
+        (_read_noise_alone, "needs the background"),
+        (_not_a_model, "test_zs_deconvnet_commands.py"),
+    ],
+)
+def test_what_cannot_serve_is_refused_in_words_before_the_training(options, words, psf_image):
+    with pytest.raises(UserError, match=words):
+        run(RESTORE, cells(), {"steps": 100_000, **options(psf_image)})
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_training(psf_image, tmp_path):
+    options = {"psf": psf_image, "save_model": tmp_path / "no" / "a.zsfiji", "steps": 100_000}
+    with pytest.raises(UserError, match="no"):
+        run(TRAIN, cells(), options)
