@@ -155,9 +155,9 @@ def test_scijava_reads_the_parameters_of_the_scripts(ij):
             assert str(item.getDescription()) == " ".join(parameter.help.split())
             assert parameter.label in str(item.getLabel())
             assert tuple(str(c) for c in item.getChoices() or ()) == parameter.choices
-            if parameter.minimum is not None:
+            if parameter.minimum is not None and not parameter.may_be_empty:
                 assert float(item.getMinimumValue()) == parameter.minimum
-            if parameter.kind not in ("open", "save"):
+            if parameter.default is not None:
                 assert str(item.getPersistKey()) == f"zsfiji.{command.name}.{parameter.key}"
         reader = JClass("java.io.StringReader")(module.entry(command))
         info = JClass("org.scijava.script.ScriptInfo")(context, "a_b.groovy", reader)

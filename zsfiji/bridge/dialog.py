@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zsfiji.bridge import messages
+from zsfiji.bridge import messages, windows
 from zsfiji.bridge.classes import jc
 from zsfiji.bridge.help import bounds, command_help
 from zsfiji.bridge.host import Host
@@ -54,7 +54,23 @@ class _Field:
         return str(self.component.getText()).strip()
 
 
-def ask(host: Host, command: Command, image: Any) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class Answer:
+    """What the user wants.
+
+    Attributes
+    ----------
+    image : ij.ImagePlus or None
+        The image to process.
+    values : dict
+        Key -> validated value.
+    """
+
+    image: Any
+    values: dict[str, Any]
+
+
+def ask(host: Host, command: Command, image: Any) -> Answer | None:
     """Show the dialog of a command and wait until it is closed.
 
     Parameters
@@ -69,16 +85,16 @@ def ask(host: Host, command: Command, image: Any) -> dict[str, Any] | None:
 
     Returns
     -------
-    dict or None
-        Key -> validated value, None if the user cancelled.
+    Answer or None
+        None if the user cancelled.
     """
     values = {**remembered(command), **suggested(command, image)}
     dialog = jc.NonBlockingGenericDialog(messages.name_of(command.label))
     dialog.addMessage(messages.wrapped(command.summary, _COLUMNS), _font(bold=True))
-    if command.takes_image:
-        dialog.addMessage(_room(describe(image), 2))
-        region = dialog.getMessage()
-    fields = _add_fields(dialog, [p for p in command.parameters if not p.advanced], values)
+    subject = _Subject(dialog, command, image)
+    fields = _add_fields(
+        dialog, [p for p in command.parameters if not p.advanced], values, subject.image
+    )
     advanced = [p for p in command.parameters if p.advanced]
     hidden = {p.key: values[p.key] for p in advanced}
     # The first dialog is checked with the values of the second, and the other way round.
@@ -108,13 +124,70 @@ def ask(host: Host, command: Command, image: Any) -> dict[str, Any] | None:
         dialog.addPanel(row)
     check.add_lines()
     dialog.addHelp(command_help(command))
-    with _following(image, region) if command.takes_image else nullcontext():
+    with subject.followed():
         dialog.showDialog()
     if not dialog.wasOKed():
         return None
     chosen = command.validate(check.entered())
     remember(command, chosen)
-    return chosen
+    return Answer(subject.image, chosen)
+
+
+class _Subject:
+    """The image that will be processed, shown with its selection.
+
+    A command that needs a second image (a PSF) lets the user choose the first one too: whoever has
+    just made the PSF has that as the active image.
+    """
+
+    def __init__(self, dialog: Any, command: Command, active: Any) -> None:
+        self.image = active
+        self._line: Any = None
+        if not command.takes_image:
+            return
+        if any(p.kind == "image" and p.required for p in command.parameters):
+            self._add_choice(dialog)
+        dialog.addMessage(_room(describe(self.image), 2))
+        self._line = dialog.getMessage()
+
+    def _add_choice(self, dialog: Any) -> None:
+        images = windows.images()
+        others = [imp for imp in images if not windows.is_psf(imp)]
+        if windows.is_psf(self.image) and others:
+            self.image = others[-1]
+        titles = [str(imp.getTitle()) for imp in images]
+        numbers = [int(imp.getID()) for imp in images]
+        dialog.addChoice("Image:", titles, None)
+        field = dialog.getChoices().lastElement()
+        field.select(numbers.index(int(self.image.getID())))
+
+        def chosen(_event: Any) -> None:
+            self.image = images[int(field.getSelectedIndex())]
+            self._show()
+
+        field.addItemListener(_listener("ItemListener", itemStateChanged=chosen))
+
+    def _show(self) -> None:
+        if self.image.getWidth():
+            self._line.setText(_room(describe(self.image), 2))
+
+    @contextmanager
+    def followed(self) -> Iterator[None]:
+        """Keep what is said about the image right while selections are drawn."""
+
+        def modified(changed: Any, _what: int) -> None:
+            if changed is not None and changed.getID() == self.image.getID():
+                self._show()
+
+        if self._line is None:
+            yield
+            return
+        listener = _listener("ij.gui.RoiListener", roiModified=modified)
+        jc.Roi.addRoiListener(listener)
+        try:
+            yield
+        finally:
+            jc.Roi.removeRoiListener(listener)
 
 
 def _ask_advanced(
@@ -217,25 +290,27 @@ class _Check:
 
 
 def _add_fields(
-    dialog: Any, parameters: Iterable[Parameter], values: Mapping[str, Any]
+    dialog: Any, parameters: Iterable[Parameter], values: Mapping[str, Any], image: Any = None
 ) -> list[_Field]:
     return [
-        _Field(p, _add_field(dialog, p, p.text(values.get(p.key, p.default)))) for p in parameters
+        _Field(p, _add_field(dialog, p, p.text(values.get(p.key, p.default)), image))
+        for p in parameters
     ]
 
 
-def _add_image_field(dialog: Any, parameter: Parameter, text: str) -> Any:
+def _add_image_field(dialog: Any, parameter: Parameter, text: str, image: Any) -> Any:
     """A choice of the open images, the file that was taken last, and any other file."""
-    numbers = jc.WindowManager.getIDList() or ()
-    titles = [str(jc.WindowManager.getImage(number).getTitle()) for number in numbers]
+    there = windows.images()
+    titles = [str(imp.getTitle()) for imp in there]
     items = [*dict.fromkeys([*([""] if parameter.may_be_empty else []), *titles])]
     if text and text not in items and Path(text).expanduser().is_file():
         items.append(text)
-    active = jc.WindowManager.getCurrentImage()
-    others = [t for t in items if t and (active is None or t != str(active.getTitle()))]
-    if text not in items:
-        # The active image is the one to be restored; a PSF or a dark frame is another one.
-        text = items[0] if parameter.may_be_empty else next(iter(others), _FROM_FILE)
+    if text not in items and parameter.may_be_empty:
+        text = ""
+    elif text not in items or (image is not None and text == str(image.getTitle())):
+        # What is to be restored is no PSF; what we have made as one is a good guess.
+        psfs = [str(imp.getTitle()) for imp in there if windows.is_psf(imp)]
+        text = psfs[-1] if psfs else _FROM_FILE
     dialog.addChoice(f"{parameter.label}:", [*items, _FROM_FILE], text)
     field = dialog.getChoices().lastElement()
 
@@ -257,13 +332,13 @@ def _add_image_field(dialog: Any, parameter: Parameter, text: str) -> Any:
     return field
 
 
-def _add_field(dialog: Any, parameter: Parameter, text: str) -> Any:
+def _add_field(dialog: Any, parameter: Parameter, text: str, image: Any) -> Any:
     label = f"{parameter.label}:"
     if parameter.kind == "choice":
         dialog.addChoice(label, list(parameter.choices), text)
         return dialog.getChoices().lastElement()
     if parameter.kind == "image":
-        return _add_image_field(dialog, parameter, text)
+        return _add_image_field(dialog, parameter, text, image)
     if parameter.kind == "boolean":
         dialog.addCheckbox(parameter.label, text == "true")
         return dialog.getCheckboxes().lastElement()
@@ -321,22 +396,6 @@ def describe(image: Any) -> str:
         taken = "all of it will be processed"
     title = textwrap.shorten(str(image.getTitle()), 40, placeholder="...")
     return f"{title}: {', '.join(parts)};\n{taken}."
-
-
-@contextmanager
-def _following(image: Any, line: Any) -> Iterator[None]:
-    """Keep the line about the image right while selections are drawn."""
-
-    def modified(changed: Any, _what: int) -> None:
-        if changed is not None and changed.getID() == image.getID() and image.getWidth():
-            line.setText(_room(describe(image), 2))
-
-    listener = _listener("ij.gui.RoiListener", roiModified=modified)
-    jc.Roi.addRoiListener(listener)
-    try:
-        yield
-    finally:
-        jc.Roi.removeRoiListener(listener)
 
 
 def _advanced_summary(command: Command, values: Mapping[str, Any]) -> str:

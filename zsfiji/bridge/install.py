@@ -182,7 +182,8 @@ def script(command: Command) -> str:
         '#@ String (label="Result file", description="For an image file: where to save the '
         'result, as .tif.", value="", required=false, persist=false) output',
     ]
-    lines += [parameter_line(command, parameter) for parameter in command.parameters]
+    # ZeroShot.groovy lets the dialog remember them.
+    lines += [parameter_line(command, p, persist=False) for p in command.parameters]
     values = ", ".join(f"{p.key}: {p.key}" for p in command.parameters)
     lines += ["", _WRITTEN_FROM, "", _START.rstrip()]
     lines.append(f"shared.call({quoted(command.label)}, [{values}], input, output)")

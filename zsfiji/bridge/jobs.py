@@ -18,7 +18,7 @@ from typing import Any
 import xarray as xr
 
 from zsfiji import progress
-from zsfiji.bridge import messages, plots, recorder
+from zsfiji.bridge import messages, plots, recorder, windows
 from zsfiji.bridge.classes import jc
 from zsfiji.bridge.host import Host
 from zsfiji.bridge.images import from_imageplus, to_imageplus
@@ -211,8 +211,7 @@ def _show(
 
 def _unique(title: str) -> str:
     """`title`, numbered if an image has it already, also one without a window in batch mode."""
-    numbers = jc.WindowManager.getIDList() or ()
-    taken = {str(jc.WindowManager.getImage(number).getTitle()) for number in numbers}
+    taken = {str(imp.getTitle()) for imp in windows.images()}
     names = itertools.chain([title], (f"{title}-{n}" for n in itertools.count(1)))
     return next(name for name in names if name not in taken)
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from zsfiji.bridge import jobs, messages
 from zsfiji.bridge.classes import jc
+from zsfiji.bridge.dialog import Answer
 from zsfiji.bridge.host import Host
 from zsfiji.commands import Command, parse
 from zsfiji.commands._outcome import Outcome
@@ -32,7 +33,7 @@ _WORK = "zeroShotWork"
 ENTRY = f'macro:run("{EXTENSIONS}");Ext.{_WORK}();'
 """What ImageJ's table of commands holds for each of our commands."""
 
-Ask = Callable[[Host, Command, Any], Mapping[str, Any] | None]
+Ask = Callable[[Host, Command, Any], Answer | None]
 
 
 @dataclass
@@ -137,10 +138,10 @@ def _result(host: Host, call: _Call, ask: Ask) -> Outcome:
     # As everywhere in ImageJ, a call without options opens the dialog.
     if call.image is None and call.command.takes_image:
         raise UserError(jobs.NO_IMAGE)
-    values = ask(host, call.command, call.image)
-    if values is None:
+    answer = ask(host, call.command, call.image)
+    if answer is None:
         raise Cancelled
-    return jobs.work(host, call.command, call.image, values)
+    return jobs.work(host, call.command, answer.image, answer.values)
 
 
 def _fail(name: str, error: BaseException, interpreter: Any) -> None:

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 import zsfiji
-from zsfiji.bridge import dialog, jobs, macro, messages
+from zsfiji.bridge import dialog, jobs, macro, messages, windows
 from zsfiji.bridge.classes import jc
 from zsfiji.bridge.help import overview
 from zsfiji.bridge.host import Host
@@ -117,11 +117,13 @@ def _clicked(host: Host, command: Command, image: Any) -> None:
             return
         if command.label in table():
             jobs.in_thread(_load_torch, "Load torch")
-        values = dialog.ask(host, command, image)
-        if values is None:
+        answer = dialog.ask(host, command, image)
+        if answer is None:
             return
-        record(command, values)
-        jobs.work(host, command, image, values)
+        if command.takes_image:
+            windows.activate(answer.image)
+        record(command, answer.values)
+        jobs.work(host, command, answer.image, answer.values)
     except Cancelled:
         return
     except UserError as error:

@@ -120,8 +120,23 @@ def source(command: Command) -> str:
     return "\n".join(lines) + "\n"
 
 
-def parameter_line(command: Command, parameter: Parameter) -> str:
-    """The ``#@`` line of a parameter."""
+def parameter_line(command: Command, parameter: Parameter, *, persist: bool = True) -> str:
+    """The ``#@`` line of a parameter.
+
+    Parameters
+    ----------
+    command : Command
+        The command.
+    parameter : Parameter
+        One of its parameters.
+    persist : bool
+        Whether SciJava keeps its last value, also of runs without a dialog.
+
+    Returns
+    -------
+    str
+        The line.
+    """
     label = parameter.label + (f" ({parameter.unit})" if parameter.unit else "")
     if parameter.kind == "image":
         label += " (open image or file)"
@@ -139,6 +154,8 @@ def parameter_line(command: Command, parameter: Parameter) -> str:
         parts.append(f"value={quoted(value) if text else value}")
         # SciJava keeps last values under the bare name unless told otherwise, for all scripts.
         parts.append(f'persistKey="zsfiji.{command.name}.{parameter.key}"')
+        if not persist:
+            parts.append("persist=false")
     if _type(parameter) != "String":
         bounds = {"min": parameter.minimum, "max": parameter.maximum}
         parts += [f"{k}={parameter.text(v)}" for k, v in bounds.items() if v is not None]

@@ -150,6 +150,8 @@ class Command:
         last; empty where a command gives no image, or one that is named otherwise.
     memory : float
         Bytes that a pixel of the image needs while the command works, results included.
+    check : callable or None
+        Takes the values, and raises a UserError where they do not go together.
     """
 
     name: str
@@ -163,6 +165,7 @@ class Command:
     takes_image: bool
     suffixes: tuple[str, ...]
     memory: float
+    check: Callable[[dict[str, Any]], None] | None = None
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -193,14 +196,17 @@ class Command:
         Raises
         ------
         UserError
-            If a key is unknown or a value is of the wrong type or out of its range. The same
-            wrong value gives the same text wherever it was entered.
+            If a key is unknown, a value is of the wrong type or out of its range, or values do not
+            go together. The same wrong value gives the same text wherever it was entered.
         """
         values = {key: _from_text(self.parameter(key), value) for key, value in given.items()}
         try:
-            return dict(self.model(**values))
+            chosen = dict(self.model(**values))
         except ValidationError as error:
             raise UserError(self._explain(error)) from None
+        if self.check is not None:
+            self.check(chosen)
+        return chosen
 
     def valid(self, key: str, value: Any) -> Any:
         """One value, checked as :meth:`validate` checks all; raises as it does."""
@@ -235,12 +241,13 @@ def command(
     suffixes: tuple[str, ...] = (),
     menu: str = "Plugins>Zero-Shot",
     memory: float = 8,
+    check: Callable[[dict[str, Any]], None] | None = None,
 ) -> Callable[[Callable[..., Outcome]], PublicFunction]:
     """Declare the decorated function to be a command.
 
     Parameters
     ----------
-    label, suffixes, menu, memory
+    label, suffixes, menu, memory, check
         See :class:`Command`. By default a result has 32-bit pixels, and there is as much again
         while it is handed over.
 
@@ -252,7 +259,7 @@ def command(
     """
 
     def declare(function: Callable[..., Outcome]) -> PublicFunction:
-        declared = _read(function, label, menu, suffixes, memory)
+        declared = _read(function, label, menu, suffixes, memory, check)
 
         def public(*image: Any, **options: Any) -> Any:
             from zsfiji.commands._run import run_on_array
@@ -278,6 +285,7 @@ def _read(
     menu: str,
     suffixes: tuple[str, ...],
     memory: float,
+    check: Callable[[dict[str, Any]], None] | None,
 ) -> Command:
     parameters = []
     fields: dict[str, Any] = {}
@@ -318,6 +326,7 @@ def _read(
         takes_image,
         suffixes,
         memory,
+        check,
     )
 
 

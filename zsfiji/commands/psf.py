@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from zsfiji.commands._outcome import Curve, Outcome
     from zsfiji.physics.psf.kernel import Psf
+    from zsfiji.physics.psf.optics import Optics
 
 Microscope = Annotated[
     Literal["wide-field", "confocal", "light-sheet", "TIRF"],
@@ -180,7 +181,41 @@ Saturation = Annotated[
 ]
 
 
-@command(label="PSF Generator...")
+_OPTICS = {
+    "microscope": "kind",
+    "na": "numerical_aperture",
+    "emission": "emission",
+    "immersion": "immersion_index",
+    "specimen": "sample_index",
+    "depth": "depth",
+    "excitation": "excitation",
+    "pinhole": "pinhole",
+    "thickness": "sheet_thickness",
+    "penetration": "penetration_depth",
+}
+"""Option -> what the optics call it."""
+
+
+def _optics(values: dict[str, Any]) -> Optics:
+    """The microscope that the options describe.
+
+    Raises
+    ------
+    UserError
+        If there cannot be one.
+    """
+    from zsfiji.physics.psf.optics import Optics
+
+    optics = Optics(**{name: values[key] for key, name in _OPTICS.items()})
+    optics.check()
+    return optics
+
+
+def _check(values: dict[str, Any]) -> None:
+    _optics(values)
+
+
+@command(label="PSF Generator...", check=_check)
 def psf_generator(
     *,
     microscope: Microscope = "wide-field",
@@ -205,26 +240,15 @@ def psf_generator(
     a mismatch of refractive indices (Gibson and Lanni). The result is calibrated, has a sum of 1
     and its focus at the middle pixel, and serves ZS-DeconvNet as it is.
     """
+    values = locals()
     from zsfiji.commands._outcome import Outcome
     from zsfiji.physics.psf import kernel
     from zsfiji.physics.psf.measure import describe
-    from zsfiji.physics.psf.optics import Optics, default_shape, from_optics
+    from zsfiji.physics.psf.optics import default_shape, from_optics
 
-    optics = Optics(
-        microscope,
-        na,
-        emission,
-        immersion,
-        specimen,
-        depth,
-        excitation,
-        pinhole,
-        thickness,
-        penetration,
-    )
+    optics = _optics(values)
     lateral = pixel_size / 1000
     spacing = (lateral, lateral) if dimensions == "2d" else (slice_spacing / 1000, lateral, lateral)
-    optics.check()
     sizes = default_shape(optics, spacing)
     asked = (slices, width, width)[-len(spacing) :]
     psf = from_optics(optics, spacing, [a or n for a, n in zip(asked, sizes, strict=True)])

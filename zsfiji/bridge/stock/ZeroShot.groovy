@@ -8,19 +8,37 @@ import ij.IJ
 import ij.ImagePlus
 import ij.Macro
 import ij.WindowManager
+import ij.gui.GUI
 import ij.gui.ImageRoi
 import ij.gui.TextRoi
 import ij.io.FileSaver
 import ij.io.Opener
 import ij.macro.Interpreter
 import ij.plugin.frame.Recorder
+import java.awt.BorderLayout
+import java.awt.Dimension
+import java.awt.EventQueue
+import java.awt.FlowLayout
+import java.awt.Frame
 import java.awt.GraphicsEnvironment
 import java.nio.file.Files
+import javax.swing.BorderFactory
+import javax.swing.JButton
+import javax.swing.JComponent
+import javax.swing.JFrame
+import javax.swing.JLabel
+import javax.swing.JPanel
+import javax.swing.JProgressBar
+import javax.swing.KeyStroke
 
 class ZeroShot {
     static final String SERVICE = "zsfiji.service"
     static final String IN_PROCESS = "zsfiji.bridge"
     static final long PATIENCE = 20000
+    static final int STEPS = 1000
+    static final List MAIN = ["net.imagej.Main", "sc.fiji.Main"]
+    // A job that ends sooner needs no window.
+    static final long WINDOW_AFTER = 1500
 
     final File folder
     final Object context
@@ -35,7 +53,7 @@ class ZeroShot {
     /** What a menu entry does: obey the macro that calls it, or open the dialog. */
     void entry(String label, String script) {
         String options = Macro.getOptions()
-        guarded(label) {
+        guarded(label, options != null) {
             if (inProcess()) {
                 Recorder.setCommand(null)
                 if (options == null) IJ.doCommand(label) else IJ.run(label, options)
@@ -52,12 +70,12 @@ class ZeroShot {
     void call(String label, Map options, String input, String output) {
         Map given = options.findAll { key, value -> value != null && value.toString() != "" }
             .collectEntries { key, value -> [key, value instanceof File ? value.path : value] }
-        guarded(label) {
+        guarded(label, false) {
             if (!input && output) throw new Problem("Name the input file as well as the output.")
             if (input) {
                 if (!output) throw new Problem("Name the output file: output=\"result.tif\".")
                 def answer = job(label, [options: given, source: absolute(input),
-                    target: absolute(output), title: null, roi: null])
+                    target: absolute(output), title: null, roi: null, exchange: null])
                 answer.images.each { IJ.log("${it.path}") }
             } else {
                 record(given)
@@ -71,6 +89,8 @@ class ZeroShot {
     private void runOnWindow(String label, Object options) {
         ImagePlus imp = image()
         File place = Files.createTempDirectory("zsfiji").toFile()
+        // When Fiji ends before its job, Python removes the folder; before Python knows of it, Java.
+        place.deleteOnExit()
         try {
             def roi = imp.getRoi()
             def area = roi != null && roi.isArea() && !(roi instanceof TextRoi) &&
@@ -78,7 +98,7 @@ class ZeroShot {
             def box = area ? roi.bounds.with { [it.x, it.y, it.width, it.height] } : null
             File source = save(imp, place)
             def answer = job(label, [options: options, source: source.path, target: place.path,
-                title: imp.getTitle(), roi: box])
+                title: imp.getTitle(), roi: box, exchange: place.path])
             // First, so that the Log window does not cover the result.
             answer.notes.each { IJ.log("${imp.getTitle()}: ${it}") }
             answer.images.each { show(it, imp) }
@@ -99,6 +119,7 @@ class ZeroShot {
             "another command is working on it. Wait until that has finished.")
         boolean changes = imp.changes
         File file = new File(place, "input.tif")
+        file.deleteOnExit()
         try {
             boolean written
             try {
@@ -146,6 +167,8 @@ class ZeroShot {
             .newInstance(context, new File(folder, script))
         // The menu entry is what is recorded.
         info.set("no-record", "true")
+        // Only a dialog remembers the values of the last time, never a run without one.
+        info.inputs().each { if (it.persistKey) it.persisted = true }
         modules.run(info, true, [input: "", output: ""] as Map<String, Object>).get()
     }
 
@@ -161,51 +184,60 @@ class ZeroShot {
     private Map job(String label, Map inputs) {
         def service = service()
         def task = service.task("from zsfiji import worker\n" +
-            "worker.work(task, label, options, source, target, title, roi)",
+            "worker.work(task, label, options, source, target, title, roi, exchange)",
             inputs + [label: label])
         def latest = null
         task.listen { event -> if (event.message != null) latest = event }
         def shown = context?.getService("org.scijava.task.TaskService")?.createTask(name(label))
         shown?.start()
-        shown?.setProgressMaximum(1000)
+        shown?.setProgressMaximum(STEPS)
         IJ.resetEscape()
         IJ.showStatus("${name(label)}: starting Python")
+        boolean windows = IJ.getInstance() != null && !Interpreter.isBatchMode()
+        Window window = null
+        long begun = System.currentTimeMillis()
         long asked = 0
+        String how = "failed"
         try {
             task.start()
             while (!task.status.isFinished()) {
                 Thread.sleep(100)
+                long now = System.currentTimeMillis()
+                if (window == null && windows && now - begun > WINDOW_AFTER) {
+                    window = new Window("${name(label)}: ${inputs.title}", inputs.exchange)
+                }
                 def event = latest
                 if (event != null) {
-                    String text = event.message + left(event)
-                    shown?.setStatusMessage(text)
+                    shown?.setStatusMessage(event.message)
                     shown?.setProgressValue(event.current)
-                    IJ.showStatus("${name(label)}: ${text} (Esc cancels)")
-                    IJ.showProgress(Math.min(0.999d, event.current / 1000d))
+                    IJ.showStatus("${name(label)}: ${event.message} (Esc cancels)")
+                    IJ.showProgress(Math.min(0.999d, event.current / (double) STEPS))
+                    window?.show(event.message, event.current as int)
                 }
-                if (asked == 0 && (shown?.isCanceled() || IJ.escapePressed())) {
-                    asked = System.currentTimeMillis()
+                boolean stop = window?.cancelled || shown?.isCanceled() || IJ.escapePressed()
+                if (asked == 0 && stop) {
+                    asked = now
                     task.cancel()
                 }
                 // A worker that does not hear must not hold the user up.
-                if (asked > 0 && System.currentTimeMillis() - asked > PATIENCE) service.kill()
+                if (asked > 0 && now - asked > PATIENCE) service.kill()
             }
+            if (asked > 0 || task.outputs.cancelled) {
+                how = "cancelled"
+                throw new Stopped()
+            }
+            if (task.status.toString() == "CRASHED") throw crashed(service)
+            if (task.error != null) throw new Fault(task.error)
+            if (task.outputs.problem != null) throw new Problem(task.outputs.problem)
+            how = window?.finished ? "finished early" : "done"
+            return [images: task.outputs.images, notes: task.outputs.notes]
         } finally {
             shown?.finish()
+            window?.close()
             IJ.showProgress(1.0)
-            IJ.showStatus("")
+            def seconds = (System.currentTimeMillis() - begun) / 1000d
+            IJ.showStatus(String.format("%s: %s, %.1f s", name(label), how, seconds))
         }
-        if (asked > 0 || task.outputs.cancelled) throw new Stopped()
-        if (task.status.toString() == "CRASHED") throw crashed(service)
-        if (task.error != null) throw new Fault(task.error)
-        if (task.outputs.problem != null) throw new Problem(task.outputs.problem)
-        IJ.showStatus("${name(label)}: done")
-        return [images: task.outputs.images, notes: task.outputs.notes]
-    }
-
-    private String left(Object event) {
-        def seconds = event.info?.get("seconds_left")
-        return seconds == null ? "" : ", ${Math.max(1, Math.round(seconds as double))} s left"
     }
 
     private Object service() {
@@ -275,12 +307,12 @@ class ZeroShot {
 
     // --- what goes wrong ------------------------------------------------------------------------
 
-    private void guarded(String label, Closure body) {
+    private void guarded(String label, boolean called, Closure body) {
         try {
             body()
             return
         } catch (Stopped e) {
-            IJ.showStatus("${name(label)}: cancelled")
+            IJ.beep()
         } catch (Problem e) {
             tell(name(label), e.message)
         } catch (Fault e) {
@@ -288,13 +320,33 @@ class ZeroShot {
             tell(name(label), "A fault in zsfiji; the Log window has the details. Please report it.")
         }
         Recorder.setCommand(null)
-        // The macro runs in another thread. Macro.abort() would not reach it there, or end it by an
-        // exception that keeps a Fiji without windows from ending.
+        // A Fiji that only runs this has failed; else it would go on and end as if all were well.
+        if (GraphicsEnvironment.isHeadless() && isProgram()) System.exit(2)
+        if (called) stopCaller()
+    }
+
+    /** Whether this Fiji was started to run something and end, and not by somebody's program. */
+    private boolean isProgram() {
+        Thread.allStackTraces.values().any { stack ->
+            stack.any { it.methodName == "main" && it.className in MAIN }
+        }
+    }
+
+    /** End the macro or script that has called us, from the thread in which SciJava runs ours. */
+    private void stopCaller() {
+        Interpreter macro = Interpreter.getInstance()
+        if (macro != null) {
+            // Quietly, for the user knows already. Its abortMacro() would wait for the macro, which
+            // waits for us, and then stop threads, which Java 20 and later refuse.
+            macro.setIgnoreErrors(true)
+            macro.abort("stopped by a Zero-Shot command")
+        }
         try {
-            if (IJ.isMacro()) Interpreter.getInstance()?.abortMacro()
-        } catch (UnsupportedOperationException e) {
-            // ImageJ also stops threads, which Java 20 and later refuse.
+            // Makes IJ.run throw in a script.
             Macro.abort()
+        } catch (RuntimeException e) {
+            // It does so here, where the script itself has this thread.
+            if (e.message != Macro.MACRO_CANCELED) throw e
         }
     }
 
@@ -315,6 +367,67 @@ class ZeroShot {
     private String name(String label) { label.replaceAll(/\.+$/, "") }
 
     private String absolute(String path) { new File(path).absolutePath }
+
+    /** The small window of a running job. Closing it hides it: the job goes on. */
+    static class Window {
+        volatile boolean cancelled, finished
+        private final JLabel text = new JLabel("Starting")
+        private final JProgressBar bar = new JProgressBar(0, STEPS)
+        private JFrame frame
+
+        Window(String title, String exchange) {
+            EventQueue.invokeAndWait {
+                frame = new JFrame(title)
+                frame.name = "zsfiji"
+                // The keyboard stays with ImageJ, where Esc is looked for.
+                frame.autoRequestFocus = false
+                frame.defaultCloseOperation = JFrame.HIDE_ON_CLOSE
+                bar.preferredSize = new Dimension(340, 18)
+                def finish = new JButton("Finish now")
+                finish.toolTipText = "End the training and keep the best result so far."
+                def cancel = new JButton("Cancel")
+                cancel.toolTipText = "Stop and keep nothing. Esc does the same."
+                finish.addActionListener {
+                    finished = true
+                    finish.enabled = false
+                    new File(exchange, "finish").createNewFile()
+                }
+                def stop = {
+                    cancelled = true
+                    finish.enabled = cancel.enabled = false
+                }
+                cancel.addActionListener(stop)
+                frame.rootPane.registerKeyboardAction(stop, KeyStroke.getKeyStroke("ESCAPE"),
+                    JComponent.WHEN_IN_FOCUSED_WINDOW)
+                def row = new JPanel(new FlowLayout(FlowLayout.RIGHT, 6, 0))
+                row.add(finish)
+                row.add(cancel)
+                def panel = new JPanel(new BorderLayout(0, 8))
+                panel.border = BorderFactory.createEmptyBorder(10, 12, 10, 12)
+                panel.add(text, BorderLayout.NORTH)
+                panel.add(bar, BorderLayout.CENTER)
+                panel.add(row, BorderLayout.SOUTH)
+                frame.contentPane = panel
+                frame.pack()
+                // At the right edge, away from where ImageJ opens images; others below.
+                int others = Frame.frames.count { it.name == "zsfiji" && it.visible }
+                def screen = GUI.getMaxWindowBounds(IJ.getInstance())
+                frame.setLocation((int) (screen.x + screen.width - frame.width - 24),
+                    (int) (screen.y + screen.height / 4 + 150 * others))
+                frame.visible = true
+            }
+        }
+
+        void show(String message, int done) {
+            EventQueue.invokeLater {
+                text.text = cancelled ? "Cancelling" : finished ?
+                    "Finishing with the best so far" : message
+                bar.value = done
+            }
+        }
+
+        void close() { EventQueue.invokeLater { frame.dispose() } }
+    }
 
     /** What the user can mend. */
     static class Problem extends RuntimeException {
