@@ -1,4 +1,4 @@
-"""A small command declared like the real ones: quick, with one parameter of each kind."""
+"""Small commands declared like the real ones: quick, with parameters and results of each kind."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from zsfiji.commands._declare import Shown, command
+from zsfiji.commands._source import Source
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -83,3 +84,61 @@ def blur(
         title=result_title(str(image.attrs.get("title", "image")), "blurred"),
     )
     return Outcome((result,), (f"Blurred by {sigma:g} px.",), {"sigma": sigma})
+
+
+@command(label="Test Compare...", suffixes=("sum", "difference"))
+def compare(
+    image: xr.DataArray,
+    *,
+    other: Annotated[
+        Source, Field(description="Another image of the same size."), Shown("Other image")
+    ],
+    third: Annotated[
+        Source | None, Field(description="It is only looked at."), Shown("Third image")
+    ] = None,
+    offset: Annotated[
+        float | None, Field(ge=0, description="Added to the sum."), Shown("Offset")
+    ] = None,
+) -> Outcome:
+    """Give the sum and the difference of two images, and a plot of their first rows."""
+    import numpy as np
+
+    from zsfiji.commands._outcome import Curve, Outcome, Plot, result_title
+    from zsfiji.images import tiff
+    from zsfiji.images.metadata import carry
+
+    second = tiff.read(other.path) if other.image is None else other.image
+    a, b = (part.data.astype(np.float32) for part in (image, second))
+    title = str(image.attrs["title"])
+    row = np.atleast_2d(a)[0].ravel()
+    places = tuple(float(n) for n in range(row.size))
+    curves = [Curve("line", places, tuple(map(float, row)))]
+    curves.append(Curve("points", places, tuple(float(v) / 2 for v in row), points=True))
+    return Outcome(
+        (
+            carry(image, a + b + (offset or 0), title=result_title(title, "sum")),
+            carry(image, a - b, title=result_title(title, "difference")),
+        ),
+        (f"Compared with {other.text}.",),
+        {"mean": float((a - b).mean())},
+        (Plot(f"{title} rows", "Place", "Value", tuple(curves)),),
+    )
+
+
+@command(label="Test Paint...")
+def paint(
+    *,
+    size: Annotated[
+        int,
+        Field(ge=4, le=512, description="Edge of the image."),
+        Shown("Size", unit="px", suggest="pixel_size"),
+    ] = 16,
+) -> Outcome:
+    """Make an image out of nothing."""
+    import numpy as np
+
+    from zsfiji.commands._outcome import Outcome
+    from zsfiji.images.axes import as_image
+
+    pixels = np.add.outer(np.arange(size), np.arange(size)).astype(np.float32)
+    return Outcome((as_image(pixels, attrs={"title": "painted"}),))

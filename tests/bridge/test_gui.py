@@ -24,12 +24,13 @@ LABEL = "Test Blur..."
 def desk(windows, closing):
     """An ImageJ with our menu and the test command, and the hands to use it."""
     import desk
-    from blur import blur
+    from blur import blur, compare, paint
 
     from zsfiji.bridge import dialog, jobs, menu
 
     menu.install(windows)
-    menu.install(windows, {LABEL: blur.command})
+    tests = (blur.command, compare.command, paint.command)
+    menu.install(windows, {command.label: command for command in tests})
     dialog.remember(blur.command, blur.command.validate({}))
     windows.ij1.IJ.log("\\Clear")
     yield desk
@@ -229,6 +230,89 @@ def test_the_recorder_writes_the_language_that_it_is_set_to(desk):
         for listener in choice.getItemListeners():
             listener.itemStateChanged(None)
     assert 'IJ.run("Test Blur...", "sigma=2 border=nearest negate=false");' in added
+
+
+# --- commands with two images, with none, with several results ----------------------------------
+
+
+def choices(desk, dialog, number):
+    return dialog.getChoices().get(number)
+
+
+def test_who_has_just_made_a_psf_still_restores_the_image_and_the_macro_says_so(desk, windows):
+    desk.show("cells")
+    psf = desk.show("PSF of the day")
+    psf.setProp("zsfiji.command", 'run("PSF Generator...", "na=1.4");')
+    with desk.recorder() as recorded:
+        desk.jc.WindowManager.setCurrentWindow(psf.getWindow())
+        before = len(recorded())
+        desk.choose("Test Compare...")
+        dialog = desk.window("Test Compare")
+        assert str(choices(desk, dialog, 0).getSelectedItem()) == "cells"
+        assert str(choices(desk, dialog, 1).getSelectedItem()) == "PSF of the day"
+        assert "cells: 64 x 48 pixels" in desk.texts(dialog)
+        desk.click(desk.part(dialog, "OK"))
+        desk.wait(lambda: "cells-difference" in desk.images())
+        time.sleep(0.5)
+        lines = recorded()[before:].strip().splitlines()
+    assert lines == [
+        'selectImage("cells");',
+        'run("Test Compare...", "other=[PSF of the day]");',
+    ]
+    assert {"cells-sum", "cells-difference", "cells rows"} <= set(desk.images())
+    assert str(windows.ij1.IJ.getImage().getTitle()) == "cells-difference"
+
+
+def test_the_other_image_can_be_a_file_and_nothing_is_a_choice_where_it_may_be(
+    desk, tmp_path, request
+):
+    import jpype
+
+    from zsfiji.images import tiff
+    from zsfiji.images.axes import as_image
+
+    # Java's own file dialog, and not that of the desktop, which a test cannot see.
+    desk.jc.Prefs.useJFileChooser = True
+    request.addfinalizer(lambda: setattr(desk.jc.Prefs, "useJFileChooser", False))
+    path = tmp_path / "a file.tif"
+    tiff.write(as_image(np.zeros((48, 64), np.float32)), path)
+    desk.show("cells")
+    desk.choose("Test Compare...")
+    dialog = desk.window("Test Compare")
+    other, third = (choices(desk, dialog, n) for n in (1, 2))
+    assert str(third.getSelectedItem()) == ""
+    assert "Other image: " in desk.texts(dialog)
+    assert not desk.part(dialog, "OK").isEnabled()
+    other.select("From a file...")
+    event = desk.jc.ItemEvent
+    other.dispatchEvent(event(other, event.ITEM_STATE_CHANGED, "From a file...", event.SELECTED))
+    chooser = next(c for c in desk.parts(desk.window("Other image")) if "FileChooser" in str(c))
+    chooser.setSelectedFile(jpype.JClass("java.io.File")(str(path)))
+    chooser.approveSelection()
+    desk.wait(lambda: str(other.getSelectedItem()) == path.as_posix())
+    desk.wait(lambda: desk.part(dialog, "OK").isEnabled())
+    desk.click(desk.part(dialog, "OK"))
+    desk.wait(lambda: "cells-difference" in desk.images())
+    result = desk.jc.WindowManager.getImage("cells-difference")
+    assert path.as_posix() in str(result.getProp("zsfiji.command"))
+
+
+def test_a_command_without_an_image_takes_hints_from_the_active_one(desk):
+    source = desk.show("cells")
+    source.getCalibration().pixelWidth = 0.0625
+    source.getCalibration().setUnit("micron")
+    desk.choose("Test Paint...")
+    dialog = desk.window("Test Paint")
+    # 62.5 nm are no whole number, which the dialog says at once.
+    assert str(dialog.getNumericFields().get(0).getText()) == "62.5"
+    assert not desk.part(dialog, "OK").isEnabled()
+    source.getCalibration().pixelWidth = 0.062
+    desk.press("Test Paint", "Cancel")
+    desk.choose("Test Paint...")
+    dialog = desk.window("Test Paint")
+    desk.click(desk.part(dialog, "OK"))
+    desk.wait(lambda: "painted" in desk.images())
+    assert desk.jc.WindowManager.getImage("painted").getWidth() == 62
 
 
 # --- jobs ---------------------------------------------------------------------------------------

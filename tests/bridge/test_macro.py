@@ -21,6 +21,14 @@ MACROS = {
     + 'id = getImageID(); run("Test Blur...", ""); selectImage(id); run("Test Blur...", ""); '
     "return getTitle();",
     "defaults": NEW + 'run("Test Blur..."); s = Property.get("zsfiji.command"); return s;',
+    "two images": NEW + 'run("Duplicate...", "title=[the other]"); selectImage("cells"); '
+    'run("Test Compare...", "other=[the other] offset=2"); '
+    's = getTitle() + " " + getValue("Max"); selectImage("cells-sum"); '
+    'return s + " " + getValue("Min") + " " + nImages;',
+    "no image needed": 'close("*"); run("Test Paint...", "size=20"); '
+    'return getTitle() + " " + getWidth();',
+    "other missing": NEW + 'run("Test Compare...", "other=nowhere.tif"); print("NEVER");',
+    "other not given": NEW + 'run("Test Compare...", ""); print("NEVER");',
     "region": NEW + 'makeRectangle(5, 6, 20, 10); run("Test Blur...", "sigma=1"); '
     'return "" + getWidth() + " " + getHeight() + " " + Property.get("zsfiji.region");',
     "paths": NEW + 'run("Test Blur...", "notes_to=[/a folder/sigma=3 x.txt] sigma=1"); '
@@ -59,9 +67,9 @@ import scyjava
 scyjava.config.add_option("-Duser.home=" + {home!r})
 from jpype import JArray, JInt, JProxy
 from zsfiji.bridge import host, macro, menu
-from blur import blur
+from blur import blur, compare, paint
 running = host.start(headless=True, fiji="none")
-menu.install(running, {{blur.command.label: blur.command}})
+menu.install(running, {{c.command.label: c.command for c in (blur, compare, paint)}})
 j = running.ij1
 others = JArray(j.ExtensionDescriptor)(1)
 other = JProxy("ij.macro.MacroExtension", dict={{
@@ -126,6 +134,8 @@ def headless(tmp_path_factory):
             'run("Test Blur...", "sigma=1 border=nearest negate=false '
             'notes_to=[/a folder/sigma=3 x.txt]");',
         ),
+        ("two images", "cells-difference 0 2 4"),
+        ("no image needed", "painted 20"),
         ("ext", "4 Blurred by 4 px. cells-blurred"),
         ("ext of others", "otherother"),
         ("own end", ""),
@@ -148,6 +158,8 @@ def test_the_result_is_the_active_image_of_the_macro(headless, name, value):
         ("no image", "There are no images open"),
         ("constant image", "The image is constant"),
         ("in a called macro", "from 0 to 50"),
+        ("other missing", 'no open image and no file "nowhere.tif"'),
+        ("other not given", "Other image: give the title of an open image or the path"),
         ("ext wrong option", "from 0 to 50"),
         ("ext unknown figure", 'no figure "psnr". It has: sigma.'),
         ("ext before a result", "There is no result of a Zero-Shot command"),

@@ -322,7 +322,8 @@ def _add_image_field(dialog: Any, parameter: Parameter, text: str, image: Any) -
             field.insert(path, field.getItemCount() - 1)
             field.select(path)
             # What is chosen by a program tells no listener.
-            dialog.itemStateChanged(jc.ItemEvent(field, 0, path, jc.ItemEvent.SELECTED))
+            event = jc.ItemEvent
+            dialog.itemStateChanged(event(field, event.ITEM_STATE_CHANGED, path, event.SELECTED))
 
     def chosen(event: Any) -> None:
         if str(event.getItem()) == _FROM_FILE:

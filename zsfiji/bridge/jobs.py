@@ -193,20 +193,24 @@ def _show(
     about = messages.name_of(command.label) if source is None else source.attrs["title"]
     for note in outcome.notes:
         messages.log(f"{about}: {note}")
-    if messages.has_windows():
-        for plot in outcome.plots:
-            plots.show(plot)
     # Whoever has selected another image since has that in the macro recorder; then it must go on
     # with the selection of the result.
     current = jc.WindowManager.getCurrentImage()
     stayed = imp is None or (current is not None and current.getID() == imp.getID())
     with recorder.no_selection(command) if stayed else nullcontext():
+        if messages.has_windows():
+            for plot in outcome.plots:
+                windows.settle(plots.show(plot))
         for result in shown:
             if imp is not None:
                 _place(result, imp)
             result.setTitle(_unique(str(result.getTitle())))
             result.changes = True
             result.show()
+            windows.settle(result)
+        if imp is not None and not shown:
+            # A macro goes on with its image, and not with a plot, which it has only under windows.
+            windows.activate(imp)
 
 
 def _unique(title: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from zsfiji.bridge.classes import jc
 from zsfiji.commands._outcome import Plot
 
@@ -9,13 +11,18 @@ _COLOURS = ("#2060c0", "#c03020", "#208040")
 _LINE_WIDTH = 2
 
 
-def show(plot: Plot) -> None:
+def show(plot: Plot) -> Any:
     """Open a plot, which ImageJ can zoom, list and save.
 
     Parameters
     ----------
     plot : Plot
         What to draw.
+
+    Returns
+    -------
+    ij.ImagePlus
+        Its image.
     """
     from jpype import JArray, JDouble
 
@@ -31,3 +38,4 @@ def show(plot: Plot) -> None:
     if len(plot.curves) > 1:
         window.addLegend("\n".join(curve.label for curve in plot.curves))
     window.show()
+    return window.getImagePlus()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from zsfiji.bridge.classes import jc
+
+_PATIENCE = 1.0
 
 
 def images() -> list[Any]:
@@ -18,12 +21,24 @@ def is_psf(image: Any) -> bool:
     return str(image.getProp("zsfiji.command") or "").startswith('run("PSF ')
 
 
+def settle(image: Any) -> None:
+    """Wait until a new window has the focus, while the macro recorder is open.
+
+    The recorder writes down each window that gets the focus, also when a second one has been
+    opened since.
+    """
+    window = image.getWindow()
+    if window is None or not jc.IJ.recording():
+        return
+    deadline = time.monotonic() + _PATIENCE
+    while not window.isActive() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
 def activate(image: Any) -> None:
-    """Make an open image the active one, and tell the macro recorder if it was not."""
+    """Make an open image the active one; ImageJ tells the macro recorder if it was not."""
     current = jc.WindowManager.getCurrentImage()
     closed = jc.WindowManager.getImage(image.getID()) is None
     if closed or (current is not None and current.getID() == image.getID()):
         return
-    if jc.IJ.recording():
-        jc.Recorder.record("selectImage", image.getTitle())
     jc.IJ.selectWindow(image.getID())

@@ -139,7 +139,6 @@ def predict(
     results: str,
     bit_depth: str,
     device: str,
-    plots: tuple[Plot, ...] = (),
     *,
     start: float = 0.0,
 ) -> Outcome:
@@ -155,8 +154,6 @@ def predict(
         What to give.
     bit_depth, device : str
         See :mod:`zsfiji.commands._parameters`.
-    plots : tuple of Plot
-        To show with the results.
     start : float
         Part of the progress that has been before.
 
@@ -190,7 +187,7 @@ def predict(
             result.attrs.pop("rgb", None)
         images.append(result)
     last = both.denoised if results == "denoised" else both.deconvolved
-    return Outcome(tuple(images), last.notes, dict(last.figures), plots)
+    return Outcome(tuple(images), last.notes, dict(last.figures))
 
 
 def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, upsample: int) -> list[Psf]:

@@ -214,7 +214,7 @@ def zs_deconvnet_restore(
     from zsfiji.commands._sources import calibrated
 
     image = calibrated(image, pixel_size, slice_spacing)
-    model, outcome = body.train(
+    model, _ = body.train(
         image,
         psf,
         body.Training(quality, network, steps, upsample, dimensions, pairs, fit_per, hessian, seed),
@@ -225,7 +225,7 @@ def zs_deconvnet_restore(
         device=device,
         share=0.9,
     )
-    return body.predict(image, model, results, bit_depth, device, outcome.plots, start=0.9)
+    return body.predict(image, model, results, bit_depth, device, start=0.9)
 
 
 @command(label="ZS-DeconvNet Train...", memory=16)
