@@ -45,7 +45,7 @@ def cells(path, frames=0, seed=0):
 
 
 def test_every_macro_is_tested():
-    tested = {"single_image.ijm", "folder_batch.ijm", "time_lapse.ijm"}
+    tested = {"single_image.ijm", "folder_batch.ijm", "time_lapse.ijm", "zs_deconvnet_folder.ijm"}
     assert {path.name for path in FOLDER.iterdir()} == tested
 
 
@@ -71,6 +71,30 @@ def test_folder_batch_trains_once_and_reuses_the_model(run, tmp_path):
     lines = [result.attrs["properties"]["zsfiji.command"] for result in results]
     assert ["apply_model" in line for line in lines] == [False, True, True]
     assert not np.array_equal(results[0], results[1])
+
+
+def test_zs_deconvnet_folder_trains_once_and_saves_both_results(ij, closing, tmp_path):
+    from zsfiji.bridge import menu
+    from zsfiji.bridge.macro import run_macro
+
+    (tmp_path / "raw").mkdir()
+    for number in range(2):
+        cells(tmp_path / "raw" / f"cell {number}.tif", seed=number)
+    menu.install(ij)
+    text = (FOLDER / "zs_deconvnet_folder.ijm").read_text(encoding="utf-8")
+    assert '"microscope=wide-field' in text
+    # Ten steps, and pixels of 250 nm, which want a weaker lens than the one in the macro.
+    text = text.replace("na = 1.4;", "na = 0.5;").replace(" seed=0", " seed=0 steps=10")
+    run_macro(ij, text, f"{tmp_path / 'raw'};{tmp_path / 'results'}")
+    found = {path.name for path in (tmp_path / "results").iterdir()}
+    results = {f"cell {n}-{kind}.tif" for n in range(2) for kind in ("denoised", "deconvolved")}
+    assert found == {*results, "psf.tif", "model.zsfiji"}
+    sharp = [tiff.read(tmp_path / "results" / f"cell {n}-deconvolved.tif") for n in range(2)]
+    assert sharp[0].shape == (80, 88)
+    assert float(sharp[0].col[1] - sharp[0].col[0]) == pytest.approx(0.125)
+    assert sharp[0].attrs["properties"]["zsfiji.model"] == (
+        sharp[1].attrs["properties"]["zsfiji.model"]
+    )
 
 
 def test_folder_batch_says_that_a_folder_is_missing(tmp_path):

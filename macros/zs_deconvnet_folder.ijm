@@ -1,0 +1,62 @@
+// Denoise and deconvolve all TIFF images of a folder with ZS-DeconvNet. The first image trains a
+// model, the others reuse it: right for images of one experiment, taken with the same settings.
+// The images have to be calibrated (Image > Properties...).
+//
+// In ImageJ or Fiji:  Plugins > Macros > Run..., then choose the two folders.
+// In a shell:         zsfiji macro zs_deconvnet_folder.ijm "/data/raw;/data/deconvolved"
+
+na = 1.4;            // numerical aperture of the objective
+emission = 525;      // wavelength of the fluorescence in nm
+quality = "quick";   // of the model: quick or standard
+
+folders = split(getArgument(), ";");
+if (folders.length == 2) {
+	input = folders[0];
+	output = folders[1];
+} else {
+	input = getDirectory("Folder of the images");
+	output = getDirectory("Folder for the results");
+}
+if (!endsWith(input, "/")) input = input + "/";
+if (!endsWith(output, "/")) output = output + "/";
+if (!File.isDirectory(input))
+	exit("There is no folder " + input);
+File.makeDirectory(output);
+psf = output + "psf.tif";
+model = output + "model.zsfiji";
+
+setBatchMode(true);   // no windows flicker by
+files = getFileList(input);
+done = 0;
+for (i = 0; i < files.length; i++) {
+	if (!endsWith(files[i], ".tif")) continue;
+	open(input + files[i]);
+	image = getImageID();
+	if (done == 0) {
+		getPixelSize(unit, width, height);
+		if (unit == "nm") width = width / 1000;
+		else if (indexOf("microns um " + fromCharCode(181) + "m", unit) < 0)
+			exit(files[i] + " has no pixel size: set it under Image > Properties...");
+		run("PSF Generator...", "microscope=wide-field na=" + na + " emission=" + emission
+			+ " pixel_size=" + 1000 * width + " dimensions=2d");
+		saveAs("Tiff", psf);
+		close();
+		selectImage(image);
+		run("ZS-DeconvNet Train...", "psf=[" + psf + "] save_model=[" + model + "] quality="
+			+ quality + " dimensions=2d seed=0");
+	}
+	run("ZS-DeconvNet Predict...", "model=[" + model + "]");
+	name = File.getNameWithoutExtension(files[i]);
+	selectImage(name + "-denoised");
+	saveAs("Tiff", output + name + "-denoised.tif");
+	selectImage(name + "-deconvolved");
+	saveAs("Tiff", output + name + "-deconvolved.tif");
+	close("*");
+	done++;
+	showProgress(i + 1, files.length);
+	print(files[i] + " done");
+}
+setBatchMode(false);
+if (done == 0)
+	exit("There is no .tif image in " + input);
+print(done + " images restored");
