@@ -92,8 +92,9 @@ def test_zs_deconvnet_folder_trains_once_and_saves_both_results(ij, closing, tmp
     sharp = [tiff.read(tmp_path / "results" / f"cell {n}-deconvolved.tif") for n in range(2)]
     assert sharp[0].shape == (80, 88)
     assert float(sharp[0].col[1] - sharp[0].col[0]) == pytest.approx(0.125)
-    assert sharp[0].attrs["properties"]["zsfiji.model"] == (
-        sharp[1].attrs["properties"]["zsfiji.model"]
+    assert (
+        sharp[0].attrs["properties"]["zsfiji.model"]
+        == (sharp[1].attrs["properties"]["zsfiji.model"])
     )
 
 

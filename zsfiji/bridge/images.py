@@ -305,7 +305,7 @@ def to_imageplus(image: xr.DataArray) -> Any:
     labels = image.attrs.get("slice_labels") or []
     rows, columns = image.sizes["row"], image.sizes["col"]
     over = ("t", "pln") if rgb else ("t", "pln", "ch")
-    _require_heap(image.nbytes * (4 / 3 if rgb else 1))
+    require_room(image.nbytes * (4 / 3 if rgb else 1))
     stack = jc.ImageStack(columns, rows)
     try:
         for number, index in enumerate(planes(image, over)):
@@ -360,7 +360,8 @@ def _packed(plane: np.ndarray) -> np.ndarray:
     return colours.view(np.uint32)[..., 0]
 
 
-def _require_heap(needed: float) -> None:
+def require_room(needed: float) -> None:
+    """Raise a UserError unless ImageJ has memory for `needed` bytes more."""
     runtime = jc.JavaRuntime.getRuntime()
     free = int(runtime.maxMemory()) - int(runtime.totalMemory()) + int(runtime.freeMemory())
     if needed <= free:
@@ -511,7 +512,7 @@ def to_imglib2(imp: Any) -> Any:
     }[int(imp.getBitDepth())]
     stack = imp.getStack()
     if stack.isVirtual():
-        _require_heap(float(imp.getSizeInBytes()))
+        require_room(float(imp.getSizeInBytes()))
     arrays = jc.ArrayList()
     for number in range(int(stack.getSize())):
         arrays.add(access(stack.getPixels(number + 1)))

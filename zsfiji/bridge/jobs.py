@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import atexit
 import itertools
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import xarray as xr
@@ -21,12 +23,13 @@ from zsfiji import progress
 from zsfiji.bridge import messages, plots, recorder, windows
 from zsfiji.bridge.classes import jc
 from zsfiji.bridge.host import Host
-from zsfiji.bridge.images import from_imageplus, to_imageplus
+from zsfiji.bridge.images import from_imageplus, require_room, to_imageplus
 from zsfiji.bridge.progress import JobProgress
 from zsfiji.commands import Command
 from zsfiji.commands._outcome import Outcome
 from zsfiji.commands._run import run
 from zsfiji.errors import Cancelled, UserError
+from zsfiji.images import tiff
 
 NO_IMAGE = "There are no images open."
 _QUIT_PATIENCE = 5.0
@@ -68,7 +71,7 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
         raise UserError(NO_IMAGE)
     if host.headless:
         # Whoever runs ImageJ without windows may have a progress display of his own.
-        image = None if imp is None else _read(imp)
+        image = _prepared(command, imp)
         outcome = run(command, image, values, _open_image)
         _show(host, command, imp, image, outcome)
         return outcome
@@ -79,7 +82,7 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
     how = "failed"
     try:
         sink.show(progress.Event(0, "Starting"))
-        image = None if imp is None else _read(imp)
+        image = _prepared(command, imp)
         with progress.using(sink):
             outcome = run(command, image, values, _open_image)
         if sink.cancelled():
@@ -173,6 +176,26 @@ def _read(imp: Any, *, region: bool = True) -> xr.DataArray:
         imp.unlock()
 
 
+def _prepared(command: Command, imp: Any) -> xr.DataArray | None:
+    """Read the image, and see before any work that there will be room for the results."""
+    if imp is None:
+        return None
+    image = _read(imp)
+    require_room(image.size * command.result_bytes)
+    return image
+
+
+def _converted(outcome: Outcome) -> list[Any]:
+    """The results as images of ImageJ; where it has no room for them they are saved."""
+    try:
+        return [to_imageplus(image) for image in outcome.images]
+    except UserError as error:
+        folder = Path(tempfile.mkdtemp(prefix="zsfiji-results-"))
+        for image in outcome.images:
+            tiff.write(image, folder / f"{Path(image.attrs['title']).name}.tif")
+        raise UserError(f"{error} The results are not lost: they are saved in {folder}") from error
+
+
 def _open_image(title: str) -> xr.DataArray | None:
     """The open image of a title, for options that name one."""
     imp = jc.WindowManager.getImage(title)
@@ -188,7 +211,7 @@ def _show(
     if source is not None:
         for image in outcome.images:
             _look_like(source, image)
-    shown = [to_imageplus(image) for image in outcome.images]
+    shown = _converted(outcome)
     # First, so that the Log window does not cover the result.
     about = messages.name_of(command.label) if source is None else source.attrs["title"]
     for note in outcome.notes:

@@ -149,7 +149,9 @@ class Command:
         Put behind the title of the image to name the results, as "denoised", the main result
         last; empty where a command gives no image, or one that is named otherwise.
     memory : float
-        Bytes that a pixel of the image needs while the command works, results included.
+        Bytes of memory that a pixel of the image needs while the command works, without ImageJ.
+    result_bytes : float
+        Bytes that the results have for a pixel of the image, which ImageJ has to hold.
     check : callable or None
         Takes the values, and raises a UserError where they do not go together.
     """
@@ -165,6 +167,7 @@ class Command:
     takes_image: bool
     suffixes: tuple[str, ...]
     memory: float
+    result_bytes: float
     check: Callable[[dict[str, Any]], None] | None = None
 
     @property
@@ -241,14 +244,15 @@ def command(
     suffixes: tuple[str, ...] = (),
     menu: str = "Plugins>Zero-Shot",
     memory: float = 8,
+    result_bytes: float = 4,
     check: Callable[[dict[str, Any]], None] | None = None,
 ) -> Callable[[Callable[..., Outcome]], PublicFunction]:
     """Declare the decorated function to be a command.
 
     Parameters
     ----------
-    label, suffixes, menu, memory, check
-        See :class:`Command`. By default a result has 32-bit pixels, and there is as much again
+    label, suffixes, menu, memory, result_bytes, check
+        See :class:`Command`. By default there is one result of 32-bit pixels, and as much again
         while it is handed over.
 
     Returns
@@ -259,7 +263,7 @@ def command(
     """
 
     def declare(function: Callable[..., Outcome]) -> PublicFunction:
-        declared = _read(function, label, menu, suffixes, memory, check)
+        declared = _read(function, label, menu, suffixes, memory, result_bytes, check)
 
         def public(*image: Any, **options: Any) -> Any:
             from zsfiji.commands._run import run_on_array
@@ -285,6 +289,7 @@ def _read(
     menu: str,
     suffixes: tuple[str, ...],
     memory: float,
+    result_bytes: float,
     check: Callable[[dict[str, Any]], None] | None,
 ) -> Command:
     parameters = []
@@ -326,6 +331,7 @@ def _read(
         takes_image,
         suffixes,
         memory,
+        result_bytes,
         check,
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MOST_PLANES = 16
 
 
-@command(label="Noise Calibration...")
+@command(label="Noise Calibration...", memory=0, result_bytes=0)
 def noise_calibration(image: xr.DataArray, *, dark: Dark = None) -> Outcome:
     """Measure the noise of an image by photon transfer: how its variance grows with brightness.
 

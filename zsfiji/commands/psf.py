@@ -256,7 +256,7 @@ def psf_generator(
     return Outcome((kernel.as_image(psf, title),), (f"{describe(psf)}.",), _figures(psf))
 
 
-@command(label="PSF from Beads...", suffixes=("psf",))
+@command(label="PSF from Beads...", suffixes=("psf",), result_bytes=0)
 def psf_from_beads(
     image: xr.DataArray,
     *,

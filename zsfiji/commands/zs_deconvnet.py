@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from zsfiji.commands._outcome import Outcome
 
 _SUFFIXES = ("denoised", "deconvolved")
-# Two results of 32 bits, one of them with four times the pixels, once in Python (or in a file) and
-# once in ImageJ.
-_MEMORY = 40
+# Two results of 32 bits, one of them with four times the pixels. Large ones lie in a file until
+# they are handed over.
+_RESULTS = 20
+_MEMORY = 8
 
 PointSpread = Annotated[
     Source,
@@ -175,7 +176,7 @@ TrainedModel = Annotated[
 ]
 
 
-@command(label="ZS-DeconvNet Restore...", suffixes=_SUFFIXES, memory=_MEMORY)
+@command(label="ZS-DeconvNet Restore...", suffixes=_SUFFIXES, memory=_MEMORY, result_bytes=_RESULTS)
 def zs_deconvnet_restore(
     image: xr.DataArray,
     *,
@@ -228,7 +229,7 @@ def zs_deconvnet_restore(
     return body.predict(image, model, results, bit_depth, device, start=0.9)
 
 
-@command(label="ZS-DeconvNet Train...", memory=16)
+@command(label="ZS-DeconvNet Train...", memory=_MEMORY, result_bytes=0)
 def zs_deconvnet_train(
     image: xr.DataArray,
     *,
@@ -276,7 +277,7 @@ def zs_deconvnet_train(
     return outcome
 
 
-@command(label="ZS-DeconvNet Predict...", suffixes=_SUFFIXES, memory=_MEMORY)
+@command(label="ZS-DeconvNet Predict...", suffixes=_SUFFIXES, memory=_MEMORY, result_bytes=_RESULTS)
 def zs_deconvnet_predict(
     image: xr.DataArray,
     *,
