@@ -128,13 +128,25 @@ def report(
     job = _job.get()
     if job is None:
         return
-    if job.sink.cancelled():
-        raise Cancelled
+    stop_if_cancelled()
     done = job.low + min(max(fraction, 0.0), 1.0) * (job.high - job.low)
     elapsed = time.monotonic() - job.started
     # Before some share of the work is done the estimate would only be noise.
     left = elapsed * (1 - done) / done if done > 0.02 and elapsed > 1 else None
     job.sink.show(Event(done, message, left, loss, preview))
+
+
+def stop_if_cancelled() -> None:
+    """Stop where a step of the work takes long and there is nothing to report.
+
+    Raises
+    ------
+    Cancelled
+        If the user asked to stop and keep nothing.
+    """
+    job = _job.get()
+    if job is not None and job.sink.cancelled():
+        raise Cancelled
 
 
 def finish_requested() -> bool:

@@ -1,6 +1,9 @@
 """ZS-DeconvNet for planes: noise pairs, exemplars, networks, training and what is said of it."""
 
+import errno
 import logging
+import mmap
+import tempfile
 
 import numpy as np
 import pytest
@@ -388,13 +391,32 @@ def test_sharpening_is_one_for_the_denoised_image_itself_and_more_for_the_truth(
     assert verdict.sharpening(degradation, blurred, truth) > 5
 
 
-def test_large_results_lie_in_a_file(monkeypatch):
+def test_large_results_lie_in_a_file_that_the_memory_can_let_go(monkeypatch):
     monkeypatch.setattr(room, "IN_MEMORY", 100)
     large = room.room((10, 20))
     large[:] = 1
-    assert isinstance(large, np.memmap)
+    room.let_go(large[3:5])
     assert large.sum() == 200
-    assert not isinstance(room.room((5, 5)), np.memmap)
+    assert isinstance(large.base.base.obj, mmap.mmap)
+    monkeypatch.undo()
+    small = room.room((5, 5))
+    room.let_go(small)
+    assert small.base is None
+
+
+def test_a_full_disk_is_said_and_nothing_is_left_on_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(room, "IN_MEMORY", 100)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(UserError, match="Free some of the disk"):
+        room.room((2**20, 2**20, 16))
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(room.mmap, "mmap", full)
+    with pytest.raises(UserError, match="No space left"):
+        room.room((10, 20))
+    assert not list(tmp_path.iterdir())
 
 
 # What goes wrong

@@ -10,11 +10,33 @@ HESSIAN_2D = 0.02
 HESSIAN_3D = 0.1
 """Published weight of the Hessian term for stacks."""
 
+MUCH = 4.0
+"""Variances that a pair differs by where nothing is denoised: see :func:`tamed`."""
+
 
 def distance(result: torch.Tensor, target: torch.Tensor, kind: str) -> torch.Tensor:
     """Mean absolute ("mae") or mean squared ("mse") difference."""
     difference = result - target
     return difference.abs().mean() if kind == "mae" else difference.square().mean()
+
+
+def tamed(error: torch.Tensor) -> torch.Tensor:
+    """Let errors of many times the noise weigh by their logarithm only.
+
+    Where there is much light a blurred image differs from its target by hundreds of variances,
+    which would drown every other term.
+
+    Parameters
+    ----------
+    error : torch.Tensor
+        Mean squared error over the variance of the noise, a scalar.
+
+    Returns
+    -------
+    torch.Tensor
+        The same up to :data:`MUCH`, and `MUCH (1 + log(error / MUCH))` beyond it.
+    """
+    return torch.where(error < MUCH, error, MUCH * (1 + (error / MUCH).clamp_min(1).log()))
 
 
 def hessian(image: torch.Tensor, axes: int = 2) -> torch.Tensor:

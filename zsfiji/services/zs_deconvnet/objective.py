@@ -185,7 +185,7 @@ def published(task: Task) -> Objective:
 
     def objective(step: int) -> torch.Tensor:
         patches = random_patches(data, sizes.batch, sizes.patch, draw, centres=task.places)
-        patches = _some_slices(patches, depth, draw)
+        patches = some_slices(patches, depth, draw)
         alpha = 0.5 + float(torch.rand((), generator=draw))
         noisier, target, _ = task.camera.recorrupt(patches, alpha, noise, factors=True)
         target = _as_channel(task.scale.seen(target), task.axes)
@@ -224,16 +224,16 @@ def slice_pairs(task: Task) -> Objective:
 
     def objective(step: int) -> torch.Tensor:
         patches = random_patches(data, sizes.batch, sizes.patch, draw, centres=task.places)
-        window = task.scale.seen(_as_channel(_some_slices(patches, depth, draw), 3))
+        window = task.scale.seen(_as_channel(some_slices(patches, depth, draw), 3))
         target, given = window[:, :, 0::2], window[:, :, 1::2]
         with torch.no_grad(), autocast(window.device):
             whole = _unpadded(stage1(_padded(window, sizes)).float(), sizes)
         difference = whole[:, :, 1::2] - whole[:, :, 0::2]
         denoised, sharp = run(task.network, _padded(given, sizes))
-        inside = _unpadded(sharp, sizes, task.degradation.upsample)
+        middle = _unpadded(sharp, sizes, task.degradation.upsample)
         total = terms.denoising * _pair_loss(_unpadded(denoised, sizes), target, difference, terms)
         blurred = _unpadded(task.degradation(sharp), sizes)
-        stage2 = _pair_loss(blurred, target, difference, terms) + _regular(inside, task)
+        stage2 = _pair_loss(blurred, target, difference, terms) + _regular(middle, task)
         return total + (1 - terms.denoising) * stage2
 
     return objective
@@ -297,19 +297,19 @@ def self_scaled(task: Task, average: nn.Module, steps: int, ready: bool = False)
         """Draw captures with their truths: seen, mean, specimen."""
         which = int(torch.randint(len(made), (), generator=draw))
         specimen = random_patches(made[which], sizes.batch // 2, size * fine, draw)
-        specimen = _as_channel(_some_slices(specimen, depth, draw), task.axes)
+        specimen = _as_channel(some_slices(specimen, depth, draw), task.axes)
         levels = 0.7 + 0.7 * torch.rand(len(specimen), generator=draw)
         levels = levels.to(specimen).reshape(-1, *[1] * (specimen.ndim - 1))
         specimen = specimen * levels + scale.black
-        mean = _inside(degradation(specimen), margin)
-        return camera.capture(mean, noise), mean, _inside(specimen, margin * fine)
+        mean = inside(degradation(specimen), margin)
+        return camera.capture(mean, noise), mean, inside(specimen, margin * fine)
 
     def objective(step: int) -> torch.Tensor:
         if step >= first and (step - first) % every == 0:
             renew()
         count = sizes.batch // 2 if made else sizes.batch
         patches = random_patches(data, count, patch, draw, centres=task.places)
-        patches = _some_slices(patches, depth, draw)
+        patches = some_slices(patches, depth, draw)
         pair = camera.recorrupt(patches, 1.0, noise)
         batch, target, deviation = (_as_channel(p, task.axes) for p in pair)
         if made:
@@ -321,11 +321,11 @@ def self_scaled(task: Task, average: nn.Module, steps: int, ready: bool = False)
         weight = deviation.square().reciprocal()
         error1 = (denoised[:count] - target).square() * weight
         error2 = (degradation(sharp[:count]) - target).square() * weight
-        loss = _inside(error1, _RIM).mean() + _inside(error2, margin, skirt).mean()
+        loss = inside(error1, _RIM).mean() + inside(error2, margin, skirt).mean()
         loss = loss + _regular(sharp[:count] / scale.unit, task)
         if made:
-            known1 = _inside(denoised[count:] - mean, _RIM).square().mean() / typical
-            known2 = _inside(sharp[count:] - specimen, _RIM * fine).square().mean()
+            known1 = inside(denoised[count:] - mean, _RIM).square().mean() / typical
+            known2 = inside(sharp[count:] - specimen, _RIM * fine).square().mean()
             loss = loss + known1 + _WEIGHT_SHARP * known2 / scale.unit**2
         return loss
 
@@ -341,7 +341,7 @@ def _window(task: Task, least: int) -> tuple[int, int]:
     return depth, 0 if depth == slices else min(reach, (depth - least // 2) // 2)
 
 
-def _some_slices(patches: torch.Tensor, depth: int, draw: torch.Generator) -> torch.Tensor:
+def some_slices(patches: torch.Tensor, depth: int, draw: torch.Generator) -> torch.Tensor:
     """Cut (count, pln, row, col) to `depth` slices, other ones for each patch."""
     slices = patches.shape[1]
     if slices == depth:
@@ -361,10 +361,11 @@ def _padded(image: torch.Tensor, sizes: Sizes) -> torch.Tensor:
 
 
 def _unpadded(image: torch.Tensor, sizes: Sizes, fine: int = 1) -> torch.Tensor:
-    return _inside(image, sizes.pad * fine, sizes.pad_slices)
+    return inside(image, sizes.pad * fine, sizes.pad_slices)
 
 
-def _inside(image: torch.Tensor, margin: int, slices: int = 0) -> torch.Tensor:
+def inside(image: torch.Tensor, margin: int, slices: int = 0) -> torch.Tensor:
+    """Cut `margin` rows and columns, and so many slices, off at each end."""
     image = image[..., margin : image.shape[-2] - margin, margin : image.shape[-1] - margin]
     return image[..., slices : image.shape[-3] - slices, :, :] if slices else image
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from zsfiji import progress
 from zsfiji.errors import UserError
 from zsfiji.learning.augment import SYMMETRIES, dihedral, undo_dihedral
+from zsfiji.learning.device import autocast
 from zsfiji.learning.loop import DivergedError, Schedule, train
 from zsfiji.learning.tiling import by_tiles
 from zsfiji.physics.noise import Noise
@@ -22,7 +23,7 @@ from zsfiji.physics.psf.operator import Degradation
 from zsfiji.physics.transform import Stabiliser
 from zsfiji.services.zs_deconvnet.camera import Camera
 from zsfiji.services.zs_deconvnet.content import centres
-from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet
+from zsfiji.services.zs_deconvnet.networks import FastNet, Pair, PublishedUNet
 from zsfiji.services.zs_deconvnet.objective import (
     Objective,
     Scale,
@@ -33,8 +34,9 @@ from zsfiji.services.zs_deconvnet.objective import (
     self_scaled,
     slice_pairs,
 )
-from zsfiji.services.zs_deconvnet.room import room
-from zsfiji.services.zs_deconvnet.volumes import FastNet3D, PublishedRCAN
+from zsfiji.services.zs_deconvnet.room import let_go, room
+from zsfiji.services.zs_deconvnet.stacks import in_two_steps, learning_rate, sharpener
+from zsfiji.services.zs_deconvnet.volumes import FastNet3D, PublishedRCAN, Sharpen
 
 Network = FastNet | PublishedUNet | FastNet3D | PublishedRCAN
 
@@ -83,6 +85,8 @@ class Unit:
         Steps of the training.
     losses : tuple of (int, float)
         Step and loss at some moments of the training.
+    optics : Degradation, optional
+        What the fast network deconvolves stacks with before it mends them.
     """
 
     camera: Camera
@@ -93,6 +97,13 @@ class Unit:
     seed: int = 0
     steps: int = 0
     losses: tuple[tuple[int, float], ...] = ()
+    optics: Degradation | None = None
+
+    @property
+    def sharpen(self) -> Sharpen:
+        """The classical deconvolution that the fast network for stacks begins with."""
+        assert self.optics is not None, "units of networks for stacks have their optics"
+        return sharpener(self.scale, self.camera, self.optics)
 
     def as_settings(self) -> dict[str, Any]:
         """Give all but the weights in types that JSON has."""
@@ -224,7 +235,12 @@ def fit_unit(
 
 
 def restore(
-    unit: Unit, image: np.ndarray, label: str | None = None, *, symmetries: int = SYMMETRIES
+    unit: Unit,
+    image: np.ndarray,
+    label: str | None = None,
+    *,
+    symmetries: int = SYMMETRIES,
+    into: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Denoise and deconvolve a plane or a stack.
 
@@ -238,25 +254,34 @@ def restore(
         What to report as progress.
     symmetries : int
         Flips and rotations that the results are means of, 1, 2, 4 or 8.
+    into : pair of numpy.ndarray, optional
+        Where to put the results; made anew where it is not given.
 
     Returns
     -------
     denoised, deconvolved : numpy.ndarray
         float32, in the unit of the image; the second on the fine grid.
     """
+    fine = unit.network.upsample
+    if into is None:
+        size = (*image.shape[:-2], *(n * fine for n in image.shape[-2:]))
+        into = room(image.shape), room(size)
     if unit.axes == 2:
-        denoised, sharp = _restore_slices(unit, image[None], label, symmetries)
-        return denoised[0], sharp[0]
-    fine, slices = unit.network.upsample, len(image)
-    denoised, sharp = room(image.shape), room((slices, *(n * fine for n in image.shape[1:])))
+        for whole, piece in zip(
+            into, _restore_slices(unit, image[None], label, symmetries), strict=True
+        ):
+            whole[:] = piece[0]
+        return into
+    slices = len(image)
     for first in range(0, slices, _BLOCK):
         last = min(first + _BLOCK, slices)
         low, high = max(0, first - _BLOCK_MARGIN), min(slices, last + _BLOCK_MARGIN)
         with progress.part(first / slices, last / slices):
             block = _restore_slices(unit, image[low:high], label, symmetries)
-        for whole, piece in zip((denoised, sharp), block, strict=True):
+        for whole, piece in zip(into, block, strict=True):
             whole[first:last] = piece[first - low : last - low]
-    return denoised, sharp
+            let_go(whole)
+    return into
 
 
 def _restore_slices(
@@ -267,21 +292,14 @@ def _restore_slices(
     fine = network.upsample
     chosen = {1: (0,), 2: (0, 6), 4: (0, 2, 5, 7)}.get(symmetries, tuple(range(SYMMETRIES)))
     tile = _TILE
-    while tile > 64 and count > 1 and count * (tile + 2 * network.margin) ** 2 > _VOXELS:
+    while tile > 64 and count * _area(slices.shape, tile, network.margin) > _VOXELS:
         tile //= 2
 
     def work(piece: torch.Tensor) -> torch.Tensor:
-        total: torch.Tensor | None = None
-        for which in chosen:
-            turned = dihedral(piece, which)[None]
-            seen = unit.scale.seen(turned if unit.axes == 2 else turned[None])
-            results = (r.reshape(-1, *r.shape[-2:]) for r in run(network, seen))
-            denoised, sharp = (undo_dihedral(r, which) for r in results)
-            # The pixels of the fine grid travel as channels: tiles keep their size.
-            both = torch.cat([denoised, F.pixel_unshuffle(sharp[:, None], fine).flatten(0, 1)])
-            total = both if total is None else total + both
-        assert total is not None, "there is one symmetry at least"
-        return unit.scale.grey(total / len(chosen))
+        denoised, sharp = _mean_of_turns(unit, piece, chosen)
+        # The pixels of the fine grid travel as channels: tiles keep their size.
+        both = torch.cat([denoised, F.pixel_unshuffle(sharp[:, None], fine).flatten(0, 1)])
+        return unit.scale.grey(both)
 
     both = by_tiles(
         work,
@@ -296,6 +314,40 @@ def _restore_slices(
     return both[:count].numpy(), F.pixel_shuffle(cells, fine)[:, 0].numpy()
 
 
+def _area(shape: tuple[int, ...], tile: int, margin: int) -> int:
+    """Pixels of a slice of a tile with its margins; tiles are not larger than the image."""
+    rows, cols = (min(tile, n) + 2 * margin for n in shape[-2:])
+    return rows * cols
+
+
+def _mean_of_turns(unit: Unit, piece: torch.Tensor, turns: Sequence[int]) -> Pair:
+    """Mean of what the network makes of a piece (slices, row, col) in several positions."""
+    seen = []
+    for which in turns:
+        turned = dihedral(piece, which)[None]
+        seen.append(unit.scale.seen(turned if unit.axes == 2 else turned[None]))
+
+    def mean(results: Sequence[torch.Tensor]) -> torch.Tensor:
+        flat = (r.float().reshape(-1, *r.shape[-2:]) for r in results)
+        back = [undo_dihedral(r, which) for r, which in zip(flat, turns, strict=True)]
+        return torch.stack(back).mean(0)
+
+    network = unit.network
+    if not isinstance(network, FastNet3D):
+        both = [run(network, s) for s in seen]
+        return mean([d for d, _ in both]), mean([s for _, s in both])
+    with autocast(piece.device):
+        found = [network.smooth(s) for s in seen]
+    smooth = mean([d for d, _ in found])
+    begun = unit.sharpen(smooth[None, None])[0, 0]  # the same in every position
+    mended = []
+    for shown, (denoised, features), which in zip(seen, found, turns, strict=True):
+        with autocast(piece.device):
+            turned = dihedral(begun, which)[None, None]
+            mended.append(network.mend(shown, denoised, features, turned))
+    return smooth, mean(mended)
+
+
 def _begin(
     data: torch.Tensor,
     camera: Camera,
@@ -308,7 +360,7 @@ def _begin(
     axes, device = degradation.psf.ndim, data.device
     if start is not None:
         network = copy.deepcopy(start.network).to(device)
-        return Unit(start.camera, start.scale, kind, axes, network, seed, start.steps, start.losses)
+        return replace(start, network=network, seed=seed, optics=degradation)
     if kind == "published":
         draws = torch.Generator(device).manual_seed(seed)
         pair = camera.recorrupt(data[:1], 1.0, draws)[:2]
@@ -322,7 +374,8 @@ def _begin(
         centre = float(np.median(stabiliser.forward(some)))
         scale = Scale(camera.black, unit, stabiliser, centre)
     network = NETWORKS[kind, axes](degradation.upsample, seed=seed).to(device)
-    return Unit(camera, scale, kind, axes, _laid_out(network, axes), seed)
+    network = _laid_out(network, axes)
+    return Unit(camera, scale, kind, axes, network, seed, optics=degradation)
 
 
 def _laid_out(network: Network, axes: int) -> Network:
@@ -354,7 +407,8 @@ def _train(
     def preview() -> np.ndarray:
         shown = copy.copy(unit)
         shown.network = average if schedule.ema is not None else unit.network
-        rows, cols = (slice(max(0, n // 2 - 128), n // 2 + 128) for n in task.data.shape[-2:])
+        half = 128 if unit.axes == 2 else 64
+        rows, cols = (slice(max(0, n // 2 - half), n // 2 + half) for n in task.data.shape[-2:])
         piece = task.data[0, :, rows, cols].cpu().numpy()
         if unit.axes == 2:
             return restore(shown, piece[0], symmetries=1)[1]
@@ -364,9 +418,13 @@ def _train(
 
     objective: Objective
     if unit.kind == "fast":
-        objective = self_scaled(task, average, steps, ready)
+        if isinstance(unit.network, FastNet3D) and isinstance(average, FastNet3D):
+            objective = in_two_steps(task, unit.network, average, steps, ready)
+            rate = learning_rate(task)
+        else:
+            objective, rate = self_scaled(task, average, steps, ready), 3e-3
         schedule = Schedule(
-            steps, 3e-3, betas=(0.9, 0.99), warmup=20, final_fraction=0.02, ema=0.99
+            steps, rate, betas=(0.9, 0.99), warmup=20, final_fraction=0.02, ema=0.99
         )
     elif unit.axes == 2:
         objective = published(task)

@@ -31,7 +31,7 @@ from zsfiji.services.zs_deconvnet.camera import Camera, measure
 from zsfiji.services.zs_deconvnet.losses import HESSIAN_2D, HESSIAN_3D
 from zsfiji.services.zs_deconvnet.objective import Terms
 from zsfiji.services.zs_deconvnet.pipeline import KINDS, Unit, fit_unit, restore
-from zsfiji.services.zs_deconvnet.room import room
+from zsfiji.services.zs_deconvnet.room import let_go, room
 
 METHOD = "zs-deconvnet"
 """Name of the method in its model files."""
@@ -47,8 +47,8 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset("fast", 1200, 150),
-    "standard": Preset("fast", 6000, 800),
+    "quick": Preset("fast", 1200, 300),
+    "standard": Preset("fast", 6000, 1500),
     "paper": Preset("published", 50_000, 10_000),
 }
 """The choices of `quality`: about a minute, about five, and the published training."""
@@ -274,9 +274,8 @@ def apply(
     _require_fit(model, units, image)
     flat = _by_stacks(image) if axes == 3 else image
     per_plane = model.settings["fit_per"] == "plane"
-    optics = [
-        Degradation(t, fine) for n, t in sorted(model.tensors.items()) if n.startswith("psf.")
-    ]
+    number_of = {int(n[4:]): t for n, t in model.tensors.items() if n.startswith("psf.")}
+    optics = [Degradation(psf, fine) for _, psf in sorted(number_of.items())]
     denoised = room(image.shape)
     shape = tuple(n * fine if d in ("row", "col") else n for d, n in image.sizes.items())
     sharp = room(shape)
@@ -285,22 +284,25 @@ def apply(
     for number, position in enumerate(planes(flat)):
         progress.report(number / total, "Deconvolving")
         channel = position.get("ch", 0)
-        unit = units[number if per_plane else channel]
+        degradation = optics[channel % len(optics)]
+        unit = replace(units[number if per_plane else channel], optics=degradation)
         noisy = restoring.pixels_of(image, position)
+        where = restoring.place(image, position)
+        smooth, detail = denoised[where], sharp[where]
         with progress.part(number / total, (number + 1) / total):
-            smooth, detail = restore(unit, noisy, "Deconvolving", symmetries=symmetries)
+            restore(unit, noisy, "Deconvolving", symmetries=symmetries, into=(smooth, detail))
         # Fluorescence is not darker than no light.
-        np.maximum(detail, unit.camera.black, out=detail)
+        for plane in _slicewise(detail):
+            np.maximum(plane, unit.camera.black, out=plane)
         for result in (smooth, detail):
             _keep_mean(result, noisy, unit.camera.black)
-        degradation = optics[channel % len(optics)]
         found = verdict.judge(unit.camera.noise, degradation, noisy, smooth, detail)
         if found.sharpening < verdict.SHARPER:
             for into, plane in zip(_slicewise(detail), _slicewise(smooth), strict=True):
                 into[:] = verdict.enlarged(plane, fine)
         notes.add(unit, noisy, found, None if per_plane else channel)
-        denoised[restoring.place(image, position)] = smooth
-        sharp[restoring.place(image, position)] = detail
+        for result in (smooth, detail):
+            let_go(result)
     progress.report(1, "Deconvolving")
     title = str(image.attrs.get("title") or "image")
     first = carry(image, denoised, title=f"{title}-denoised")
@@ -598,13 +600,16 @@ def _require_fit(model: Model, units: list[Unit], image: xr.DataArray) -> None:
 
 def _keep_mean(result: np.ndarray, noisy: np.ndarray, black: float) -> None:
     """Scale the light of a result, in place, so that its mean is that of the noisy image."""
-    light = float(result.mean(dtype=np.float64)) - black
-    measured = float(noisy.mean(dtype=np.float64)) - black
+    light, measured = (
+        float(np.mean([plane.mean(dtype=np.float64) for plane in _slicewise(image)])) - black
+        for image in (result, noisy)
+    )
     # Far off is no matter of brightness, and is not to be hidden.
     if light > 0 and 0.8 < measured / light < 1.25:
-        result -= black
-        result *= measured / light
-        result += black
+        for plane in _slicewise(result):
+            plane -= black
+            plane *= measured / light
+            plane += black
 
 
 def _slicewise(image: np.ndarray) -> np.ndarray:

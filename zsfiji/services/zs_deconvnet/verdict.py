@@ -19,6 +19,8 @@ _PASSED = (0.1, 0.6)
 _LARGEST = {2: 1024, 3: 256}
 """Longest sides that are looked at, of planes and of stacks."""
 
+_MOST_SLICES = 48
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -47,7 +49,7 @@ def judge(
     denoised: np.ndarray,
     sharp: np.ndarray,
 ) -> Verdict:
-    """Compare; big images by their middle, the residuals of stacks by their middle slice.
+    """Compare; what is big by its middle, the residuals of stacks by their middle slice.
 
     Parameters
     ----------
@@ -66,6 +68,9 @@ def judge(
         What was found.
     """
     fine, largest = degradation.upsample, _LARGEST[noisy.ndim]
+    if noisy.ndim == 3:
+        first = max(0, (len(noisy) - _MOST_SLICES) // 2)
+        noisy, denoised, sharp = (x[first : first + _MOST_SLICES] for x in (noisy, denoised, sharp))
     (top, tall), (left, wide) = ((max(0, (n - largest) // 2), largest) for n in noisy.shape[-2:])
     rows, cols = slice(top, top + tall), slice(left, left + wide)
     noisy, denoised = noisy[..., rows, cols], denoised[..., rows, cols]

@@ -6,12 +6,16 @@ denoised stacks, and the deconvolved ones, `upsample` times as fine along rows a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from zsfiji.learning.initial import draw_weights
 from zsfiji.services.zs_deconvnet.networks import Pair
+
+Sharpen = Callable[[torch.Tensor], torch.Tensor]
 
 _SLOPE = 0.2
 
@@ -89,6 +93,9 @@ class _Block(nn.Module):
 class FastNet3D(nn.Module):
     """The fast network for planes with convolutions across slices in each of its stages.
 
+    Its second stage begins with what a classical deconvolution of the denoised stack gives, and
+    learns what that lacks.
+
     Parameters
     ----------
     upsample : int
@@ -106,28 +113,59 @@ class FastNet3D(nn.Module):
         super().__init__()
         self.upsample = upsample
         self.denoise = _Stage(8, width, 4)
-        self.deconvolve = _Stage(12 + width, width, 4 * upsample**2)
+        self.deconvolve = _Stage(12 + width + 4 * upsample**2, width, 4 * upsample**2)
         draw_weights(self, seed)
         for stage in (self.denoise, self.deconvolve):
             for weights in stage.last.parameters():
                 nn.init.zeros_(weights)
 
-    def forward(self, stack: torch.Tensor) -> Pair:
-        """Denoise and deconvolve.
+    def smooth(self, stack: torch.Tensor) -> Pair:
+        """Denoise.
 
         Parameters
         ----------
         stack : torch.Tensor
             Shape (batch, 2, slice, row, column), rows and columns that are multiples of 4: the
             stack on the scale of the results, and the same with stabilised noise.
+
+        Returns
+        -------
+        denoised, features : torch.Tensor
+            The result, and what stage 2 may know of how it came about.
         """
         cells = _fold(stack, 2)
         features, change = self.denoise(cells)
-        denoised_cells = cells[:, :4] + change
-        denoised = _unfold(denoised_cells, 2)
-        _, sharper = self.deconvolve(torch.cat([cells, denoised_cells, features], 1))
-        coarse = _wider(denoised, self.upsample)
-        return denoised, coarse + _unfold(sharper, 2 * self.upsample)
+        return _unfold(cells[:, :4] + change, 2), features
+
+    def forward(self, stack: torch.Tensor, sharpen: Sharpen | None = None) -> Pair:
+        """Denoise, deconvolve classically, and mend that.
+
+        Stage 1 learns to denoise and nothing else: no gradient passes from stage 2.
+
+        Parameters
+        ----------
+        stack : torch.Tensor
+            As for :meth:`smooth`.
+        sharpen : callable, optional
+            Takes denoised stacks and gives them deconvolved on the fine grid. Without it they
+            are enlarged, which shows whether the network is alive.
+        """
+        denoised, features = self.smooth(stack)
+        begun = denoised.detach()
+        begun = _wider(begun, self.upsample) if sharpen is None else sharpen(begun)
+        return denoised, self.mend(stack, denoised, features, begun)
+
+    def mend(
+        self,
+        stack: torch.Tensor,
+        denoised: torch.Tensor,
+        features: torch.Tensor,
+        sharp: torch.Tensor,
+    ) -> torch.Tensor:
+        """Stage 2: from what :meth:`smooth` took and gave, and the stack deconvolved."""
+        seen = [_fold(stack, 2), _fold(denoised, 2).detach(), features.detach()]
+        _, change = self.deconvolve(torch.cat([*seen, _fold(sharp, 2 * self.upsample)], 1))
+        return sharp + _unfold(change, 2 * self.upsample)
 
 
 class _Stage(nn.Module):
@@ -168,6 +206,7 @@ def _unfold(stack: torch.Tensor, factor: int) -> torch.Tensor:
 
 
 def _wider(stack: torch.Tensor, factor: int) -> torch.Tensor:
+    """Repeat rows and columns."""
     return F.interpolate(stack, scale_factor=(1, factor, factor)) if factor > 1 else stack
 
 
