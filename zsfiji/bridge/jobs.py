@@ -230,6 +230,8 @@ def _show(
             result.setTitle(_unique(str(result.getTitle())))
             result.changes = True
             result.show()
+            if windows.is_psf(result):
+                windows.present_psf(result)
             windows.settle(result)
         if imp is not None and not shown:
             # A macro goes on with its image, and not with a plot, which it has only under windows.

@@ -8,6 +8,7 @@ from typing import Any
 from zsfiji.bridge.classes import jc
 
 _PATIENCE = 1.0
+_SMALLEST_SIDE = 128
 
 
 def images() -> list[Any]:
@@ -33,6 +34,21 @@ def settle(image: Any) -> None:
     deadline = time.monotonic() + _PATIENCE
     while not window.isActive() and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+def present_psf(image: Any) -> None:
+    """Show a PSF in its middle slice, and so large that it can be seen."""
+    if int(image.getNSlices()) > 1:
+        image.setPosition(1, (int(image.getNSlices()) + 1) // 2, 1)
+    canvas = image.getCanvas()
+    if canvas is None:
+        return
+    side = min(int(image.getWidth()), int(image.getHeight()))
+    while side * canvas.getMagnification() < _SMALLEST_SIDE:
+        before = canvas.getMagnification()
+        canvas.zoomIn(0, 0)
+        if canvas.getMagnification() <= before:
+            return
 
 
 def activate(image: Any) -> None:

@@ -98,11 +98,9 @@ ImageSpacing = Annotated[
     Shown("Slice spacing of the image", unit="nm", advanced=True),
 ]
 
-Dark = Annotated[
-    Source | None,
-    Field(
-        description="An image taken without light by the same camera at the same settings, or a "
-        "stack of them. It tells background and read noise better than the image itself does."
-    ),
-    Shown("Dark frame", advanced=True),
-]
+_DARK = Field(
+    description="An image taken without light by the same camera at the same settings, or a "
+    "stack of them. It tells background and read noise better than the image itself does."
+)
+Dark = Annotated[Source | None, _DARK, Shown("Dark frame")]
+AdvancedDark = Annotated[Source | None, _DARK, Shown("Dark frame", advanced=True)]

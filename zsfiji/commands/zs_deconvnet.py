@@ -9,8 +9,8 @@ from pydantic import Field
 
 from zsfiji.commands._declare import Shown, command
 from zsfiji.commands._parameters import (
+    AdvancedDark,
     BitDepth,
-    Dark,
     Device,
     FitPer,
     ImagePixel,
@@ -192,7 +192,7 @@ def zs_deconvnet_restore(
     gain: Gain = None,
     background: Background = None,
     read_variance: ReadVariance = None,
-    dark: Dark = None,
+    dark: AdvancedDark = None,
     hessian: Hessian = None,
     pixel_size: ImagePixel = None,
     slice_spacing: ImageSpacing = None,
@@ -246,7 +246,7 @@ def zs_deconvnet_train(
     gain: Gain = None,
     background: Background = None,
     read_variance: ReadVariance = None,
-    dark: Dark = None,
+    dark: AdvancedDark = None,
     hessian: Hessian = None,
     pixel_size: ImagePixel = None,
     slice_spacing: ImageSpacing = None,

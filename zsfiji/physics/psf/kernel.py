@@ -63,5 +63,10 @@ def as_image(psf: Psf, title: str) -> xr.DataArray:
         dim: (np.arange(n) - n // 2) * step
         for dim, n, step in zip(dims, psf.values.shape, psf.spacing, strict=True)
     }
-    attrs = {"title": title, "units": dict.fromkeys(dims, "micron"), "mode": "grayscale"}
+    attrs = {
+        "title": title,
+        "units": dict.fromkeys(dims, "micron"),
+        "mode": "grayscale",
+        "display_ranges": [(0.0, float(psf.values.max()))],
+    }
     return xr.DataArray(psf.values.astype(np.float32), dims=dims, coords=coords, attrs=attrs)
