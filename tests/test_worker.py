@@ -68,7 +68,7 @@ def test_a_job_reads_the_image_and_writes_the_result(picture, tmp_path, doubling
     assert result["title"] == "my cells"
     assert np.array_equal(image.data, tiff.read(picture).data * 2.0)
     assert "seed=3" in image.attrs["properties"]["zsfiji.command"]
-    assert task.updates == [("Doubling", 500, 1000, None)]
+    assert task.updates == [("Doubling, 50 %", 500, 1000, None)]
 
 
 def test_the_selection_of_the_window_is_the_region(picture, tmp_path, doubling):
@@ -100,6 +100,14 @@ def test_a_job_that_fiji_cancels_ends_and_writes_nothing(picture, tmp_path, doub
     assert not (tmp_path / "out.tif").exists()
 
 
+def test_a_file_in_the_exchange_folder_asks_for_the_best_so_far(tmp_path):
+    sink = worker.TaskProgress(Task(), str(tmp_path))
+    assert not sink.finish_now()
+    (tmp_path / "finish").touch()
+    assert sink.finish_now()
+    assert not worker.TaskProgress(Task()).finish_now()
+
+
 def test_a_python_without_torch_is_a_problem_that_names_the_environment(
     picture, tmp_path, monkeypatch
 ):
@@ -110,7 +118,9 @@ def test_a_python_without_torch_is_a_problem_that_names_the_environment(
 
 
 def test_the_process_speaks_apposes_protocol_and_ends_with_its_input(tmp_path):
-    call = "from zsfiji import worker\nworker.work(task, label, '', source, target)"
+    exchange = tmp_path / "exchange"
+    exchange.mkdir()
+    call = "from zsfiji import worker\nworker.work(task, label, '', source, target, exchange=place)"
     request = {
         "task": "1",
         "requestType": "EXECUTE",
@@ -119,6 +129,7 @@ def test_the_process_speaks_apposes_protocol_and_ends_with_its_input(tmp_path):
             "label": "Zero-Shot Denoise...",
             "source": str(tmp_path / "none.tif"),
             "target": str(tmp_path / "out.tif"),
+            "place": str(exchange),
         },
     }
     process = subprocess.run(
@@ -132,3 +143,5 @@ def test_the_process_speaks_apposes_protocol_and_ends_with_its_input(tmp_path):
     assert [a["responseType"] for a in answers] == ["LAUNCH", "COMPLETION"]
     assert "none.tif cannot be read" in answers[-1]["outputs"]["problem"]
     assert process.returncode == 0
+    # Fiji, which made it, may have ended before it could remove it.
+    assert not exchange.exists()

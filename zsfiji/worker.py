@@ -12,17 +12,27 @@ so there is one code for files and for this. Against the seconds of a job the co
 from __future__ import annotations
 
 import importlib
+import os
+import shutil
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from zsfiji import progress
+from zsfiji.bridge.progress import status
 from zsfiji.errors import Cancelled, UserError
 
 _INTERVAL = 0.2
 _STEPS = 1000
+# A file of this name in the exchange folder of a job asks for the best result so far.
+_FINISH = "finish"
+_QUIT_PATIENCE = 5.0
+
+_exchanges: set[str] = set()
+_jobs: set[threading.Thread] = set()
 
 
 class TaskProgress:
@@ -32,10 +42,13 @@ class TaskProgress:
     ----------
     task : appose.python_worker.Task
         The task.
+    exchange : str, optional
+        Folder in which Fiji leaves word that the user wants to finish now.
     """
 
-    def __init__(self, task: Any) -> None:
+    def __init__(self, task: Any, exchange: str | None = None) -> None:
         self._task = task
+        self._finish = None if exchange is None else Path(exchange) / _FINISH
         self._next = 0.0
 
     def show(self, event: progress.Event) -> None:
@@ -44,20 +57,15 @@ class TaskProgress:
         if now < self._next:
             return
         self._next = now + _INTERVAL
-        self._task.update(
-            event.message,
-            int(event.fraction * _STEPS),
-            _STEPS,
-            info=None if event.seconds_left is None else {"seconds_left": event.seconds_left},
-        )
+        self._task.update(status(event), int(event.fraction * _STEPS), _STEPS)
 
     def cancelled(self) -> bool:
         """Whether Fiji has asked to stop."""
         return bool(self._task.cancel_requested)
 
     def finish_now(self) -> bool:
-        """Never: a stock Fiji has no button for it."""
-        return False
+        """Whether the user wants the best result so far."""
+        return self._finish is not None and self._finish.exists()
 
 
 def work(
@@ -68,6 +76,7 @@ def work(
     target: str,
     title: str | None = None,
     roi: Sequence[int] | None = None,
+    exchange: str | None = None,
 ) -> dict[str, Any]:
     """Run a command on an image file.
 
@@ -88,6 +97,9 @@ def work(
     roi : sequence of int, optional
         Rectangle (x, y, width, height) to work on, in pixels. With a `title` the image comes from
         a window, whose selection this is; without one the selection in the file counts.
+    exchange : str, optional
+        Folder that Fiji has made for this job alone, and removes. A file ``finish`` in it asks for
+        the best result so far. When Fiji ends first, this process removes it.
 
     Returns
     -------
@@ -95,14 +107,20 @@ def work(
         ``images``: list of {"path", "title"}; ``notes``: list of sentences. Or ``problem``: what
         the user can mend. Or ``cancelled``: true.
     """
+    job = threading.current_thread()
+    _jobs.add(job)
+    if exchange is not None:
+        _exchanges.add(exchange)
     try:
         _require("torch")
-        with progress.using(TaskProgress(task)):
+        with progress.using(TaskProgress(task, exchange)):
             return _work(label, options, source, target, title, roi)
     except UserError as error:
         return {"problem": str(error)}
     except Cancelled:
         return {"cancelled": True}
+    finally:
+        _jobs.discard(job)
 
 
 def _work(
@@ -166,7 +184,18 @@ def main() -> None:
     # Nobody is left to take a result.
     for task in list(worker.tasks.values()):
         task.cancel_requested = True
+    deadline = time.monotonic() + _QUIT_PATIENCE
+    for job in list(_jobs):
+        job.join(max(0.0, deadline - time.monotonic()))
+    for folder in _exchanges:
+        shutil.rmtree(folder, ignore_errors=True)
+    if _jobs:
+        # Deep in a computation, which nobody waits for.
+        os._exit(1)
 
 
 if __name__ == "__main__":
-    main()
+    # The tasks import this module by its name: the one that they note their work in.
+    from zsfiji.worker import main as answer
+
+    answer()

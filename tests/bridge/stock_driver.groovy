@@ -26,6 +26,7 @@ def told = { body ->
     return errors.toString("UTF-8").trim()
 }
 def look = {
+    WindowManager.setTempCurrentImage(null)
     def now = WindowManager.getCurrentImage()
     def c = now.getCalibration()
     [title: now.getTitle(), depth: now.getBitDepth(), width: now.getWidth(), height: now.getHeight(),

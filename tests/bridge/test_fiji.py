@@ -75,14 +75,15 @@ def started(fiji, home, *words):
         timeout=280,
         env={**os.environ, "LC_ALL": "C.UTF-8"},
     )
-    return result.stdout + result.stderr
+    return result.returncode, result.stdout + result.stderr
 
 
 def test_a_stock_fiji_replays_a_macro_and_stops_at_a_mistake(fiji, tmp_path):
     result = tmp_path / "result é.tif"
     macro = tmp_path / "macro.ijm"
     macro.write_text(MACRO.format(image=IMAGE.as_posix(), folder=tmp_path.as_posix()))
-    said = started(fiji, tmp_path, "-macro", str(macro))
+    status, said = started(fiji, tmp_path, "-macro", str(macro))
+    assert status == 2, said
     assert "REACHED micron" in said, said
     assert 'no option "qality"' in said
     assert "NOT STOPPED" not in said
@@ -94,13 +95,14 @@ def test_a_stock_fiji_replays_a_macro_and_stops_at_a_mistake(fiji, tmp_path):
 def test_a_stock_fiji_runs_a_script_with_parameters(fiji, tmp_path):
     result = tmp_path / "out put.tif"
     script = fiji / install.FOLDER / "FM2S_Denoise.groovy"
-    said = started(
+    status, said = started(
         fiji,
         tmp_path,
         "--run",
         str(script),
         f'input="{IMAGE.as_posix()}",output="{result.as_posix()}",quality="quick",seed=4',
     )
+    assert status == 0, said
     assert result.exists(), said
     line = tiff.read(result).attrs["properties"]["zsfiji.command"]
     assert "seed=4" in line

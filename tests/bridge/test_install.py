@@ -159,6 +159,7 @@ def test_scijava_reads_the_parameters_of_the_scripts(ij):
                 assert float(item.getMinimumValue()) == parameter.minimum
             if parameter.default is not None:
                 assert str(item.getPersistKey()) == f"zsfiji.{command.name}.{parameter.key}"
+            assert not item.isPersisted()
         reader = JClass("java.io.StringReader")(module.entry(command))
         info = JClass("org.scijava.script.ScriptInfo")(context, "a_b.groovy", reader)
         # SciJava would open a dialog for a parameter that a macro leaves out.

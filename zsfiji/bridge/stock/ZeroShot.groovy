@@ -42,7 +42,8 @@ class ZeroShot {
 
     final File folder
     final Object context
-    final Thread caller = Thread.currentThread()
+    /** The thread of the macro or script that has called an entry; SciJava runs us in another. */
+    private Thread caller
 
     /** @param context SciJava's context, null in a plain ImageJ */
     ZeroShot(File folder, Object context) {
@@ -53,11 +54,14 @@ class ZeroShot {
     /** What a menu entry does: obey the macro that calls it, or open the dialog. */
     void entry(String label, String script) {
         String options = Macro.getOptions()
+        def threads = context?.getService("org.scijava.thread.ThreadService")
+        caller = Thread.currentThread()
+        while (caller != null && !Macro.table.containsKey(caller)) caller = threads?.getParent(caller)
         guarded(label, options != null) {
             if (inProcess()) {
                 Recorder.setCommand(null)
                 if (options == null) IJ.doCommand(label) else IJ.run(label, options)
-            } else if (options != null || GraphicsEnvironment.isHeadless()) {
+            } else if (options != null || withoutWindows()) {
                 runOnWindow(label, options ?: "")
             } else {
                 image()
@@ -108,7 +112,9 @@ class ZeroShot {
     }
 
     private ImagePlus image() {
-        ImagePlus imp = WindowManager.getCurrentImage()
+        // Of a macro in batch mode and of IJ.run(imp, ...) only their own thread knows the image.
+        ImagePlus imp = caller == null ? null : WindowManager.tempImageTable.get(caller)
+        if (imp == null) imp = WindowManager.getCurrentImage()
         if (imp == null) throw new Problem("There are no images open. Open the image that you " +
             "want to restore first.")
         return imp
@@ -150,12 +156,7 @@ class ZeroShot {
         if (Recorder.getCommand() != null) Recorder.saveCommand()
         imp.setPosition(source.getC(), source.getZ(), source.getT())
         imp.show()
-        // The macro that waits for us, in a thread of its own, sees the result as active.
-        WindowManager.setTempCurrentImage(imp)
-        def threads = context?.getService("org.scijava.thread.ThreadService")
-        for (Thread t = caller; t != null && threads != null; t = threads.getParent(t)) {
-            WindowManager.setTempCurrentImage(t, imp)
-        }
+        if (caller != null) WindowManager.setTempCurrentImage(caller, imp)
     }
 
     // --- the dialog and the Recorder ------------------------------------------------------------
@@ -193,7 +194,7 @@ class ZeroShot {
         shown?.setProgressMaximum(STEPS)
         IJ.resetEscape()
         IJ.showStatus("${name(label)}: starting Python")
-        boolean windows = IJ.getInstance() != null && !Interpreter.isBatchMode()
+        boolean windows = IJ.getInstance() != null && !withoutWindows() && !Interpreter.isBatchMode()
         Window window = null
         long begun = System.currentTimeMillis()
         long asked = 0
@@ -312,7 +313,7 @@ class ZeroShot {
             body()
             return
         } catch (Stopped e) {
-            IJ.beep()
+            if (!withoutWindows()) IJ.beep()
         } catch (Problem e) {
             tell(name(label), e.message)
         } catch (Fault e) {
@@ -321,7 +322,7 @@ class ZeroShot {
         }
         Recorder.setCommand(null)
         // A Fiji that only runs this has failed; else it would go on and end as if all were well.
-        if (GraphicsEnvironment.isHeadless() && isProgram()) System.exit(2)
+        if (withoutWindows() && isProgram()) System.exit(2)
         if (called) stopCaller()
     }
 
@@ -350,9 +351,16 @@ class ZeroShot {
         }
     }
 
+    /** Whether nobody looks: with --headless SciJava shows nothing, also where there is a display. */
+    private boolean withoutWindows() {
+        GraphicsEnvironment.isHeadless() ||
+            context?.getService("org.scijava.ui.UIService")?.isHeadless()
+    }
+
     private void tell(String title, String text) {
-        if (GraphicsEnvironment.isHeadless()) System.err.println("${title}: ${text}")
-        else IJ.error(title, wrapped(text))
+        if (withoutWindows()) System.err.println("${title}: ${text}")
+        // Not IJ.error, whose dialog a macro answers itself, unseen.
+        else IJ.showMessage(title, wrapped(text))
     }
 
     private String wrapped(String text) {
