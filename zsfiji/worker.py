@@ -18,12 +18,18 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zsfiji import progress
 from zsfiji.bridge.progress import status
 from zsfiji.errors import Cancelled, UserError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from zsfiji.commands import Command
 
 _INTERVAL = 0.2
 _STEPS = 1000
@@ -72,11 +78,12 @@ def work(
     task: Any,
     label: str,
     options: str | Mapping[str, Any],
-    source: str,
-    target: str,
+    source: str | None,
+    target: str | None,
     title: str | None = None,
     roi: Sequence[int] | None = None,
     exchange: str | None = None,
+    named: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Run a command on an image file.
 
@@ -88,10 +95,11 @@ def work(
         The command.
     options : str or mapping
         The options of a macro line, or key -> value.
-    source : str
-        The image.
-    target : str
-        A folder for the results, or the file of the one result (.tif).
+    source : str or None
+        The image, for a command that takes one.
+    target : str or None
+        A folder for the results, or the file of the main result (.tif). None for a command that
+        gives no image.
     title : str, optional
         Title of the image; the name of the file without it.
     roi : sequence of int, optional
@@ -100,12 +108,15 @@ def work(
     exchange : str, optional
         Folder that Fiji has made for this job alone, and removes. A file ``finish`` in it asks for
         the best result so far. When Fiji ends first, this process removes it.
+    named : mapping, optional
+        Title -> file, of the open images that options name; see :func:`names`.
 
     Returns
     -------
     dict
-        ``images``: list of {"path", "title"}; ``notes``: list of sentences. Or ``problem``: what
-        the user can mend. Or ``cancelled``: true.
+        ``images``: list of {"path", "title"}, the main result last; ``notes``: list of sentences;
+        ``plots``: list of plots, as :class:`zsfiji.commands._outcome.Plot` has them. Or
+        ``problem``: what the user can mend. Or ``cancelled``: true.
     """
     job = threading.current_thread()
     _jobs.add(job)
@@ -114,7 +125,7 @@ def work(
     try:
         _require("torch")
         with progress.using(TaskProgress(task, exchange)):
-            return _work(label, options, source, target, title, roi)
+            return _work(label, options, source, target, title, roi, named or {})
     except UserError as error:
         return {"problem": str(error)}
     except Cancelled:
@@ -123,39 +134,102 @@ def work(
         _jobs.discard(job)
 
 
+def greet(scripts: str) -> dict[str, Any]:
+    """Tell whether this process can serve the scripts of a Fiji.
+
+    Parameters
+    ----------
+    scripts : str
+        What :func:`zsfiji.bridge.install.scripts_digest` gave when they were installed.
+
+    Returns
+    -------
+    dict
+        Empty, or ``problem``: what the user has to do.
+    """
+    from zsfiji.bridge.install import scripts_digest
+
+    if scripts == scripts_digest():
+        return {}
+    return {
+        "problem": f"The Zero-Shot entries of this Fiji are of another version than the zsfiji in "
+        f"{sys.prefix}. Run 'zsfiji install' there with this Fiji's folder again, then restart "
+        "Fiji."
+    }
+
+
+def names(label: str, options: str | Mapping[str, Any]) -> dict[str, Any]:
+    """What the options of a command name: titles of open images, perhaps, or files.
+
+    Parameters
+    ----------
+    label, options
+        As :func:`work` takes them.
+
+    Returns
+    -------
+    dict
+        ``names``: list of str. Wrong options have none; :func:`work` says what is wrong.
+    """
+    from zsfiji.commands._source import Source
+
+    try:
+        values = _values(label, options)[1].values()
+    except UserError:
+        return {"names": []}
+    return {"names": [value.text for value in values if isinstance(value, Source)]}
+
+
+def _values(label: str, options: str | Mapping[str, Any]) -> tuple[Command, dict[str, Any]]:
+    from zsfiji.commands import find, parse
+
+    command = find(label)
+    return command, command.validate(parse(options) if isinstance(options, str) else options)
+
+
 def _work(
     label: str,
     options: str | Mapping[str, Any],
-    source: str,
-    target: str,
+    source: str | None,
+    target: str | None,
     title: str | None,
     roi: Sequence[int] | None,
+    named: Mapping[str, str],
 ) -> dict[str, Any]:
-    from zsfiji.commands import find, parse
     from zsfiji.commands._run import run
     from zsfiji.images import tiff
 
-    command = find(label)
-    values = command.validate(parse(options) if isinstance(options, str) else options)
-    image = tiff.read(source)
-    if title is not None:
+    def opened(path: str, title: str) -> xr.DataArray:
+        image = tiff.read(path)
         image.attrs["title"] = title
-        image.attrs.pop("path", None)
-        image.attrs.pop("roi", None)
-        if roi is not None:
-            image.attrs["roi"] = tuple(int(n) for n in roi)
-    outcome = run(command, image, values)
-    place = Path(target)
-    if place.suffix.lower() not in tiff.TIFF_ENDINGS and not place.is_dir():
+        for key in ("path", "roi"):
+            image.attrs.pop(key, None)
+        return image
+
+    command, values = _values(label, options)
+    place = None if target is None else Path(target)
+    if place is not None and place.suffix.lower() not in tiff.TIFF_ENDINGS and not place.is_dir():
         raise UserError(f"The output {target} has to end in .tif.")
+    image = None
+    if source is not None:
+        image = tiff.read(source) if title is None else opened(source, title)
+        if title is not None and roi is not None:
+            image.attrs["roi"] = tuple(int(n) for n in roi)
+    outcome = run(
+        command, image, values, lambda name: opened(named[name], name) if name in named else None
+    )
     images = []
-    for number, result in enumerate(outcome.images):
+    for number, result in enumerate(outcome.images, 1):
+        own = str(result.attrs.get("title", ""))
+        if place is None:
+            raise UserError("Name the file of the result (.tif).")
         path = place / f"{number}.tif" if place.is_dir() else place
-        if number and path == place:
-            path = place.with_name(f"{place.stem}-{number + 1}{place.suffix}")
+        if path == place and number < len(outcome.images):
+            path = place.with_name(f"{Path(own).name}{place.suffix}")
         tiff.write(result, path)
-        images.append({"path": str(path), "title": str(result.attrs.get("title", ""))})
-    return {"images": images, "notes": list(outcome.notes)}
+        images.append({"path": str(path), "title": own})
+    plots = [asdict(plot) for plot in outcome.plots]
+    return {"images": images, "notes": list(outcome.notes), "plots": plots}
 
 
 def _require(module: str) -> None:

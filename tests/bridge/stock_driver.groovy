@@ -15,6 +15,7 @@ Interpreter.batchMode = true
 def folder = new File(args[0], "zsfiji")
 def type = new GroovyClassLoader(getClass().classLoader).parseClass(new File(folder, "ZeroShot.groovy"))
 def label = "Zero-Shot Denoise..."
+def traits = [takes: true, gives: true, images: [], needs: [], suggests: [:]]
 def python = { System.properties.get("zsfiji.service")?.service }
 def say = { step, values -> println("STEP " + JsonOutput.toJson([step: step] + values)) }
 def errors = new ByteArrayOutputStream()
@@ -38,16 +39,16 @@ def imp = IJ.openImage(args[1])
 imp.changes = false
 
 WindowManager.setTempCurrentImage(null)
-say("no image", [told: told { type.newInstance(folder, null).call(label, [:], "", "") }])
+say("no image", [told: told { type.newInstance(folder, null).call(label, [:], "", "", traits) }])
 
 imp.setRoi(4, 6, 40, 48)
 WindowManager.setTempCurrentImage(imp)
-def text = told { type.newInstance(folder, null).call(label, [quality: "quick", seed: 2], "", "") }
+def text = told { type.newInstance(folder, null).call(label, [quality: "quick", seed: 2], "", "", traits) }
 say("region", look() + [told: text, source: [changes: imp.changes, locked: imp.isLocked()]])
 def first = python()
 
 WindowManager.setTempCurrentImage(imp)
-text = told { type.newInstance(folder, null).call(label, [quality: "quik"], "", "") }
+text = told { type.newInstance(folder, null).call(label, [quality: "quik"], "", "", traits) }
 say("mistake", [told: text, same: python().is(first)])
 
 imp.deleteRoi()
@@ -57,24 +58,42 @@ def killer = Thread.start {
     Thread.sleep(1500)
     python().kill()
 }
-text = told { type.newInstance(folder, null).call(label, [quality: "best"], "", "") }
+text = told { type.newInstance(folder, null).call(label, [quality: "best"], "", "", traits) }
 killer.join()
 say("killed", [told: text, alive: first.isAlive(), active: WindowManager.getCurrentImage().getTitle()])
 
 WindowManager.setTempCurrentImage(imp)
 killer = Thread.start { Thread.sleep(100); while (python().is(first)) Thread.sleep(50)
     Thread.sleep(8000); IJ.setKeyDown(java.awt.event.KeyEvent.VK_ESCAPE) }
-text = told { type.newInstance(folder, null).call(label, [quality: "best"], "", "") }
+text = told { type.newInstance(folder, null).call(label, [quality: "best"], "", "", traits) }
 killer.join()
 say("cancelled", [told: text, fresh: !python().is(first), active: WindowManager.getCurrentImage().getTitle()])
 IJ.setKeyUp(java.awt.event.KeyEvent.VK_ESCAPE)
 
-text = told { type.newInstance(folder, null).call(label, [quality: "quick"], args[1], args[2]) }
+text = told { type.newInstance(folder, null).call(label, [quality: "quick"], args[1], args[2], traits) }
 say("file", [told: text, written: new File(args[2]).length()])
 
+WindowManager.setTempCurrentImage(null)
+def making = [takes: false, gives: true, images: [], needs: [], suggests: [:]]
+text = told { type.newInstance(folder, null).call("PSF Generator...", [na: 0.4, pixel_size: 250], "", "", making) }
+say("made", look() + [told: text])
+def psf = WindowManager.getCurrentImage()
+def two = [takes: true, gives: true, images: ["psf"], needs: ["psf"], suggests: [:]]
+WindowManager.setTempCurrentImage(imp)
+imp.getCalibration().setUnit("micron")
+text = told { type.newInstance(folder, null).call("ZS-DeconvNet Restore...",
+    [psf: psf.getTitle(), steps: 5], "", "", two) }
+say("two images", look() + [told: text, all: WindowManager.getIDList().collect { WindowManager.getImage(it).getTitle() }])
+imp.getCalibration().setUnit("nm")
+
 def settings = new File(folder, "settings.json")
+def good = new groovy.json.JsonSlurper().parse(settings)
+System.properties.remove("zsfiji.service")
+settings.text = JsonOutput.toJson(good + [scripts: "of another version"])
+text = told { type.newInstance(folder, null).call(label, [:], "", "", traits) }
+say("other version", [told: text])
 settings.text = JsonOutput.toJson([python: "/nowhere/bin/python"])
-text = told { type.newInstance(folder, null).call(label, [:], "", "") }
+text = told { type.newInstance(folder, null).call(label, [:], "", "", traits) }
 say("moved", [told: text])
 ''')
 System.exit(0)

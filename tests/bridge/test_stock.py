@@ -114,6 +114,27 @@ def test_without_an_image_the_user_is_told(steps):
     assert "There are no images open" in steps["no image"]["told"]
 
 
+def test_a_command_without_an_image_makes_one(steps):
+    seen = steps["made"]
+    assert seen["told"] == ""
+    assert seen["title"] == "PSF wide-field NA 0.4 525 nm"
+    assert seen["pixel"] == pytest.approx(0.25)
+
+
+def test_an_option_can_name_an_open_image_and_both_results_are_shown(steps):
+    seen = steps["two images"]
+    assert seen["told"] == ""
+    assert seen["title"] == "cells é-deconvolved"
+    assert (seen["width"], seen["height"]) == (192, 192)
+    assert "cells é-denoised" in seen["all"]
+    assert "psf=[PSF wide-field NA 0.4 525 nm]" in seen["command"]
+
+
+def test_scripts_of_another_version_are_told(steps):
+    assert "are of another version" in steps["other version"]["told"]
+    assert "zsfiji install" in steps["other version"]["told"]
+
+
 def test_a_wrong_value_is_told_and_the_python_stays(steps):
     assert "choose one of quick, standard, best" in steps["mistake"]["told"]
     assert steps["mistake"]["same"]

@@ -167,8 +167,35 @@ def entry(command: Command) -> str:
         f"#@script(description={quoted(command.summary)}, headless=true)\n"
         "#@ Context context\n\n"
         f"{_WRITTEN_FROM}\n\n{_START}"
-        f"shared.entry({label}, {quoted(script_name(command))})\n"
+        f"shared.entry({label}, {quoted(script_name(command))}, {traits(command)})\n"
     )
+
+
+def traits(command: Command) -> str:
+    """What ZeroShot.groovy has to know of a command, as a map of Groovy.
+
+    ``takes`` and ``gives``: whether it takes an image, and gives one. ``images``: the options that
+    name other images, ``needs`` those without which it does not run. ``suggests``: option -> what
+    the active image suggests for it (see :class:`zsfiji.commands._declare.Shown`).
+    """
+
+    def groovy(value: object) -> str:
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, list):
+            return "[" + ", ".join(quoted(item) for item in value) + "]"
+        assert isinstance(value, dict), "nothing else is in it"
+        return "[" + (", ".join(f"{k}: {quoted(v)}" for k, v in value.items()) or ":") + "]"
+
+    named = [p for p in command.parameters if p.kind == "image"]
+    found = {
+        "takes": command.takes_image,
+        "gives": bool(command.suffixes) or not command.takes_image,
+        "images": [p.key for p in named],
+        "needs": [p.key for p in named if p.required],
+        "suggests": {p.key: p.suggest for p in command.parameters if p.suggest},
+    }
+    return "[" + ", ".join(f"{key}: {groovy(value)}" for key, value in found.items()) + "]"
 
 
 def script(command: Command) -> str:
@@ -186,16 +213,31 @@ def script(command: Command) -> str:
     lines += [parameter_line(command, p, persist=False) for p in command.parameters]
     values = ", ".join(f"{p.key}: {p.key}" for p in command.parameters)
     lines += ["", _WRITTEN_FROM, "", _START.rstrip()]
-    lines.append(f"shared.call({quoted(command.label)}, [{values}], input, output)")
+    lines.append(
+        f"shared.call({quoted(command.label)}, [{values}], input, output, {traits(command)})"
+    )
     return "\n".join(lines) + "\n"
+
+
+def scripts_digest() -> str:
+    """Tells the scripts of one version from those of another, which this Python cannot serve."""
+    return _digest(_shared().encode())
+
+
+def _shared() -> str:
+    resource = resources.files("zsfiji.bridge").joinpath("stock/ZeroShot.groovy")
+    return resource.read_text(encoding="utf-8")
 
 
 def _files() -> dict[str, str]:
     """What an installation consists of: path within the Fiji -> text."""
-    shared = resources.files("zsfiji.bridge").joinpath("stock/ZeroShot.groovy")
-    found = {SHARED: shared.read_text(encoding="utf-8")}
-    # Not resolved: the link in a virtual environment is what finds its packages.
-    settings = {"python": os.path.abspath(sys.executable), "version": zsfiji.__version__}
+    found = {SHARED: _shared()}
+    settings = {
+        # Not resolved: the link in a virtual environment is what finds its packages.
+        "python": os.path.abspath(sys.executable),
+        "version": zsfiji.__version__,
+        "scripts": scripts_digest(),
+    }
     found[SETTINGS] = json.dumps(settings, indent=1) + "\n"
     for command in table().values():
         found[f"{MENU}/{entry_name(command)}"] = entry(command)

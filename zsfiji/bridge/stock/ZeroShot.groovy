@@ -10,6 +10,7 @@ import ij.Macro
 import ij.WindowManager
 import ij.gui.GUI
 import ij.gui.ImageRoi
+import ij.gui.Plot
 import ij.gui.TextRoi
 import ij.io.FileSaver
 import ij.io.Opener
@@ -51,8 +52,12 @@ class ZeroShot {
         this.context = context
     }
 
-    /** What a menu entry does: obey the macro that calls it, or open the dialog. */
-    void entry(String label, String script) {
+    /**
+     * What a menu entry does: obey the macro that calls it, or open the dialog.
+     *
+     * @param traits of the command; see install.py
+     */
+    void entry(String label, String script, Map traits) {
         String options = Macro.getOptions()
         def threads = context?.getService("org.scijava.thread.ThreadService")
         caller = Thread.currentThread()
@@ -62,50 +67,57 @@ class ZeroShot {
                 Recorder.setCommand(null)
                 if (options == null) IJ.doCommand(label) else IJ.run(label, options)
             } else if (options != null || withoutWindows()) {
-                runOnWindow(label, options ?: "")
+                runOnWindow(label, options ?: "", traits)
             } else {
-                image()
-                dialog(script)
+                if (traits.takes) chooseImage(traits)
+                dialog(script, traits)
             }
         }
     }
 
     /** What a script with parameters does: work on a file, or on the active image. */
-    void call(String label, Map options, String input, String output) {
+    void call(String label, Map options, String input, String output, Map traits) {
         Map given = options.findAll { key, value -> value != null && value.toString() != "" }
             .collectEntries { key, value -> [key, value instanceof File ? value.path : value] }
         guarded(label, false) {
-            if (!input && output) throw new Problem("Name the input file as well as the output.")
-            if (input) {
-                if (!output) throw new Problem("Name the output file: output=\"result.tif\".")
-                def answer = job(label, [options: given, source: absolute(input),
-                    target: absolute(output), title: null, roi: null, exchange: null])
+            if (traits.takes && !input && output)
+                throw new Problem("Name the input file as well as the output.")
+            if (input && traits.gives && !output)
+                throw new Problem("Name the output file: output=\"result.tif\".")
+            if (input || output) {
+                def answer = job(label, [options: given, source: input ? absolute(input) : null,
+                    target: output ? absolute(output) : null, title: null, roi: null,
+                    exchange: null, named: [:]])
                 answer.images.each { IJ.log("${it.path}") }
+                answer.notes.each { IJ.log("${it}") }
             } else {
                 record(given)
-                runOnWindow(label, given)
+                runOnWindow(label, given, traits)
             }
         }
     }
 
     // --- the image ------------------------------------------------------------------------------
 
-    private void runOnWindow(String label, Object options) {
-        ImagePlus imp = image()
+    private void runOnWindow(String label, Object options, Map traits) {
+        ImagePlus imp = traits.takes ? image() : null
         File place = Files.createTempDirectory("zsfiji").toFile()
         // When Fiji ends before its job, Python removes the folder; before Python knows of it, Java.
         place.deleteOnExit()
         try {
-            def roi = imp.getRoi()
+            def roi = imp?.getRoi()
             def area = roi != null && roi.isArea() && !(roi instanceof TextRoi) &&
                 !(roi instanceof ImageRoi) && roi.bounds.width > 0 && roi.bounds.height > 0
             def box = area ? roi.bounds.with { [it.x, it.y, it.width, it.height] } : null
-            File source = save(imp, place)
-            def answer = job(label, [options: options, source: source.path, target: place.path,
-                title: imp.getTitle(), roi: box, exchange: place.path])
+            File source = imp == null ? null : save(imp, place, "input")
+            def answer = job(label, [options: options, source: source?.path, target: place.path,
+                title: imp?.getTitle(), roi: box, exchange: place.path,
+                named: traits.images ? named(label, options, place) : [:]])
             // First, so that the Log window does not cover the result.
-            answer.notes.each { IJ.log("${imp.getTitle()}: ${it}") }
+            answer.notes.each { IJ.log("${imp == null ? name(label) : imp.getTitle()}: ${it}") }
+            answer.plots.each { plot(it) }
             answer.images.each { show(it, imp) }
+            if (imp != null && !answer.images && answer.plots) activate(imp)
         } finally {
             place.deleteDir()
         }
@@ -120,11 +132,45 @@ class ZeroShot {
         return imp
     }
 
-    private File save(ImagePlus imp, File place) {
+    /** Of a command that needs two images: whoever has just made the PSF has that in front. */
+    private void chooseImage(Map traits) {
+        ImagePlus imp = image()
+        if (!traits.images || !isPsf(imp)) return
+        def others = images().findAll { !isPsf(it) }
+        if (others) activate(others.last())
+    }
+
+    private List images() {
+        (WindowManager.getIDList() ?: []).collect { WindowManager.getImage(it as int) }
+    }
+
+    private boolean isPsf(ImagePlus imp) {
+        (imp.getProp("zsfiji.command") ?: "").startsWith('run("PSF ')
+    }
+
+    private void activate(ImagePlus imp) {
+        if (WindowManager.getCurrentImage() != imp && imp.getWindow() != null)
+            IJ.selectWindow(imp.getID())
+    }
+
+    /** The open images that options name, title -> file. */
+    private Map named(String label, Object options, File place) {
+        def task = service().task("from zsfiji import worker\nworker.names(label, options)",
+            [label: label, options: options])
+        task.waitFor()
+        def found = [:]
+        for (title in task.outputs.names ?: []) {
+            ImagePlus imp = WindowManager.getImage(title)
+            if (imp != null) found[title] = save(imp, place, "named-${found.size()}").path
+        }
+        return found
+    }
+
+    private File save(ImagePlus imp, File place, String stem) {
         if (!imp.lockSilently()) throw new Problem("The image \"${imp.getTitle()}\" is locked: " +
             "another command is working on it. Wait until that has finished.")
         boolean changes = imp.changes
-        File file = new File(place, "input.tif")
+        File file = new File(place, "${stem}.tif")
         file.deleteOnExit()
         try {
             boolean written
@@ -154,14 +200,30 @@ class ZeroShot {
         imp.changes = true
         // A line that is finished before the window opens stands before it in the Recorder.
         if (Recorder.getCommand() != null) Recorder.saveCommand()
-        imp.setPosition(source.getC(), source.getZ(), source.getT())
+        if (source != null) imp.setPosition(source.getC(), source.getZ(), source.getT())
+        else if (imp.getNSlices() > 1) imp.setPosition(1, (imp.getNSlices() + 1).intdiv(2), 1)
         imp.show()
         if (caller != null) WindowManager.setTempCurrentImage(caller, imp)
     }
 
+    private void plot(Map drawn) {
+        if (withoutWindows() || Interpreter.isBatchMode()) return
+        def plot = new Plot(drawn.title, drawn.x_label, drawn.y_label)
+        drawn.curves.eachWithIndex { curve, number ->
+            plot.setColor(["#2060c0", "#c03020", "#208040"][number % 3])
+            plot.setLineWidth(2)
+            plot.add(curve.points ? "circle" : "line", curve.x as double[], curve.y as double[])
+        }
+        plot.setColor("black")
+        plot.setLineWidth(1)
+        plot.setLimitsToFit(false)
+        if (drawn.curves.size() > 1) plot.addLegend(drawn.curves.label.join("\n"))
+        plot.show()
+    }
+
     // --- the dialog and the Recorder ------------------------------------------------------------
 
-    private void dialog(String script) {
+    private void dialog(String script, Map traits) {
         def modules = context.getService("org.scijava.module.ModuleService")
         def type = context.getClass().classLoader.loadClass("org.scijava.script.ScriptInfo")
         def info = type.getConstructor(context.getClass(), File)
@@ -170,7 +232,30 @@ class ZeroShot {
         info.set("no-record", "true")
         // Only a dialog remembers the values of the last time, never a run without one.
         info.inputs().each { if (it.persistKey) it.persisted = true }
+        suggest(info, traits)
         modules.run(info, true, [input: "", output: ""] as Map<String, Object>).get()
+    }
+
+    /** Fill in what the open images tell: which of them is a PSF, and the pixel size. */
+    private void suggest(Object info, Map traits) {
+        ImagePlus imp = WindowManager.getCurrentImage()
+        def psf = images().findAll { isPsf(it) }
+        def told = traits.needs.collectEntries { [it, psf ? psf.last().getTitle() : null] }
+        if (imp != null) {
+            def c = imp.getCalibration()
+            def factor = [nm: 1d, um: 1000d, micron: 1000d, microns: 1000d, "\u00b5m": 1000d,
+                mm: 1000000d]
+            def size = factor[c.getXUnit()] ? c.pixelWidth * factor[c.getXUnit()] : null
+            def step = factor[c.getZUnit()] ? c.pixelDepth * factor[c.getZUnit()] : null
+            def values = [pixel_size: size, slice_spacing: imp.getNSlices() > 1 ? step : null,
+                dimensions: imp.getNSlices() >= 5 ? "3d" : "2d"]
+            told += traits.suggests.collectEntries { key, what -> [key, values[what]] }
+        }
+        info.inputs().findAll { told[it.name] != null }.each {
+            def value = told[it.name]
+            it.persisted = false
+            it.defaultValue = value instanceof Number ? Math.round(value * 1000d) / 1000d : value
+        }
     }
 
     private void record(Map options) {
@@ -185,7 +270,7 @@ class ZeroShot {
     private Map job(String label, Map inputs) {
         def service = service()
         def task = service.task("from zsfiji import worker\n" +
-            "worker.work(task, label, options, source, target, title, roi, exchange)",
+            "worker.work(task, label, options, source, target, title, roi, exchange, named)",
             inputs + [label: label])
         def latest = null
         task.listen { event -> if (event.message != null) latest = event }
@@ -205,7 +290,8 @@ class ZeroShot {
                 Thread.sleep(100)
                 long now = System.currentTimeMillis()
                 if (window == null && windows && now - begun > WINDOW_AFTER) {
-                    window = new Window("${name(label)}: ${inputs.title}", inputs.exchange)
+                    def of = inputs.title == null ? "" : ": ${inputs.title}"
+                    window = new Window("${name(label)}${of}", inputs.exchange)
                 }
                 def event = latest
                 if (event != null) {
@@ -231,7 +317,7 @@ class ZeroShot {
             if (task.error != null) throw new Fault(task.error)
             if (task.outputs.problem != null) throw new Problem(task.outputs.problem)
             how = window?.finished ? "finished early" : "done"
-            return [images: task.outputs.images, notes: task.outputs.notes]
+            return task.outputs
         } finally {
             shown?.finish()
             window?.close()
@@ -265,6 +351,14 @@ class ZeroShot {
             } catch (IOException e) {
                 throw new Problem("The Python of zsfiji could not be started (${e.message}). Run " +
                     "'zsfiji install' with this Fiji's folder again.")
+            }
+            def greeting = service.task("from zsfiji import worker\nworker.greet(scripts)",
+                [scripts: settings.scripts])
+            greeting.waitFor()
+            // What cannot even answer is told by the job.
+            if (greeting.outputs.problem != null) {
+                service.close()
+                throw new Problem(greeting.outputs.problem)
             }
             System.properties.put(SERVICE, [python: python, service: service])
             return service
