@@ -69,6 +69,10 @@ _FULL_NAMES = {
     "Fraction": "net.imglib2.util.Fraction",
     # ij1-patcher
     "LegacyInjector": "net.imagej.patcher.LegacyInjector",
+    # Fiji
+    "LegacyCommandInfo": "net.imagej.legacy.command.LegacyCommandInfo",
+    "MenuPath": "org.scijava.MenuPath",
+    "TaskService": "org.scijava.task.TaskService",
     # Java
     "GraphicsEnvironment": "java.awt.GraphicsEnvironment",
     "System": "java.lang.System",

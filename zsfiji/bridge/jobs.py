@@ -76,7 +76,7 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
         _show(host, command, imp, image, outcome)
         return outcome
     title = "" if imp is None else str(imp.getTitle())
-    sink = JobProgress(command.label, title, window=messages.has_windows())
+    sink = JobProgress(host, command.label, title, window=messages.has_windows())
     with _guard:
         _running[sink] = threading.current_thread()
     how = "failed"

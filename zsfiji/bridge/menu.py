@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from html import escape
 from typing import Any
 
 import zsfiji
-from zsfiji.bridge import dialog, jobs, macro, messages, windows
+from zsfiji.bridge import dialog, jobs, macro, messages, search, windows
 from zsfiji.bridge.classes import jc
 from zsfiji.bridge.help import overview
 from zsfiji.bridge.host import Host
@@ -36,15 +36,12 @@ def install(host: Host, commands: Mapping[str, Command] | None = None) -> None:
     """
     global _listener
     new = table() if commands is None else commands
-    for label, command in new.items():
-        if label not in _commands:
-            _add(host, f"{command.menu}>{label}")
-        _commands[label] = command
+    _add(host, [f"{command.menu}>{label}" for label, command in new.items()])
+    _commands.update(new)
     if _listener is not None:
         return
     _separate(host)
-    for label in _INFORMATION:
-        _add(host, f"{MENU}>{label}")
+    _add(host, [f"{MENU}>{label}" for label in _INFORMATION])
     # Known to macros, and no use in a menu.
     jc.Menus.getCommands().put(macro.EXTENSIONS, macro.ENTRY)
     from jpype import JProxy
@@ -58,12 +55,15 @@ def install(host: Host, commands: Mapping[str, Command] | None = None) -> None:
     jc.System.setProperty("zsfiji.bridge", zsfiji.__version__)
 
 
-def _add(host: Host, path: str) -> None:
-    label = path.rpartition(">")[2]
+def _add(host: Host, paths: Collection[str]) -> None:
+    known = jc.Menus.getCommands()
     # 'zsfiji install' may have put an entry of the same name there, whose calls we take over.
-    if not host.headless and not jc.Menus.getCommands().containsKey(label):
-        jc.Menus.add(path, macro.ENTRY)
-    jc.Menus.getCommands().put(label, macro.ENTRY)
+    new = [path for path in paths if not known.containsKey(path.rpartition(">")[2])]
+    for path in paths:
+        if path in new and not host.headless:
+            jc.Menus.add(path, macro.ENTRY)
+        known.put(path.rpartition(">")[2], macro.ENTRY)
+    search.offer(host, new)
 
 
 def _separate(host: Host) -> None:

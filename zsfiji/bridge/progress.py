@@ -1,4 +1,4 @@
-"""A job's progress in ImageJ: status bar, progress bar, Esc, and the buttons of its window."""
+"""A job's progress in ImageJ: status bar, progress bar, Esc, task bar, its window's buttons."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import threading
 import time
 
 from zsfiji.bridge.classes import jc
+from zsfiji.bridge.host import Host
 from zsfiji.bridge.messages import name_of
 from zsfiji.bridge.progress_window import ProgressWindow
+from zsfiji.bridge.tasks import Task
 from zsfiji.progress import Event
 
 _INTERVAL = 0.2
@@ -25,6 +27,8 @@ class JobProgress:
 
     Parameters
     ----------
+    host : Host
+        The running ImageJ.
     label : str
         Label of the command.
     title : str
@@ -33,7 +37,7 @@ class JobProgress:
         Whether a small window with buttons may open.
     """
 
-    def __init__(self, label: str, title: str, *, window: bool) -> None:
+    def __init__(self, host: Host, label: str, title: str, *, window: bool) -> None:
         self.name = name_of(label)
         self.title = title
         self._cancel = threading.Event()
@@ -43,6 +47,7 @@ class JobProgress:
         self._escape_seen: float | None = None
         self._may_open = window
         self._window: ProgressWindow | None = None
+        self._task = Task(host, f"{self.name}: {title}")
         _shown.append(self)
 
     def cancel(self) -> None:
@@ -54,8 +59,8 @@ class JobProgress:
         self._finish.set()
 
     def cancelled(self) -> bool:
-        """Whether the user has cancelled, by Esc, by the button or by quitting ImageJ."""
-        if not self._cancel.is_set() and self._escape():
+        """Whether the user has cancelled, by Esc, by a button or by quitting ImageJ."""
+        if not self._cancel.is_set() and (self._escape() or self._task.cancelled()):
             self._cancel.set()
         return self._cancel.is_set()
 
@@ -72,6 +77,7 @@ class JobProgress:
         if _shown and _shown[0] is self:
             jc.IJ.showStatus(f"{self.name}: {status(event)} (Esc cancels)")
             jc.IJ.showProgress(float(min(event.fraction, 0.999)))
+        self._task.show(event)
         if self._may_open and now - self._started > _WINDOW_AFTER:
             if self._window is None:
                 self._window = ProgressWindow(
@@ -90,6 +96,7 @@ class JobProgress:
         front = bool(_shown) and _shown[0] is self
         if self in _shown:
             _shown.remove(self)
+        self._task.end()
         if self._window is not None:
             self._window.close()
         if front:
