@@ -95,7 +95,12 @@ def robot():
 def click(component):
     """Click into the middle of a component."""
     place = component.getLocationOnScreen()
-    robot().mouseMove(place.x + component.getWidth() // 2, place.y + component.getHeight() // 2)
+    click_at(place.x + component.getWidth() // 2, place.y + component.getHeight() // 2)
+
+
+def click_at(x, y):
+    """Click on the screen."""
+    robot().mouseMove(x, y)
     button = JClass("java.awt.event.InputEvent").BUTTON1_DOWN_MASK
     robot().mousePress(button)
     robot().mouseRelease(button)

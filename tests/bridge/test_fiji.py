@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import fiji_tour
 import pytest
 
-from zsfiji.bridge import install, java
+from zsfiji.bridge import display, install, java
 from zsfiji.bridge.fiji import is_fiji
 from zsfiji.images import tiff
 from zsfiji.samples import __file__ as samples
@@ -120,3 +122,22 @@ def test_pyimagej_runs_the_same_macro_in_process(fiji, tmp_path):
     assert 'no option "qality"' in said
     assert "NOT STOPPED" not in said
     assert tiff.read(result).shape == (80, 96)
+
+
+@pytest.fixture(scope="module")
+def tour(tmp_path_factory, window_manager):
+    """What a walk through a Fiji with windows has seen: step -> traceback."""
+    if display.why_not():
+        pytest.skip(display.why_not())
+    folder = tmp_path_factory.mktemp("tour")
+    report = folder / "report.json"
+    words = [sys.executable, fiji_tour.__file__, FIJI, str(folder), str(report)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(report.read_text())
+
+
+@pytest.mark.gui
+@pytest.mark.parametrize("step", list(fiji_tour.steps()))
+def test_in_a_fiji_with_windows(tour, step):
+    assert not tour[step], tour[step]

@@ -73,6 +73,12 @@ _FULL_NAMES = {
     "LegacyCommandInfo": "net.imagej.legacy.command.LegacyCommandInfo",
     "MenuPath": "org.scijava.MenuPath",
     "TaskService": "org.scijava.task.TaskService",
+    "Dataset": "net.imagej.Dataset",
+    "ImgPlus": "net.imagej.ImgPlus",
+    "Axes": "net.imagej.axis.Axes",
+    "CalibratedAxis": "net.imagej.axis.CalibratedAxis",
+    "DefaultLinearAxis": "net.imagej.axis.DefaultLinearAxis",
+    "ColorTable8": "net.imglib2.display.ColorTable8",
     # Java
     "GraphicsEnvironment": "java.awt.GraphicsEnvironment",
     "System": "java.lang.System",

@@ -191,13 +191,13 @@ def _looks(imp: Any, table: np.ndarray | None, rgb: bool) -> dict[str, Any]:
         calibrated = imp.getCalibration().getCValue
         ranges = [(float(calibrated(low)), float(calibrated(high))) for low, high in ranges]
     looks["display_ranges"] = ranges
-    colours = [_colours(lut) for lut in luts]
-    if channels > 1 or not _is_gray(colours[0]):
+    colours = [lut_colours(lut) for lut in luts]
+    if channels > 1 or not is_gray(colours[0]):
         looks["luts"] = colours
     return looks
 
 
-def _colours(lut: Any) -> np.ndarray:
+def lut_colours(lut: Any) -> np.ndarray:
     """The 256 colours of a LUT, uint8 (256, 3); one of fewer ends in black."""
     from jpype import JArray, JByte
 
@@ -209,7 +209,8 @@ def _colours(lut: Any) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def _is_gray(colours: np.ndarray) -> bool:
+def is_gray(colours: np.ndarray) -> bool:
+    """Whether the colours of a LUT, (256, 3), are the greys from black to white."""
     return bool((colours == np.arange(256)[:, None]).all())
 
 
@@ -311,7 +312,7 @@ def to_imageplus(image: xr.DataArray) -> Any:
         for number, index in enumerate(planes(image, over)):
             plane = image.data[tuple(index.get(d, slice(None)) for d in image.dims)]
             label = labels[number] if number < len(labels) else None
-            stack.addSlice(label, _java_array(_packed(plane) if rgb else plane))
+            stack.addSlice(label, java_array(_packed(plane) if rgb else plane))
     except jc.OutOfMemoryError as error:
         raise _no_room() from error
     title = str(image.attrs.get("title") or "Untitled")
@@ -330,7 +331,7 @@ def to_imageplus(image: xr.DataArray) -> Any:
     return imp
 
 
-def _java_array(plane: np.ndarray) -> Any:
+def java_array(plane: np.ndarray) -> Any:
     """A Java array with the pixels of a plane, uint8, uint16, float32 or packed uint32.
 
     Copying out of a direct buffer is several times as fast as JPype's own constructor.
@@ -406,7 +407,7 @@ def _dress(imp: Any, image: xr.DataArray) -> Any:
 
 def _lut(colours: Any) -> Any:
     red, green, blue = np.ascontiguousarray(np.asarray(colours, np.uint8).T)
-    return jc.LUT(_java_array(red), _java_array(green), _java_array(blue))
+    return jc.LUT(java_array(red), java_array(green), java_array(blue))
 
 
 def _default_ranges(image: xr.DataArray) -> list[tuple[float, float]]:
@@ -430,15 +431,15 @@ def _write_calibration(calibration: Any, image: xr.DataArray) -> None:
         getattr(calibration, f"set{axis}Unit")(str(units.get(dim, "pixel")))
     if "value_unit" in image.attrs:
         calibration.setValueUnit(str(image.attrs["value_unit"]))
-    calibration.pixelWidth, calibration.xOrigin = _step_and_origin(image, "col", spacing)
-    calibration.pixelHeight, calibration.yOrigin = _step_and_origin(image, "row", spacing)
-    calibration.pixelDepth, calibration.zOrigin = _step_and_origin(image, "pln", spacing)
+    calibration.pixelWidth, calibration.xOrigin = step_and_origin(image, "col", spacing)
+    calibration.pixelHeight, calibration.yOrigin = step_and_origin(image, "row", spacing)
+    calibration.pixelDepth, calibration.zOrigin = step_and_origin(image, "pln", spacing)
     if "t" in units or "t" in spacing:
         calibration.setTimeUnit(str(units.get("t", "sec")))
-        calibration.frameInterval = _step_and_origin(image, "t", spacing)[0]
+        calibration.frameInterval = step_and_origin(image, "t", spacing)[0]
 
 
-def _step_and_origin(
+def step_and_origin(
     image: xr.DataArray, dim: str, spacing: dict[str, float]
 ) -> tuple[float, float]:
     """Pixel spacing along `dim`, and ImageJ's origin there: the pixel whose coordinate is 0."""
@@ -466,7 +467,7 @@ def _write_texts(imp: Any, image: xr.DataArray) -> None:
 def _overlay(encoded: list[bytes]) -> Any:
     overlay = jc.Overlay()
     for number, data in enumerate(encoded):
-        roi = jc.RoiDecoder.openFromByteArray(_java_array(np.frombuffer(data, np.uint8)))
+        roi = jc.RoiDecoder.openFromByteArray(java_array(np.frombuffer(data, np.uint8)))
         if roi is None:
             continue
         if number == 0:

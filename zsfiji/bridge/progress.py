@@ -32,7 +32,7 @@ class JobProgress:
     label : str
         Label of the command.
     title : str
-        Title of the image.
+        Title of the image, empty without one.
     window : bool
         Whether a small window with buttons may open.
     """
@@ -47,7 +47,8 @@ class JobProgress:
         self._escape_seen: float | None = None
         self._may_open = window
         self._window: ProgressWindow | None = None
-        self._task = Task(host, f"{self.name}: {title}")
+        self._heading = f"{self.name}: {title}" if title else self.name
+        self._task = Task(host, self._heading)
         _shown.append(self)
 
     def cancel(self) -> None:
@@ -80,9 +81,7 @@ class JobProgress:
         self._task.show(event)
         if self._may_open and now - self._started > _WINDOW_AFTER:
             if self._window is None:
-                self._window = ProgressWindow(
-                    f"{self.name}: {self.title}", self.cancel, self.finish
-                )
+                self._window = ProgressWindow(self._heading, self.cancel, self.finish)
             self._window.show(event, status(event))
 
     def end(self, how: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from zsfiji import progress
 from zsfiji.bridge import host, menu
+from zsfiji.bridge.datasets import to_dataset
 from zsfiji.bridge.images import from_imageplus, to_imageplus
 from zsfiji.bridge.scripts import raising
 from zsfiji.cli_progress import Terminal
@@ -22,7 +23,7 @@ from zsfiji.errors import UserError
 from zsfiji.images import tiff
 from zsfiji.images.files import require_writable
 
-_IMAGE = "ij.ImagePlus"
+_IMAGE, _DATASET, _IMGPLUS = "ij.ImagePlus", "net.imagej.Dataset", "net.imagej.ImgPlus"
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 _NUMBERS: dict[str, type[int] | type[float]] = {
     "java.lang.Integer": int,
@@ -226,7 +227,8 @@ def bind(running: host.Host, inputs: Sequence[Input], given: Mapping[str, str]) 
     Returns
     -------
     dict
-        Name -> value: Python's numbers and texts, ``java.io.File``, ``ij.ImagePlus``.
+        Name -> value: Python's numbers and texts, ``java.io.File``, images as ``ij.ImagePlus``,
+        ``Dataset`` or ``ImgPlus``.
 
     Raises
     ------
@@ -272,6 +274,9 @@ def _value(running: host.Host, entry: Input, text: str | None) -> Any:
         imp = to_imageplus(tiff.read(text))
         imp.show()
         return imp
+    if entry.type in (_DATASET, _IMGPLUS):
+        dataset = to_dataset(tiff.read(text))
+        return dataset if entry.type == _DATASET else dataset.getImgPlus()
     if entry.type == "java.io.File":
         from jpype import JClass
 

@@ -44,17 +44,20 @@ def call(label: str, imp: Any, options: Mapping[str, Any]) -> None:
     ----------
     label : str
         The command.
-    imp : ij.ImagePlus or None
+    imp : ij.ImagePlus, net.imagej.Dataset, net.imagej.ImgPlus or None
         The image, for a command that takes one.
     options : mapping
         Key -> value, as SciJava gives it; None for a file not chosen.
     """
-    from zsfiji.bridge import host, jobs, messages
+    from zsfiji.bridge import datasets, host, jobs, messages
+    from zsfiji.bridge.images import to_imageplus
 
-    command = find(label)
     values = {key: _plain(value) for key, value in options.items() if value is not None}
     try:
-        jobs.work(host.start(), command, imp, values)
+        command, running = find(label), host.start()
+        if datasets.is_dataset(imp):
+            imp = to_imageplus(datasets.from_dataset(imp))
+        jobs.work(running, command, imp, values)
     except Exception as error:
         if _raising.get():
             raise
