@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
 import traceback
 from pathlib import Path
@@ -35,9 +34,8 @@ def steps():
 def started():
     """The image to work on, and a job on it that lasts."""
     source = desk.show("cells")
-    threading.Thread(
-        target=jc.IJ.runMacro, args=(f'run("{LABEL}", "seconds=40");',), daemon=True
-    ).start()
+    # In a thread of Java, as a macro that the user starts.
+    jc.MacroRunner(f'run("{LABEL}", "seconds=40");')
     desk.window(f"{NAME}: cells")
     return source
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import fiji_tour
 import pytest
+import python_mode
 
 from zsfiji.bridge import display, install, java
 from zsfiji.bridge.fiji import is_fiji
@@ -141,3 +142,18 @@ def tour(tmp_path_factory, window_manager):
 @pytest.mark.parametrize("step", list(fiji_tour.steps()))
 def test_in_a_fiji_with_windows(tour, step):
     assert not tour[step], tour[step]
+
+
+@pytest.mark.gui
+def test_a_fiji_in_python_mode_is_joined_and_ends_with_a_job(tmp_path, window_manager):
+    if display.why_not():
+        pytest.skip(display.why_not())
+    if not (Path(FIJI) / "config" / "jaunch" / "fiji.py").is_file():
+        pytest.skip("this Fiji has no Python mode")
+    chosen, _ = java.find(windowed=True, fiji=Path(FIJI))
+    library = chosen.home / "lib" / "server" / "libjvm.so"
+    words = [sys.executable, python_mode.__file__, FIJI, str(library), str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=150)
+    said = done.stdout + done.stderr
+    assert "ATTACHED Fiji" in said, said
+    assert done.returncode == 0, said

@@ -548,6 +548,18 @@ def test_other_commands_proceed_while_a_macro_waits_for_us(desk, windows):
     assert "cells-blurred" in desk.images()
 
 
+def test_a_job_in_a_thread_of_java_is_stopped_too(desk, windows):
+    from zsfiji.bridge import jobs
+
+    desk.show("cells")
+    windows.ij1.MacroRunner(f'run("{LABEL}", "seconds=20");')
+    desk.window(f"{NAME}: cells")
+    assert jobs.stop_all()
+    assert not jobs.running()
+    desk.gone(f"{NAME}: cells")
+    assert desk.images() == ["cells"]
+
+
 def test_batch_macros_get_our_result_and_no_window_opens(desk, windows):
     imp = windows.ij1.IJ.createImage("cells", "16-bit ramp", 20, 20, 1)
     result = windows.ij1.Interpreter().runBatchMacro(f'run("{LABEL}", "seconds=1");', imp)

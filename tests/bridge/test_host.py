@@ -344,8 +344,11 @@ def test_a_fiji_brings_its_own_java(no_java, monkeypatch):
     from_pip(monkeypatch, java_in(no_java, "25.0.2"))
     root = no_java / "Fiji"
     java_in(root / "java" / "linux64", "21.0.7")
-    found, _ = java.find(windowed=True, fiji=root)
+    java_in(root / "java" / "win64", "1.8.0")
+    found, passed_over = java.find(windowed=True, fiji=root)
     assert found.version == (21, 0, 7)
+    # That of another platform is no news.
+    assert not passed_over
 
 
 # --- Fiji ---
@@ -404,9 +407,23 @@ def test_an_endpoint_is_passed_on_as_it_is(clean_home):
 def test_a_folder_that_is_no_fiji_is_refused(clean_home):
     with pytest.raises(UserError, match="is not there"):
         fiji.choose(str(clean_home / "gone"))
-    (clean_home / "other").mkdir()
+    jars = clean_home / "other" / "jars"
+    jars.mkdir(parents=True)
     with pytest.raises(UserError, match="holds no ImageJ"):
-        fiji.choose(str(clean_home / "other"))
+        fiji.choose(str(jars.parent))
+    (jars / "ij-1.54p.jar").touch()
+    with pytest.raises(UserError, match="without ImageJ2"):
+        fiji.choose(str(jars.parent))
+
+
+def test_a_fiji_that_lacks_parts_is_refused_before_java_starts(clean_home):
+    root = fiji_in(clean_home)
+    for part in ("imagej-common-2.1.1", "scijava-common-2.99.0", "imglib2-7.1.4"):
+        (root / "jars" / f"{part}.jar").touch()
+    with pytest.raises(UserError, match=r"lacks imglib2-imglyb: choose Help > Update\.\.\."):
+        fiji.require_complete(root)
+    (root / "jars" / "imglib2-imglyb-2.0.1.jar").touch()
+    fiji.require_complete(root)
 
 
 def test_a_fiji_that_does_not_start_says_how_to_go_on_without(clean_home, monkeypatch):

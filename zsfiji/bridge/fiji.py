@@ -9,6 +9,7 @@ from pathlib import Path
 from zsfiji.errors import UserError
 from zsfiji.folders import setting
 
+_PARTS = ("imagej-common", "scijava-common", "imglib2", "imglib2-imglyb")
 _NAMES = ("Fiji", "Fiji.app", "fiji")
 
 
@@ -42,11 +43,32 @@ def choose(fiji: str | None = None) -> str | None:
     # A drive letter has a colon too, an endpoint at least one and no separator.
     if ":" in name and not {"/", "\\"} & set(name):
         return name
-    what = "holds no ImageJ (no jars/ij-*.jar)" if folder.is_dir() else "is not there"
+    if not folder.is_dir():
+        what = "is not there"
+    elif any(folder.glob("jars/ij-*.jar")):
+        what = "is an ImageJ without ImageJ2 (no jars/imagej-legacy-*.jar)"
+    else:
+        what = "holds no ImageJ (no jars/ij-*.jar)"
     raise UserError(
         f"The Fiji {folder} {what}. Name the folder that has Fiji's 'jars' and 'plugins' in it, or "
         "'none' for the ImageJ that zsfiji brings."
     )
+
+
+def require_complete(folder: Path) -> None:
+    """Refuse a Fiji without the parts by which Python talks to it.
+
+    Raises
+    ------
+    UserError
+        If one of them is missing.
+    """
+    missing = [part for part in _PARTS if not any(folder.glob(f"jars/{part}-[0-9]*.jar"))]
+    if missing:
+        raise UserError(
+            f"The Fiji {folder} lacks {', '.join(missing)}: choose Help > Update... in it, or give "
+            "'--fiji none' for the ImageJ that zsfiji brings."
+        )
 
 
 def is_fiji(folder: Path) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from zsfiji.bridge import display, jars, java
 from zsfiji.bridge import fiji as fijis
@@ -38,8 +39,11 @@ _NATIVE_ACCESS_SINCE = 22
 _SECONDS_TO_OPEN = 60
 _SECONDS_TO_END = 3
 
-_FOR_THE_END = ("Dialog", "Thread", "ThreadUtil", "Window", "WindowManager")
+_FOR_THE_END = ("Dialog", "GenericDialog", "Thread", "ThreadUtil", "Window", "WindowManager")
 """Classes that :func:`_let_go` uses. While Python ends, JPype crashes on those that are new."""
+
+returning: WeakSet[threading.Thread] = WeakSet()
+"""Python's threads that may wait in Java for an answer of the user."""
 
 _starting = threading.RLock()
 _host: Host | None = None
@@ -208,6 +212,8 @@ def _start(headless: bool | None, fiji: str | None) -> Host:
     if headless is None:
         headless = bool(no_display)
     folder = Path(where) if where and Path(where).is_dir() else None
+    if folder is not None:
+        fijis.require_complete(folder)
     chosen, passed_over = java.find(windowed=not headless, fiji=folder)
     for reason in passed_over:
         _log.warning("%s Using %s instead.", reason, chosen)
@@ -220,6 +226,10 @@ def _start(headless: bool | None, fiji: str | None) -> Host:
         scyjava.config.add_option(_COLLECTOR)
     if chosen.version >= (_NATIVE_ACCESS_SINCE,):
         scyjava.config.add_option(_NATIVE_ACCESS)
+    if not headless:
+        # Ctrl-C is Python's, which stops the jobs before Java ends. Without windows the main
+        # thread may be in Java for long, and Java's own answer is the quick one.
+        scyjava.config.add_kwargs(interrupt=False)
     scyjava.when_jvm_stops(_let_go)
     if where is None:
         _start_embedded(headless)
@@ -315,8 +325,10 @@ def _join(headless: bool | None) -> Host:
     gateway = _gateway_there()
     home = str(jc.System.getProperty("java.home"))
     text = f"Java {jc.System.getProperty('java.version')} ({home})"
-    place = str(jc.IJ.getDirectory("imagej") or "")
-    return Host(runs_headless, gateway, place or None, text, jc)
+    folder = None
+    if gateway is not None:
+        folder = str(Path(str(gateway.app().getApp().getBaseDirectory())).resolve())
+    return Host(runs_headless, gateway, folder, text, jc)
 
 
 def _gateway_there() -> Any:
@@ -342,8 +354,15 @@ def _let_go() -> None:
     deadline = time.monotonic() + _SECONDS_TO_END
     # A question that waits for its answer may hold the lock that closing an image needs.
     for window in jc.Window.getWindows():
-        if isinstance(window, jc.Dialog):
+        if isinstance(window, jc.GenericDialog):
+            # Whoever waits for it goes on, which disposing alone does not do for all of them.
+            window.windowClosing(None)
+        elif isinstance(window, jc.Dialog):
             window.dispose()
+    # Python would crash on a thread that comes back from Java while it is being taken down.
+    for thread in list(returning):
+        if thread is not threading.current_thread():
+            thread.join(max(0.0, deadline - time.monotonic()))
     # The window of a stack has a thread that only its closing ends, and every window keeps AWT's.
     closing = threading.Thread(target=_close_images, daemon=True)
     closing.start()

@@ -18,6 +18,7 @@ OLDEST = 11
 
 _LIBRARY = {"win32": ("bin", "{}.dll"), "darwin": ("lib", "lib{}.dylib")}
 _WINDOWED = {"win32": "awt", "darwin": "awt_lwawt"}
+_OF_FIJI = {"win32": "win", "darwin": "mac"}
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
@@ -86,8 +87,9 @@ def _places(fiji: Path | None) -> list[tuple[Path, str]]:
     if named:
         places.append((Path(named).expanduser(), "JAVA_HOME"))
     if fiji is not None:
-        # Fiji keeps it in java/<platform>/<release>, on macOS with Contents/Home below.
-        inside = sorted(fiji.glob("java/*/*"), reverse=True)
+        # Fiji keeps it in java/<platform>/<release>, on macOS with Contents/Home below; some carry
+        # those of other platforms along.
+        inside = sorted(fiji.glob(f"java/{_OF_FIJI.get(sys.platform, 'linux')}*/*"), reverse=True)
         places += [(_real_home(home), "of Fiji") for home in inside if _real_home(home).is_dir()]
     on_path = shutil.which("java")
     if on_path:

@@ -14,6 +14,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ import xarray as xr
 from zsfiji import progress
 from zsfiji.bridge import messages, plots, recorder, windows
 from zsfiji.bridge.classes import jc
-from zsfiji.bridge.host import Host
+from zsfiji.bridge.host import Host, returning
 from zsfiji.bridge.images import from_imageplus, require_room, to_imageplus
 from zsfiji.bridge.progress import JobProgress
 from zsfiji.commands import Command
@@ -34,7 +36,16 @@ from zsfiji.images import tiff
 NO_IMAGE = "There are no images open."
 _QUIT_PATIENCE = 5.0
 
-_running: dict[JobProgress, threading.Thread] = {}
+
+@dataclass(frozen=True)
+class _Job:
+    """The thread that works on a job, and whether it has ended."""
+
+    thread: int
+    ended: threading.Event
+
+
+_running: dict[JobProgress, _Job] = {}
 _guard = threading.Lock()
 
 
@@ -77,8 +88,11 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
         return outcome
     title = "" if imp is None else str(imp.getTitle())
     sink = JobProgress(host, command.label, title, window=messages.has_windows())
+    _stop_at_the_end()
+    # Not the thread itself: one of Java's cannot be joined.
+    job = _Job(threading.get_ident(), threading.Event())
     with _guard:
-        _running[sink] = threading.current_thread()
+        _running[sink] = job
     how = "failed"
     try:
         sink.show(progress.Event(0, "Starting"))
@@ -97,6 +111,7 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
         with _guard:
             _running.pop(sink, None)
         sink.end(how)
+        job.ended.set()
 
 
 def in_thread(body: Callable[[], object], name: str) -> threading.Thread:
@@ -114,6 +129,7 @@ def in_thread(body: Callable[[], object], name: str) -> threading.Thread:
             jc.Thread.detach()
 
     thread = threading.Thread(target=detached, name=name, daemon=True)
+    returning.add(thread)
     thread.start()
     return thread
 
@@ -142,10 +158,8 @@ def stop_all(patience: float = _QUIT_PATIENCE) -> bool:
     for sink in jobs:
         sink.cancel()
     deadline = time.monotonic() + patience
-    for thread in jobs.values():
-        if thread is not threading.current_thread():
-            thread.join(max(0.0, deadline - time.monotonic()))
-    ended = not any(t.is_alive() for t in jobs.values() if t is not threading.current_thread())
+    others = [job.ended for job in jobs.values() if job.thread != threading.get_ident()]
+    ended = all(event.wait(max(0.0, deadline - time.monotonic())) for event in others)
     with _guard:
         # One that is deep in a computation sees later that it was cancelled, and shows nothing.
         for sink in jobs:
@@ -153,8 +167,18 @@ def stop_all(patience: float = _QUIT_PATIENCE) -> bool:
     return ended
 
 
-# Python must not end under a thread that computes: torch would crash instead of ending.
-atexit.register(stop_all)
+@cache
+def _stop_at_the_end() -> None:
+    """See to it that neither Python nor Java ends under a thread that computes: both would crash.
+
+    To be called while Java runs, so that Python stops the jobs before it stops Java.
+    """
+    from jpype import JProxy
+
+    atexit.register(stop_all)
+    # A script may end Java by itself.
+    hook = JProxy("java.lang.Runnable", dict={"run": messages.guarded("zsfiji")(stop_all)})
+    jc.JavaRuntime.getRuntime().addShutdownHook(jc.Thread(hook))
 
 
 def locked(imp: Any) -> UserError:

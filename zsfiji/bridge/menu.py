@@ -12,7 +12,7 @@ import zsfiji
 from zsfiji.bridge import dialog, jobs, macro, messages, search, windows
 from zsfiji.bridge.classes import jc
 from zsfiji.bridge.help import overview
-from zsfiji.bridge.host import Host
+from zsfiji.bridge.host import Host, start
 from zsfiji.bridge.recorder import record
 from zsfiji.commands import Command, table
 from zsfiji.errors import Cancelled, UserError
@@ -53,6 +53,19 @@ def install(host: Host, commands: Mapping[str, Command] | None = None) -> None:
     # The entries of 'zsfiji install', which Fiji's search bar calls without asking listeners, hand
     # over to us when they see this.
     jc.System.setProperty("zsfiji.bridge", zsfiji.__version__)
+
+
+def attach() -> Host:
+    """Put the commands into the Fiji that runs in this process; for a script in Python mode.
+
+    Returns
+    -------
+    Host
+        That Fiji.
+    """
+    host = start()
+    install(host)
+    return host
 
 
 def _add(host: Host, paths: Collection[str]) -> None:

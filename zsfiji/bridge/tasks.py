@@ -24,10 +24,14 @@ class Task:
 
     def __init__(self, host: Host, name: str) -> None:
         self._task: Any = None
-        if host.gateway is not None:
-            self._task = host.gateway.get(jc.TaskService.class_).createTask(name)
-            self._task.setProgressMaximum(_STEPS)
-            self._task.start()
+        if host.gateway is None:
+            return
+        task = host.gateway.get(jc.TaskService.class_).createTask(name)
+        # Tasks that somebody else runs came with Fiji's task bar.
+        if hasattr(task, "finish"):
+            task.setProgressMaximum(_STEPS)
+            task.start()
+            self._task = task
 
     def show(self, event: Event) -> None:
         """Show what the job does and how far it is; the task bar itself tells the time left."""
