@@ -70,15 +70,67 @@ def by_tiles(
     UserError
         If not even a small tile on the CPU fits into the memory.
     """
-    source = torch.from_numpy(plane) if isinstance(plane, np.ndarray) else plane
+    source: torch.Tensor = torch.from_numpy(plane) if isinstance(plane, np.ndarray) else plane
+    result: torch.Tensor | None = None
+
+    def put(inside: torch.Tensor, top: int, left: int) -> None:
+        nonlocal result
+        if result is None:
+            shape = (inside.shape[0], *source.shape[-2:])
+            result = torch.empty(shape, dtype=torch.float32, device=source.device)
+        result[:, top : top + inside.shape[1], left : left + inside.shape[2]] = inside
+
+    over_tiles(
+        function,
+        source,
+        put,
+        tile=tile,
+        margin=margin,
+        multiple=multiple,
+        network=network,
+        label=label,
+    )
+    assert result is not None, "a plane has at least one pixel"
+    # What was made in inference mode cannot be trained on; a clone outside of it can.
+    return result.numpy() if isinstance(plane, np.ndarray) else result.clone()
+
+
+def over_tiles(
+    function: Callable[[torch.Tensor], torch.Tensor],
+    source: torch.Tensor,
+    put: Callable[[torch.Tensor, int, int], None],
+    *,
+    tile: int,
+    margin: int,
+    multiple: int = 1,
+    network: nn.Module | None = None,
+    label: str | None = None,
+) -> None:
+    """Apply `function` as :func:`by_tiles` does, and hand over each tile when it is done.
+
+    Parameters
+    ----------
+    function, tile, margin, multiple, network, label
+        As for :func:`by_tiles`.
+    source : torch.Tensor
+        The plane.
+    put : callable
+        Takes the result of a tile without its margins, float32, and its first row and column.
+        Where the memory did not suffice tiles come again, smaller.
+
+    Raises
+    ------
+    UserError
+        If not even a small tile on the CPU fits into the memory.
+    """
     margin = _round_up(margin, multiple)
     edge = _round_up(tile, multiple)
     while True:
         device = _device_of(network, source)
         try:
             with torch.inference_mode():
-                result = _pass(function, source, edge, margin, multiple, device, label)
-            break
+                _pass(function, source, put, edge, margin, multiple, device, label)
+            return
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -98,8 +150,6 @@ def by_tiles(
                 ) from error
         if device.type == "cuda":
             torch.cuda.empty_cache()
-    # What was made in inference mode cannot be trained on; a clone outside of it can.
-    return result.numpy() if isinstance(plane, np.ndarray) else result.clone()
 
 
 def mirrored(start: int, stop: int, length: int) -> np.ndarray:
@@ -127,32 +177,26 @@ def mirrored(start: int, stop: int, length: int) -> np.ndarray:
 def _pass(
     function: Callable[[torch.Tensor], torch.Tensor],
     source: torch.Tensor,
+    put: Callable[[torch.Tensor, int, int], None],
     tile: int,
     margin: int,
     multiple: int,
     device: torch.device,
     label: str | None,
-) -> torch.Tensor:
+) -> None:
     """Go over all tiles once."""
     height, width = source.shape[-2:]
     tall, wide = min(tile, _round_up(height, multiple)), min(tile, _round_up(width, multiple))
     corners = [(top, left) for top in range(0, height, tall) for left in range(0, width, wide)]
-    result: torch.Tensor | None = None
     for number, (top, left) in enumerate(corners):
         rows = torch.from_numpy(mirrored(top - margin, top + tall + margin, height))
         cols = torch.from_numpy(mirrored(left - margin, left + wide + margin, width))
         rows, cols = rows.to(source.device), cols.to(source.device)
         piece = source[:, rows[:, None], cols].to(device, torch.float32)
         inside = function(piece)[:, margin : margin + tall, margin : margin + wide].float()
-        if result is None:
-            shape = (inside.shape[0], height, width)
-            result = torch.empty(shape, dtype=torch.float32, device=source.device)
-        bottom, right = min(top + tall, height), min(left + wide, width)
-        result[:, top:bottom, left:right] = inside[:, : bottom - top, : right - left]
+        put(inside[:, : height - top, : width - left], top, left)
         if label is not None:
             progress.report((number + 1) / len(corners), label)
-    assert result is not None, "a plane has at least one pixel"
-    return result
 
 
 def _device_of(network: nn.Module | None, source: torch.Tensor) -> torch.device:

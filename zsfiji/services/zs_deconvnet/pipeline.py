@@ -17,7 +17,7 @@ from zsfiji.errors import UserError
 from zsfiji.learning.augment import SYMMETRIES, dihedral, undo_dihedral
 from zsfiji.learning.device import autocast
 from zsfiji.learning.loop import DivergedError, Schedule, train
-from zsfiji.learning.tiling import by_tiles
+from zsfiji.learning.tiling import over_tiles
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.psf.operator import Degradation
 from zsfiji.physics.transform import Stabiliser
@@ -55,9 +55,9 @@ TRIES = 3
 """Seeds that are tried when trainings die or diverge."""
 
 _TILE = 512
-_BLOCK = 48
+_BLOCK = 24
 _BLOCK_MARGIN = 8
-_VOXELS = 4 * 2**20
+_VOXELS = 5 * 2**20
 _ELSEWHERE = 0.25
 _KEPT_LOSSES = 200
 _log = logging.getLogger(__name__)
@@ -249,7 +249,7 @@ def restore(
     unit : Unit
         What was learnt.
     image : numpy.ndarray
-        float32 (row, col), or (pln, row, col) for a unit of three axes.
+        Of any type; (row, col), or (pln, row, col) for a unit of three axes.
     label : str, optional
         What to report as progress.
     symmetries : int
@@ -267,51 +267,68 @@ def restore(
         size = (*image.shape[:-2], *(n * fine for n in image.shape[-2:]))
         into = room(image.shape), room(size)
     if unit.axes == 2:
-        for whole, piece in zip(
-            into, _restore_slices(unit, image[None], label, symmetries), strict=True
-        ):
-            whole[:] = piece[0]
+        flat = tuple(r[None] for r in into)
+        _restore_slices(unit, image[None], flat, 0, label, symmetries)
         return into
     slices = len(image)
     for first in range(0, slices, _BLOCK):
         last = min(first + _BLOCK, slices)
         low, high = max(0, first - _BLOCK_MARGIN), min(slices, last + _BLOCK_MARGIN)
         with progress.part(first / slices, last / slices):
-            block = _restore_slices(unit, image[low:high], label, symmetries)
-        for whole, piece in zip(into, block, strict=True):
-            whole[first:last] = piece[first - low : last - low]
+            block = tuple(r[first:last] for r in into)
+            _restore_slices(unit, image[low:high], block, first - low, label, symmetries)
+        for whole in into:
             let_go(whole)
     return into
 
 
 def _restore_slices(
-    unit: Unit, slices: np.ndarray, label: str | None, symmetries: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Restore one plane (1, row, col), or slices that are seen together, tile by tile."""
+    unit: Unit,
+    slices: np.ndarray,
+    into: tuple[np.ndarray, ...],
+    skipped: int,
+    label: str | None,
+    symmetries: int,
+) -> None:
+    """Restore one plane (1, row, col), or slices that are seen together, tile by tile.
+
+    The first `skipped` slices, and those beyond the length of `into`, are only there for the
+    others to be seen with.
+    """
     network, count = unit.network, len(slices)
     fine = network.upsample
     chosen = {1: (0,), 2: (0, 6), 4: (0, 2, 5, 7)}.get(symmetries, tuple(range(SYMMETRIES)))
     tile = _TILE
-    while tile > 64 and count * _area(slices.shape, tile, network.margin) > _VOXELS:
+    while tile > 64 and count > 1 and count * _area(slices.shape, tile, network.margin) > _VOXELS:
         tile //= 2
+    denoised, sharp = into
+    length = len(denoised)
+    kept = slice(skipped, skipped + length)
 
     def work(piece: torch.Tensor) -> torch.Tensor:
-        denoised, sharp = _mean_of_turns(unit, piece, chosen)
+        smooth, detail = _mean_of_turns(unit, piece, chosen)
         # The pixels of the fine grid travel as channels: tiles keep their size.
-        both = torch.cat([denoised, F.pixel_unshuffle(sharp[:, None], fine).flatten(0, 1)])
-        return unit.scale.grey(both)
+        cells = F.pixel_unshuffle(detail[kept, None], fine).flatten(0, 1)
+        return unit.scale.grey(torch.cat([smooth[kept], cells]))
 
-    both = by_tiles(
+    def put(both: torch.Tensor, top: int, left: int) -> None:
+        bottom, right = top + both.shape[-2], left + both.shape[-1]
+        both = both.cpu()
+        denoised[:, top:bottom, left:right] = both[:length].numpy()
+        cells = both[length:].reshape(length, fine**2, *both.shape[-2:])
+        rows, cols = slice(top * fine, bottom * fine), slice(left * fine, right * fine)
+        sharp[:, rows, cols] = F.pixel_shuffle(cells, fine)[:, 0].numpy()
+
+    over_tiles(
         work,
-        torch.from_numpy(np.ascontiguousarray(slices)),
+        torch.from_numpy(np.ascontiguousarray(slices, dtype=np.float32)),
+        put,
         tile=tile,
         margin=network.margin,
         multiple=network.multiple,
         network=network,
         label=label,
     )
-    cells = both[count:].reshape(count, fine**2, *both.shape[-2:])
-    return both[:count].numpy(), F.pixel_shuffle(cells, fine)[:, 0].numpy()
 
 
 def _area(shape: tuple[int, ...], tile: int, margin: int) -> int:

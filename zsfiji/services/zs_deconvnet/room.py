@@ -12,7 +12,7 @@ import numpy as np
 
 from zsfiji.errors import UserError
 
-IN_MEMORY = 2**30
+IN_MEMORY = 2**29
 """Bytes up to which a result lies in memory."""
 
 _LEFT_FREE = 2**28

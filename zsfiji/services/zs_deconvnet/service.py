@@ -286,8 +286,8 @@ def apply(
         channel = position.get("ch", 0)
         degradation = optics[channel % len(optics)]
         unit = replace(units[number if per_plane else channel], optics=degradation)
-        noisy = restoring.pixels_of(image, position)
         where = restoring.place(image, position)
+        noisy = np.asarray(image.data[where])
         smooth, detail = denoised[where], sharp[where]
         with progress.part(number / total, (number + 1) / total):
             restore(unit, noisy, "Deconvolving", symmetries=symmetries, into=(smooth, detail))
@@ -330,7 +330,8 @@ class _Notes:
         self.found.append(found)
         noise = unit.camera.noise
         if channel not in self.noise:
-            self.noise[channel] = residual.noise_found(noise, noisy)
+            middle = noisy if noisy.ndim == 2 else noisy[len(noisy) // 2]
+            self.noise[channel] = residual.noise_found(noise, middle)
             if not noise.white:
                 self.noise[channel] += (
                     " Noise that neighbours share cannot be told from structure of that size as "

@@ -73,7 +73,7 @@ def judge(
         noisy, denoised, sharp = (x[first : first + _MOST_SLICES] for x in (noisy, denoised, sharp))
     (top, tall), (left, wide) = ((max(0, (n - largest) // 2), largest) for n in noisy.shape[-2:])
     rows, cols = slice(top, top + tall), slice(left, left + wide)
-    noisy, denoised = noisy[..., rows, cols], denoised[..., rows, cols]
+    noisy, denoised = noisy[..., rows, cols].astype(np.float32), denoised[..., rows, cols]
     rows, cols = (slice(c.start * fine, c.stop * fine) for c in (rows, cols))
     sharp = sharp[..., rows, cols]
     blurred = degradation(torch.from_numpy(np.ascontiguousarray(sharp))).numpy()
