@@ -469,8 +469,61 @@ def test_the_preview_shows_the_deconvolved_image(scene):
     assert np.isfinite(shown).all()
 
 
+def test_a_training_that_was_finished_early_is_said_in_the_notes(scene):
+    with progress.using(Host(finish_after=2)):
+        early = service.fit(scene[1], gaussian_psf(), steps=100_000)
+        result = service.apply(early, scene[1], symmetries=1)
+    assert np.isfinite(result.deconvolved.image).all()
+    assert any("of 100000 steps" in note for note in result.deconvolved.notes)
+
+
+def test_every_stage_can_be_cancelled(scene):
+    class CancelAt(Host):
+        def __init__(self, stage):
+            super().__init__()
+            self.stage = stage
+
+        def cancelled(self):
+            return bool(self.seen) and self.seen[-1].message == self.stage
+
+    def work():
+        service.apply(service.fit(scene[1], gaussian_psf(), steps=3), scene[1], symmetries=1)
+
+    for stage in ("Measuring the noise", "Training", "Deconvolving"):
+        host = CancelAt(stage)
+        with progress.using(host), pytest.raises(Cancelled):
+            work()
+        assert host.seen[-1].message == stage
+
+
+def test_a_device_whose_memory_is_small_gets_smaller_tiles(model, monkeypatch, caplog):
+    image = calibrated(lines(160)[1])
+    whole = service.apply(model, image, symmetries=1).deconvolved.image.data
+    real = pipeline.run
+
+    def cramped(network, seen):
+        if seen.shape[-1] > 200:
+            raise RuntimeError("CUDA out of memory.")
+        return real(network, seen)
+
+    monkeypatch.setattr(pipeline, "run", cramped)
+    small = service.apply(model, image, symmetries=1).deconvolved.image.data
+    assert "halving" in caplog.text
+    assert np.abs(whole - small).mean() < 2e-3 * np.ptp(whole)
+
+
 def _constant():
     return calibrated(np.full((64, 64), 7.0, np.float32))
+
+
+def _mostly_saturated():
+    return calibrated(np.minimum(lines(64)[1], 110))
+
+
+def _of_two_values():
+    pixels = np.zeros((64, 64), np.float32)
+    pixels[20:40, 20:40] = 255
+    return calibrated(pixels)
 
 
 def _with_nan():
@@ -485,6 +538,8 @@ def _with_nan():
         (lambda: calibrated(np.zeros((0, 0), np.float32)), "empty"),
         (_constant, "same value"),
         (_with_nan, "NaN"),
+        (_mostly_saturated, "saturated"),
+        (_of_two_values, "No noise"),
         (lambda: calibrated(lines(64)[1][:20]), "at least 32"),
         (lambda: xr.DataArray(lines(64)[1], dims=("row", "col")), "no unit of length"),
     ],
@@ -503,6 +558,7 @@ def test_images_that_do_not_serve_are_refused(image, words):
         ({"loss": "l7"}, "loss"),
         ({"steps": -1}, "steps"),
         ({"fit_per": "day"}, "fit per"),
+        ({"background": 1e5}, "not less than the brightest pixel"),
     ],
 )
 def test_settings_that_do_not_exist_are_refused(scene, setting, words):
@@ -513,6 +569,13 @@ def test_settings_that_do_not_exist_are_refused(scene, setting, words):
 def test_a_psf_that_does_not_fit_is_refused(scene):
     with pytest.raises(UserError, match="microns wide"):
         service.fit(scene[1], gaussian_psf(spacing=10.0), steps=1)
+    with pytest.raises(UserError, match="less than a pixel"):
+        service.fit(scene[1], gaussian_psf(spacing=0.001), steps=1)
+    ring = np.zeros((401, 401))
+    ring[190:211, 190:211] = 1
+    ring[0], ring[-1], ring[:, 0], ring[:, -1] = 2, 2, 2, 2
+    with pytest.raises(UserError, match="Choose a larger image or a smaller PSF"):
+        service.fit(scene[1], normalised(ring, (PIXEL / 2, PIXEL / 2)), steps=1)
     with pytest.raises(UserError, match="PSFs"):
         service.fit(scene[1], [gaussian_psf()] * 2, steps=1)
 
@@ -524,6 +587,14 @@ def test_images_of_another_kind_than_the_models_are_refused(scene, model):
     coarse = scene[1].assign_coords(row=np.arange(96) * 0.1, col=np.arange(96) * 0.1)
     with pytest.raises(UserError, match="100 x 100 nm"):
         service.apply(model, coarse)
+
+
+def test_models_of_another_method_are_refused(scene, model):
+    other = checkpoints.Model("fm2s", model.settings, model.tensors)
+    with pytest.raises(UserError, match="belongs to the method 'fm2s'"):
+        service.apply(other, scene[1])
+    with pytest.raises(UserError, match="belongs to the method 'fm2s'"):
+        service.fit(scene[1], gaussian_psf(), steps=1, start=other)
 
 
 def test_saturation_and_correlated_noise_are_said():

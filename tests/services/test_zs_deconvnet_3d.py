@@ -1,5 +1,7 @@
 """ZS-DeconvNet for stacks."""
 
+import logging
+
 import numpy as np
 import pytest
 import torch
@@ -247,11 +249,14 @@ def test_recorrupted_stacks_have_independent_noise():
 # Planes or stacks, and what is refused
 
 
-def test_slices_are_deconvolved_one_by_one_with_a_flat_psf_or_by_wish(scene):
+def test_slices_are_deconvolved_one_by_one_with_a_flat_psf_or_by_wish(scene, caplog):
     image = scene[2]
+    caplog.set_level(logging.INFO)
     assert service.fit(image, focal_plane(gaussian_psf()), steps=1).settings["axes"] == 2
     assert service.fit(image, gaussian_psf(), steps=1, dimensions="2d").settings["axes"] == 2
+    assert "the PSF is a single slice" in caplog.text
     assert service.fit(image[:3], gaussian_psf(), steps=1).settings["axes"] == 2
+    assert "3 slices; 3D needs 5" in caplog.text
 
 
 def test_stacks_that_do_not_serve_are_refused(scene, model):
@@ -260,6 +265,11 @@ def test_stacks_that_do_not_serve_are_refused(scene, model):
         service.fit(image[:4], gaussian_psf(), steps=1, dimensions="3d")
     with pytest.raises(UserError, match="single slice"):
         service.fit(image, focal_plane(gaussian_psf()), steps=1, dimensions="3d")
+    with pytest.raises(UserError, match="microns wide along z"):
+        service.fit(image, gaussian_psf(step=5.0), steps=1)
+    plain = image.drop_vars("pln").assign_attrs(units={"row": "micron", "col": "micron"})
+    with pytest.raises(UserError, match="slice spacing"):
+        service.fit(plain, gaussian_psf(), steps=1)
     with pytest.raises(UserError, match="at least 10"):
         service.fit(image[:8], gaussian_psf(), steps=1, pairs="slices")
     with pytest.raises(UserError, match="choose a model for 2D"):

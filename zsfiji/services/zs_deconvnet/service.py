@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -66,6 +68,8 @@ _TRAINING_PIXELS = 16 * 2**20
 _LARGEST_STACK = 64 * 2**20
 _SAME_SIZE = 0.02
 _ENERGY = 0.99
+_SATURATED = 0.3
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,8 @@ def fit(
         If the user asked to stop.
     """
     preset = _preset(quality, network, upsample, loss, dimensions, pairs, steps)
+    if start is not None:
+        _require_method(start)
     _require(image)
     restoring.require_contrast(image)
     chosen = choose(device)
@@ -176,14 +182,14 @@ def fit(
     earlier = _units(start, torch.device("cpu")) if start is not None else []
     if start is not None:
         _require_same_kind(start, earlier, preset.network, axes, upsample, len(groups))
-    paired = _paired(image, psfs, upsample, pairs) if axes == 3 else []
+    paired = _paired(image, psfs, upsample, pairs, preset.network) if axes == 3 else []
     settings: dict[str, Any] = {
         "quality": quality,
         "network": preset.network,
         "axes": axes,
         "steps": steps or (preset.steps if axes == 2 else preset.steps_3d),
         "upsample": upsample,
-        "pairs": "slices" if paired and preset.network == "published" else "recorruption",
+        "pairs": "slices" if paired else "recorruption",
         "fit_per": fit_per,
         "loss": loss,
         "hessian": weight,
@@ -214,6 +220,12 @@ def fit(
                     "No noise was found in the image. The method learns from noise, which "
                     "filtered, compressed or simulated images may lack."
                 )
+            if camera.noise.saturated > _SATURATED:
+                raise UserError(
+                    f"{camera.noise.saturated:.0%} of the pixels are saturated, so the image does "
+                    "not tell how bright the specimen is. Take it anew with less exposure or gain, "
+                    "or select a region that is not saturated."
+                )
             label = "Training" if len(groups) == 1 else f"Training {number + 1} of {len(groups)}"
             channel = positions[0].get("ch", 0)
             unit = with_fallback(
@@ -241,6 +253,8 @@ def apply(
 ) -> Deconvolved:
     """Denoise and deconvolve an image with a fitted model; nothing is fitted anew.
 
+    Finish now has no result of less work to give here, so all planes are done; cancel stops it.
+
     Parameters
     ----------
     model : Model
@@ -267,6 +281,7 @@ def apply(
     Cancelled
         If the user asked to stop.
     """
+    _require_method(model)
     _require(image)
     chosen = choose(device)
     units = _units(model, chosen)
@@ -305,11 +320,12 @@ def apply(
             let_go(result)
     progress.report(1, "Deconvolving")
     title = str(image.attrs.get("title") or "image")
+    planned = int(model.settings["steps"])
     first = carry(image, denoised, title=f"{title}-denoised")
     second = carry(_finer(image, fine), sharp, title=f"{title}-deconvolved")
     return Deconvolved(
-        Restored(first, notes.sentences(total), notes.figures()),
-        Restored(second, notes.sentences(total), notes.figures()),
+        Restored(first, notes.sentences(total, planned), notes.figures()),
+        Restored(second, notes.sentences(total, planned), notes.figures()),
     )
 
 
@@ -320,6 +336,7 @@ class _Notes:
         self.found: list[verdict.Verdict] = []
         self.noise: dict[int | None, str] = {}
         self.first: Unit | None = None
+        self.fewest = sys.maxsize
         self.saturated = 0.0
 
     def add(
@@ -327,6 +344,7 @@ class _Notes:
     ) -> None:
         """Take in one plane."""
         self.first = self.first or unit
+        self.fewest = min(self.fewest, unit.steps)
         self.found.append(found)
         noise = unit.camera.noise
         if channel not in self.noise:
@@ -340,9 +358,11 @@ class _Notes:
         if noise.saturation is not None:
             self.saturated = max(self.saturated, float(np.mean(noisy >= noise.saturation)))
 
-    def sentences(self, total: int) -> tuple[str, ...]:
+    def sentences(self, total: int, planned: int) -> tuple[str, ...]:
         """What was found, the weightiest first."""
         said = []
+        if self.fewest < planned:
+            said.append(f"The training was finished after {self.fewest} of {planned} steps.")
         blunt = sum(f.sharpening < verdict.SHARPER for f in self.found)
         if blunt:
             of = "" if total == 1 else f" in {blunt} of {total} planes"
@@ -469,7 +489,13 @@ def _axes(image: xr.DataArray, psfs: Sequence[Psf], dimensions: str) -> int:
                 "Choose 2d, or take more slices."
             )
         return 3
-    return 3 if dimensions == "auto" and slices >= FEWEST and deep else 2
+    if dimensions == "2d" or slices == 1:
+        return 2
+    if not deep:
+        _log.info("Deconvolving slice by slice, because the PSF is a single slice.")
+    elif slices < FEWEST:
+        _log.warning("Deconvolving slice by slice: %d slices; 3D needs %d.", slices, FEWEST)
+    return 3 if slices >= FEWEST and deep else 2
 
 
 def _by_stacks(image: xr.DataArray) -> xr.DataArray:
@@ -495,6 +521,14 @@ def _some_planes(data: list[np.ndarray]) -> list[np.ndarray]:
     if data[0].ndim == 2:
         return data
     return [plane for stack in data for plane in stack[:: -(-len(stack) // 16)]]
+
+
+def _require_method(model: Model) -> None:
+    if model.method != METHOD:
+        raise UserError(
+            f"The model belongs to the method '{model.method}', not to '{METHOD}'. "
+            "Choose a model that was trained with ZS-DeconvNet."
+        )
 
 
 def _require(image: xr.DataArray) -> None:
@@ -523,7 +557,9 @@ def _matched(
     return [match(p, spacing, shape, energy=_ENERGY) for p in psfs]
 
 
-def _paired(image: xr.DataArray, psfs: Sequence[Psf], upsample: int, pairs: str) -> list[Psf]:
+def _paired(
+    image: xr.DataArray, psfs: Sequence[Psf], upsample: int, pairs: str, network: str
+) -> list[Psf]:
     """PSFs at twice the slice spacing, to learn from pairs of slices; none for recorruption.
 
     Neighbouring slices show the same only as far as they are near each other: within half of
@@ -538,7 +574,11 @@ def _paired(image: xr.DataArray, psfs: Sequence[Psf], upsample: int, pairs: str)
             f"The stack has {slices} slices; pairs of slices need at least {2 * FEWEST}. "
             "Choose recorruption."
         )
-    if pairs == "recorruption" or (pairs == "auto" and not (near and slices >= PAIRED)):
+    if pairs == "recorruption" or network != "published":
+        return []
+    if pairs == "auto" and not (near and slices >= PAIRED):
+        why = "they are few" if near else "they are far apart"
+        _log.info("The published training takes recorrupted slices here, not pairs: %s.", why)
         return []
     return _matched(image, psfs, upsample, 3, slice_step=2)
 
