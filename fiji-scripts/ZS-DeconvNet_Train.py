@@ -19,6 +19,7 @@
 #@ String (label="Slice spacing of the image (nm)", description="Distance of the slices of the image. Empty: as the image has it (Image > Properties...).", required=false, persist=false) slice_spacing
 #@ String (label="Pixel size of the PSF (nm)", description="Pixel size of a PSF that does not tell it, as an NPY file does not.", required=false, persist=false) psf_pixel
 #@ String (label="Slice spacing of the PSF (nm)", description="Slice spacing of a 3D PSF that does not tell it.", required=false, persist=false) psf_spacing
+#@ File (label="Folder of further images", description="A folder with further images of the same kind (same camera, optics, pixel size, channels and slices), which the network learns from as well.", style="directory", required=false, persist=false) more_images
 #@ File (label="Go on training", description="A model saved earlier for the same kind of image, whose training goes on instead of beginning anew.", style="open", required=false, persist=false) start_model
 #@ String (label="Device", description="Where to compute. auto: a graphics processor if one can be used, else the processor.", choices={"auto", "cpu", "cuda", "mps"}, value="auto", persistKey="zsfiji.zs_deconvnet_train.device") device
 
@@ -27,4 +28,4 @@
 
 from zsfiji.bridge.scripts import call
 
-call("ZS-DeconvNet Train...", input, {"psf": psf, "save_model": save_model, "quality": quality, "dimensions": dimensions, "upsample": upsample, "fit_per": fit_per, "seed": seed, "network": network, "steps": steps, "pairs": pairs, "gain": gain, "background": background, "read_variance": read_variance, "dark": dark, "hessian": hessian, "pixel_size": pixel_size, "slice_spacing": slice_spacing, "psf_pixel": psf_pixel, "psf_spacing": psf_spacing, "start_model": start_model, "device": device})
+call("ZS-DeconvNet Train...", input, {"psf": psf, "save_model": save_model, "quality": quality, "dimensions": dimensions, "upsample": upsample, "fit_per": fit_per, "seed": seed, "network": network, "steps": steps, "pairs": pairs, "gain": gain, "background": background, "read_variance": read_variance, "dark": dark, "hessian": hessian, "pixel_size": pixel_size, "slice_spacing": slice_spacing, "psf_pixel": psf_pixel, "psf_spacing": psf_spacing, "more_images": more_images, "start_model": start_model, "device": device})

@@ -61,7 +61,13 @@ def values(parameter: Parameter) -> str:
         else:
             text = "whole number" if parameter.kind == "integer" else "number"
         return f"{text} {parameter.unit}".strip()
-    nouns = {"boolean": "true | false", "open": "file", "save": "file", "image": "image or file"}
+    nouns = {
+        "boolean": "true | false",
+        "open": "file",
+        "save": "file",
+        "folder": "folder",
+        "image": "image or file",
+    }
     return nouns.get(parameter.kind, "text")
 
 

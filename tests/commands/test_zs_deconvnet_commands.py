@@ -172,3 +172,40 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_training(psf_image
     options = {"psf": psf_image, "save_model": tmp_path / "no" / "a.zsfiji", "steps": 100_000}
     with pytest.raises(UserError, match="no"):
         run(TRAIN, cells(), options)
+
+
+def test_further_images_of_a_folder_are_learnt_from_too(psf_image, tmp_path):
+    from zsfiji.images import tiff
+
+    for number, size in enumerate(((72, 64), (64, 80)), 1):
+        tiff.write(cells(number, size), tmp_path / f"{number}.tif")
+    (tmp_path / "notes.txt").write_text("no image")
+    base = {"psf": psf_image, "steps": 3}
+    options = {**base, "save_model": tmp_path / "m", "more_images": tmp_path}
+    run(TRAIN, cells(), options)
+    model = checkpoints.load(tmp_path / "m.zsfiji", "zs-deconvnet")
+    assert model.settings["fitted_to"]["shape"] == [3, 64, 64]
+    run(TRAIN, cells(), {**base, "save_model": tmp_path / "alone"})
+    alone = checkpoints.load(tmp_path / "alone.zsfiji", "zs-deconvnet")
+    assert checkpoints.digest(alone) != checkpoints.digest(model)
+
+
+def test_further_images_of_another_kind_are_refused(psf_image, tmp_path):
+    from zsfiji.images import tiff
+
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "coarse").mkdir()
+    (tmp_path / "deep").mkdir()
+    other = cells(1).assign_coords(col=np.arange(64) * 0.2)
+    tiff.write(other, tmp_path / "coarse" / "other.tif")
+    stack = xr.concat([cells(1), cells(2)], "pln").transpose("pln", "row", "col")
+    tiff.write(stack, tmp_path / "deep" / "other.tif")
+    for name, words in (
+        ("empty", "no further image"),
+        ("coarse", "pixels of another size"),
+        ("deep", "2 slices, and the first image 1"),
+        ("nowhere", "no folder"),
+    ):
+        options = {"psf": psf_image, "save_model": tmp_path / "m", "steps": 100_000}
+        with pytest.raises(UserError, match=words):
+            run(TRAIN, cells(), {**options, "more_images": tmp_path / name})

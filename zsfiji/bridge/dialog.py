@@ -256,6 +256,8 @@ class _Check:
                 continue
             if parameter.kind == "open" and not Path(path).expanduser().is_file():
                 return f"{parameter.label}: there is no file {path}."
+            if parameter.kind == "folder" and not Path(path).expanduser().is_dir():
+                return f"{parameter.label}: there is no folder {path}."
             if parameter.kind == "save" and not Path(path).expanduser().absolute().parent.is_dir():
                 return f"{parameter.label}: there is no folder {Path(path).parent}."
         return ""
@@ -351,6 +353,9 @@ def _add_field(dialog: Any, parameter: Parameter, text: str, image: Any) -> Any:
         return field
     if parameter.kind == "text":
         dialog.addStringField(label, text, _PATH_COLUMNS)
+        return dialog.getStringFields().lastElement()
+    if parameter.kind == "folder":
+        dialog.addDirectoryField(label, text, _PATH_COLUMNS)
         return dialog.getStringFields().lastElement()
     dialog.addFileField(label, text, _PATH_COLUMNS)
     field = dialog.getStringFields().lastElement()

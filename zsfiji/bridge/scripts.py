@@ -28,6 +28,7 @@ _TYPES = {
     "choice": "String",
     "open": "File",
     "save": "File",
+    "folder": "File",
     "image": "String",
     "text": "String",
 }
@@ -147,7 +148,8 @@ def parameter_line(command: Command, parameter: Parameter, *, persist: bool = Tr
     if parameter.kind == "choice":
         parts.append("choices={" + ", ".join(map(quoted, parameter.choices)) + "}")
     if parameter.kind in FILES:
-        parts.append(f'style="{parameter.kind}"')
+        style = "directory" if parameter.kind == "folder" else parameter.kind
+        parts.append(f'style="{style}"')
     if parameter.default is None:
         # A file kept from the last time would be used, or overwritten, without anybody's asking.
         parts += [f"required={'true' if parameter.required else 'false'}", "persist=false"]

@@ -31,8 +31,8 @@ from zsfiji.errors import UserError
 if TYPE_CHECKING:
     from zsfiji.commands._outcome import Outcome
 
-Kind = Literal["boolean", "integer", "number", "choice", "open", "save", "image", "text"]
-FILES: tuple[Kind, ...] = ("open", "save")
+Kind = Literal["boolean", "integer", "number", "choice", "open", "save", "folder", "image", "text"]
+FILES: tuple[Kind, ...] = ("open", "save", "folder")
 """The kinds whose values are paths."""
 
 
@@ -48,8 +48,8 @@ class Shown:
         Unit behind the field.
     advanced : bool
         Whether it belongs in the second dialog.
-    path : {"open", "save"}
-        For a path: a file that has to exist, or one to be written.
+    path : {"open", "save", "folder"}
+        For a path: a file that has to exist, one to be written, or a folder that has to exist.
     suggest : {"", "pixel_size", "slice_spacing", "dimensions"}
         What the dialog takes from the active image, where that tells it: its pixel size or slice
         spacing in nm, or whether it is a stack ("3d") or not ("2d"). Macros never do: what they
@@ -59,7 +59,7 @@ class Shown:
     label: str
     unit: str = ""
     advanced: bool = False
-    path: Literal["open", "save"] = "open"
+    path: Literal["open", "save", "folder"] = "open"
     suggest: Literal["", "pixel_size", "slice_spacing", "dimensions"] = ""
 
 
@@ -72,8 +72,8 @@ class Parameter:
     key : str
         Name in macros, scripts and on the command line; public and lower-case.
     kind : str
-        "boolean", "integer", "number", "choice", "open", "save" (files), "image" (the title of an
-        open image, or a file) or "text".
+        "boolean", "integer", "number", "choice", "open", "save" (files), "folder", "image" (the
+        title of an open image, or a file) or "text".
     default : object
         Value when the key is missing; None for what may be left empty, and where `required`.
     choices : tuple of str
@@ -432,7 +432,9 @@ def _expected(parameter: Parameter) -> str:
         return f"give {noun}" + (", or nothing" if parameter.may_be_empty else "")
     if parameter.kind == "image":
         return "give the title of an open image or the path of a file"
-    return "give the path of a file" if parameter.kind in FILES else "give a text"
+    if parameter.kind in FILES:
+        return f"give the path of a {'folder' if parameter.kind == 'folder' else 'file'}"
+    return "give a text"
 
 
 def _quoted(value: Any) -> str:
@@ -447,6 +449,7 @@ _TYPE_NAMES: dict[str, str] = {
     "number": "float",
     "open": "path",
     "save": "path",
+    "folder": "path",
     "image": "numpy.ndarray, xarray.DataArray or path",
     "text": "str",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from zsfiji.physics.psf.kernel import Psf
 
 _NM = 1000
+_MOST_IMAGES = 32
+_SAME_PIXEL = 0.02
 
 
 def calibrated(
@@ -26,6 +29,75 @@ def calibrated(
 
     lateral, axial = (None if v is None else v / _NM for v in (pixel_size, slice_spacing))
     return with_spacing(image, lateral, axial)
+
+
+def images_in(folder: Path, image: xr.DataArray) -> list[xr.DataArray]:
+    """The images of a folder, without `image` itself; of very many some, evenly spread.
+
+    Raises
+    ------
+    UserError
+        If there is none, or one cannot be read.
+    """
+    from zsfiji.images import tiff
+
+    folder = folder.expanduser()
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}.")
+    own = Path(str(image.attrs.get("path") or "."))
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in tiff.ENDINGS)
+    files = [p for p in files if not (own.exists() and p.samefile(own))]
+    if not files:
+        raise UserError(
+            f"There is no further image in the folder {folder} ({', '.join(tiff.ENDINGS)})."
+        )
+    return [tiff.read(p) for p in files[:: -(-len(files) // _MOST_IMAGES)]]
+
+
+def joined(images: Sequence[xr.DataArray]) -> xr.DataArray:
+    """Images of one kind as the frames of one, cut to the size that all of them have.
+
+    Parameters
+    ----------
+    images : sequence of xarray.DataArray
+        The first one gives the title and the calibration.
+
+    Raises
+    ------
+    UserError
+        If one has other channels, slices or pixel sizes than the first.
+    """
+    import xarray as xr
+
+    from zsfiji.images.axes import DIMS, pixel_size, size
+
+    first = images[0]
+    rows, cols = (min(i.sizes[d] for i in images) for d in ("row", "col"))
+    frames = []
+    for image in images:
+        name = image.attrs.get("title", "One of the images")
+        for dim, what in (("ch", "channels"), ("pln", "slices")):
+            if size(image, dim) != size(first, dim):
+                raise UserError(
+                    f"{name} has {size(image, dim)} {what}, and the first image {size(first, dim)}."
+                )
+        for dim in ("row", "col", "pln"):
+            steps = [pixel_size(i, dim) for i in (first, image)]
+            units = [i.attrs.get("units", {}).get(dim) for i in (first, image)]
+            if units[0] != units[1] or abs(steps[1] / steps[0] - 1) > _SAME_PIXEL:
+                raise UserError(
+                    f"{name} has pixels of another size than the first image. Give 'pixel_size' "
+                    "for all, or train on images of one kind."
+                )
+        part = image.isel(row=slice(rows), col=slice(cols)).drop_vars(list(image.coords))
+        missing = {d: 1 for d in DIMS if d in ("t", "pln", "ch") and d not in part.dims}
+        frames.append(part.expand_dims(missing).transpose(*DIMS))
+    whole = xr.concat(frames, "t").squeeze([d for d in ("pln", "ch") if size(first, d) == 1])
+    kept = {d: first.coords[d][: whole.sizes[d]] for d in first.coords if d in whole.dims}
+    kept.pop("t", None)
+    return whole.assign_coords(kept).assign_attrs(
+        {k: v for k, v in first.attrs.items() if k in ("title", "units", "spacing")}
+    )
 
 
 def dark_frame(source: Source | None) -> np.ndarray | None:

@@ -161,6 +161,15 @@ Continue = Annotated[
     Shown("Go on training", advanced=True, path="open"),
 ]
 
+MoreImages = Annotated[
+    Path | None,
+    Field(
+        description="A folder with further images of the same kind (same camera, optics, pixel "
+        "size, channels and slices), which the network learns from as well."
+    ),
+    Shown("Folder of further images", advanced=True, path="folder"),
+]
+
 NewModel = Annotated[
     Path,
     Field(
@@ -252,6 +261,7 @@ def zs_deconvnet_train(
     slice_spacing: ImageSpacing = None,
     psf_pixel: PsfPixel = None,
     psf_spacing: PsfSlices = None,
+    more_images: MoreImages = None,
     start_model: Continue = None,
     device: Device = "auto",
 ) -> Outcome:
@@ -261,10 +271,14 @@ def zs_deconvnet_train(
     size, any number of rows and columns.
     """
     from zsfiji.commands import _zs_deconvnet as body
-    from zsfiji.commands._sources import calibrated
+    from zsfiji.commands._sources import calibrated, images_in, joined
 
+    image = calibrated(image, pixel_size, slice_spacing)
+    if more_images is not None:
+        others = images_in(more_images, image)
+        image = joined([image, *(calibrated(i, pixel_size, slice_spacing) for i in others)])
     _, outcome = body.train(
-        calibrated(image, pixel_size, slice_spacing),
+        image,
         psf,
         body.Training(quality, network, steps, upsample, dimensions, pairs, fit_per, hessian, seed),
         body.Detector(gain, background, read_variance, dark),
