@@ -3,7 +3,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from zsfiji.physics.specimens import specimen
-from zsfiji.quality.resolution import frc, frc_resolution, ridge_width
+from zsfiji.quality.resolution import decorrelation_resolution, frc, frc_resolution, ridge_width
 
 
 def test_the_ring_correlation_is_one_for_equal_images_and_nought_for_noise():
@@ -47,3 +47,18 @@ def test_blurred_filaments_are_wider():
 
 def test_an_image_without_lines_has_no_width():
     assert np.isnan(ridge_width(np.zeros((64, 64)), np.zeros((64, 64))))
+
+
+def test_decorrelation_finds_the_blur_of_a_noisy_image():
+    points = (np.random.default_rng(0).random((256, 256)) > 0.99) * 1000.0
+    found = []
+    for sigma in (1.0, 2.0, 4.0):
+        noise = np.random.default_rng(1).normal(0, 0.3, points.shape)
+        found.append(decorrelation_resolution(gaussian_filter(points, sigma) + noise))
+    assert found[0] < 0.75 * found[1]
+    assert found[1] < 0.75 * found[2]
+    assert decorrelation_resolution(gaussian_filter(points, 2.0), 50.0) < 50 * 20
+
+
+def test_decorrelation_of_a_flat_image_is_unknown():
+    assert np.isnan(decorrelation_resolution(np.ones((64, 64))))

@@ -42,6 +42,32 @@ def shrink(restored: torch.Tensor, factor: float = 2.0) -> torch.Tensor:
     return flat.reshape(*restored.shape[:-2], *flat.shape[-2:])
 
 
+def background(denoised: torch.Tensor, reach: int) -> torch.Tensor:
+    """Give the light that varies slowly: out of focus, in the medium, in wide structures.
+
+    It is no image of structure in focus, and shrinking it with the structure would drown that.
+
+    Parameters
+    ----------
+    denoised : torch.Tensor
+        Light in planes (planes, 1, row, col), not negative.
+    reach : int
+        Half the width in pixels that structure is narrower than.
+
+    Returns
+    -------
+    torch.Tensor
+        A grey opening with a square of twice `reach`, smoothed by it; not more than `denoised`,
+        and not negative.
+    """
+    reach = min(reach, (min(denoised.shape[-2:]) - 1) // 2)
+    around, window = (reach,) * 4, 2 * reach + 1
+    lowest = -F.max_pool2d(-denoised, window, 1, reach)
+    opened = F.max_pool2d(lowest, window, 1, reach)
+    smooth = F.avg_pool2d(F.pad(opened, around, mode="reflect"), window, 1)
+    return smooth.minimum(denoised).clamp_min(0)
+
+
 def matched(sharp: torch.Tensor, blurred: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
     """Scale exemplars so that the camera would see them as bright as the image.
 

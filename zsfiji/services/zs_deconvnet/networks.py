@@ -13,8 +13,16 @@ import torch.nn.functional as F
 from torch import nn
 
 from zsfiji.learning.initial import draw_weights
+from zsfiji.physics.psf.operator import Degradation
 
 Pair = tuple[torch.Tensor, torch.Tensor]
+
+INVERSE_REACH = 10
+"""Pixels of the image on each side that the linear inverse filter takes in."""
+
+_RIDGE = 0.05
+_SLOPE = 0.2
+_GRID = 128
 
 
 class PublishedUNet(nn.Module):
@@ -92,6 +100,9 @@ class _UNet(nn.Module):
 class FastNet(nn.Module):
     """Two stages at half the resolution of the image, which share what stage 1 has seen.
 
+    Between them a fixed filter undoes the optics as far as a linear filter can: stage 2 sees its
+    result too.
+
     Parameters
     ----------
     upsample : int
@@ -109,7 +120,13 @@ class FastNet(nn.Module):
         super().__init__()
         self.upsample = upsample
         self.denoise = _Stage(8, width, 4)
-        self.deconvolve = _Stage(12 + width, width, 4 * upsample**2)
+        fine = upsample**2
+        self.deconvolve = _Stage(12 + width + 4 * fine, width, 4 * fine)
+        self.inverse: torch.Tensor
+        edge = 2 * INVERSE_REACH + 1
+        nearest = torch.zeros(fine, 1, edge, edge)
+        nearest[..., INVERSE_REACH, INVERSE_REACH] = 1
+        self.register_buffer("inverse", nearest)
         draw_weights(self, seed)
         # Both stages begin by giving back their input.
         for stage in (self.denoise, self.deconvolve):
@@ -129,9 +146,44 @@ class FastNet(nn.Module):
         features, change = self.denoise(cells)
         denoised_cells = cells[:, :4] + change
         denoised = F.pixel_shuffle(denoised_cells, 2)
-        _, sharper = self.deconvolve(torch.cat([cells, denoised_cells, features], 1))
+        around = F.pad(denoised.detach().float(), (INVERSE_REACH,) * 4, mode="replicate")
+        with torch.autocast(image.device.type, enabled=False):
+            linear = F.pixel_shuffle(F.conv2d(around, self.inverse), self.upsample)
+        linear_cells = F.pixel_unshuffle(linear, 2 * self.upsample)
+        known = [cells, denoised_cells, features, linear_cells.to(features.dtype)]
+        _, sharper = self.deconvolve(torch.cat(known, 1))
+        # Were it to start from the linear result, stage 2 had nothing to learn at first, and would
+        # go to sleep: all its units negative.
         coarse = F.interpolate(denoised, scale_factor=self.upsample)
         return denoised, coarse + F.pixel_shuffle(sharper, 2 * self.upsample)
+
+
+def inverse_filter(degradation: Degradation) -> torch.Tensor:
+    r"""Make the filter that undoes the optics, :math:`A'(AA' + \epsilon)^{-1}`.
+
+    Parameters
+    ----------
+    degradation : Degradation
+        The optics, of two axes.
+
+    Returns
+    -------
+    torch.Tensor
+        For :attr:`FastNet.inverse`: shape (upsample squared, 1, size, size), a filter of sum 1
+        for each pixel of the fine grid inside one of the image.
+    """
+    fine = degradation.upsample
+    middle = _GRID // 2
+    point = torch.zeros(1, 1, _GRID, _GRID)
+    point[..., middle, middle] = 1
+    seen = degradation(degradation.adjoint(point)) * fine**2
+    spectrum = torch.fft.fft2(torch.fft.ifftshift(seen, dim=(-2, -1))).real.clamp_min(0)
+    weights = torch.fft.fftshift(torch.fft.ifft2(1 / (spectrum + _RIDGE)).real, dim=(-2, -1))
+    answer = F.pixel_unshuffle(degradation.adjoint(weights), fine)[0, :, None]
+    # What a point becomes, turned round, is where a pixel has its light from.
+    near = slice(middle - INVERSE_REACH, middle + INVERSE_REACH + 1)
+    kernel = answer[..., near, near].flip(-2, -1)
+    return kernel / kernel.sum((-2, -1), keepdim=True)
 
 
 class _Stage(nn.Module):
@@ -148,14 +200,14 @@ class _Stage(nn.Module):
 
     def forward(self, image: torch.Tensor) -> Pair:
         for layer in self.outer:
-            image = F.leaky_relu(layer(image), 0.1)
+            image = F.leaky_relu(layer(image), _SLOPE)
         deep = image
         for layer in self.inner:
-            deep = F.leaky_relu(layer(deep), 0.1)
-        deep = F.leaky_relu(F.pixel_shuffle(self.widen(deep), 2), 0.1)
+            deep = F.leaky_relu(layer(deep), _SLOPE)
+        deep = F.leaky_relu(F.pixel_shuffle(self.widen(deep), 2), _SLOPE)
         image = torch.cat([image, deep], 1)
         for layer in self.merge:
-            image = F.leaky_relu(layer(image), 0.1)
+            image = F.leaky_relu(layer(image), _SLOPE)
         return image, self.last(image)
 
 

@@ -13,7 +13,7 @@ from zsfiji.learning.augment import random_patches
 from zsfiji.learning.device import autocast, generator
 from zsfiji.physics.psf.operator import Degradation
 from zsfiji.physics.transform import Stabiliser
-from zsfiji.services.zs_deconvnet import exemplars, losses
+from zsfiji.services.zs_deconvnet import exemplars, losses, sharpness
 from zsfiji.services.zs_deconvnet.camera import Camera
 
 Objective = Callable[[int], torch.Tensor]
@@ -27,8 +27,11 @@ FACTORS = (1.0, 1.5, 2.0)
 _RIM = 6
 _FIRST_ROUND = 0.2
 _ROUNDS = 8
-_WEIGHT_SHARP = 4.0
+_WEIGHT_SHARP = 24.0
+_WEIGHT_SEEN = 0.25
 _EXEMPLARS = 4
+_REACH = 2.5
+_GROWTH = 60
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,10 @@ class Sizes:
 
 
 PUBLISHED = {2: Sizes(128, 4, 1, 16, 0), 3: Sizes(64, 3, 13, 8, 2)}
-OURS = {2: Sizes(64, 8), 3: Sizes(48, 4, 16)}
-"""Sizes for planes and for stacks; where the PSF is large ours grow."""
+"""The published sizes, for planes and for stacks."""
+
+OURS = Sizes(64, 8)
+"""Ours for planes; where the PSF is large the patches grow."""
 
 
 @dataclass(frozen=True)
@@ -240,7 +245,7 @@ def slice_pairs(task: Task) -> Objective:
 
 
 def self_scaled(task: Task, average: nn.Module, steps: int, ready: bool = False) -> Objective:
-    """Make our objective: the published pairs, and exemplars from the image itself.
+    """Make our objective for planes: the published pairs, and exemplars from the image itself.
 
     Half of each batch are recorrupted pairs, whose squared errors are divided by their variance.
     The other half, after the first fifth of the training, are simulated captures of the restored
@@ -265,53 +270,39 @@ def self_scaled(task: Task, average: nn.Module, steps: int, ready: bool = False)
     """
     draw, noise = generator(task.seed), generator(task.seed + 1, task.data.device)
     scale, camera, degradation = task.scale, task.camera, task.degradation
-    fine, margin = degradation.upsample, max(degradation.margin[-2:])
-    sizes = OURS[task.axes]
-    patch = max(sizes.patch, -(-(2 * margin + sizes.patch // 2) // 4) * 4)
+    fine, margin = degradation.upsample, max(degradation.margin)
+    patch = max(OURS.patch, -(-(2 * margin + OURS.patch // 2) // 4) * 4)
     size = patch + 2 * margin
     data = exemplars.at_least(task.data, patch)
-    depth, skirt = _window(task, sizes.depth)
     source = task.data[:: -(-len(task.data) // _EXEMPLARS)]
-    source = exemplars.middle(exemplars.at_least(source, 4), task.axes)
+    source = exemplars.middle(exemplars.at_least(source, 4), 2)
     typical = float(camera.variance(data.mean()))
     first = 0 if ready else int(_FIRST_ROUND * steps)
     every = max(1, -(-(steps - first) // _ROUNDS))
     made: list[torch.Tensor] = []
 
     def renew() -> None:
-        """Make exemplars: data, like the image's, of the fine grid and above black."""
         with torch.no_grad():
-            restored = [run(average, scale.seen(_as_channel(s[None], task.axes))) for s in source]
+            restored = [run(average, scale.seen(plane[None])) for plane in source]
             denoised = torch.cat([d for d, _ in restored])
             sharp = torch.cat([s for _, s in restored]).clamp_min(0)
-            made.clear()
-            for factor in FACTORS:
-                small = exemplars.shrink(sharp, factor)
-                small = exemplars.at_least(small, size * fine, fine)
-                if task.axes == 3:
-                    small = exemplars.deep_enough(small, depth)
-                small = exemplars.matched(small, degradation(small), denoised) * scale.unit
-                made.append(small if task.axes == 2 else small[:, 0])
+            made[:] = _exemplars(task, source, denoised, sharp, size * fine)
 
     def simulated() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Draw captures with their truths: seen, mean, specimen."""
         which = int(torch.randint(len(made), (), generator=draw))
-        specimen = random_patches(made[which], sizes.batch // 2, size * fine, draw)
-        specimen = _as_channel(some_slices(specimen, depth, draw), task.axes)
-        levels = 0.7 + 0.7 * torch.rand(len(specimen), generator=draw)
-        levels = levels.to(specimen).reshape(-1, *[1] * (specimen.ndim - 1))
-        specimen = specimen * levels + scale.black
+        layers = random_patches(made[which], OURS.batch // 2, size * fine, draw)
+        levels = 0.7 + 0.7 * torch.rand((*layers.shape[:2], 1, 1), generator=draw)
+        specimen = (layers * levels.to(layers)).sum(1, keepdim=True) + scale.black
         mean = inside(degradation(specimen), margin)
         return camera.capture(mean, noise), mean, inside(specimen, margin * fine)
 
     def objective(step: int) -> torch.Tensor:
         if step >= first and (step - first) % every == 0:
             renew()
-        count = sizes.batch // 2 if made else sizes.batch
+        count = OURS.batch // 2 if made else OURS.batch
         patches = random_patches(data, count, patch, draw, centres=task.places)
-        patches = some_slices(patches, depth, draw)
-        pair = camera.recorrupt(patches, 1.0, noise)
-        batch, target, deviation = (_as_channel(p, task.axes) for p in pair)
+        batch, target, deviation = camera.recorrupt(patches, 1.0, noise)
         if made:
             captured, mean, specimen = simulated()
             batch = torch.cat([batch, captured])
@@ -320,25 +311,50 @@ def self_scaled(task: Task, average: nn.Module, steps: int, ready: bool = False)
 
         weight = deviation.square().reciprocal()
         error1 = (denoised[:count] - target).square() * weight
-        error2 = (degradation(sharp[:count]) - target).square() * weight
-        loss = inside(error1, _RIM).mean() + inside(error2, margin, skirt).mean()
+        # At first stage 2 has no other teacher, and in the noise of the target it would go to
+        # sleep, with all its units negative: what is denoised is the better goal then.
+        goal, share = (target, _WEIGHT_SEEN) if made else (denoised.detach(), 1.0)
+        error2 = (degradation(sharp[:count]) - goal).square() * weight
+        loss = inside(error1, _RIM).mean() + share * inside(error2, margin).mean()
         loss = loss + _regular(sharp[:count] / scale.unit, task)
         if made:
             known1 = inside(denoised[count:] - mean, _RIM).square().mean() / typical
             known2 = inside(sharp[count:] - specimen, _RIM * fine).square().mean()
-            loss = loss + known1 + _WEIGHT_SHARP * known2 / scale.unit**2
+            # Adam's steps are as long as recent gradients make them: a new term has to grow.
+            grown = min(1.0, (step - first + 1) / _GROWTH)
+            loss = loss + known1 + grown * _WEIGHT_SHARP * known2 / scale.unit**2
         return loss
 
     return objective
 
 
-def _window(task: Task, least: int) -> tuple[int, int]:
-    """Slices of a patch, and how many of them at each end know too little of the others."""
-    if task.axes == 2:
-        return 1, 0
-    slices, reach = task.data.shape[1], task.degradation.margin[0]
-    depth = min(slices, max(least, 2 * reach + least // 2), 2 * least)
-    return depth, 0 if depth == slices else min(reach, (depth - least // 2) // 2)
+def _exemplars(
+    task: Task, noisy: torch.Tensor, denoised: torch.Tensor, sharp: torch.Tensor, least: int
+) -> list[torch.Tensor]:
+    """Make exemplars of restored planes, in two channels: structure, and slowly varying light.
+
+    Shrunk structure is as bright over the background as it is in the image.
+    """
+    scale, degradation = task.scale, task.degradation
+    fine = degradation.upsample
+    reach = max(6, round(_REACH * sharpness.width(degradation) / fine))
+    denoised = denoised.clamp_min(0)
+    haze = exemplars.background(denoised, reach)
+    wide_haze = F.interpolate(haze, scale_factor=fine, mode="bilinear")
+    detail = (sharp - wide_haze).clamp_min(0)
+    made = []
+    for factor in FACTORS:
+        layers = [exemplars.shrink(light, factor) for light in (detail, wide_haze)]
+        if factor == 1 and task.camera.noise.white:
+            variance = task.camera.variance(scale.grey(denoised)) / scale.unit**2
+            light = (noisy - scale.black) / scale.unit
+            layers[0] = sharpness.as_sharp_as_seen(
+                layers[0], layers[1], light, variance, degradation
+            )
+        small, background = (exemplars.at_least(layer, least, fine) for layer in layers)
+        small = exemplars.matched(small, degradation(small), denoised - haze)
+        made.append(torch.cat([small, background], 1) * scale.unit)
+    return made
 
 
 def some_slices(patches: torch.Tensor, depth: int, draw: torch.Generator) -> torch.Tensor:

@@ -23,7 +23,7 @@ from zsfiji.physics.psf.operator import Degradation
 from zsfiji.physics.transform import Stabiliser
 from zsfiji.services.zs_deconvnet.camera import Camera
 from zsfiji.services.zs_deconvnet.content import centres
-from zsfiji.services.zs_deconvnet.networks import FastNet, Pair, PublishedUNet
+from zsfiji.services.zs_deconvnet.networks import FastNet, Pair, PublishedUNet, inverse_filter
 from zsfiji.services.zs_deconvnet.objective import (
     Objective,
     Scale,
@@ -391,6 +391,8 @@ def _begin(
         centre = float(np.median(stabiliser.forward(some)))
         scale = Scale(camera.black, unit, stabiliser, centre)
     network = NETWORKS[kind, axes](degradation.upsample, seed=seed).to(device)
+    if isinstance(network, FastNet):
+        network.inverse.copy_(inverse_filter(degradation))
     network = _laid_out(network, axes)
     return Unit(camera, scale, kind, axes, network, seed, optics=degradation)
 
@@ -437,11 +439,11 @@ def _train(
     if unit.kind == "fast":
         if isinstance(unit.network, FastNet3D) and isinstance(average, FastNet3D):
             objective = in_two_steps(task, unit.network, average, steps, ready)
-            rate = learning_rate(task)
+            rate, betas = learning_rate(task), (0.9, 0.99)
         else:
-            objective, rate = self_scaled(task, average, steps, ready), 3e-3
+            objective, rate, betas = self_scaled(task, average, steps, ready), 3e-3, (0.9, 0.95)
         schedule = Schedule(
-            steps, rate, betas=(0.9, 0.99), warmup=20, final_fraction=0.02, ema=0.99
+            steps, rate, betas=betas, warmup=20, final_fraction=0.02, ema=0.99
         )
     elif unit.axes == 2:
         objective = published(task)
