@@ -442,9 +442,7 @@ def _train(
             rate, betas = learning_rate(task), (0.9, 0.99)
         else:
             objective, rate, betas = self_scaled(task, average, steps, ready), 3e-3, (0.9, 0.95)
-        schedule = Schedule(
-            steps, rate, betas=betas, warmup=20, final_fraction=0.02, ema=0.99
-        )
+        schedule = Schedule(steps, rate, betas=betas, warmup=20, final_fraction=0.02, ema=0.99)
     elif unit.axes == 2:
         objective = published(task)
         schedule = Schedule(steps, 5e-5, halve_at=tuple(range(10_000, steps, 10_000)))

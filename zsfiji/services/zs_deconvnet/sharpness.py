@@ -24,6 +24,7 @@ _MOST_CERTAIN = 20.0
 _ITERATIONS = 16
 _SIDE = 256
 _SMALL = 1e-4
+_SLACK = 0.3
 
 
 def width(degradation: Degradation) -> float:
@@ -95,7 +96,9 @@ def _iterations(
         scores.append(float((ratio.clamp_min(1e-6).log().square() * weight).mean()))
         if scores[-1] > min(scores[-3:]):
             break
-    return scores.index(min(scores))
+    # The least that does nearly as well: what is too sharp is believed in too much.
+    enough = min(scores) + _SLACK * (scores[0] - min(scores))
+    return next(i for i, score in enumerate(scores) if score <= enough)
 
 
 def _sharper(detail: torch.Tensor, degradation: Degradation) -> Iterator[torch.Tensor]:
