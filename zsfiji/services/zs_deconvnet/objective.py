@@ -345,7 +345,7 @@ def _exemplars(
     made = []
     for factor in FACTORS:
         layers = [exemplars.shrink(light, factor) for light in (detail, wide_haze)]
-        if factor == 1 and task.camera.noise.white:
+        if task.camera.noise.white:
             variance = task.camera.variance(scale.grey(denoised)) / scale.unit**2
             light = (noisy - scale.black) / scale.unit
             layers[0] = sharpness.as_sharp_as_seen(

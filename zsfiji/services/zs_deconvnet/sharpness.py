@@ -3,8 +3,8 @@
 The mean of all that may have been, which a network gives, is blunter than the specimen: the
 spectrum of what the camera would see of it falls short of the spectrum of the image less that of
 its noise. Richardson and Lucy's iteration with a narrow Gaussian sharpens it without taking light
-below zero, and is stopped where the two spectra agree best. Structures that are wide by themselves
-stay as they are.
+below zero, and is stopped where the two spectra agree best. What has become finer than the image
+is, as shrunk exemplars of structures that are wide by themselves, is blurred instead.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MOST_CERTAIN = 20.0
 _ITERATIONS = 16
 _SIDE = 256
 _SMALL = 1e-4
-_SLACK = 0.3
+_BLURS = (2.0, 1.4, 1.0, 0.7, 0.5)
 
 
 def width(degradation: Degradation) -> float:
@@ -60,45 +60,50 @@ def as_sharp_as_seen(
         The detail, sharpened.
     """
     fine = degradation.upsample
-    iterations = _iterations(
+    chosen = _choice(
         _middle(detail[:1], _SIDE * fine),
         _middle(background[:1], _SIDE * fine),
         _middle(noisy[:1], _SIDE),
         _middle(variance[:1], _SIDE),
         degradation,
     )
-    if iterations == 0:
-        return detail
-    return next(itertools.islice(_sharper(detail, degradation), iterations, None))
+    return next(itertools.islice(_graded(detail, degradation), chosen, None))
 
 
-def _iterations(
+def _choice(
     detail: torch.Tensor,
     background: torch.Tensor,
     noisy: torch.Tensor,
     variance: torch.Tensor,
     degradation: Degradation,
 ) -> int:
-    """Find how many iterations make the spectra agree best."""
-    rows, cols = (torch.hann_window(n, periodic=False) for n in noisy.shape[-2:])
-    window = torch.outer(rows, cols).to(noisy)
+    """Find which of :func:`_graded` has the spectrum of the image, in shape."""
+    window, seen_window = _window(noisy), _window(degradation(detail))
     power, count = _power(noisy, window)
     signal = power - (variance * window.square()).sum(dim=(-2, -1)).mean()
     error = power * (2 / count).sqrt()
     certain = (signal > _CERTAIN * error) & (torch.arange(_RINGS + 1).to(error) >= _FIRST_RING)
     if not certain.any() or not bool(detail.mean() > 0):
-        return 0
+        return len(_BLURS)
     weight = (signal / error).clamp(max=_MOST_CERTAIN).square()[certain]
+    weight = weight / weight.sum()
     scores: list[float] = []
-
-    for sharper in itertools.islice(_sharper(detail, degradation), _ITERATIONS + 1):
-        ratio = _power(degradation(sharper + background), window)[0][certain] / signal[certain]
-        scores.append(float((ratio.clamp_min(1e-6).log().square() * weight).mean()))
-        if scores[-1] > min(scores[-3:]):
+    for graded in itertools.islice(_graded(detail, degradation), len(_BLURS) + _ITERATIONS + 1):
+        seen = _power(degradation(graded + background), seen_window)[0][certain]
+        ratio = (seen / signal[certain]).clamp_min(1e-9).log()
+        ratio = ratio - (ratio * weight).sum()
+        scores.append(float((ratio.square() * weight).sum()))
+        if len(scores) > len(_BLURS) + 1 and scores[-1] > min(scores[-3:]):
             break
-    # The least that does nearly as well: what is too sharp is believed in too much.
-    enough = min(scores) + _SLACK * (scores[0] - min(scores))
-    return next(i for i, score in enumerate(scores) if score <= enough)
+    return scores.index(min(scores))
+
+
+def _graded(detail: torch.Tensor, degradation: Degradation) -> Iterator[torch.Tensor]:
+    """Give the detail blurred less and less, itself, and sharpened more and more."""
+    unit = width(degradation) / 5
+    for blur in _BLURS:
+        yield Degradation(_gaussian(blur * unit).to(detail)).blur(detail)
+    yield from _sharper(detail, degradation)
 
 
 def _sharper(detail: torch.Tensor, degradation: Degradation) -> Iterator[torch.Tensor]:
@@ -111,6 +116,11 @@ def _sharper(detail: torch.Tensor, degradation: Degradation) -> Iterator[torch.T
         estimate = estimate * narrow.blur_adjoint(
             (detail + least) / (narrow.blur(estimate) + least)
         )
+
+
+def _window(planes: torch.Tensor) -> torch.Tensor:
+    rows, cols = (torch.hann_window(n, periodic=False) for n in planes.shape[-2:])
+    return torch.outer(rows, cols).to(planes)
 
 
 def _power(planes: torch.Tensor, window: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -135,6 +145,6 @@ def _gaussian(sigma: float) -> torch.Tensor:
 def _middle(planes: torch.Tensor, side: int) -> torch.Tensor:
     for axis in (-2, -1):
         length = planes.shape[axis]
-        kept = min(length, side)
+        kept = min(length, side) // 2 * 2  
         planes = planes.narrow(axis, (length - kept) // 2, kept)
     return planes
