@@ -145,6 +145,6 @@ def _gaussian(sigma: float) -> torch.Tensor:
 def _middle(planes: torch.Tensor, side: int) -> torch.Tensor:
     for axis in (-2, -1):
         length = planes.shape[axis]
-        kept = min(length, side) // 2 * 2  
+        kept = min(length, side) // 2 * 2
         planes = planes.narrow(axis, (length - kept) // 2, kept)
     return planes
