@@ -115,24 +115,6 @@ def autocorrelation(residual: np.ndarray, reach: int = 5) -> np.ndarray:
     return result
 
 
-def whiteness(residual: np.ndarray, reach: int = 5) -> float:
-    """Say how white a residual is: 1 for white noise, lower where it has structure.
-
-    ``1 - rms`` of the correlations at all distances up to `reach`, less what chance alone gives.
-
-    Parameters
-    ----------
-    residual : numpy.ndarray
-        Shape (row, col).
-    reach : int
-        Largest distance in pixels.
-    """
-    correlation = autocorrelation(residual, reach)
-    others = np.delete(correlation.ravel(), correlation.size // 2)
-    excess = max(float((others**2).mean()) - 1 / np.size(residual), 0.0)
-    return 1 - excess**0.5
-
-
 def _pair(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if np.shape(first) != np.shape(second):
         raise UserError(
