@@ -189,6 +189,22 @@ print(start().version)
 
 
 @pytest.mark.jvm
+def test_pyimagej_that_somebody_has_imported_does_no_harm():
+    # Its imglyb asks Java for a class that only Fiji has.
+    done = python(
+        """
+import imglyb
+from zsfiji.bridge.host import start
+print(start(headless=True).version)
+""",
+        ZSFIJI_FIJI="none",
+        DISPLAY=None,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1.54p" in done.stdout
+
+
+@pytest.mark.jvm
 def test_a_java_that_runs_already_without_imagej_is_no_use():
     done = python(
         """

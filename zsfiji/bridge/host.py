@@ -256,7 +256,12 @@ def _start_embedded(headless: bool) -> None:
         scyjava.config.add_classpath(jar)
     if headless:
         scyjava.config.enable_headless_mode()
-    scyjava.start_jvm()
+    try:
+        scyjava.start_jvm()
+    except TypeError:
+        # PyImageJ's imglyb, where somebody has imported it, misses a jar that only Fiji has.
+        if not (scyjava.jvm_started() and "imglyb" in sys.modules):
+            raise
     jc.LegacyInjector.preinit()
     if headless:
         # What ImageJ does by itself at the first command; here it is done before the first image.
