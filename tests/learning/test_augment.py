@@ -31,9 +31,9 @@ def test_the_self_ensemble_treats_all_directions_alike():
 
 def test_patches_are_cut_from_the_planes_and_repeat_with_the_seed():
     planes = torch.arange(3 * 2 * 20 * 30.0).reshape(3, 2, 20, 30)
-    first = augment.random_patches(planes, 16, 8, generator(1), turn=False)
+    first = augment.random_patches(planes, 16, 8, generator(1), turns=(0,))
     assert first.shape == (16, 2, 8, 8)
-    assert torch.equal(first, augment.random_patches(planes, 16, 8, generator(1), turn=False))
+    assert torch.equal(first, augment.random_patches(planes, 16, 8, generator(1), turns=(0,)))
     for patch in first:
         plane, top, left = (int(patch[0, 0, 0]) // n % m for n, m in ((1200, 3), (30, 20), (1, 30)))
         assert torch.equal(patch, planes[plane, :, top : top + 8, left : left + 8])
@@ -56,6 +56,6 @@ def test_patches_lie_around_the_chosen_centres_as_far_as_the_border_allows():
     planes = torch.zeros(2, 1, 20, 30)
     planes[1, 0, 10, 20] = planes[1, 0, 0, 29] = 1
     centres = torch.tensor([[1, 10, 20], [1, 0, 29]])
-    patches = augment.random_patches(planes, 24, 8, generator(0), turn=False, centres=centres)
+    patches = augment.random_patches(planes, 24, 8, generator(0), turns=(0,), centres=centres)
     seen = {tuple(p[0].nonzero()[0].tolist()) for p in patches}
     assert seen == {(4, 4), (0, 7)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -65,7 +65,7 @@ def random_patches(
     size: int,
     generator: torch.Generator,
     *,
-    turn: bool = True,
+    turns: Sequence[int] = range(SYMMETRIES),
     centres: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Draw square patches at random places of random planes.
@@ -80,8 +80,8 @@ def random_patches(
         Edge of a patch in pixels; a smaller plane gives patches of its own height or width.
     generator : torch.Generator
         Source of the places, on the CPU, so that no draw waits for the device.
-    turn : bool
-        Whether each patch is flipped and rotated at random, by one of the eight symmetries.
+    turns : sequence of int
+        Flips and rotations, of which each patch gets one at random; see :func:`dihedral`.
     centres : torch.Tensor, optional
         Integers (places, 3) on the CPU: plane, row and column of the pixels that a patch may be
         centred on, as far as the border allows. Without it all places are equally likely.
@@ -101,9 +101,9 @@ def random_patches(
         tops = (chosen[:, 1] - tall // 2).clamp(0, height - tall)
         lefts = (chosen[:, 2] - wide // 2).clamp(0, width - wide)
         draws[:3] = [chosen[:, 0].tolist(), tops.tolist(), lefts.tolist()]
-    step = 1 if tall == wide else 2
+    fitting = [which for which in turns if tall == wide or which % 2 == 0]
     patches = []
     for plane, top, left, which in zip(*draws, strict=True):
         patch = planes[plane, :, top : top + tall, left : left + wide]
-        patches.append(dihedral(patch, which // step * step) if turn else patch)
+        patches.append(dihedral(patch, fitting[which * len(fitting) // SYMMETRIES]))
     return torch.stack(patches)

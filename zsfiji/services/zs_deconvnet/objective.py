@@ -15,6 +15,7 @@ from zsfiji.physics.psf.operator import Degradation
 from zsfiji.physics.transform import Stabiliser
 from zsfiji.services.zs_deconvnet import exemplars, losses, sharpness
 from zsfiji.services.zs_deconvnet.camera import Camera
+from zsfiji.services.zs_deconvnet.turns import kept_by
 
 Objective = Callable[[int], torch.Tensor]
 
@@ -184,12 +185,14 @@ def published(task: Task) -> Objective:
         Takes the step and gives the loss.
     """
     draw, noise = generator(task.seed), generator(task.seed + 1, task.data.device)
-    sizes, terms = PUBLISHED[task.axes], task.terms
+    sizes, terms, turns = PUBLISHED[task.axes], task.terms, kept_by(task.degradation.psf)
     data = exemplars.at_least(task.data, sizes.patch)
     depth = min(sizes.depth, data.shape[1])
 
     def objective(step: int) -> torch.Tensor:
-        patches = random_patches(data, sizes.batch, sizes.patch, draw, centres=task.places)
+        patches = random_patches(
+            data, sizes.batch, sizes.patch, draw, turns=turns, centres=task.places
+        )
         patches = some_slices(patches, depth, draw)
         alpha = 0.5 + float(torch.rand((), generator=draw))
         noisier, target, _ = task.camera.recorrupt(patches, alpha, noise, factors=True)
@@ -222,13 +225,15 @@ def slice_pairs(task: Task) -> Objective:
         Takes the step and gives the loss.
     """
     draw = generator(task.seed)
-    sizes, terms = PUBLISHED[3], task.terms
+    sizes, terms, turns = PUBLISHED[3], task.terms, kept_by(task.degradation.psf)
     data = exemplars.at_least(task.data, sizes.patch)
     depth = 2 * min(sizes.depth, data.shape[1] // 2)
     stage1: nn.Module = task.network.get_submodule("denoise")
 
     def objective(step: int) -> torch.Tensor:
-        patches = random_patches(data, sizes.batch, sizes.patch, draw, centres=task.places)
+        patches = random_patches(
+            data, sizes.batch, sizes.patch, draw, turns=turns, centres=task.places
+        )
         window = task.scale.seen(_as_channel(some_slices(patches, depth, draw), 3))
         target, given = window[:, :, 0::2], window[:, :, 1::2]
         with torch.no_grad(), autocast(window.device):
@@ -271,6 +276,7 @@ def self_scaled(task: Task, average: nn.Module, steps: int, ready: bool = False)
     draw, noise = generator(task.seed), generator(task.seed + 1, task.data.device)
     scale, camera, degradation = task.scale, task.camera, task.degradation
     fine, margin = degradation.upsample, max(degradation.margin)
+    turns = kept_by(degradation.psf)
     patch = max(OURS.patch, -(-(2 * margin + OURS.patch // 2) // 4) * 4)
     size = patch + 2 * margin
     data = exemplars.at_least(task.data, patch)
@@ -301,7 +307,7 @@ def self_scaled(task: Task, average: nn.Module, steps: int, ready: bool = False)
         if step >= first and (step - first) % every == 0:
             renew()
         count = OURS.batch // 2 if made else OURS.batch
-        patches = random_patches(data, count, patch, draw, centres=task.places)
+        patches = random_patches(data, count, patch, draw, turns=turns, centres=task.places)
         batch, target, deviation = camera.recorrupt(patches, 1.0, noise)
         if made:
             captured, mean, specimen = simulated()

@@ -36,6 +36,7 @@ from zsfiji.services.zs_deconvnet.objective import (
 )
 from zsfiji.services.zs_deconvnet.room import let_go, room
 from zsfiji.services.zs_deconvnet.stacks import in_two_steps, learning_rate, sharpener
+from zsfiji.services.zs_deconvnet.turns import kept_by
 from zsfiji.services.zs_deconvnet.volumes import FastNet3D, PublishedRCAN, Sharpen
 
 Network = FastNet | PublishedUNet | FastNet3D | PublishedRCAN
@@ -98,6 +99,11 @@ class Unit:
     steps: int = 0
     losses: tuple[tuple[int, float], ...] = ()
     optics: Degradation | None = None
+
+    @property
+    def turns(self) -> tuple[int, ...]:
+        """The flips and rotations in which the network may see an image."""
+        return (0,) if self.optics is None else kept_by(self.optics.psf)
 
     @property
     def sharpen(self) -> Sharpen:
@@ -297,7 +303,8 @@ def _restore_slices(
     """
     network, count = unit.network, len(slices)
     fine = network.upsample
-    chosen = {1: (0,), 2: (0, 6), 4: (0, 2, 5, 7)}.get(symmetries, tuple(range(SYMMETRIES)))
+    wanted = {1: (0,), 2: (0, 6), 4: (0, 2, 5, 7)}.get(symmetries, tuple(range(SYMMETRIES)))
+    chosen = [which for which in wanted if which in unit.turns]
     tile = _TILE
     while tile > 64 and count > 1 and count * _area(slices.shape, tile, network.margin) > _VOXELS:
         tile //= 2

@@ -7,7 +7,7 @@ optics (equation 6), and from exemplars, whose truth is known.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +26,7 @@ from zsfiji.services.zs_deconvnet.objective import (
     inside,
     some_slices,
 )
+from zsfiji.services.zs_deconvnet.turns import kept_by
 from zsfiji.services.zs_deconvnet.volumes import FastNet3D, Sharpen
 
 ITERATIONS = 60
@@ -125,6 +126,7 @@ def in_two_steps(
     alone = 0 if ready else int(ALONE * steps)
     rounds = max(1, round((steps - alone) / _ROUND))
     every = -(-(steps - alone) // rounds)
+    turns = kept_by(optics.psf)
     margin, skirt = near(optics)
     patch = -(-(2 * margin + _INNER) // 4) * 4
     sharpen = sharpener(scale, camera, optics)
@@ -165,7 +167,7 @@ def in_two_steps(
 
     def denoising(data: torch.Tensor) -> torch.Tensor:
         """Loss of the first stage alone."""
-        patches = random_patches(data, _BATCH, _PATCH, draw, centres=task.places)
+        patches = random_patches(data, _BATCH, _PATCH, draw, turns=turns, centres=task.places)
         patches = some_slices(patches, min(_DEPTH, data.shape[1]), draw)
         noisier, target, deviation = camera.recorrupt(patches, 1.0, noise)
         with autocast(patches.device):
@@ -175,7 +177,7 @@ def in_two_steps(
 
     def both(example: _Example) -> torch.Tensor:
         """Loss of the two stages on a part of an example."""
-        cut = _cut(example.noisy.shape, patch, _DEPTH + 2 * skirt, draw)
+        cut = _cut(example.noisy.shape, patch, _DEPTH + 2 * skirt, turns, draw)
         shown, target = cut(example.noisy, 1)[None, None], cut(example.target, 1)
         begun = (cut(example.classical, fine)[None, None] - scale.black) / scale.unit
         seen = scale.seen(shown)
@@ -243,15 +245,15 @@ def _part(data: torch.Tensor, places: torch.Tensor, which: int) -> torch.Tensor:
 
 
 def _cut(
-    shape: torch.Size, size: int, depth: int, draw: torch.Generator
+    shape: torch.Size, size: int, depth: int, turns: Sequence[int], draw: torch.Generator
 ) -> Callable[[torch.Tensor, int], torch.Tensor]:
     """Draw a place and a turn; gives what cuts it out of a stack of any grid."""
     depth = min(depth, shape[0])
     limits = (shape[0] - depth + 1, *((n - min(size, n)) // 4 + 1 for n in shape[1:]), SYMMETRIES)
     first, row, col, turn = (int(torch.randint(n, (), generator=draw)) for n in limits)
     tall, wide = (min(size, n) for n in shape[1:])
-    if tall != wide:
-        turn = turn // 2 * 2
+    fitting = [which for which in turns if tall == wide or which % 2 == 0]
+    turn = fitting[turn * len(fitting) // SYMMETRIES]
 
     def cut(stack: torch.Tensor, fine: int) -> torch.Tensor:
         top, left = 4 * row * fine, 4 * col * fine
