@@ -257,7 +257,7 @@ def _show(
             if windows.is_psf(result):
                 windows.present_psf(result)
             windows.settle(result)
-        if imp is not None and not shown:
+        if imp is not None and not shown and messages.is_call():
             # A macro goes on with its image, and not with a plot, which it has only under windows.
             windows.activate(imp)
 

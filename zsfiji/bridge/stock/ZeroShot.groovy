@@ -117,7 +117,8 @@ class ZeroShot {
             answer.notes.each { IJ.log("${imp == null ? name(label) : imp.getTitle()}: ${it}") }
             answer.plots.each { plot(it) }
             answer.images.each { show(it, imp) }
-            if (imp != null && !answer.images && answer.plots) activate(imp)
+            // A macro goes on with its image, and not with a plot, which it has only here.
+            if (caller != null && imp != null && !answer.images && answer.plots) activate(imp)
         } finally {
             place.deleteDir()
         }
