@@ -133,6 +133,7 @@ def test_the_denoised_stack_has_lost_the_noise_and_nothing_else_with_much_light(
 
 def test_blocks_of_slices_leave_no_seams(scene, model, monkeypatch):
     whole = service.apply(model, scene[2], symmetries=1).deconvolved.image.data
+    monkeypatch.setattr(pipeline, "_AT_ONCE", 4)
     monkeypatch.setattr(pipeline, "_BLOCK", 4)
     blocks = service.apply(model, scene[2], symmetries=1).deconvolved.image.data
     assert np.abs(whole - blocks).max() < 0.05 * np.ptp(whole)

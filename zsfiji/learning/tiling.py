@@ -193,7 +193,9 @@ def _pass(
         cols = torch.from_numpy(mirrored(left - margin, left + wide + margin, width))
         rows, cols = rows.to(source.device), cols.to(source.device)
         piece = source[:, rows[:, None], cols].to(device, torch.float32)
-        inside = function(piece)[:, margin : margin + tall, margin : margin + wide].float()
+        with progress.part(number / len(corners), (number + 1) / len(corners)):
+            whole = function(piece)
+        inside = whole[:, margin : margin + tall, margin : margin + wide].float()
         put(inside[:, : height - top, : width - left], top, left)
         if label is not None:
             progress.report((number + 1) / len(corners), label)

@@ -58,6 +58,8 @@ TRIES = 3
 _TILE = 512
 _BLOCK = 24
 _BLOCK_MARGIN = 8
+_AT_ONCE = _BLOCK + 2 * _BLOCK_MARGIN
+_BORDER = 16
 _VOXELS = 5 * 2**20
 _ELSEWHERE = 0.25
 _KEPT_LOSSES = 200
@@ -105,11 +107,10 @@ class Unit:
         """The flips and rotations in which the network may see an image."""
         return (0,) if self.optics is None else kept_by(self.optics.psf)
 
-    @property
-    def sharpen(self) -> Sharpen:
+    def sharpen(self, label: str | None = None) -> Sharpen:
         """The classical deconvolution that the fast network for stacks begins with."""
         assert self.optics is not None, "units of networks for stacks have their optics"
-        return sharpener(self.scale, self.camera, self.optics)
+        return sharpener(self.scale, self.camera, self.optics, label)
 
     def as_settings(self) -> dict[str, Any]:
         """Give all but the weights in types that JSON has."""
@@ -277,8 +278,9 @@ def restore(
         _restore_slices(unit, image[None], flat, 0, label, symmetries)
         return into
     slices = len(image)
-    for first in range(0, slices, _BLOCK):
-        last = min(first + _BLOCK, slices)
+    block_slices = slices if slices <= _AT_ONCE else _BLOCK
+    for first in range(0, slices, block_slices):
+        last = min(first + block_slices, slices)
         low, high = max(0, first - _BLOCK_MARGIN), min(slices, last + _BLOCK_MARGIN)
         with progress.part(first / slices, last / slices):
             block = tuple(r[first:last] for r in into)
@@ -308,12 +310,15 @@ def _restore_slices(
     tile = _TILE
     while tile > 64 and count > 1 and count * _area(slices.shape, tile, network.margin) > _VOXELS:
         tile //= 2
+    margin = network.margin
+    if unit.axes == 3 and max(slices.shape[-2:]) <= tile:
+        margin = min(margin, _BORDER)  # there is no seam, and the optics know of mirrored borders
     denoised, sharp = into
     length = len(denoised)
     kept = slice(skipped, skipped + length)
 
     def work(piece: torch.Tensor) -> torch.Tensor:
-        smooth, detail = _mean_of_turns(unit, piece, chosen)
+        smooth, detail = _mean_of_turns(unit, piece, chosen, label)
         # The pixels of the fine grid travel as channels: tiles keep their size.
         cells = F.pixel_unshuffle(detail[kept, None], fine).flatten(0, 1)
         return unit.scale.grey(torch.cat([smooth[kept], cells]))
@@ -331,7 +336,7 @@ def _restore_slices(
         torch.from_numpy(np.ascontiguousarray(slices, dtype=np.float32)),
         put,
         tile=tile,
-        margin=network.margin,
+        margin=margin,
         multiple=network.multiple,
         network=network,
         label=label,
@@ -344,7 +349,9 @@ def _area(shape: tuple[int, ...], tile: int, margin: int) -> int:
     return rows * cols
 
 
-def _mean_of_turns(unit: Unit, piece: torch.Tensor, turns: Sequence[int]) -> Pair:
+def _mean_of_turns(
+    unit: Unit, piece: torch.Tensor, turns: Sequence[int], label: str | None
+) -> Pair:
     """Mean of what the network makes of a piece (slices, row, col) in several positions."""
     seen = []
     for which in turns:
@@ -363,7 +370,7 @@ def _mean_of_turns(unit: Unit, piece: torch.Tensor, turns: Sequence[int]) -> Pai
     with autocast(piece.device):
         found = [network.smooth(s) for s in seen]
     smooth = mean([d for d, _ in found])
-    begun = unit.sharpen(smooth[None, None])[0, 0]  # the same in every position
+    begun = unit.sharpen(label)(smooth[None, None])[0, 0]  # the same in every position
     mended = []
     for shown, (denoised, features), which in zip(seen, found, turns, strict=True):
         with autocast(piece.device):

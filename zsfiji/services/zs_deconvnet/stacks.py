@@ -46,8 +46,21 @@ _NOISY = 0.05
 _WEIGHT_SHARP = 4.0
 
 
-def sharpener(scale: Scale, camera: Camera, optics: Degradation) -> Sharpen:
+def sharpener(
+    scale: Scale, camera: Camera, optics: Degradation, label: str | None = None
+) -> Sharpen:
     """Make the classical deconvolution of what a network has denoised.
+
+    Parameters
+    ----------
+    scale : Scale
+        That of the network.
+    camera : Camera
+        The noise.
+    optics : Degradation
+        The microscope.
+    label : str, optional
+        What to report as progress.
 
     Returns
     -------
@@ -62,7 +75,7 @@ def sharpener(scale: Scale, camera: Camera, optics: Degradation) -> Sharpen:
     def sharpen(denoised: torch.Tensor) -> torch.Tensor:
         light = scale.grey(denoised) - camera.black
         with torch.no_grad():
-            sharp = deblur(light, optics, ITERATIONS, haze)
+            sharp = deblur(light, optics, ITERATIONS, haze, label)
         return (sharp + camera.black - scale.black) / scale.unit
 
     return sharpen

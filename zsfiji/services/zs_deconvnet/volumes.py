@@ -137,23 +137,10 @@ class FastNet3D(nn.Module):
         features, change = self.denoise(cells)
         return _unfold(cells[:, :4] + change, 2), features
 
-    def forward(self, stack: torch.Tensor, sharpen: Sharpen | None = None) -> Pair:
-        """Denoise, deconvolve classically, and mend that.
-
-        Stage 1 learns to denoise and nothing else: no gradient passes from stage 2.
-
-        Parameters
-        ----------
-        stack : torch.Tensor
-            As for :meth:`smooth`.
-        sharpen : callable, optional
-            Takes denoised stacks and gives them deconvolved on the fine grid. Without it they
-            are enlarged, which shows whether the network is alive.
-        """
+    def forward(self, stack: torch.Tensor) -> Pair:
+        """Denoise, enlarge, and mend that, which shows whether the network is alive."""
         denoised, features = self.smooth(stack)
-        begun = denoised.detach()
-        begun = _wider(begun, self.upsample) if sharpen is None else sharpen(begun)
-        return denoised, self.mend(stack, denoised, features, begun)
+        return denoised, self.mend(stack, denoised, features, _wider(denoised, self.upsample))
 
     def mend(
         self,
@@ -162,7 +149,10 @@ class FastNet3D(nn.Module):
         features: torch.Tensor,
         sharp: torch.Tensor,
     ) -> torch.Tensor:
-        """Stage 2: from what :meth:`smooth` took and gave, and the stack deconvolved."""
+        """Stage 2: from what :meth:`smooth` took and gave, and the stack deconvolved.
+
+        Stage 1 learns to denoise and nothing else: no gradient passes from here.
+        """
         seen = [_fold(stack, 2), _fold(denoised, 2).detach(), features.detach()]
         _, change = self.deconvolve(torch.cat([*seen, _fold(sharp, 2 * self.upsample)], 1))
         return sharp + _unfold(change, 2 * self.upsample)
