@@ -62,6 +62,8 @@ def started(fiji, home, *words):
     result = subprocess.run(
         [
             str(Path(chosen.home) / "bin" / "java"),
+            # As Fiji's launcher does for --headless; where there is a display, it would not end.
+            "-Djava.awt.headless=true",
             "--add-opens=java.base/java.lang=ALL-UNNAMED",
             "--add-opens=java.base/java.util=ALL-UNNAMED",
             f"-Duser.home={home}",
