@@ -13,6 +13,7 @@ import xarray as xr
 from zsfiji import progress, worker
 from zsfiji.commands._outcome import Outcome
 from zsfiji.images import tiff
+from zsfiji.images.metadata import carry
 
 
 class Task:
@@ -46,7 +47,8 @@ def doubling(monkeypatch):
 
     def double(image, **values):
         progress.report(0.5, "Doubling")
-        return Outcome((image.copy(data=image.data * 2.0),), ("A note.",))
+        result = carry(image, image.data * 2.0, title=image.attrs["title"])
+        return Outcome((result,), ("A note.",))
 
     # A frozen dataclass: for the length of a test it has to hold still.
     original = command.function
@@ -69,6 +71,16 @@ def test_a_job_reads_the_image_and_writes_the_result(picture, tmp_path, doubling
     assert np.array_equal(image.data, tiff.read(picture).data * 2.0)
     assert "seed=3" in image.attrs["properties"]["zsfiji.command"]
     assert task.updates == [("Doubling, 50 %", 500, 1000, None)]
+
+
+def test_a_result_for_a_window_is_as_bright_as_its_source(tmp_path, doubling):
+    path, given = tmp_path / "cells.tif", {"display_ranges": [(3.0, 90.0)]}
+    pixels = np.arange(480, dtype=np.uint16).reshape(20, 24)
+    tiff.write(xr.DataArray(pixels, dims=("row", "col"), attrs=given), path)
+    for title, same in (("cells", True), (None, False)):
+        worker.work(Task(), "denoise", {}, str(path), str(tmp_path / "out.tif"), title)
+        found = tiff.read(tmp_path / "out.tif").attrs["display_ranges"]
+        assert (found == [(3.0, 90.0)]) is same, found
 
 
 def test_the_selection_of_the_window_is_the_region(picture, tmp_path, doubling):

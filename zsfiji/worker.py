@@ -198,6 +198,7 @@ def _work(
 ) -> dict[str, Any]:
     from zsfiji.commands._run import run
     from zsfiji.images import tiff
+    from zsfiji.images.metadata import look_like
 
     def opened(path: str, title: str) -> xr.DataArray:
         image = tiff.read(path)
@@ -223,6 +224,8 @@ def _work(
         own = str(result.attrs.get("title", ""))
         if place is None:
             raise UserError("Name the file of the result (.tif).")
+        if image is not None and title is not None:
+            look_like(image, result)
         path = place / f"{number}.tif" if place.is_dir() else place
         if path == place and number < len(outcome.images):
             path = place.with_name(f"{Path(own).name}{place.suffix}")

@@ -55,9 +55,19 @@ def fresh(function):
 
 def start(desk, imp, **values):
     """Choose the command, enter values of its advanced options, press OK."""
-    desk.jc.WindowManager.setCurrentWindow(imp.getWindow())
-    desk.choose(LABEL)
-    dialog = desk.window(NAME)
+
+    def opened():
+        # A window that has just opened may still be given the keyboard, and then comes in front.
+        desk.jc.WindowManager.setCurrentWindow(imp.getWindow())
+        desk.choose(LABEL)
+        dialog = desk.window(NAME)
+        if f"{imp.getTitle()}: " in desk.texts(dialog):
+            return dialog
+        desk.press(NAME, "Cancel")
+        desk.gone(NAME)
+        return None
+
+    dialog = desk.wait(opened)
     if values:
         desk.press(NAME, "Advanced...")
         advanced = desk.window(f"{NAME}: Advanced")
@@ -393,16 +403,22 @@ def test_finish_now_keeps_what_there_is(desk):
 def test_cancel_in_the_window_stops_that_job_only_and_two_jobs_wait_for_one_another(desk):
     from zsfiji.bridge import jobs
 
+    def work_on_both():
+        start(desk, one, seconds=40)
+        first = desk.window(f"{NAME}: one")
+        # The first job of a process has much to load.
+        desk.wait(lambda: "Blurring" in desk.texts(first), 20)
+        start(desk, two, seconds=1)
+        desk.wait(lambda: jobs.running() == [f"{NAME} of one", f"{NAME} of two"])
+        waiting = desk.window(f"{NAME}: two")
+        desk.wait(lambda: "Waiting for the job before it" in desk.texts(waiting))
+        return first
+
     one, two = desk.show("one"), desk.show("two")
-    start(desk, one, seconds=5)
-    start(desk, two, seconds=1)
-    assert jobs.running() == [f"{NAME} of one", f"{NAME} of two"]
-    waiting = desk.window(f"{NAME}: two")
-    desk.wait(lambda: "Waiting for the job before it" in desk.texts(waiting))
+    # Not by the mouse: the window grows when the first picture comes.
+    desk.part(work_on_both(), "Finish now").doClick()
     desk.wait(lambda: {"one-blurred", "two-blurred"} <= set(desk.images()))
-    start(desk, one, seconds=20)
-    start(desk, two, seconds=1)
-    desk.press(f"{NAME}: one", "Cancel")
+    desk.part(work_on_both(), "Cancel").doClick()
     desk.wait(lambda: "two-blurred-1" in desk.images())
     assert "one-blurred-1" not in desk.images()
 
@@ -602,4 +618,29 @@ def test_quitting_while_a_job_runs_asks_and_then_ends_the_process(desk, tmp_path
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
     )
     assert done.stdout.strip().endswith("quit [] False"), done.stdout + done.stderr
+    assert done.returncode == 0, done.stderr
+
+
+OPEN_DIALOG = """
+import sys
+sys.path.insert(0, {tests!r})
+import scyjava
+scyjava.config.add_option("-Duser.home=" + {home!r})
+from zsfiji.bridge import host, menu
+from blur import blur
+import desk
+menu.install(host.start(headless=False, fiji="none"), {{blur.command.label: blur.command}})
+desk.show("cells")
+desk.choose("Test Blur...")
+desk.click(desk.window("Test Blur").getNumericFields().get(0))
+print("open")
+"""
+
+
+def test_python_ends_while_a_dialog_is_open(desk, tmp_path):
+    script = OPEN_DIALOG.format(tests=str(Path(__file__).parent), home=str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "open", done.stdout + done.stderr
     assert done.returncode == 0, done.stderr

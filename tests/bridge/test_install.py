@@ -49,6 +49,19 @@ def test_installing_and_uninstalling_leaves_a_fiji_as_it_was(fiji):
     assert not (fiji / module.FOLDER).exists()
 
 
+def test_a_python_whose_path_has_quotes_is_written_as_it_is(tmp_path, monkeypatch):
+    if os.name == "nt":
+        pytest.skip("Windows has no such names")
+    python = tmp_path / """my "env" o'neil é""" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(python))
+    fiji = laid_out(tmp_path / "Fiji.app")
+    install(fiji)
+    # Not where the link leads to: an environment would not find its packages there.
+    assert json.loads((fiji / module.SETTINGS).read_text("utf-8"))["python"] == str(python)
+
+
 def test_an_entry_shows_the_label_that_macros_call():
     for label, command in table().items():
         name = module.entry_name(command)

@@ -108,6 +108,12 @@ def test_imagej_finds_everything_that_we_wrote(ij, tmp_path):
 
 
 @pytest.mark.jvm
+def test_imagej_finds_no_info_that_nobody_gave(ij, tmp_path):
+    tiff.write(as_image(noise((6, 5), "f4")), tmp_path / "a.tif")
+    assert ij.ij1.IJ.openImage(str(tmp_path / "a.tif")).getProperty("Info") is None
+
+
+@pytest.mark.jvm
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
 def test_imagej_finds_the_lut_of_an_image_without_channels(ij, tmp_path, dtype):
     from zsfiji.bridge.images import from_imageplus
@@ -123,7 +129,7 @@ def test_imagej_finds_the_lut_of_an_image_without_channels(ij, tmp_path, dtype):
 
 
 @pytest.mark.jvm
-@pytest.mark.parametrize("make", ["hyperstack", "colour", "signed"])
+@pytest.mark.parametrize("make", ["hyperstack", "colour", "signed", "plain"])
 def test_what_imagej_wrote_we_read_as_the_bridge_does(ij, tmp_path, make):
     from zsfiji.bridge.images import from_imageplus, to_imageplus
 
@@ -131,6 +137,8 @@ def test_what_imagej_wrote_we_read_as_the_bridge_does(ij, tmp_path, make):
         imp = to_imageplus(hyperstack())
     elif make == "colour":
         imp = to_imageplus(as_image(noise((5, 4, 3), "u1"), ("row", "col", "ch"), {"rgb": True}))
+    elif make == "plain":
+        imp = ij.ij1.IJ.createImage("plain", "8-bit ramp", 5, 4, 1)
     else:
         tifffile.imwrite(tmp_path / "signed.tif", noise((5, 4)).astype(np.int16) - 100)
         imp = ij.ij1.IJ.openImage(str(tmp_path / "signed.tif"))

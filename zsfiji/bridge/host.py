@@ -39,7 +39,16 @@ _NATIVE_ACCESS_SINCE = 22
 _SECONDS_TO_OPEN = 60
 _SECONDS_TO_END = 3
 
-_FOR_THE_END = ("Dialog", "GenericDialog", "Thread", "ThreadUtil", "Window", "WindowManager")
+_FOR_THE_END = (
+    "Dialog",
+    "GenericDialog",
+    "Thread",
+    "ThreadUtil",
+    "Toolkit",
+    "Window",
+    "WindowEvent",
+    "WindowManager",
+)
 """Classes that :func:`_let_go` uses. While Python ends, JPype crashes on those that are new."""
 
 returning: WeakSet[threading.Thread] = WeakSet()
@@ -241,6 +250,8 @@ def _start(headless: bool | None, fiji: str | None) -> Host:
     if not headless:
         # Closing ImageJ's window must not end Python with whatever it is doing.
         jc.IJ.getInstance().exitWhenQuitting(False)
+        # Makes their classes known, too.
+        _events()
     return Host(headless, gateway, where, str(chosen), jc)
 
 
@@ -360,8 +371,10 @@ def _let_go() -> None:
     # A question that waits for its answer may hold the lock that closing an image needs.
     for window in jc.Window.getWindows():
         if isinstance(window, jc.GenericDialog):
-            # Whoever waits for it goes on, which disposing alone does not do for all of them.
-            window.windowClosing(None)
+            # Whoever waits for it goes on, which disposing alone does not do for all of them. From
+            # this thread it would wait for AWT's with a lock that AWT's may want.
+            closing = jc.WindowEvent(window, jc.WindowEvent.WINDOW_CLOSING)
+            _events().postEvent(closing)
         elif isinstance(window, jc.Dialog):
             window.dispose()
     # Python would crash on a thread that comes back from Java while it is being taken down.
@@ -369,9 +382,9 @@ def _let_go() -> None:
         if thread is not threading.current_thread():
             thread.join(max(0.0, deadline - time.monotonic()))
     # The window of a stack has a thread that only its closing ends, and every window keeps AWT's.
-    closing = threading.Thread(target=_close_images, daemon=True)
-    closing.start()
-    closing.join(_SECONDS_TO_END)
+    images = threading.Thread(target=_close_images, daemon=True)
+    images.start()
+    images.join(_SECONDS_TO_END)
     for window in jc.Window.getWindows():
         window.dispose()
     while left := _threads_left():
@@ -381,6 +394,11 @@ def _let_go() -> None:
             jpype.config.destroy_jvm = False
             return
         time.sleep(0.02)
+
+
+def _events() -> Any:
+    """AWT's queue of events."""
+    return jc.Toolkit.getDefaultToolkit().getSystemEventQueue()
 
 
 def _close_images() -> None:

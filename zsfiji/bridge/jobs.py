@@ -32,6 +32,7 @@ from zsfiji.commands._outcome import Outcome
 from zsfiji.commands._run import run
 from zsfiji.errors import Cancelled, UserError
 from zsfiji.images import tiff
+from zsfiji.images.metadata import look_like
 
 NO_IMAGE = "There are no images open."
 _QUIT_PATIENCE = 5.0
@@ -234,12 +235,12 @@ def _show(
         raise Cancelled
     if source is not None:
         for image in outcome.images:
-            _look_like(source, image)
+            look_like(source, image)
     shown = _converted(outcome)
     # First, so that the Log window does not cover the result.
-    about = messages.name_of(command.label) if source is None else source.attrs["title"]
+    about = "" if source is None else source.attrs["title"]
     for note in outcome.notes:
-        messages.log(f"{about}: {note}")
+        messages.log(f"{about or messages.name_of(command.label)}: {note}")
     # Whoever has selected another image since has that in the macro recorder; then it must go on
     # with the selection of the result.
     current = jc.WindowManager.getCurrentImage()
@@ -273,10 +274,3 @@ def _place(result: Any, imp: Any) -> None:
     """Show the slice that the source shows; a source that was closed has none."""
     if 1 < int(result.getStackSize()) == int(imp.getStackSize()):
         result.setPositionWithoutUpdate(imp.getC(), imp.getZ(), imp.getT())
-
-
-def _look_like(source: xr.DataArray, image: xr.DataArray) -> None:
-    """Show `image` as bright as its source, so that the two can be compared by eye."""
-    ranges = source.attrs.get("display_ranges")
-    if ranges and len(ranges) == image.sizes.get("ch", 1) and not source.attrs.get("rgb"):
-        image.attrs.setdefault("display_ranges", ranges)

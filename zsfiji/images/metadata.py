@@ -74,6 +74,22 @@ def carry(
     return xr.DataArray(pixels, dims=source.dims, coords=source.coords, attrs=kept)
 
 
+def look_like(source: xr.DataArray, image: xr.DataArray) -> None:
+    """Show `image` as bright as its source, so that the two can be compared by eye.
+
+    Parameters
+    ----------
+    source : xarray.DataArray
+        The image as it is shown.
+    image : xarray.DataArray
+        The image to show; gets the ``display_ranges`` of `source`, unless it has its own, or other
+        channels.
+    """
+    ranges = source.attrs.get("display_ranges")
+    if ranges and len(ranges) == image.sizes.get("ch", 1) and not source.attrs.get("rgb"):
+        image.attrs.setdefault("display_ranges", ranges)
+
+
 def crop_to_roi(image: xr.DataArray) -> xr.DataArray:
     """Cut the image to its rectangular selection, which means "this region" to an ImageJ user.
 

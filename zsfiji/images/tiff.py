@@ -134,6 +134,8 @@ def write(image: xr.DataArray, path: str | os.PathLike[str]) -> None:
             temporary,
             pixels,
             imagej=True,
+            # It would be the first line of the image's Info in ImageJ.
+            software=False,
             photometric="rgb" if rgb else "minisblack",
             resolution=(1 / _step(image, "col"), 1 / _step(image, "row")),
             extratags=extra,
@@ -284,6 +286,9 @@ def _read_imagej(image: xr.DataArray, meta: dict[str, Any], page: Any, rgb: bool
     ranges = meta.get("Ranges") or ()
     if channels == 1 and "min" in meta and "max" in meta:
         ranges = (meta["min"], meta["max"])
+    elif channels == 1 and page.dtype == np.uint8:
+        # ImageJ writes down only other ones.
+        ranges = (0.0, 255.0)
     scale = _value_scale(meta)
     if len(ranges) == 2 * channels:
         low_high = zip(ranges[::2], ranges[1::2], strict=True)
@@ -303,8 +308,8 @@ def _value_scale(meta: dict[str, Any]) -> tuple[float, float] | None:
         return None
     if function != _STRAIGHT_LINE:
         raise UserError(
-            "The pixel values of the image are calibrated by a curve. Convert it to 32 bit in "
-            "ImageJ (Image > Type > 32-bit) and save it again."
+            "The pixel values of the image are calibrated by a curve. Convert it to 32 bit first "
+            "(in ImageJ: Image > Type > 32-bit); a file has to be saved again after that."
         )
     return float(meta.get("c0", 0.0)), float(meta.get("c1", 1.0))
 

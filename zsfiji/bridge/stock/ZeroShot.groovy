@@ -114,7 +114,7 @@ class ZeroShot {
                 title: imp?.getTitle(), roi: box, exchange: place.path,
                 named: traits.images ? named(label, options, place) : [:]])
             // First, so that the Log window does not cover the result.
-            answer.notes.each { IJ.log("${imp == null ? name(label) : imp.getTitle()}: ${it}") }
+            answer.notes.each { IJ.log("${imp?.getTitle() ?: name(label)}: ${it}") }
             answer.plots.each { plot(it) }
             answer.images.each { show(it, imp) }
             // A macro goes on with its image, and not with a plot, which it has only here.
@@ -291,7 +291,7 @@ class ZeroShot {
                 Thread.sleep(100)
                 long now = System.currentTimeMillis()
                 if (window == null && windows && now - begun > WINDOW_AFTER) {
-                    def of = inputs.title == null ? "" : ": ${inputs.title}"
+                    def of = inputs.title ? ": ${inputs.title}" : ""
                     window = new Window("${name(label)}${of}", inputs.exchange)
                 }
                 def event = latest
