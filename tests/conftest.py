@@ -5,25 +5,36 @@ from __future__ import annotations
 import pytest
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure():
-    """Let the display live until this process has ended.
+def pytest_sessionfinish(session, exitstatus):
+    """Keep the status for :func:`pytest_unconfigure`."""
+    session.config.zsfiji_status = int(exitstatus)
 
-    pytest-xvfb stops it earlier. Java's connection to it then breaks while Python is being taken
-    down, and the process crashes after the last test has passed.
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """End a process with a Java in it at once, and its display after it.
+
+    After hundreds of windows Java and Python are not taken down together safely, and a crash after
+    the last test would hide what the tests have said. How our own processes end is tested in
+    processes of their own. pytest-xvfb would stop the display while Java still uses it.
     """
     import atexit
     import os
     import subprocess
     import sys
 
+    jpype = sys.modules.get("jpype")
+    if jpype is None or not jpype.isJVMStarted() or not hasattr(config, "zsfiji_status"):
+        return
     xvfb = sys.modules.get("pytest_xvfb")
     display = getattr(getattr(xvfb, "xvfb_instance", None), "_virtual_display", None)
-    if xvfb is None or display is None or "jpype" not in sys.modules:
-        return
-    atexit.unregister(xvfb.shutdown_xvfb)
-    wait = f"while kill -0 {os.getpid()} 2>/dev/null; do sleep 0.2; done; kill {display.pid}"
-    subprocess.Popen(["sh", "-c", wait], start_new_session=True)
+    if xvfb is not None and display is not None:
+        atexit.unregister(xvfb.shutdown_xvfb)
+        wait = f"while kill -0 {os.getpid()} 2>/dev/null; do sleep 0.2; done; kill {display.pid}"
+        subprocess.Popen(["sh", "-c", wait], start_new_session=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(config.zsfiji_status)
 
 
 @pytest.fixture(scope="session")
