@@ -16,7 +16,7 @@ from zsfiji.learning.augment import SYMMETRIES, dihedral, random_patches
 from zsfiji.learning.device import autocast, generator
 from zsfiji.physics.psf.deblur import deblur
 from zsfiji.physics.psf.operator import Degradation
-from zsfiji.services.zs_deconvnet import exemplars, losses
+from zsfiji.services.zs_deconvnet import exemplars, losses, sharpness
 from zsfiji.services.zs_deconvnet.camera import Camera
 from zsfiji.services.zs_deconvnet.objective import (
     FACTORS,
@@ -30,7 +30,9 @@ from zsfiji.services.zs_deconvnet.turns import kept_by
 from zsfiji.services.zs_deconvnet.volumes import FastNet3D, Sharpen
 
 ITERATIONS = 60
-"""Of the classical deconvolution; less leaves haze, more is for light without noise."""
+"""Most of the classical deconvolution; more is for light without noise."""
+
+_OF_ONE_PIXEL = 10
 
 ALONE = 0.6
 """Share of the steps in which the first stage learns alone."""
@@ -71,11 +73,15 @@ def sharpener(
     noise = camera.noise
     read = float(noise.variance(camera.black))
     haze = read / noise.gain if noise.gain > 0 else read**0.5
+    # Where the pixels hardly resolve the PSF little is blurred, and soon there is nothing left to
+    # be found but what the camera has not sampled: a lattice.
+    pixels = sharpness.width(optics) / optics.upsample
+    iterations = min(ITERATIONS, max(1, round(_OF_ONE_PIXEL * pixels**1.5)))
 
     def sharpen(denoised: torch.Tensor) -> torch.Tensor:
         light = scale.grey(denoised) - camera.black
         with torch.no_grad():
-            sharp = deblur(light, optics, ITERATIONS, haze, label)
+            sharp = deblur(light, optics, iterations, haze, label)
         return (sharp + camera.black - scale.black) / scale.unit
 
     return sharpen
