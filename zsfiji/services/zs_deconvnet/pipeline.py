@@ -370,7 +370,7 @@ def _mean_of_turns(
     with autocast(piece.device):
         found = [network.smooth(s) for s in seen]
     smooth = mean([d for d, _ in found])
-    begun = unit.sharpen(label)(smooth[None, None])[0, 0]  # the same in every position
+    begun = unit.sharpen(label)(piece)  # the same in every position
     mended = []
     for shown, (denoised, features), which in zip(seen, found, turns, strict=True):
         with autocast(piece.device):

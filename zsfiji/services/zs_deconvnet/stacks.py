@@ -1,8 +1,9 @@
 """How the fast network learns stacks.
 
-First its denoising stage alone learns from recorrupted pairs, which is cheap. Then the stack is
-deconvolved classically, and the second stage learns what that lacks: from the pairs, through the
-optics (equation 6), and from exemplars, whose truth is known.
+First its denoising stage alone learns from recorrupted pairs, which is cheap. Then the noisy stack
+is deconvolved classically, for denoising takes fine detail away, and the second stage learns what
+that lacks: from the pairs, through the optics (equation 6), and from exemplars, whose truth is
+known.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from zsfiji.services.zs_deconvnet.volumes import FastNet3D, Sharpen
 ITERATIONS = 60
 """Most of the classical deconvolution; more is for light without noise."""
 
-_OF_ONE_PIXEL = 10
+_OF_ONE_PIXEL = 5.5
 
 ALONE = 0.6
 """Share of the steps in which the first stage learns alone."""
@@ -51,7 +52,7 @@ _WEIGHT_SHARP = 4.0
 def sharpener(
     scale: Scale, camera: Camera, optics: Degradation, label: str | None = None
 ) -> Sharpen:
-    """Make the classical deconvolution of what a network has denoised.
+    """Make the classical deconvolution that a network begins with.
 
     Parameters
     ----------
@@ -67,8 +68,8 @@ def sharpener(
     Returns
     -------
     callable
-        Takes stacks (batch, 1, pln, row, col) on the scale of the network's results and gives
-        them deconvolved, on the fine grid and the same scale.
+        Takes stacks (..., pln, row, col) in grey levels, and gives them deconvolved on the fine
+        grid and the scale of the network's results.
     """
     noise = camera.noise
     read = float(noise.variance(camera.black))
@@ -78,10 +79,9 @@ def sharpener(
     pixels = sharpness.width(optics) / optics.upsample
     iterations = min(ITERATIONS, max(1, round(_OF_ONE_PIXEL * pixels**1.5)))
 
-    def sharpen(denoised: torch.Tensor) -> torch.Tensor:
-        light = scale.grey(denoised) - camera.black
+    def sharpen(stack: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
-            sharp = deblur(light, optics, iterations, haze, label)
+            sharp = deblur(stack.float() - camera.black, optics, iterations, haze, label)
         return (sharp + camera.black - scale.black) / scale.unit
 
     return sharpen
@@ -153,11 +153,8 @@ def in_two_steps(
     known: list[_Example] = []
 
     def classical(noisy: torch.Tensor) -> torch.Tensor:
-        """Denoise (pln, row, col) and deconvolve it: grey levels of the fine grid."""
-        seen = scale.seen(noisy[None, None])
-        with torch.no_grad(), autocast(noisy.device):
-            denoised, _ = average.smooth(seen)
-        return scale.grey(sharpen(denoised.float()))[0, 0]
+        """Deconvolve (pln, row, col): grey levels of the fine grid."""
+        return scale.grey(sharpen(noisy))
 
     def renew(which: int) -> None:
         pairs.clear()
@@ -168,8 +165,10 @@ def in_two_steps(
         seen = scale.seen(stack[None, None])
         with torch.no_grad(), autocast(stack.device):
             denoised, features = average.smooth(seen)
-            sharp = sharpen(denoised.float())
-            if which or ready:
+            # What nothing has mended yet is noisy, unless it was denoised before.
+            mended = which > 0 or ready
+            sharp = sharpen(stack[None, None] if mended else scale.grey(denoised))
+            if mended:
                 sharp = average.mend(seen, denoised, features, sharp).float()
         light = scale.grey(sharp)[0] - scale.black
         denoised = scale.grey(denoised) - scale.black

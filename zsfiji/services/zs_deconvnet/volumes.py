@@ -93,7 +93,7 @@ class _Block(nn.Module):
 class FastNet3D(nn.Module):
     """The fast network for planes with convolutions across slices in each of its stages.
 
-    Its second stage begins with what a classical deconvolution of the denoised stack gives, and
+    Its second stage begins with what a classical deconvolution of the noisy stack gives, and
     learns what that lacks.
 
     Parameters
