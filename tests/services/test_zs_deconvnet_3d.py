@@ -235,7 +235,6 @@ def test_exemplars_lose_slices_only_where_there_are_many():
     thin, thick = torch.rand(1, 1, 6, 16, 16), torch.rand(1, 1, 20, 16, 16)
     assert exemplars.shrink(thin, 2.0).shape == (1, 1, 6, 8, 8)
     assert exemplars.shrink(thick, 2.0).shape == (1, 1, 10, 8, 8)
-    assert exemplars.deep_enough(thin[0], 16).shape == (1, 16, 16, 16)
 
 
 def test_recorrupted_stacks_have_independent_noise():

@@ -117,11 +117,6 @@ def at_least(data: torch.Tensor, size: int, multiple: int = 1) -> torch.Tensor:
     return data
 
 
-def deep_enough(data: torch.Tensor, depth: int) -> torch.Tensor:
-    """Continue stacks (..., pln, row, col) by their mirror image to at least `depth` slices."""
-    return _continued(data, -3, max(depth, data.shape[-3]))
-
-
 def _continued(data: torch.Tensor, axis: int, size: int) -> torch.Tensor:
     length = data.shape[axis]
     if length == size:
