@@ -35,6 +35,7 @@ Kind = Literal["wide-field", "confocal", "light-sheet", "TIRF"]
 _MEDIA = (1.0, 1.8)  # refractive indices that there are
 _WAVELENGTHS = (200.0, 2000.0)  # nm
 _LARGEST = 257  # pixels of a size chosen by us
+_HAZE = 8  # axial widths that a wide-field PSF reaches up and down
 _TAIL = 0.05  # of the greatest intensity: so much of an aberrated focus lies in the field
 
 
@@ -152,8 +153,8 @@ def from_optics(
         Pixel sizes in micrometres, (row, col) or (pln, row, col), in the specimen.
     shape : sequence of int, optional
         Odd sizes, one an axis. By default the field reaches four Airy radii to each side of the
-        focus, and two axial widths up and down, or as far as an aberrated focus reaches, with
-        the cone of light that belongs to them; at most 257 pixels.
+        focus, and two axial widths up and down (wide-field: eight), or as far as an aberrated
+        focus reaches, with the cone of light that belongs to them; at most 257 pixels.
 
     Returns
     -------
@@ -201,7 +202,8 @@ def default_shape(optics: Optics, spacing: Sequence[float]) -> tuple[int, ...]:
     reach = 4 * airy_radius
     halves: tuple[float, ...] = ()
     if len(spacing) == 3:
-        axial = 2 * axial_fwhm(optics)
+        # Without a pinhole or a sheet the haze of slices far away is a good part of the light.
+        axial = (_HAZE if optics.kind == "wide-field" else 2) * axial_fwhm(optics)
         if _aberrated(optics):
             z, on_axis = _along_the_axis(optics)
             bright = z[on_axis > _TAIL * on_axis.max()]
@@ -211,7 +213,9 @@ def default_shape(optics: Optics, spacing: Sequence[float]) -> tuple[int, ...]:
         halves = (axial / spacing[0],)
         if optics.kind != "confocal":
             sine = min(optics.numerical_aperture / optics.immersion_index, 0.95)
-            reach = max(reach, axial * sine / np.sqrt(1 - sine**2))
+            # The far end of the cone of a wide-field PSF is thin light over a large area.
+            far = axial / 2 if optics.kind == "wide-field" else axial
+            reach = max(reach, far * sine / np.sqrt(1 - sine**2))
     halves += tuple(reach / s for s in spacing[-2:])
     return tuple(min(2 * max(int(np.ceil(h)), 2) + 1, _LARGEST) for h in halves)
 

@@ -15,6 +15,7 @@ import torch
 
 from zsfiji.learning.augment import SYMMETRIES, dihedral, random_patches
 from zsfiji.learning.device import autocast, generator
+from zsfiji.physics.psf.centre import width_at_half
 from zsfiji.physics.psf.deblur import deblur
 from zsfiji.physics.psf.operator import Degradation
 from zsfiji.services.zs_deconvnet import exemplars, losses, sharpness
@@ -34,6 +35,8 @@ ITERATIONS = 60
 """Most of the classical deconvolution; more is for light without noise."""
 
 _OF_ONE_PIXEL = 5.5
+_IN_FOCUS = 6.0  # axial widths of a PSF, up and down together, that hold no haze worth the name
+_MOST_FOR_HAZE = 3.0
 
 ALONE = 0.6
 """Share of the steps in which the first stage learns alone."""
@@ -77,7 +80,8 @@ def sharpener(
     # Where the pixels hardly resolve the PSF little is blurred, and soon there is nothing left to
     # be found but what the camera has not sampled: a lattice.
     pixels = sharpness.width(optics) / optics.upsample
-    iterations = min(ITERATIONS, max(1, round(_OF_ONE_PIXEL * pixels**1.5)))
+    wanted = _OF_ONE_PIXEL * pixels**1.5 * _for_haze(optics)
+    iterations = min(ITERATIONS, max(1, round(wanted)))
 
     def sharpen(stack: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
@@ -85,6 +89,13 @@ def sharpener(
         return (sharp + camera.black - scale.black) / scale.unit
 
     return sharpen
+
+
+def _for_haze(optics: Degradation) -> float:
+    """How many times the iterations a PSF with far slices takes: haze goes out slowly."""
+    profile = optics.psf[:, optics.psf.shape[1] // 2, optics.psf.shape[2] // 2].cpu().numpy()
+    width = width_at_half(profile, len(profile) // 2)
+    return min(max(len(profile) / (_IN_FOCUS * width), 1.0), _MOST_FOR_HAZE)
 
 
 @dataclass(frozen=True)
