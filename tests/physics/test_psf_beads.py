@@ -12,7 +12,7 @@ from zsfiji.physics.psf.resample import pad
 
 WIDE = Optics("wide-field", 1.3, 525.0)
 FLAT = from_optics(WIDE, (0.065, 0.065))
-DEEP = from_optics(WIDE, (0.15, 0.065, 0.065))
+DEEP = from_optics(WIDE, (0.15, 0.065, 0.065), (19, 45, 45))
 
 
 def scene(psf, shape, positions, heights, background=100.0, seed=0):
