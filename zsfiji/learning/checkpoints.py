@@ -125,9 +125,18 @@ def load(path: str | os.PathLike[str], method: str) -> Model:
 
 
 def digest(model: Model) -> str:
-    """Short name of a model's content: equal for equal models, also after saving and loading."""
+    """Short name of a model's content: equal for equal models, also after saving and loading.
+
+    The course of the loss does not count: it is read at times, which no two trainings share.
+    """
     content = hashlib.sha256()
-    content.update(json.dumps([model.method, model.settings], sort_keys=True).encode())
+    settings = dict(model.settings)
+    if "units" in settings:
+        settings["units"] = [
+            {key: value for key, value in unit.items() if key != "losses"}
+            for unit in settings["units"]
+        ]
+    content.update(json.dumps([model.method, settings], sort_keys=True).encode())
     for name in sorted(model.tensors):
         tensor = model.tensors[name].detach().cpu().contiguous()
         content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
