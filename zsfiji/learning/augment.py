@@ -36,6 +36,22 @@ def undo_dihedral(patch: torch.Tensor, which: int) -> torch.Tensor:
     return patch.flip(-1) if which >= 4 else patch
 
 
+def some_turn(turns: Sequence[int], draw: int, *, square: bool) -> int:
+    """One of the flips and rotations that a patch may get.
+
+    Parameters
+    ----------
+    turns : sequence of int
+        Those there are; see :func:`dihedral`.
+    draw : int
+        A random number from 0 to 7.
+    square : bool
+        Whether the patch is; else quarter turns, which would change its shape, are left out.
+    """
+    fitting = [which for which in turns if square or which % 2 == 0]
+    return fitting[draw * len(fitting) // SYMMETRIES]
+
+
 def self_ensemble(
     function: Callable[[torch.Tensor], torch.Tensor], patch: torch.Tensor
 ) -> torch.Tensor:
@@ -101,9 +117,8 @@ def random_patches(
         tops = (chosen[:, 1] - tall // 2).clamp(0, height - tall)
         lefts = (chosen[:, 2] - wide // 2).clamp(0, width - wide)
         draws[:3] = [chosen[:, 0].tolist(), tops.tolist(), lefts.tolist()]
-    fitting = [which for which in turns if tall == wide or which % 2 == 0]
     patches = []
-    for plane, top, left, which in zip(*draws, strict=True):
+    for plane, top, left, drawn in zip(*draws, strict=True):
         patch = planes[plane, :, top : top + tall, left : left + wide]
-        patches.append(dihedral(patch, fitting[which * len(fitting) // SYMMETRIES]))
+        patches.append(dihedral(patch, some_turn(turns, drawn, square=tall == wide)))
     return torch.stack(patches)

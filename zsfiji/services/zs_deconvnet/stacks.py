@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from zsfiji.learning.augment import SYMMETRIES, dihedral, random_patches
+from zsfiji.learning.augment import SYMMETRIES, dihedral, random_patches, some_turn
 from zsfiji.learning.device import autocast, generator
 from zsfiji.physics.psf.centre import width_at_half
 from zsfiji.physics.psf.deblur import deblur
@@ -281,8 +281,7 @@ def _cut(
     limits = (shape[0] - depth + 1, *((n - min(size, n)) // 4 + 1 for n in shape[1:]), SYMMETRIES)
     first, row, col, turn = (int(torch.randint(n, (), generator=draw)) for n in limits)
     tall, wide = (min(size, n) for n in shape[1:])
-    fitting = [which for which in turns if tall == wide or which % 2 == 0]
-    turn = fitting[turn * len(fitting) // SYMMETRIES]
+    turn = some_turn(turns, turn, square=tall == wide)
 
     def cut(stack: torch.Tensor, fine: int) -> torch.Tensor:
         top, left = 4 * row * fine, 4 * col * fine
