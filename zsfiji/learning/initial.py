@@ -26,3 +26,28 @@ def draw_weights(network: nn.Module, seed: int) -> None:
             for weights in (module.weight, module.bias):
                 if weights is not None:
                     nn.init.uniform_(weights, -bound, bound, generator=source)
+
+
+def draw_glorot(network: nn.Module, seed: int) -> None:
+    """Draw the weights of every convolution uniformly after Glorot and Bengio, biases 0.
+
+    This is how Keras, which published networks often come from, begins.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network, changed in place.
+    seed : int
+        The seed.
+    """
+    source = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.Conv3d)) and module.bias is not None:
+            nn.init.xavier_uniform_(module.weight, generator=source)
+            nn.init.zeros_(module.bias)
+
+
+def silence(layer: nn.Module) -> None:
+    """Set all weights of a layer to 0, for a network that begins by giving back its input."""
+    for weights in layer.parameters():
+        nn.init.zeros_(weights)

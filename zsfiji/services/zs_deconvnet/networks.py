@@ -7,15 +7,15 @@ the deconvolved ones, on a grid that is `upsample` times as fine.
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from zsfiji.learning.initial import draw_weights
+from zsfiji.learning.initial import draw_glorot, draw_weights, silence
+from zsfiji.learning.unet import Pair, TwoScales, convolution
 from zsfiji.physics.psf.operator import Degradation
-
-Pair = tuple[torch.Tensor, torch.Tensor]
 
 INVERSE_REACH = 10
 """Pixels of the image on each side that the linear inverse filter takes in."""
@@ -23,6 +23,7 @@ INVERSE_REACH = 10
 _RIDGE = 0.05
 _SLOPE = 0.2
 _GRID = 128
+_conv = partial(convolution, 2)
 
 
 class PublishedUNet(nn.Module):
@@ -51,11 +52,7 @@ class PublishedUNet(nn.Module):
         self.deconvolve = _UNet()
         self.tail = nn.ModuleList([_conv(16, 128), _conv(128, 128)])
         self.deconvolved = _conv(128, 1)
-        source = torch.Generator().manual_seed(seed)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d) and module.bias is not None:
-                nn.init.xavier_uniform_(module.weight, generator=source)
-                nn.init.zeros_(module.bias)
+        draw_glorot(self, seed)
 
     def forward(self, image: torch.Tensor) -> Pair:
         """Denoise and deconvolve (batch, 1, height, width), sides that are multiples of 16."""
@@ -119,9 +116,9 @@ class FastNet(nn.Module):
     def __init__(self, upsample: int = 2, width: int = 32, seed: int = 0) -> None:
         super().__init__()
         self.upsample = upsample
-        self.denoise = _Stage(8, width, 4)
+        self.denoise = TwoScales(2, 8, width, 4, _SLOPE)
         fine = upsample**2
-        self.deconvolve = _Stage(12 + width + 4 * fine, width, 4 * fine)
+        self.deconvolve = TwoScales(2, 12 + width + 4 * fine, width, 4 * fine, _SLOPE)
         self.inverse: torch.Tensor
         edge = 2 * INVERSE_REACH + 1
         nearest = torch.zeros(fine, 1, edge, edge)
@@ -130,8 +127,7 @@ class FastNet(nn.Module):
         draw_weights(self, seed)
         # Both stages begin by giving back their input.
         for stage in (self.denoise, self.deconvolve):
-            for weights in stage.last.parameters():
-                nn.init.zeros_(weights)
+            silence(stage.last)
 
     def forward(self, image: torch.Tensor) -> Pair:
         """Denoise and deconvolve.
@@ -184,35 +180,6 @@ def inverse_filter(degradation: Degradation) -> torch.Tensor:
     near = slice(middle - INVERSE_REACH, middle + INVERSE_REACH + 1)
     kernel = answer[..., near, near].flip(-2, -1)
     return kernel / kernel.sum((-2, -1), keepdim=True)
-
-
-class _Stage(nn.Module):
-    """A two-level U-Net; gives its last features and the result."""
-
-    def __init__(self, inputs: int, width: int, outputs: int) -> None:
-        super().__init__()
-        wide = 2 * width
-        self.outer = nn.ModuleList([_conv(inputs, width), _conv(width, width)])
-        self.inner = nn.ModuleList([_conv(width, wide, 2), _conv(wide, wide), _conv(wide, wide)])
-        self.widen = nn.Conv2d(wide, 4 * width, 1)
-        self.merge = nn.ModuleList([_conv(2 * width, width), _conv(width, width)])
-        self.last = _conv(width, outputs)
-
-    def forward(self, image: torch.Tensor) -> Pair:
-        for layer in self.outer:
-            image = F.leaky_relu(layer(image), _SLOPE)
-        deep = image
-        for layer in self.inner:
-            deep = F.leaky_relu(layer(deep), _SLOPE)
-        deep = F.leaky_relu(F.pixel_shuffle(self.widen(deep), 2), _SLOPE)
-        image = torch.cat([image, deep], 1)
-        for layer in self.merge:
-            image = F.leaky_relu(layer(image), _SLOPE)
-        return image, self.last(image)
-
-
-def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, stride, 1)
 
 
 def _chain(*channels: int) -> nn.Sequential:

@@ -7,17 +7,20 @@ denoised stacks, and the deconvolved ones, `upsample` times as fine along rows a
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from zsfiji.learning.initial import draw_weights
-from zsfiji.services.zs_deconvnet.networks import Pair
+from zsfiji.learning.initial import draw_glorot, draw_weights, silence
+from zsfiji.learning.unet import Pair, TwoScales, convolution, fold, unfold
 
 Sharpen = Callable[[torch.Tensor], torch.Tensor]
 
 _SLOPE = 0.2
+_FAST_SLOPE = 0.1
+_conv = partial(convolution, 3)
 
 
 class PublishedRCAN(nn.Module):
@@ -41,11 +44,7 @@ class PublishedRCAN(nn.Module):
         super().__init__()
         self.upsample = upsample
         self.denoise, self.deconvolve = _Attentive(1), _Attentive(upsample)
-        source = torch.Generator().manual_seed(seed)
-        for module in self.modules():
-            if isinstance(module, nn.Conv3d) and module.bias is not None:
-                nn.init.xavier_uniform_(module.weight, generator=source)
-                nn.init.zeros_(module.bias)
+        draw_glorot(self, seed)
 
     def forward(self, stack: torch.Tensor) -> Pair:
         """Denoise and deconvolve stacks of one channel."""
@@ -112,12 +111,12 @@ class FastNet3D(nn.Module):
     def __init__(self, upsample: int = 2, width: int = 16, seed: int = 0) -> None:
         super().__init__()
         self.upsample = upsample
-        self.denoise = _Stage(8, width, 4)
-        self.deconvolve = _Stage(12 + width + 4 * upsample**2, width, 4 * upsample**2)
+        self.denoise = TwoScales(3, 8, width, 4, _FAST_SLOPE)
+        fine = upsample**2
+        self.deconvolve = TwoScales(3, 12 + width + 4 * fine, width, 4 * fine, _FAST_SLOPE)
         draw_weights(self, seed)
         for stage in (self.denoise, self.deconvolve):
-            for weights in stage.last.parameters():
-                nn.init.zeros_(weights)
+            silence(stage.last)
 
     def smooth(self, stack: torch.Tensor) -> Pair:
         """Denoise.
@@ -133,9 +132,9 @@ class FastNet3D(nn.Module):
         denoised, features : torch.Tensor
             The result, and what stage 2 may know of how it came about.
         """
-        cells = _fold(stack, 2)
+        cells = fold(stack, 2)
         features, change = self.denoise(cells)
-        return _unfold(cells[:, :4] + change, 2), features
+        return unfold(cells[:, :4] + change, 2), features
 
     def forward(self, stack: torch.Tensor) -> Pair:
         """Denoise, enlarge, and mend that, which shows whether the network is alive."""
@@ -153,56 +152,11 @@ class FastNet3D(nn.Module):
 
         Stage 1 learns to denoise and nothing else: no gradient passes from here.
         """
-        seen = [_fold(stack, 2), _fold(denoised, 2).detach(), features.detach()]
-        _, change = self.deconvolve(torch.cat([*seen, _fold(sharp, 2 * self.upsample)], 1))
-        return sharp + _unfold(change, 2 * self.upsample)
-
-
-class _Stage(nn.Module):
-    """A two-level U-Net in each slice, with three convolutions across slices."""
-
-    def __init__(self, inputs: int, width: int, outputs: int) -> None:
-        super().__init__()
-        wide = 2 * width
-        self.outer = nn.ModuleList([_conv(inputs, width), _flat(width, width)])
-        self.inner = nn.ModuleList([_conv(width, wide, 2), _conv(wide, wide), _flat(wide, wide)])
-        self.widen = nn.Conv3d(wide, 4 * width, 1)
-        self.merge = nn.ModuleList([_flat(2 * width, width), _flat(width, width)])
-        self.last = _flat(width, outputs)
-
-    def forward(self, stack: torch.Tensor) -> Pair:
-        for layer in self.outer:
-            stack = F.leaky_relu(layer(stack), 0.1)
-        deep = stack
-        for layer in self.inner:
-            deep = F.leaky_relu(layer(deep), 0.1)
-        deep = F.leaky_relu(_unfold(self.widen(deep), 2), 0.1)
-        stack = torch.cat([stack, deep], 1)
-        for layer in self.merge:
-            stack = F.leaky_relu(layer(stack), 0.1)
-        return stack, self.last(stack)
-
-
-def _fold(stack: torch.Tensor, factor: int) -> torch.Tensor:
-    """Turn squares of `factor` x `factor` pixels of each slice into channels."""
-    flat = F.pixel_unshuffle(stack.transpose(1, 2).flatten(0, 1), factor)
-    return flat.unflatten(0, (stack.shape[0], stack.shape[2])).transpose(1, 2)
-
-
-def _unfold(stack: torch.Tensor, factor: int) -> torch.Tensor:
-    """Take back :func:`_fold`."""
-    flat = F.pixel_shuffle(stack.transpose(1, 2).flatten(0, 1), factor)
-    return flat.unflatten(0, (stack.shape[0], stack.shape[2])).transpose(1, 2)
+        seen = [fold(stack, 2), fold(denoised, 2).detach(), features.detach()]
+        _, change = self.deconvolve(torch.cat([*seen, fold(sharp, 2 * self.upsample)], 1))
+        return sharp + unfold(change, 2 * self.upsample)
 
 
 def _wider(stack: torch.Tensor, factor: int) -> torch.Tensor:
     """Repeat rows and columns."""
     return F.interpolate(stack, scale_factor=(1, factor, factor)) if factor > 1 else stack
-
-
-def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv3d:
-    return nn.Conv3d(inputs, outputs, 3, (1, stride, stride), 1)
-
-
-def _flat(inputs: int, outputs: int) -> nn.Conv3d:
-    return nn.Conv3d(inputs, outputs, (1, 3, 3), padding=(0, 1, 1))
