@@ -33,6 +33,7 @@ import xarray as xr
 
 from zsfiji import progress
 from zsfiji.images.tiff import read
+from zsfiji.physics.exposure import expose
 from zsfiji.physics.noise import calibrate
 from zsfiji.physics.psf.files import read_psf
 from zsfiji.physics.psf.kernel import Psf
@@ -97,11 +98,11 @@ def simulate(kind: str, photons: float, shape: Sequence[int], seed: int) -> Scen
     density = specimen(kind, finer, seed=seed, flatness=STEP / (PIXEL / 2))
     mean = optics(torch.from_numpy(density)).numpy()
     scale = photons / np.quantile(mean, 0.995)
-    draws = np.random.default_rng(seed + 99)
-    grey = draws.poisson(mean * scale) * GAIN + OFFSET + draws.normal(0, READ, mean.shape)
+    camera = {"gain": GAIN, "offset": OFFSET, "read_noise": READ / GAIN}
+    noisy, _ = expose(mean, photons=scale, seed=seed + 99, **camera)
     dims = ("pln", "row", "col")[-axes:]
     image = xr.DataArray(
-        np.clip(np.rint(grey), 0, 65535).astype(np.uint16),
+        noisy,
         dims=dims,
         coords={d: np.arange(n) * s for d, n, s in zip(dims, shape, spacing, strict=True)},
         attrs={"units": dict.fromkeys(dims, "micron"), "title": kind},

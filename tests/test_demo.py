@@ -11,7 +11,8 @@ from PIL import Image
 from zsfiji import demo
 from zsfiji.errors import UserError
 from zsfiji.images import tiff
-from zsfiji.physics.simulation import cell, expose
+from zsfiji.physics.exposure import expose
+from zsfiji.physics.specimens import cell
 
 
 def test_the_bundled_image_is_small_and_its_licence_stands_beside_it():

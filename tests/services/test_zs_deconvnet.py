@@ -4,6 +4,7 @@ import errno
 import logging
 import mmap
 import tempfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -595,6 +596,12 @@ def test_models_of_another_method_are_refused(scene, model):
         service.apply(other, scene[1])
     with pytest.raises(UserError, match="belongs to the method 'fm2s'"):
         service.fit(scene[1], gaussian_psf(), steps=1, start=other)
+
+
+def test_a_damaged_model_is_refused(scene, model):
+    cut = {name: value[:1] for name, value in model.tensors.items() if name[:3] != "psf"}
+    with pytest.raises(UserError, match="damaged"):
+        service.apply(replace(model, tensors=model.tensors | cut), scene[1])
 
 
 def test_saturation_and_correlated_noise_are_said():

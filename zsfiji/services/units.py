@@ -78,10 +78,17 @@ def fit_units(
             unit = fit_one([restoring.pixels_of(image, p) for p in chosen], label)
         units.append(unit.as_settings())
         if unit.network is not None:
-            for name, value in unit.network.state_dict().items():
-                tensors[f"{number}.{name}"] = value.detach().cpu().contiguous()
+            tensors |= weights(unit.network, number)
     about = {"version": zsfiji.__version__, "fitted_to": restoring.described(image)}
     return Model(method, {**settings, **about, "units": units}, tensors)
+
+
+def weights(network: torch.nn.Module, number: int) -> dict[str, torch.Tensor]:
+    """The weights of the network of a unit, under the names and as they are kept in a model."""
+    return {
+        f"{number}.{name}": value.detach().cpu().contiguous()
+        for name, value in network.state_dict().items()
+    }
 
 
 def has_weights(model: Model, number: int) -> bool:
@@ -113,6 +120,21 @@ def load_weights(network: torch.nn.Module, model: Model, number: int) -> None:
     except RuntimeError as error:
         raise UserError("The model is damaged: its weights do not fit.") from error
     network.eval()
+
+
+def require_as_many(units: int, parts: int, what: str) -> None:
+    """Refuse an image with more or fewer `parts` (such as "channels") than the model has units.
+
+    Raises
+    ------
+    UserError
+        If it has.
+    """
+    if units != parts:
+        raise UserError(
+            f"The model was fitted to {units} {what} and the image has {parts}. "
+            "Fit a model to this image, or choose one of its kind."
+        )
 
 
 def restore_planes(
@@ -148,11 +170,7 @@ def restore_planes(
     per_plane = model.settings["fit_per"] == "plane"
     total = count(image)
     expected = total if per_plane else size(image, "ch")
-    if len(units) != expected:
-        raise UserError(
-            f"The model was fitted to {len(units)} {'planes' if per_plane else 'channels'} and the "
-            f"image has {expected}. Fit a model to this image, or choose one of its kind."
-        )
+    require_as_many(len(units), expected, "planes" if per_plane else "channels")
     result = np.empty(image.shape, dtype=np.float32)
     for number, position in enumerate(planes(image)):
         progress.report(number / total, "Denoising")

@@ -131,14 +131,8 @@ class Unit:
         }
 
     @classmethod
-    def from_settings(cls, settings: dict[str, Any], weights: dict[str, torch.Tensor]) -> Unit:
-        """Make it from what :meth:`as_settings` gave, and the network's weights.
-
-        Raises
-        ------
-        UserError
-            If the weights are not those of the network.
-        """
+    def from_settings(cls, settings: dict[str, Any]) -> Unit:
+        """Make it from what :meth:`as_settings` gave, with weights still to be loaded."""
         noise = Noise.from_settings(settings["noise"])
         scale = Scale(
             settings["black"],
@@ -147,16 +141,12 @@ class Unit:
             settings["centre"],
         )
         network = NETWORKS[settings["kind"], settings["axes"]](settings["upsample"])
-        try:
-            network.load_state_dict(weights)
-        except RuntimeError as error:
-            raise UserError("The model is damaged: its weights do not fit.") from error
         return cls(
             Camera(noise, settings["camera_black"]),
             scale,
             settings["kind"],
             settings["axes"],
-            _laid_out(network, settings["axes"]).eval(),
+            _laid_out(network, settings["axes"]),
             settings["seed"],
             settings["steps"],
             tuple((int(step), float(loss)) for step, loss in settings["losses"]),

@@ -28,6 +28,7 @@ from zsfiji.physics.psf.kernel import DIMS, Psf
 from zsfiji.physics.psf.measure import fwhm
 from zsfiji.physics.psf.operator import Degradation
 from zsfiji.physics.psf.resample import match
+from zsfiji.services.units import load_weights, require_as_many, weights
 from zsfiji.services.zs_deconvnet import verdict
 from zsfiji.services.zs_deconvnet.camera import Camera, measure
 from zsfiji.services.zs_deconvnet.losses import HESSIAN_2D, HESSIAN_3D
@@ -243,8 +244,7 @@ def fit(
                 chosen,
             )
         settings["units"].append(unit.as_settings())
-        for name, value in unit.network.state_dict().items():
-            tensors[f"{number}.{name}"] = value.detach().cpu().contiguous()
+        tensors |= weights(unit.network, number)
     return Model(METHOD, settings, tensors)
 
 
@@ -587,13 +587,8 @@ def _units(model: Model, device: torch.device) -> list[Unit]:
     """Build the units of a model, networks on `device`."""
     units = []
     for number, stored in enumerate(model.settings["units"]):
-        prefix = f"{number}."
-        weights = {
-            name[len(prefix) :]: value
-            for name, value in model.tensors.items()
-            if name.startswith(prefix)
-        }
-        unit = Unit.from_settings(stored, weights)
+        unit = Unit.from_settings(stored)
+        load_weights(unit.network, model, number)
         unit.network.to(device)
         units.append(unit)
     return units
@@ -624,11 +619,7 @@ def _require_fit(model: Model, units: list[Unit], image: xr.DataArray) -> None:
     what = "channels" if not per_plane else "planes" if axes == 2 else "stacks"
     flat = _by_stacks(image) if axes == 3 else image
     expected = count(flat) if per_plane else size(image, "ch")
-    if len(units) != expected:
-        raise UserError(
-            f"The model was fitted to {len(units)} {what} and the image has {expected}. "
-            "Fit a model to this image, or choose one of its kind."
-        )
+    require_as_many(len(units), expected, what)
     fitted = model.settings["spacing"]
     spacing = spacing_micrometres(image, DIMS[-axes:])
     if any(abs(a / b - 1) > _SAME_SIZE for a, b in zip(spacing, fitted, strict=True)):
