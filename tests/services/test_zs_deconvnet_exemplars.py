@@ -1,5 +1,7 @@
 """Exemplars: as sharp as the image says, on their haze; and the filter that undoes the optics."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -51,6 +53,31 @@ def test_an_image_of_noise_alone_leaves_the_exemplars_as_they_are():
     noise = torch.randn((1, 1, 128, 128), generator=torch.Generator().manual_seed(0))
     found = sharpness.as_sharp_as_seen(truth, 0 * truth, noise, torch.ones_like(noise), optics)
     assert torch.equal(found, truth)
+
+
+@pytest.mark.parametrize("photons", [15, 50])
+@pytest.mark.parametrize("draw", range(3))
+def test_what_is_as_sharp_as_the_specimen_stays_so_whatever_the_noise(photons, draw):
+    optics = Degradation(_gaussian(2.8), 2)
+    density = specimen("vesicles", (384, 384), seed=0)
+    truth = torch.from_numpy(density).float()[None, None]
+    truth = truth * photons / torch.quantile(optics(truth), 0.995)
+    mean = optics(truth)
+    noisy = torch.poisson(mean, generator=torch.Generator().manual_seed(draw))
+    found = sharpness.as_sharp_as_seen(truth, 0 * truth, noisy, mean, optics)
+    assert (found - truth).norm() < 0.1 * truth.norm()
+
+
+def test_light_is_rotated_about_its_middle():
+    light = torch.rand((2, 2, 24, 24), generator=torch.Generator().manual_seed(0))
+    quarter = exemplars.rotate(light, math.pi / 2)
+    assert torch.allclose(quarter, torch.rot90(light, -1, (-2, -1)), atol=1e-4) or torch.allclose(
+        quarter, torch.rot90(light, 1, (-2, -1)), atol=1e-4
+    )
+    wide = torch.zeros(1, 1, 20, 60)
+    wide[..., 9:11, 5:55] = 1
+    tilted = exemplars.rotate(wide, math.pi / 6)
+    assert tilted[0, 0, :, 30].sum() == pytest.approx(2 / math.cos(math.pi / 6), rel=0.1)
 
 
 def test_the_background_is_the_haze_and_not_the_lines_on_it():

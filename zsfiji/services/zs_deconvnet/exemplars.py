@@ -1,14 +1,17 @@
-"""Sharp images that the image itself provides: its restored self, shrunk.
+"""Sharp images that the image itself provides: its restored self, shrunk and turned.
 
 What the microscope blurs to a width w, shrunk to half its size, is half as wide: an image of the
 same kind of structure, twice as sharp as the optics allow. It is blurred and made noisy as the
 microscope does it, and the network learns to find it again. No other image is needed: the
 structures of a specimen look alike at two scales near each other (the idea of Glasner, Bagon and
 Irani, ICCV 2009, for photographs), and what of this prior does not fit the image is kept in
-check by equation 6, which goes on beside it.
+check by equation 6, which goes on beside it. Specimens have no upright position, and what a
+network makes of the lattice of the pixels has: turned by any angle, that is no pattern to learn.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +21,7 @@ from zsfiji.learning.tiling import mirrored
 BRIGHT = 0.995
 """The quantile that exemplars and image are matched at."""
 
-LARGEST = {2: 2048, 3: 384}
+LARGEST = {2: 1024, 3: 384}
 """Longest sides of what exemplars are made of, for planes and for stacks."""
 
 _MOST_SLICES = 48
@@ -40,6 +43,33 @@ def shrink(restored: torch.Tensor, factor: float = 2.0) -> torch.Tensor:
     flat = restored.reshape(-1, 1, *restored.shape[-2:])
     flat = F.interpolate(flat, scale_factor=1 / factor, mode="bilinear", antialias=True)
     return flat.reshape(*restored.shape[:-2], *flat.shape[-2:])
+
+
+def rotate(light: torch.Tensor, angle: float) -> torch.Tensor:
+    """Rotate light about its middle, with its mirror image beyond the borders.
+
+    Parameters
+    ----------
+    light : torch.Tensor
+        Shape (planes, channels, row, col), not negative.
+    angle : float
+        In radians.
+
+    Returns
+    -------
+    torch.Tensor
+        Of the same shape, cubically interpolated and cut off at zero.
+    """
+    rows, cols = light.shape[-2:]
+    along, across = math.cos(angle), math.sin(angle)
+    turn = [[along, -across * rows / cols, 0.0], [across * cols / rows, along, 0.0]]
+    grid = F.affine_grid(
+        light.new_tensor(turn).expand(len(light), 2, 3), list(light.shape), align_corners=False
+    )
+    turned = F.grid_sample(
+        light, grid, mode="bicubic", padding_mode="reflection", align_corners=False
+    )
+    return turned.clamp_min(0)
 
 
 def background(denoised: torch.Tensor, reach: int) -> torch.Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,8 +23,8 @@ Objective = Callable[[int], torch.Tensor]
 NOISE_SCALE = 0.25
 """Standard deviation of the stabilised noise that our network sees."""
 
-FACTORS = (1.0, 1.5, 2.0)
-"""How much exemplars are shrunk."""
+FACTORS = {2: (1.0, 1.0, 1.25, 1.5), 3: (1.0, 1.5, 2.0)}
+"""How much exemplars of planes and of stacks are shrunk."""
 
 _RIM = 6
 _FIRST_ROUND = 0.2
@@ -254,8 +255,8 @@ def self_scaled(task: Task, average: nn.Module, steps: int, ready: bool = False)
 
     Half of each batch are recorrupted pairs, whose squared errors are divided by their variance.
     The other half, after the first fifth of the training, are simulated captures of the restored
-    image at its size and smaller (see :mod:`.exemplars`), whose truth is known; the exemplars are
-    renewed seven times as the network improves.
+    image at its size and smaller, turned (see :mod:`.exemplars`), whose truth is known; the
+    exemplars are renewed seven times as the network improves.
 
     Parameters
     ----------
@@ -292,7 +293,9 @@ def self_scaled(task: Task, average: nn.Module, steps: int, ready: bool = False)
             restored = [run(average, scale.seen(plane[None])) for plane in source]
             denoised = torch.cat([d for d, _ in restored])
             sharp = torch.cat([s for _, s in restored]).clamp_min(0)
-            made[:] = _exemplars(task, source, denoised, sharp, size * fine)
+            angles = (0.5 * math.pi * torch.rand(len(FACTORS[2]), generator=draw)).tolist()
+            angles[0] = 0.0  # one is the image as it is
+            made[:] = _exemplars(task, source, denoised, sharp, angles, size * fine)
 
     def simulated() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Draw captures with their truths: seen, mean, specimen."""
@@ -335,7 +338,12 @@ def self_scaled(task: Task, average: nn.Module, steps: int, ready: bool = False)
 
 
 def _exemplars(
-    task: Task, noisy: torch.Tensor, denoised: torch.Tensor, sharp: torch.Tensor, least: int
+    task: Task,
+    noisy: torch.Tensor,
+    denoised: torch.Tensor,
+    sharp: torch.Tensor,
+    angles: Sequence[float],
+    least: int,
 ) -> list[torch.Tensor]:
     """Make exemplars of restored planes, in two channels: structure, and slowly varying light.
 
@@ -347,15 +355,17 @@ def _exemplars(
     denoised = denoised.clamp_min(0)
     haze = exemplars.background(denoised, reach)
     wide_haze = F.interpolate(haze, scale_factor=fine, mode="bilinear")
-    detail = (sharp - wide_haze).clamp_min(0)
+    light = torch.cat([(sharp - wide_haze).clamp_min(0), wide_haze], 1)
     made = []
-    for factor in FACTORS:
-        layers = [exemplars.shrink(light, factor) for light in (detail, wide_haze)]
+    for factor, angle in zip(FACTORS[2], angles, strict=True):
+        turned = exemplars.shrink(light, factor)
+        turned = exemplars.rotate(turned, angle) if angle else turned
+        layers = list(turned.split(1, 1))
         if task.camera.noise.white:
             variance = task.camera.variance(scale.grey(denoised)) / scale.unit**2
-            light = (noisy - scale.black) / scale.unit
+            seen = (noisy - scale.black) / scale.unit
             layers[0] = sharpness.as_sharp_as_seen(
-                layers[0], layers[1], light, variance, degradation
+                layers[0], layers[1], seen, variance, degradation
             )
         small, background = (exemplars.at_least(layer, least, fine) for layer in layers)
         small = exemplars.matched(small, degradation(small), denoised - haze)

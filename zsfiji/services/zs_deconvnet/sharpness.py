@@ -13,14 +13,17 @@ import itertools
 import math
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from zsfiji.physics.psf.operator import Degradation
 
 _RINGS = 40
 _FIRST_RING = 3
-_CERTAIN = 3.0
-_MOST_CERTAIN = 20.0
+_UNSURE = 1.0
+_NOISE_ERROR = 0.03
 _ITERATIONS = 16
 _SIDE = 256
 _SMALL = 1e-4
@@ -77,25 +80,46 @@ def _choice(
     variance: torch.Tensor,
     degradation: Degradation,
 ) -> int:
-    """Find which of :func:`_graded` has the spectrum of the image, in shape."""
+    """Find which of :func:`_graded` has the spectrum of the image, in shape.
+
+    Of those that the image can not tell apart it is the one that changes least.
+    """
     window, seen_window = _window(noisy), _window(degradation(detail))
     power, count = _power(noisy, window)
-    signal = power - (variance * window.square()).sum(dim=(-2, -1)).mean()
-    error = power * (2 / count).sqrt()
-    certain = (signal > _CERTAIN * error) & (torch.arange(_RINGS + 1).to(error) >= _FIRST_RING)
-    if not certain.any() or not bool(detail.mean() > 0):
+    noise = float((variance * window.square()).sum(dim=(-2, -1)).mean())
+    if not bool(detail.mean() > 0):
         return len(_BLURS)
-    weight = (signal / error).clamp(max=_MOST_CERTAIN).square()[certain]
-    weight = weight / weight.sum()
-    scores: list[float] = []
+    overlap = window.square().mean().square() / window.pow(4).mean()
+    observed = power.double().cpu().numpy()[_FIRST_RING:]
+    number = (count * overlap).double().cpu().numpy()[_FIRST_RING:]
+    costs = []
     for graded in itertools.islice(_graded(detail, degradation), len(_BLURS) + _ITERATIONS + 1):
-        seen = _power(degradation(graded + background), seen_window)[0][certain]
-        ratio = (seen / signal[certain]).clamp_min(1e-9).log()
-        ratio = ratio - (ratio * weight).sum()
-        scores.append(float((ratio.square() * weight).sum()))
-        if len(scores) > len(_BLURS) + 1 and scores[-1] > min(scores[-3:]):
-            break
-    return scores.index(min(scores))
+        seen = _power(degradation(graded + background), seen_window)[0]
+        costs.append(_whittle(observed, number, seen.double().cpu().numpy()[_FIRST_RING:], noise))
+    least = min(costs)
+    likely = [which for which, cost in enumerate(costs) if cost - least < _UNSURE]
+    return min(likely, key=lambda which: abs(which - len(_BLURS)))
+
+
+def _whittle(observed: NDArray, number: NDArray, seen: NDArray, noise: float) -> float:
+    """Give the negative logarithm of the likelihood of a spectrum (Whittle, 1953).
+
+    The power of each ring is a mean of `number` squares about what is seen, in a unit that is
+    free, and white noise, whose power is known but for a few percent.
+    """
+
+    def cost(logs: NDArray) -> tuple[float, NDArray]:
+        light, white = np.exp(logs) * np.array([1.0, noise])
+        expected = light * seen + white
+        known = (logs[1]) / _NOISE_ERROR
+        slope = number * (1 - observed / expected) / expected
+        value = float((number * (np.log(expected) + observed / expected)).sum()) + known**2 / 2
+        return value, np.array(
+            [(slope * light * seen).sum(), (slope * white).sum() + known / _NOISE_ERROR]
+        )
+
+    start = max(float(((observed - noise) * seen).sum() / (seen * seen).sum()), 1e-6)
+    return float(minimize(cost, np.array([np.log(start), 0.0]), jac=True).fun)
 
 
 def _graded(detail: torch.Tensor, degradation: Degradation) -> Iterator[torch.Tensor]:

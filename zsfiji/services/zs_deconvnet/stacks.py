@@ -183,7 +183,7 @@ def in_two_steps(
                 sharp = average.mend(seen, denoised, features, sharp).float()
         light = scale.grey(sharp)[0] - scale.black
         denoised = scale.grey(denoised) - scale.black
-        for factor in FACTORS:
+        for factor in FACTORS[3]:
             specimen = exemplars.shrink(light.clamp_min(0)[None], factor)
             specimen = exemplars.at_least(specimen, patch * fine, 4 * fine)
             specimen = exemplars.matched(specimen, optics(specimen), denoised)[0, 0]
