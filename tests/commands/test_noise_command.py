@@ -7,9 +7,10 @@ import pytest
 from scipy import ndimage
 
 import zsfiji
+from zsfiji import progress
 from zsfiji.commands import find
 from zsfiji.commands._run import run
-from zsfiji.errors import UserError
+from zsfiji.errors import Cancelled, UserError
 from zsfiji.images.axes import as_image
 
 COMMAND = find("noise_calibration")
@@ -68,3 +69,26 @@ def test_an_image_without_noise_gets_a_word_and_no_plot():
 def test_an_empty_image_is_refused():
     with pytest.raises(UserError):
         zsfiji.noise_calibration(np.zeros((64, 64)))
+
+
+class Stop:
+    """A host whose user cancels at the second report, or while nothing is reported."""
+
+    def __init__(self):
+        self.seen = []
+
+    def show(self, event):
+        self.seen.append(event.message)
+
+    def cancelled(self):
+        return bool(self.seen)
+
+    def finish_now(self):
+        return False
+
+
+def test_it_can_be_cancelled_while_it_measures():
+    host = Stop()
+    with progress.using(host), pytest.raises(Cancelled):
+        run(COMMAND, as_image(exposed()), {})
+    assert host.seen == ["Measuring the noise"]

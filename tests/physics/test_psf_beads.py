@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from zsfiji.errors import UserError
+from zsfiji import progress
+from zsfiji.errors import Cancelled, UserError
 from zsfiji.physics.psf.beads import from_beads
 from zsfiji.physics.psf.measure import fwhm
 from zsfiji.physics.psf.optics import Optics, from_optics
@@ -154,3 +155,28 @@ def test_saturated_beads_say_so():
 def test_what_is_no_bead_image_is_refused(image, words):
     with pytest.raises(UserError, match=words):
         from_beads(image, (0.1,) * image.ndim)
+
+
+class CancelAt:
+    """A host whose user cancels at a stage."""
+
+    def __init__(self, stage):
+        self.stage = stage
+        self.seen = []
+
+    def show(self, event):
+        self.seen.append(event.message)
+
+    def cancelled(self):
+        return self.stage in self.seen
+
+    def finish_now(self):
+        return False
+
+
+@pytest.mark.parametrize("stage", ["Looking for beads", "Centring the beads"])
+def test_both_stages_can_be_cancelled(stage):
+    true = on_a_lattice((120, 120), 40)
+    image = scene(FLAT, (120, 120), true, np.full(len(true), 1500.0))
+    with progress.using(CancelAt(stage)), pytest.raises(Cancelled):
+        from_beads(image, FLAT.spacing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zsfiji import progress
 from zsfiji.commands._declare import command
 from zsfiji.commands._parameters import Dark
 
@@ -39,6 +40,7 @@ def noise_calibration(image: xr.DataArray, *, dark: Dark = None) -> Outcome:
     curves: list[Curve] = []
     channels = size(image, "ch")
     for channel, positions in enumerate(restoring.groups(image, "channel")):
+        progress.report(channel / channels, "Measuring the noise")
         some = positions[:: -(-len(positions) // _MOST_PLANES)]
         planes = [restoring.pixels_of(image, p) for p in some]
         camera, found = _measured(planes, frame)

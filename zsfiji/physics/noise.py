@@ -18,6 +18,8 @@ from scipy.fft import dctn
 from scipy.ndimage import map_coordinates, uniform_filter
 from scipy.stats import chi2
 
+from zsfiji import progress
+
 BLOCK = 16
 """Edge of the blocks that the noise is measured in, where the image is large enough."""
 
@@ -105,9 +107,16 @@ def calibrate(planes: Sequence[np.ndarray]) -> Noise:
     -------
     Noise
         Of the unit of the planes.
+
+    Raises
+    ------
+    Cancelled
+        If the user asked to stop.
     """
     saturation, saturated = find_saturation(planes)
+    progress.stop_if_cancelled()
     found = _in_blocks(planes, saturation, BLOCK)
+    progress.stop_if_cancelled()
     if not found.white:
         # Between dense spots there is room for small blocks only, and noise is there too.
         closer = _in_blocks(planes, saturation, BLOCK // 2)

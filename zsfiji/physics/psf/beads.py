@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from zsfiji import progress
 from zsfiji.errors import UserError
 from zsfiji.physics.psf.centre import spot_centre, widths
 from zsfiji.physics.psf.fit import gaussian, round_lateral
@@ -104,10 +105,13 @@ def from_beads(
     ------
     UserError
         If there is no bead that can be used; the text says why.
+    Cancelled
+        If the user asked to stop.
     """
     values = _checked(image)
     if len(spacing) != values.ndim:
         raise ValueError(f"{values.ndim} axes, {len(spacing)} pixel sizes")
+    progress.report(0, "Looking for beads")
     spots, heights = _spots(values)
     size = _typical_widths(values, spots[:30])
     half = [
@@ -117,7 +121,10 @@ def from_beads(
     _require_room(values, half)
     full = _saturation(values) if saturation is None else saturation
     chosen, reasons = _select(values, spots, heights, half, full)
-    cut = [_centred(values, spot, half, size) for spot in chosen]
+    cut = []
+    for number, spot in enumerate(chosen):
+        progress.report(0.5 + 0.5 * number / len(chosen), "Centring the beads")
+        cut.append(_centred(values, spot, half, size))
     fwhm = np.array([w for _, _, w in cut]).reshape(-1, values.ndim)
     kept = _of_usual_width(fwhm) if len(cut) else np.zeros(0, dtype=bool)
     reasons[ODD_WIDTH] += int((~kept).sum())
@@ -162,7 +169,10 @@ def _spots(values: NDArray) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Local maxima of the image without its slow background, the brightest first."""
     pixels = values.astype(np.float32)
     # Broad structure goes, so that a sloping background hides no bead and makes none.
-    fine = ndimage.gaussian_filter(pixels, 1.0) - ndimage.gaussian_filter(pixels, 6.0)
+    fine = ndimage.gaussian_filter(pixels, 1.0)
+    progress.stop_if_cancelled()
+    fine -= ndimage.gaussian_filter(pixels, 6.0)
+    progress.report(0.3, "Looking for beads")
     tallest = float(fine.max())
     noise = 1.4826 * float(np.median(np.abs(fine - np.median(fine))))
     threshold = max(_OVER_NOISE * noise, _LOWEST * tallest)
