@@ -48,6 +48,7 @@ def test_training_saves_a_model_and_shows_the_course_of_the_loss(trained):
     assert outcome.images == ()
     assert checkpoints.load(path, "zs-deconvnet").settings["steps"] == 20
     assert str(path) in " ".join(outcome.notes)
+    assert any(note.startswith("Noise: standard deviation") for note in outcome.notes)
     assert outcome.figures["steps"] == 20
     (plot,) = outcome.plots
     assert plot.curves[0].x[-1] == 20
@@ -66,8 +67,11 @@ def test_prediction_gives_two_images_named_after_the_image_the_deconvolved_one_l
     assert line == f'run("ZS-DeconvNet Predict...", "model={trained[1].as_posix()}");'
 
 
-def test_restoring_is_training_and_predicting_at_once(trained, psf_image):
-    both = run(RESTORE, cells(), {"psf": psf_image, "steps": "20", "seed": "4"})
+def test_restoring_is_training_and_predicting_at_once(trained, psf_image, tmp_path):
+    options = {"psf": psf_image, "steps": "20", "seed": "4", "save_model": tmp_path / "m"}
+    both = run(RESTORE, cells(), options)
+    assert sum(note.startswith("Noise:") for note in both.notes) == 1
+    assert both.notes[-1] == f"The model is saved as {tmp_path / 'm.zsfiji'}."
     apart = run(PREDICT, cells(), {"model": str(trained[1])})
     for one, other in zip(both.images, apart.images, strict=True):
         np.testing.assert_array_equal(one.data, other.data)

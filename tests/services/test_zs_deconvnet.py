@@ -23,6 +23,7 @@ from zsfiji.services.zs_deconvnet import (
     content,
     exemplars,
     losses,
+    notes,
     objective,
     pipeline,
     room,
@@ -476,6 +477,10 @@ def test_a_training_that_was_finished_early_is_said_in_the_notes(scene):
         result = service.apply(early, scene[1], symmetries=1)
     assert np.isfinite(result.deconvolved.image).all()
     assert any("of 100000 steps" in note for note in result.deconvolved.notes)
+    with progress.using(Host(finish_after=2)):
+        further = service.fit(scene[1], gaussian_psf(), steps=1000, start=early)
+    done = early.settings["units"][0]["steps"]
+    assert f"of {done + 1000} steps" in notes.of_training(further, scene[1])[0]
 
 
 def test_every_stage_can_be_cancelled(scene):

@@ -94,6 +94,7 @@ def train(
     from zsfiji.learning.device import choose
     from zsfiji.physics.psf.measure import describe
     from zsfiji.services.zs_deconvnet import service
+    from zsfiji.services.zs_deconvnet.notes import of_training
 
     target = model_path(save)
     found = _psfs(image, psf, psf_grid, training.upsample)
@@ -118,7 +119,7 @@ def train(
             seed=training.seed,
             device=device,
         )
-    notes = [f"{describe(found[0])}."]
+    notes = [f"{describe(found[0])}.", *of_training(model, image)]
     if target is not None:
         checkpoints.save(model, target)
         notes.append(f"The model is saved as {target}.")

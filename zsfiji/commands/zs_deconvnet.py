@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -224,7 +225,7 @@ def zs_deconvnet_restore(
     from zsfiji.commands._sources import calibrated
 
     image = calibrated(image, pixel_size, slice_spacing)
-    model, _ = body.train(
+    model, training = body.train(
         image,
         psf,
         body.Training(quality, network, steps, upsample, dimensions, pairs, fit_per, hessian, seed),
@@ -235,7 +236,9 @@ def zs_deconvnet_restore(
         device=device,
         share=0.9,
     )
-    return body.predict(image, model, results, bit_depth, device, start=0.9)
+    restored = body.predict(image, model, results, bit_depth, device, start=0.9)
+    # Both tell of the noise, and in the same words.
+    return replace(restored, notes=tuple(dict.fromkeys((*restored.notes, *training.notes))))
 
 
 @command(label="ZS-DeconvNet Train...", memory=_MEMORY, result_bytes=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from zsfiji.physics.noise import Noise
 LAGS = 3
 _SLACK = 0.12
 _MOST_PIXELS = 1024
+_MOST_CHANNELS = 4
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,29 @@ def noise_found(noise: Noise, plane: np.ndarray) -> str:
     return text + f"; correlated over {reach} pixels ({correlation[1]:.2f} at one pixel)."
 
 
+def saturation_found(share: float) -> str:
+    """Say that a share of the pixels is saturated, and what it means for a restored image."""
+    return (
+        f"{100 * share:.2g} % of the pixels are saturated: their true brightness is unknown and "
+        "was not restored."
+    )
+
+
+def by_channel(sentences: Mapping[int | None, str]) -> list[str]:
+    """Put the name of the channel before what is said of it, where there are several.
+
+    Parameters
+    ----------
+    sentences : mapping of int or None to str
+        Channel, from 0, or None where there are none to tell apart; only some are told of many.
+    """
+    several = len(sentences) > 1
+    return [
+        f"Channel {channel + 1}: {text}" if several and channel is not None else text
+        for channel, text in list(sentences.items())[:_MOST_CHANNELS]
+    ]
+
+
 class Findings:
     """Gathers what is to be said about the planes of a restored image."""
 
@@ -140,14 +165,9 @@ class Findings:
         if len(self._verdicts) > 1:
             said[0] += f" The same holds for {len(self._verdicts) - 1} other planes."
         if self._saturated > 0:
-            said.append(
-                f"{100 * self._saturated:.2g} % of the pixels are saturated: their true brightness "
-                "is unknown and was not restored."
-            )
+            said.append(saturation_found(self._saturated))
         said += self._remarks
-        for channel, text in list(self._noise.items())[:4]:
-            several = channel is not None and len(self._noise) > 1
-            said.append(f"Channel {1 + (channel or 0)}: {text}" if several else text)
+        said += by_channel(self._noise)
         return tuple(said)
 
     def figures(self) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +21,6 @@ from zsfiji.images.metadata import carry
 from zsfiji.images.restored import Restored
 from zsfiji.learning.checkpoints import Model
 from zsfiji.learning.device import choose, with_fallback
-from zsfiji.physics import residual
 from zsfiji.physics.psf.calibration import spacing_micrometres
 from zsfiji.physics.psf.kernel import DIMS, Psf
 from zsfiji.physics.psf.measure import fwhm
@@ -32,6 +30,7 @@ from zsfiji.services.units import load_weights, require_as_many, weights
 from zsfiji.services.zs_deconvnet import verdict
 from zsfiji.services.zs_deconvnet.camera import Camera, measure
 from zsfiji.services.zs_deconvnet.losses import HESSIAN_2D, HESSIAN_3D
+from zsfiji.services.zs_deconvnet.notes import Notes
 from zsfiji.services.zs_deconvnet.objective import Terms
 from zsfiji.services.zs_deconvnet.pipeline import KINDS, Unit, fit_unit, restore
 from zsfiji.services.zs_deconvnet.room import let_go, room
@@ -243,7 +242,9 @@ def fit(
                 ),
                 chosen,
             )
-        settings["units"].append(unit.as_settings())
+        # A model that goes on had steps before.
+        planned = settings["steps"] + (earlier[number].steps if earlier else 0)
+        settings["units"].append({**unit.as_settings(), "planned": planned})
         tensors |= weights(unit.network, number)
     return Model(METHOD, settings, tensors)
 
@@ -294,7 +295,7 @@ def apply(
     denoised = room(image.shape)
     shape = tuple(n * fine if d in ("row", "col") else n for d, n in image.sizes.items())
     sharp = room(shape)
-    notes = _Notes()
+    notes = Notes(model)
     total = count(flat)
     for number, position in enumerate(planes(flat)):
         progress.report(number / total, "Deconvolving")
@@ -320,95 +321,12 @@ def apply(
             let_go(result)
     progress.report(1, "Deconvolving")
     title = str(image.attrs.get("title") or "image")
-    planned = int(model.settings["steps"])
     first = carry(image, denoised, title=f"{title}-denoised")
     second = carry(_finer(image, fine), sharp, title=f"{title}-deconvolved")
     return Deconvolved(
-        Restored(first, notes.sentences(total, planned), notes.figures()),
-        Restored(second, notes.sentences(total, planned), notes.figures()),
+        Restored(first, notes.sentences(total), notes.figures()),
+        Restored(second, notes.sentences(total), notes.figures()),
     )
-
-
-class _Notes:
-    """Gathers what is to be said about the planes of an image."""
-
-    def __init__(self) -> None:
-        self.found: list[verdict.Verdict] = []
-        self.noise: dict[int | None, str] = {}
-        self.first: Unit | None = None
-        self.fewest = sys.maxsize
-        self.saturated = 0.0
-
-    def add(
-        self, unit: Unit, noisy: np.ndarray, found: verdict.Verdict, channel: int | None
-    ) -> None:
-        """Take in one plane."""
-        self.first = self.first or unit
-        self.fewest = min(self.fewest, unit.steps)
-        self.found.append(found)
-        noise = unit.camera.noise
-        if channel not in self.noise:
-            middle = noisy if noisy.ndim == 2 else noisy[len(noisy) // 2]
-            self.noise[channel] = residual.noise_found(noise, middle)
-            if not noise.white:
-                self.noise[channel] += (
-                    " Noise that neighbours share cannot be told from structure of that size as "
-                    "well as white noise can: look at fine detail with doubt."
-                )
-        if noise.saturation is not None:
-            self.saturated = max(self.saturated, float(np.mean(noisy >= noise.saturation)))
-
-    def sentences(self, total: int, planned: int) -> tuple[str, ...]:
-        """What was found, the weightiest first."""
-        said = []
-        if self.fewest < planned:
-            said.append(f"The training was finished after {self.fewest} of {planned} steps.")
-        blunt = sum(f.sharpening < verdict.SHARPER for f in self.found)
-        if blunt:
-            of = "" if total == 1 else f" in {blunt} of {total} planes"
-            said.append(
-                f"Not sharpened{of}: the noise leaves too little to deconvolve, and the denoised "
-                "image is given instead. Train longer, or take more light."
-            )
-        for name, residuals in (
-            ("denoised", [f.denoised for f in self.found]),
-            ("deconvolved, blurred again,", [f.blurred for f in self.found]),
-        ):
-            verdicts = [residual.judge(r) for r in residuals if r is not None]
-            spoken = [v for v in verdicts if v]
-            if spoken:
-                said.append(f"The {name} image: {spoken[0][0].lower()}{spoken[0][1:]}")
-        if self.saturated > 0:
-            said.append(
-                f"{100 * self.saturated:.2g} % of the pixels are saturated: their true brightness "
-                "is unknown and was not restored."
-            )
-        for channel, text in list(self.noise.items())[:4]:
-            named = len(self.noise) > 1 and channel is not None
-            said.append(f"Channel {channel + 1}: {text}" if named and channel is not None else text)
-        return tuple(said)
-
-    def figures(self) -> dict[str, float]:
-        """Give numbers for tables: of the first unit, the others as means over the planes."""
-        if self.first is None:
-            return {}
-        figures = {
-            "noise_gain": self.first.camera.noise.gain,
-            "noise_offset": self.first.camera.noise.offset,
-            "noise_white": float(self.first.camera.noise.white),
-            "black": self.first.camera.black,
-            "saturated": self.saturated,
-            "sharpening": float(np.mean([f.sharpening for f in self.found])),
-        }
-        for name, all_found in (
-            ("denoised", [f.denoised for f in self.found]),
-            ("reblurred", [f.blurred for f in self.found]),
-        ):
-            there = [r for r in all_found if r is not None]
-            if there:
-                figures[f"{name}_residual_variance"] = float(np.mean([r.variance for r in there]))
-                figures[f"{name}_residual_excess"] = float(np.mean([r.excess for r in there]))
-        return figures
 
 
 def _fit_on(

@@ -1,0 +1,126 @@
+"""What is said of a training and of its results."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from zsfiji.learning.checkpoints import Model
+from zsfiji.physics import residual
+from zsfiji.physics.noise import Noise
+from zsfiji.services.zs_deconvnet import verdict
+from zsfiji.services.zs_deconvnet.pipeline import Unit
+
+
+def finished_early(model: Model) -> list[str]:
+    """Say that the user has ended a training, if so."""
+    steps = model.settings["steps"]
+    counts = [(u["steps"], u.get("planned", steps)) for u in model.settings["units"]]
+    done, planned = min(counts, key=lambda count: count[0] / count[1])
+    return [f"The training was finished after {done} of {planned} steps."] * (done < planned)
+
+
+def noise_said(noise: Noise, noisy: np.ndarray) -> str:
+    """Say what noise was found, in a plane or in the middle slice of a stack."""
+    middle = noisy if noisy.ndim == 2 else noisy[len(noisy) // 2]
+    found = residual.noise_found(noise, middle)
+    if noise.white:
+        return found
+    return (
+        f"{found} Noise that neighbours share cannot be told from structure of that size as well "
+        "as white noise can: look at fine detail with doubt."
+    )
+
+
+def of_training(model: Model, image: xr.DataArray) -> tuple[str, ...]:
+    """Say what a training has found.
+
+    Parameters
+    ----------
+    model : Model
+        The trained model.
+    image : xarray.DataArray
+        The image that it was fitted to.
+
+    Returns
+    -------
+    tuple of str
+        Whether it was ended early, and the noise of each channel, or of the first plane where
+        each has a network of its own.
+    """
+    units = [Noise.from_settings(unit["noise"]) for unit in model.settings["units"]]
+    per_plane = model.settings["fit_per"] == "plane"
+    noise: dict[int | None, str] = {}
+    for number, found in enumerate(units[:1] if per_plane else units):
+        first = {"t": 0, "ch": number} | ({"pln": 0} if model.settings["axes"] == 2 else {})
+        noisy = image.isel(first, missing_dims="ignore")
+        noise[None if per_plane else number] = noise_said(found, np.asarray(noisy.data))
+    return (*finished_early(model), *residual.by_channel(noise))
+
+
+class Notes:
+    """Gathers what is to be said about the planes of an image."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.found: list[verdict.Verdict] = []
+        self.noise: dict[int | None, str] = {}
+        self.first: Unit | None = None
+        self.saturated = 0.0
+
+    def add(
+        self, unit: Unit, noisy: np.ndarray, found: verdict.Verdict, channel: int | None
+    ) -> None:
+        """Take in one plane."""
+        self.first = self.first or unit
+        self.found.append(found)
+        noise = unit.camera.noise
+        if channel not in self.noise:
+            self.noise[channel] = noise_said(noise, noisy)
+        if noise.saturation is not None:
+            self.saturated = max(self.saturated, float(np.mean(noisy >= noise.saturation)))
+
+    def sentences(self, total: int) -> tuple[str, ...]:
+        """What was found, the weightiest first."""
+        said = finished_early(self.model)
+        blunt = sum(f.sharpening < verdict.SHARPER for f in self.found)
+        if blunt:
+            of = "" if total == 1 else f" in {blunt} of {total} planes"
+            said.append(
+                f"Not sharpened{of}: the noise leaves too little to deconvolve, and the denoised "
+                "image is given instead. Train longer, or take more light."
+            )
+        for name, residuals in (
+            ("denoised", [f.denoised for f in self.found]),
+            ("deconvolved, blurred again,", [f.blurred for f in self.found]),
+        ):
+            verdicts = [residual.judge(r) for r in residuals if r is not None]
+            spoken = [v for v in verdicts if v]
+            if spoken:
+                said.append(f"The {name} image: {spoken[0][0].lower()}{spoken[0][1:]}")
+        if self.saturated > 0:
+            said.append(residual.saturation_found(self.saturated))
+        said += residual.by_channel(self.noise)
+        return tuple(said)
+
+    def figures(self) -> dict[str, float]:
+        """Give numbers for tables: of the first unit, the others as means over the planes."""
+        if self.first is None:
+            return {}
+        figures = {
+            "noise_gain": self.first.camera.noise.gain,
+            "noise_offset": self.first.camera.noise.offset,
+            "noise_white": float(self.first.camera.noise.white),
+            "black": self.first.camera.black,
+            "saturated": self.saturated,
+            "sharpening": float(np.mean([f.sharpening for f in self.found])),
+        }
+        for name, all_found in (
+            ("denoised", [f.denoised for f in self.found]),
+            ("reblurred", [f.blurred for f in self.found]),
+        ):
+            there = [r for r in all_found if r is not None]
+            if there:
+                figures[f"{name}_residual_variance"] = float(np.mean([r.variance for r in there]))
+                figures[f"{name}_residual_excess"] = float(np.mean([r.excess for r in there]))
+        return figures
