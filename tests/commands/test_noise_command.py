@@ -66,6 +66,11 @@ def test_an_image_without_noise_gets_a_word_and_no_plot():
     assert outcome.plots == ()
 
 
+def test_saturated_pixels_are_said():
+    outcome = run(COMMAND, as_image(np.minimum(exposed(), 180)), {})
+    assert "pixels are saturated" in outcome.notes[0]
+
+
 def test_an_empty_image_is_refused():
     with pytest.raises(UserError):
         zsfiji.noise_calibration(np.zeros((64, 64)))

@@ -213,3 +213,32 @@ def test_further_images_of_another_kind_are_refused(psf_image, tmp_path):
         options = {"psf": psf_image, "save_model": tmp_path / "m", "steps": 100_000}
         with pytest.raises(UserError, match=words):
             run(TRAIN, cells(), {**options, "more_images": tmp_path / name})
+
+
+def test_an_rgb_image_with_light_in_one_colour_is_restored_in_that_colour(psf_image, tmp_path):
+    green = np.zeros((72, 64, 3), np.uint8)
+    green[..., 1] = np.clip(cells().data - 80, 0, 250)
+    image = cells().expand_dims(ch=3, axis=-1).copy(data=green).assign_attrs(rgb=True)
+    path = tmp_path / "green.zsfiji"
+    options = {"psf": psf_image, "steps": 10, "save_model": path}
+    outcome = run(RESTORE, image, options)
+    smooth, sharp = outcome.images
+    assert smooth.shape == (72, 64, 3)
+    assert sharp.shape == (144, 128, 3)
+    assert sharp.dtype == np.uint8
+    assert sharp.attrs["rgb"]
+    assert not sharp.data[..., [0, 2]].any()
+    alone = run(PREDICT, image.isel(ch=1, drop=True), {"model": path, "bit_depth": "input"})
+    np.testing.assert_array_equal(alone.images[1].data, sharp.data[..., 1])
+    assert any("in green only" in note for note in outcome.notes)
+    again = run(PREDICT, image, {"model": path}).images[1]
+    np.testing.assert_array_equal(again.data, sharp.data)
+
+
+def test_a_grey_rgb_image_is_restored_as_one_channel_and_stays_grey(trained):
+    grey = np.clip(cells().data - 80, 0, 250).astype(np.uint8)
+    image = cells().expand_dims(ch=3, axis=-1).copy(data=np.stack([grey] * 3, -1))
+    outcome = run(PREDICT, image.assign_attrs(rgb=True), {"model": trained[1]})
+    assert outcome.images[1].shape == (144, 128, 3)
+    assert (outcome.images[1].data == outcome.images[1].data[..., :1]).all()
+    assert any("grey" in note for note in outcome.notes)

@@ -44,6 +44,14 @@ def gaussian_psf(deviation=3.0, half=12, spacing=PIXEL / 2):
     return normalised(np.outer(line, line), (spacing, spacing))
 
 
+def psf_of_a_stack():
+    """A Gaussian with three slices."""
+    flat = gaussian_psf()
+    return normalised(
+        np.stack([0.5 * flat.values, flat.values, 0.5 * flat.values]), (0.2, *flat.spacing)
+    )
+
+
 def lines(size=96, photons=30.0, seed=0, deviation=3.0):
     """Straight lines: truth on the fine grid and the noisy image, in grey levels."""
     draws = np.random.default_rng(seed)
@@ -565,6 +573,8 @@ def test_images_that_do_not_serve_are_refused(image, words):
         ({"steps": -1}, "steps"),
         ({"fit_per": "day"}, "fit per"),
         ({"background": 1e5}, "not less than the brightest pixel"),
+        ({"background": BLACK + 30}, "darker than the background of 130"),
+        ({"dark": np.zeros((8, 8))}, "shutter closed"),
     ],
 )
 def test_settings_that_do_not_exist_are_refused(scene, setting, words):
@@ -593,6 +603,42 @@ def test_images_of_another_kind_than_the_models_are_refused(scene, model):
     coarse = scene[1].assign_coords(row=np.arange(96) * 0.1, col=np.arange(96) * 0.1)
     with pytest.raises(UserError, match="100 x 100 nm"):
         service.apply(model, coarse)
+
+
+def test_training_does_not_go_on_with_a_model_of_another_kind(scene, model):
+    noisy = scene[1].data
+    two = calibrated(np.stack([noisy, noisy], -1), ("row", "col", "ch"))
+    coarse = scene[1].assign_coords(row=np.arange(96) * 0.1, col=np.arange(96) * 0.1)
+    stack = calibrated(np.stack([noisy] * 5), ("pln", "row", "col"))
+    stack = stack.assign_coords(pln=np.arange(5) * 0.2)
+    stack.attrs["units"]["pln"] = "micron"
+    for image, settings, words in (
+        (two, {}, "2 of the kind 'fast' in 2D"),
+        (coarse, {}, "100 x 100 nm"),
+        (stack, {"dimensions": "3d"}, "'fast' in 3D"),
+        (scene[1], {"network": "published"}, "'published' in 2D"),
+        (scene[1], {"upsample": 1}, "in 2D with 1"),
+    ):
+        psf = psf_of_a_stack() if "dimensions" in settings else gaussian_psf()
+        with pytest.raises(UserError, match=words):
+            service.fit(image, psf, steps=1, start=model, **settings)
+
+
+def test_an_image_of_one_value_is_refused_by_a_model_too(model):
+    with pytest.raises(UserError, match="same value"):
+        service.apply(model, _constant())
+
+
+def test_the_channel_that_does_not_serve_is_named(scene):
+    noisy = scene[1].data
+    for other, words in (
+        (np.full_like(noisy, 7), "in channel 2 have the same value"),
+        (gaussian_filter(noisy, 9), "No noise was found in channel 2"),
+        (np.minimum(noisy, 103), "saturated"),
+    ):
+        image = calibrated(np.stack([noisy, other], -1), ("row", "col", "ch"))
+        with pytest.raises(UserError, match=words):
+            service.fit(image, gaussian_psf(), steps=1)
 
 
 def test_models_of_another_method_are_refused(scene, model):

@@ -10,17 +10,13 @@ import numpy as np
 import xarray as xr
 
 from zsfiji import progress
+from zsfiji.commands._colours import colours
 from zsfiji.commands._outcome import Outcome, result_title
 from zsfiji.commands._queue import turn
 from zsfiji.images import metadata
 from zsfiji.images.files import require_writable
 
 _ENDING = ".zsfiji"
-_GREY_RGB = (
-    "The RGB image is grey (its three colours are equal): it was restored as one channel. "
-    "Image > Type > 8-bit makes such an image smaller."
-)
-_COLOUR_RGB = "The colours of the RGB image were restored one by one, each as a channel of its own."
 
 
 def restore(
@@ -65,20 +61,19 @@ def restore(
 
     target = model_path(save_model)
     chosen = choose(device)
-    work, colour_note = _channels_of(image)
     with turn(str(chosen)):
         if apply_model is None:
+            parts = colours(image)
             with progress.part(0, 0.85):
-                model = service.fit(work, seed=seed, device=device, **settings)
+                model = service.fit(parts.work, seed=seed, device=device, **settings)
             if target is not None:
                 checkpoints.save(model, target)
         else:
             model = checkpoints.load(apply_model, service.METHOD)
+            parts = colours(image, model)
         with progress.part(0 if apply_model else 0.85, 1):
-            restored = service.apply(model, work, device=device)
-    pixels = restored.image
-    if colour_note == _GREY_RGB:
-        pixels = pixels.expand_dims(ch=3, axis=-1)
+            restored = service.apply(model, parts.work, device=device)
+    pixels = parts.put_back(restored.image, image)
     properties = {
         "zsfiji.model": checkpoints.digest(model),
         "zsfiji.device": str(chosen),
@@ -92,8 +87,7 @@ def restore(
     )
     if bit_depth == "32-bit":
         result.attrs.pop("rgb", None)
-    notes = restored.notes + ((colour_note,) if colour_note else ())
-    return Outcome((result,), notes, dict(restored.figures))
+    return Outcome((result,), restored.notes + parts.notes, dict(restored.figures))
 
 
 def model_path(path: Path | None) -> Path | None:
@@ -104,16 +98,6 @@ def model_path(path: Path | None) -> Path | None:
     target = path if path.suffix else path.with_suffix(_ENDING)
     require_writable(target)
     return target
-
-
-def _channels_of(image: xr.DataArray) -> tuple[xr.DataArray, str]:
-    """The channels to restore; a grey image that was saved as RGB has only one."""
-    if not image.attrs.get("rgb"):
-        return image, ""
-    first = image.isel(ch=slice(0, 1))
-    if bool((image == first.data).all()):
-        return image.isel(ch=0), _GREY_RGB
-    return image, _COLOUR_RGB
 
 
 def with_depth(pixels: xr.DataArray, source: xr.DataArray, depth: str) -> np.ndarray:

@@ -96,7 +96,7 @@ def joined(images: Sequence[xr.DataArray]) -> xr.DataArray:
     kept = {d: first.coords[d][: whole.sizes[d]] for d in first.coords if d in whole.dims}
     kept.pop("t", None)
     return whole.assign_coords(kept).assign_attrs(
-        {k: v for k, v in first.attrs.items() if k in ("title", "units", "spacing")}
+        {k: v for k, v in first.attrs.items() if k in ("title", "units", "spacing", "rgb")}
     )
 
 

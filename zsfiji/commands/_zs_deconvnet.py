@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zsfiji import progress
+from zsfiji.commands._colours import colours
 from zsfiji.commands._outcome import Curve, Outcome, Plot, result_title
 from zsfiji.commands._queue import turn
 from zsfiji.commands._restore import model_path, with_depth
@@ -90,6 +91,7 @@ def train(
     Outcome
         Notes about it, the numbers of the noise, and the course of the loss; no image.
     """
+    from zsfiji.images.axes import size
     from zsfiji.learning import checkpoints
     from zsfiji.learning.device import choose
     from zsfiji.physics.psf.measure import describe
@@ -97,11 +99,15 @@ def train(
     from zsfiji.services.zs_deconvnet.notes import of_training
 
     target = model_path(save)
+    parts = colours(image)
+    work = parts.work
     found = _psfs(image, psf, psf_grid, training.upsample)
+    if len(found) == size(image, "ch"):
+        found = [found[n] for n in parts.kept]
     earlier = None if start is None else load(start)
     with turn(str(choose(device))), progress.part(0, share):
         model = service.fit(
-            image,
+            work,
             found,
             quality=training.quality,
             network=training.network,
@@ -119,7 +125,7 @@ def train(
             seed=training.seed,
             device=device,
         )
-    notes = [f"{describe(found[0])}.", *of_training(model, image)]
+    notes = [f"{describe(found[0])}.", *of_training(model, work), *parts.notes]
     if target is not None:
         checkpoints.save(model, target)
         notes.append(f"The model is saved as {target}.")
@@ -168,14 +174,15 @@ def predict(
     from zsfiji.services.zs_deconvnet import service
 
     chosen = choose(device)
+    parts = colours(image, model)
     with turn(str(chosen)), progress.part(start, 1):
-        both = service.apply(model, image, device=device)
+        both = service.apply(model, parts.work, device=device)
     title = str(image.attrs.get("title") or "image")
     images = []
     for name, restored in (("denoised", both.denoised), ("deconvolved", both.deconvolved)):
         if results not in ("both", name):
             continue
-        pixels = restored.image
+        pixels = parts.put_back(restored.image, image)
         result = pixels.copy(data=with_depth(pixels, image, bit_depth))
         result.attrs["title"] = result_title(title, name)
         result.attrs["properties"] = {
@@ -188,7 +195,7 @@ def predict(
             result.attrs.pop("rgb", None)
         images.append(result)
     last = both.denoised if results == "denoised" else both.deconvolved
-    return Outcome(tuple(images), last.notes, dict(last.figures))
+    return Outcome(tuple(images), last.notes + parts.notes, dict(last.figures))
 
 
 def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, upsample: int) -> list[Psf]:

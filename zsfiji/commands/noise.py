@@ -78,6 +78,11 @@ def _said(camera: Camera, planes: list[np.ndarray]) -> str:
         f"gain {noise.gain:.4g} grey levels a photoelectron, background {black:.4g}, read variance "
         f"{read:.4g} (deviation {read**0.5:.3g}). {noise_found(noise, planes[0])}"
     )
+    if noise.saturated > 0:
+        text += (
+            f" {100 * noise.saturated:.2g} % of the pixels are saturated and were left out; where "
+            "they are many, the numbers are not to be trusted."
+        )
     if noise.gain > 0:
         top = (max(float(p.max()) for p in planes) - black) / noise.gain
         text += f" The brightest pixel has about {top:.3g} photoelectrons."

@@ -46,7 +46,7 @@ def require_contrast(image: xr.DataArray) -> None:
     values = image.data
     if values.min() == values.max():
         raise UserError(
-            "All pixels of the image have the same value, so there is nothing to denoise. "
+            "All pixels of the image have the same value, so there is nothing to restore. "
             "Choose another image or region."
         )
 

@@ -34,6 +34,7 @@ _MICROMETRES = {
     "angstroms": 1e-4,
 }
 
+_OPTIONS = {"row": "pixel size", "col": "pixel size", "pln": "slice spacing"}
 _NAMES = {"row": "pixel height", "col": "pixel width", "pln": "slice spacing (voxel depth)"}
 
 
@@ -99,7 +100,7 @@ def spacing_micrometres(image: xr.DataArray, dims: Sequence[str]) -> tuple[float
             what = f'has the unit "{unit}"' if unit else "has no unit of length"
             raise UserError(
                 f"The {_NAMES[dim]} of this image {what}. "
-                "Set it under Image > Properties..., in microns, or give the pixel size."
+                f"Set it under Image > Properties..., in microns, or give the {_OPTIONS[dim]}."
             )
         size = pixel_size(image, dim) * factor
         if not size > 0:

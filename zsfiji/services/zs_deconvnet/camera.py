@@ -15,6 +15,9 @@ from zsfiji.physics.noise import Noise, calibrate, resampled
 BOX = 5
 """Edge of the mean filter H of equation 3."""
 
+_TOO_DARK = 0.1
+"""Share of the image that may be darker than the background that is given."""
+
 _FIELD = 16
 """Correlated noise is drawn from spectra of this many coefficients an axis."""
 
@@ -134,7 +137,14 @@ def measure(
     if dark is not None:
         dark = np.asarray(dark, dtype=np.float64)
         if dark.size < 2 or not np.isfinite(dark).all():
-            raise UserError("The dark frame is empty or has pixels that are no numbers.")
+            raise UserError(
+                "The dark frame is empty or has pixels that are no numbers. Choose another one."
+            )
+        if dark.min() == dark.max():
+            raise UserError(
+                f"All pixels of the dark frame are {dark.min():g}, so it does not show the noise "
+                "of the camera. Take one with the shutter closed, or give the background alone."
+            )
         black = float(dark.mean()) if black is None else black
         # Pixels that are always bright are no noise, and would outweigh all the others.
         spread = float(np.median(np.abs(dark - np.median(dark)))) / 0.6745
@@ -155,8 +165,17 @@ def measure(
     found = calibrate(planes)
     if gain is not None or read_variance is not None:
         found = _with_given(found, planes, gain, read_variance, black)
+    darkest = _darkest(planes, found)
     if black is None:
-        black = _darkest(planes, found)
+        return Camera(found, darkest)
+    # What is darker than no light by more than the noise of a mean of so many pixels.
+    limit = black - 3 * float(found.variance(black)) ** 0.5 / BOX
+    below = float(np.mean(np.concatenate([_smooth(p).ravel() for p in planes]) < limit))
+    if below > _TOO_DARK:
+        raise UserError(
+            f"{below:.0%} of the image is darker than the background of {black:g}. Give the grey "
+            f"level that the camera shows without light: here it is {darkest:.4g} at most."
+        )
     return Camera(found, black)
 
 
@@ -184,11 +203,15 @@ def _with_given(
 
 def _darkest(planes: list[np.ndarray], noise: Noise) -> float:
     """Level of no light: where the fitted variance ends, if the image is not darker there."""
-    smooth = [uniform_filter(p, BOX, mode="reflect")[::2, ::2] for p in planes]
-    darkest = float(min(np.quantile(s, 0.002) for s in smooth))
+    darkest = float(min(np.quantile(_smooth(p), 0.002) for p in planes))
     if noise.gain == 0:
         return darkest
     return float(np.clip(-noise.offset / noise.gain, min(0.0, darkest), darkest))
+
+
+def _smooth(plane: np.ndarray) -> np.ndarray:
+    """Means over boxes of :data:`BOX` pixels a side, at every second pixel."""
+    return uniform_filter(plane, BOX, mode="reflect")[::2, ::2]
 
 
 def _kernel(spectrum: np.ndarray) -> np.ndarray:

@@ -181,7 +181,7 @@ def fit(
     terms = Terms(loss, 0.5, weight, variation)
     earlier = _units(start, torch.device("cpu")) if start is not None else []
     if start is not None:
-        _require_same_kind(start, earlier, preset.network, axes, upsample, len(groups))
+        _require_same_kind(start, earlier, image, preset.network, axes, upsample, len(groups))
     paired = _paired(image, psfs, upsample, pairs, preset.network) if axes == 3 else []
     settings: dict[str, Any] = {
         "quality": quality,
@@ -208,6 +208,12 @@ def fit(
             progress.report(0, "Measuring the noise")
             sample = restoring.spread(positions, image, _TRAINING_PIXELS // _slices(image, axes))
             data = [_middle_slices(restoring.pixels_of(image, p)) for p in sample]
+            where = _where(number, len(groups), fit_per)
+            if len(groups) > 1 and min(d.min() for d in data) == max(d.max() for d in data):
+                raise UserError(
+                    f"All pixels{where} have the same value, so there is nothing to restore. Leave "
+                    "it out: Image > Duplicate... takes some of the channels, slices or frames."
+                )
             camera = measure(
                 _some_planes(data),
                 gain=gain,
@@ -217,14 +223,14 @@ def fit(
             )
             if camera.noise.floor == 0:
                 raise UserError(
-                    "No noise was found in the image. The method learns from noise, which "
-                    "filtered, compressed or simulated images may lack."
+                    f"No noise was found{where or ' in the image'}. The method learns from noise, "
+                    "which filtered, compressed or simulated images may lack."
                 )
             if camera.noise.saturated > _SATURATED:
                 raise UserError(
-                    f"{camera.noise.saturated:.0%} of the pixels are saturated, so the image does "
-                    "not tell how bright the specimen is. Take it anew with less exposure or gain, "
-                    "or select a region that is not saturated."
+                    f"{camera.noise.saturated:.0%} of the pixels{where} are saturated, so the "
+                    "image does not tell how bright the specimen is. Take it anew with less "
+                    "exposure or gain, or select a region that is not saturated."
                 )
             label = "Training" if len(groups) == 1 else f"Training {number + 1} of {len(groups)}"
             channel = positions[0].get("ch", 0)
@@ -284,6 +290,7 @@ def apply(
     """
     _require_method(model)
     _require(image)
+    restoring.require_contrast(image)
     chosen = choose(device)
     units = _units(model, chosen)
     axes, fine = int(model.settings["axes"]), int(model.settings["upsample"])
@@ -425,6 +432,11 @@ def _slices(image: xr.DataArray, axes: int) -> int:
     return size(image, "pln") if axes == 3 else 1
 
 
+def _where(number: int, count: int, fit_per: str) -> str:
+    """Name a part of the image, where there are several."""
+    return f" in {fit_per} {number + 1}" if count > 1 else ""
+
+
 def _middle_slices(data: np.ndarray) -> np.ndarray:
     """Leave the outer slices of a huge stack out of the training."""
     if data.ndim == 2 or data.size <= _LARGEST_STACK:
@@ -513,16 +525,23 @@ def _units(model: Model, device: torch.device) -> list[Unit]:
 
 
 def _require_same_kind(
-    start: Model, units: list[Unit], network: str, axes: int, upsample: int, groups: int
+    start: Model,
+    units: list[Unit],
+    image: xr.DataArray,
+    network: str,
+    axes: int,
+    upsample: int,
+    groups: int,
 ) -> None:
     kinds = {(u.kind, u.axes, u.network.upsample) for u in units}
     if kinds != {(network, axes, upsample)} or len(units) != groups:
         raise UserError(
             f"The model to go on with has {len(units)} networks of the kind "
             f"'{start.settings['network']}' in {start.settings['axes']}D with an upsampling of "
-            f"{start.settings['upsample']}; asked for are {groups} of '{network}' in {axes}D with "
-            f"{upsample}. Choose these, or begin anew."
+            f"{start.settings['upsample']}. The image and the settings ask for {groups} of the "
+            f"kind '{network}' in {axes}D with {upsample}. Change the settings, or begin anew."
         )
+    _require_same_pixels(start, image, axes)
 
 
 def _require_fit(model: Model, units: list[Unit], image: xr.DataArray) -> None:
@@ -538,6 +557,10 @@ def _require_fit(model: Model, units: list[Unit], image: xr.DataArray) -> None:
     flat = _by_stacks(image) if axes == 3 else image
     expected = count(flat) if per_plane else size(image, "ch")
     require_as_many(len(units), expected, what)
+    _require_same_pixels(model, image, axes)
+
+
+def _require_same_pixels(model: Model, image: xr.DataArray, axes: int) -> None:
     fitted = model.settings["spacing"]
     spacing = spacing_micrometres(image, DIMS[-axes:])
     if any(abs(a / b - 1) > _SAME_SIZE for a, b in zip(spacing, fitted, strict=True)):
