@@ -113,8 +113,8 @@ def test_an_open_image_tells_its_own_pixel_size_and_is_asked_for_it_otherwise():
     image.attrs["units"] = {"row": "pixel"}
     with pytest.raises(UserError, match=r'unit "pixel".*Image > Properties'):
         prepare_image(image)
-    image.attrs["units"] = {}
-    with pytest.raises(UserError, match="no unit of length"):
+    image.attrs |= {"units": {}, "title": "my PSF"}
+    with pytest.raises(UserError, match="of my PSF has no unit of length"):
         prepare_image(image)
     several = xr.concat([image, image], "ch")
     with pytest.raises(UserError, match="several frames or channels"):

@@ -93,19 +93,20 @@ def spacing_micrometres(image: xr.DataArray, dims: Sequence[str]) -> tuple[float
         If an axis has no calibration or a unit that is no length.
     """
     spacings = []
+    name = image.attrs.get("title") or "this image"
     for dim in dims:
         unit = str(image.attrs.get("units", {}).get(dim, "")).strip()
         factor = micrometres(unit)
         if factor is None:
             what = f'has the unit "{unit}"' if unit else "has no unit of length"
             raise UserError(
-                f"The {_NAMES[dim]} of this image {what}. "
+                f"The {_NAMES[dim]} of {name} {what}. "
                 f"Set it under Image > Properties..., in microns, or give the {_OPTIONS[dim]}."
             )
         size = pixel_size(image, dim) * factor
         if not size > 0:
             raise UserError(
-                f"The {_NAMES[dim]} of this image is {size:g} microns. "
+                f"The {_NAMES[dim]} of {name} is {size:g} microns. "
                 "Set it under Image > Properties..."
             )
         spacings.append(size)
