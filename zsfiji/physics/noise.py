@@ -167,6 +167,7 @@ def _in_blocks(planes: Sequence[np.ndarray], saturation: float | None, largest: 
     blocks = _blocks(planes, saturation, largest)
     size = blocks.shape[-1]
     flat = np.ones((size, size))
+    progress.stop_if_cancelled()
     energy = dctn(blocks, axes=(1, 2), norm="ortho") ** 2
     mean = blocks.mean((1, 2))
     frequency = radial_frequency(size)
@@ -176,9 +177,11 @@ def _in_blocks(planes: Sequence[np.ndarray], saturation: float | None, largest: 
         return _no_noise(size)
     energy, mean = energy[alive], mean[alive]
 
+    progress.stop_if_cancelled()
     gain, offset, floor = _line(mean, energy[:, measured])
     # Blocks of a few pixels cannot tell a spectrum.
     variance = np.maximum(gain * mean + offset, floor)
+    progress.stop_if_cancelled()
     spectrum = _spectrum(energy / variance[:, None, None]) if size >= BLOCK // 2 else flat
     if size < BLOCK // 2 or is_white(spectrum):
         # Texture is weakest at the highest frequencies, and white noise may be measured there.
