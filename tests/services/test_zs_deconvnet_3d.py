@@ -257,6 +257,8 @@ def test_slices_are_deconvolved_one_by_one_with_a_flat_psf_or_by_wish(scene, cap
     assert "the PSF is a single slice" in caplog.text
     assert service.fit(image[:3], gaussian_psf(), steps=1).settings["axes"] == 2
     assert "3 slices; 3D needs 5" in caplog.text
+    assert service.fit(image, gaussian_psf(step=5.0), steps=1).settings["axes"] == 2
+    assert "twice the depth of the PSF" in caplog.text
 
 
 def test_stacks_that_do_not_serve_are_refused(scene, model):
@@ -265,8 +267,8 @@ def test_stacks_that_do_not_serve_are_refused(scene, model):
         service.fit(image[:4], gaussian_psf(), steps=1, dimensions="3d")
     with pytest.raises(UserError, match="single slice"):
         service.fit(image, focal_plane(gaussian_psf()), steps=1, dimensions="3d")
-    with pytest.raises(UserError, match="microns wide along z"):
-        service.fit(image, gaussian_psf(step=5.0), steps=1)
+    with pytest.raises(UserError, match="twice the depth of the PSF"):
+        service.fit(image, gaussian_psf(step=5.0), steps=1, dimensions="3d")
     plain = image.drop_vars("pln").assign_attrs(units={"row": "micron", "col": "micron"})
     with pytest.raises(UserError, match="slice spacing"):
         service.fit(plain, gaussian_psf(), steps=1)

@@ -166,6 +166,12 @@ def match(
         )
     width = fwhm(psf)
     for name, w, step, n in zip(_axis_names(psf), width, spacing, shape, strict=True):
+        if w > n * step / 2 and name == "z":
+            raise UserError(
+                f"The PSF is {w:.3g} microns deep and the stack only {n * step:.3g}: 3D needs "
+                "twice the depth of the PSF. Choose 2d, take more slices, or check the slice "
+                "spacings of both."
+            )
         if w > n * step / 2:
             raise UserError(
                 f"The PSF is {w:.3g} microns wide along {name} and the image only "

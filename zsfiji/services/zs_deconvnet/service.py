@@ -420,7 +420,18 @@ def _axes(image: xr.DataArray, psfs: Sequence[Psf], dimensions: str) -> int:
         _log.info("Deconvolving slice by slice, because the PSF is a single slice.")
     elif slices < FEWEST:
         _log.warning("Deconvolving slice by slice: %d slices; 3D needs %d.", slices, FEWEST)
-    return 3 if slices >= FEWEST and deep else 2
+    else:
+        depth = slices * spacing_micrometres(image, ("pln",))[0]
+        needed = 2 * max(fwhm(psf)[0] for psf in psfs)
+        if depth >= needed:
+            return 3
+        _log.warning(
+            "Deconvolving slice by slice: the stack is %.3g microns deep; 3D needs twice the depth "
+            "of the PSF, %.3g (or the slice spacing of one of them is wrong).",
+            depth,
+            needed,
+        )
+    return 2
 
 
 def _by_stacks(image: xr.DataArray) -> xr.DataArray:
