@@ -526,6 +526,24 @@ def test_a_device_whose_memory_is_small_gets_smaller_tiles(model, monkeypatch, c
     assert np.abs(whole - small).mean() < 2e-3 * np.ptp(whole)
 
 
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory.")])
+def test_a_training_without_enough_memory_is_the_users_to_mend(scene, monkeypatch, error):
+    def cramped(*_, **__):
+        raise error
+
+    monkeypatch.setattr(service, "fit_unit", cramped)
+    with pytest.raises(UserError, match="memory"):
+        service.fit(scene[1], gaussian_psf(), steps=1, device="cpu")
+
+
+def test_nothing_is_said_of_an_empty_frame(model, scene):
+    movie = np.stack([scene[1].data, np.full_like(scene[1].data, BLACK)])
+    result = service.apply(model, calibrated(movie, ("t", "row", "col")), symmetries=1)
+    alone = service.apply(model, scene[1], symmetries=1)
+    assert result.deconvolved.notes == alone.deconvolved.notes
+    assert np.ptp(result.deconvolved.image.data[1]) < 0.1 * np.ptp(scene[1].data)
+
+
 def _constant():
     return calibrated(np.full((64, 64), 7.0, np.float32))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +76,17 @@ def judge(found: Residual) -> str | None:
     return None
 
 
+def judge_all(found: Sequence[Residual]) -> str | None:
+    """The first verdict on the residuals of several planes, and how many planes share it."""
+    verdicts = [said for said in map(judge, found) if said is not None]
+    if not verdicts:
+        return None
+    others = len(verdicts) - 1
+    return verdicts[0] + (
+        f" The same holds for {others} other plane{'s' * (others > 1)}." if others else ""
+    )
+
+
 def noise_found(noise: Noise, plane: np.ndarray) -> str:
     """Say in a sentence how much noise there is."""
     low, high = (float(v) for v in np.quantile(plane, (0.5, 0.99)))
@@ -122,7 +133,6 @@ class Findings:
     def __init__(self) -> None:
         self._noise: dict[int | None, str] = {}
         self._residuals: list[Residual] = []
-        self._verdicts: list[str] = []
         self._remarks: dict[str, None] = {}
         self._first: Noise | None = None
         self._saturated = 0.0
@@ -155,15 +165,11 @@ class Findings:
         found = residual(noise, noisy, restored)
         if found is not None:
             self._residuals.append(found)
-            said = judge(found)
-            if said is not None:
-                self._verdicts.append(said)
 
     def sentences(self) -> tuple[str, ...]:
         """Say what was found, the weightiest first."""
-        said = self._verdicts[:1]
-        if len(self._verdicts) > 1:
-            said[0] += f" The same holds for {len(self._verdicts) - 1} other planes."
+        spoken = judge_all(self._residuals)
+        said = [spoken] if spoken else []
         if self._saturated > 0:
             said.append(saturation_found(self._saturated))
         said += self._remarks

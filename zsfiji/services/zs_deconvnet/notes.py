@@ -71,7 +71,9 @@ class Notes:
     def add(
         self, unit: Unit, noisy: np.ndarray, found: verdict.Verdict, channel: int | None
     ) -> None:
-        """Take in one plane."""
+        """Take in one plane; of an empty one, as a movie may have, nothing can be said."""
+        if noisy.min() == noisy.max():
+            return
         self.first = self.first or unit
         self.found.append(found)
         noise = unit.camera.noise
@@ -91,13 +93,12 @@ class Notes:
                 "image is given instead. Train longer, or take more light."
             )
         for name, residuals in (
-            ("denoised", [f.denoised for f in self.found]),
-            ("deconvolved, blurred again,", [f.blurred for f in self.found]),
+            ("denoised image", [f.denoised for f in self.found]),
+            ("deconvolved image, blurred again", [f.blurred for f in self.found]),
         ):
-            verdicts = [residual.judge(r) for r in residuals if r is not None]
-            spoken = [v for v in verdicts if v]
+            spoken = residual.judge_all([r for r in residuals if r is not None])
             if spoken:
-                said.append(f"The {name} image: {spoken[0][0].lower()}{spoken[0][1:]}")
+                said.append(f"The {name}: {spoken[0].lower()}{spoken[1:]}")
         if self.saturated > 0:
             said.append(residual.saturation_found(self.saturated))
         said += residual.by_channel(self.noise)
