@@ -30,7 +30,7 @@ import xarray as xr
 
 from zsfiji.bridge.classes import jc
 from zsfiji.errors import UserError
-from zsfiji.images.axes import as_image, planes, size
+from zsfiji.images.axes import as_image, planes, set_calibration, size
 
 _DEFAULT_VALUE_UNIT = "Gray Value"
 _MODES = {1: "composite", 2: "color", 3: "grayscale"}
@@ -245,29 +245,21 @@ def _texts(imp: Any, stack: Any, count: int) -> dict[str, Any]:
 def _read_calibration(calibration: Any, image: xr.DataArray, left: int, top: int) -> None:
     """Put coordinates, units and spacings into `image`, whose corner lies at (left, top)."""
     steps = {
-        "col": (float(calibration.pixelWidth), _origin_within(calibration.xOrigin, left)),
-        "row": (float(calibration.pixelHeight), _origin_within(calibration.yOrigin, top)),
-        "pln": (float(calibration.pixelDepth), float(calibration.zOrigin)),
-        "t": (float(calibration.frameInterval), 0.0),
+        "col": float(calibration.pixelWidth),
+        "row": float(calibration.pixelHeight),
+        "pln": float(calibration.pixelDepth),
+    }
+    origins = {
+        "col": _origin_within(calibration.xOrigin, left),
+        "row": _origin_within(calibration.yOrigin, top),
+        "pln": float(calibration.zOrigin),
     }
     units = {dim: str(getattr(calibration, f"get{axis}Unit")()) for dim, axis in _AXES.items()}
     units = {dim: unit for dim, unit in units.items() if unit.strip() not in ("pixel", "")}
-    if steps["t"][0] > 0:
+    if calibration.frameInterval > 0:
+        steps["t"] = float(calibration.frameInterval)
         units["t"] = str(calibration.getTimeUnit())
-    else:
-        steps["t"] = (1.0, 0.0)
-    spacing = {}
-    for dim, (step, origin) in steps.items():
-        if dim in image.dims:
-            image.coords[dim] = (np.arange(image.sizes[dim]) - origin) * step
-        elif origin:
-            image.coords[dim] = -origin * step
-        if size(image, dim) == 1 and (step != 1 or dim in units):
-            spacing[dim] = step
-    if units:
-        image.attrs["units"] = units
-    if spacing:
-        image.attrs["spacing"] = spacing
+    set_calibration(image, steps, units, origins)
 
 
 def _origin_within(origin: float, corner: int) -> float:

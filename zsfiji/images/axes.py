@@ -124,3 +124,37 @@ def pixel_size(image: xr.DataArray, dim: str) -> float:
     if coordinate is None or coordinate.size < 2:
         return float(image.attrs.get("spacing", {}).get(dim, 1.0))
     return float(coordinate[1] - coordinate[0])
+
+
+def set_calibration(
+    image: xr.DataArray,
+    steps: Mapping[str, float],
+    units: Mapping[str, str],
+    origins: Mapping[str, float] | None = None,
+) -> None:
+    """Put a calibration into an image.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        Changed in place.
+    steps : mapping
+        Axis -> spacing of its pixels, 1 where it is left out.
+    units : mapping
+        Axis -> unit of the spacing.
+    origins : mapping, optional
+        Axis -> pixel whose coordinate is 0.
+    """
+    spacing = {}
+    for dim in ("t", "pln", "row", "col"):
+        step, origin = steps.get(dim, 1.0), (origins or {}).get(dim, 0.0)
+        if dim in image.dims:
+            image.coords[dim] = (np.arange(image.sizes[dim]) - origin) * step
+        elif origin:
+            image.coords[dim] = -origin * step
+        if size(image, dim) == 1 and (step != 1 or dim in units):
+            spacing[dim] = step
+    if units:
+        image.attrs["units"] = dict(units)
+    if spacing:
+        image.attrs["spacing"] = spacing

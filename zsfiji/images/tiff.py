@@ -22,7 +22,7 @@ import xarray as xr
 
 from zsfiji.errors import UserError
 from zsfiji.images._ome import calibration
-from zsfiji.images.axes import STACK_DIMS, as_image, pixel_size, size
+from zsfiji.images.axes import STACK_DIMS, as_image, pixel_size, set_calibration, size
 from zsfiji.images.files import replacing
 
 _log = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ def _read_tiff(path: Path) -> xr.DataArray:
         if file.is_imagej:
             _read_imagej(image, file.imagej_metadata or {}, page, rgb)
         elif file.is_ome:
-            _set_axes(image, *calibration(file.ome_metadata or ""))
+            set_calibration(image, *calibration(file.ome_metadata or ""))
         else:
             _read_plain(image, page)
         if not rgb:
@@ -334,39 +334,7 @@ def _read_imagej_axes(image: xr.DataArray, meta: dict[str, Any], page: Any) -> N
     if interval > 0:
         steps["t"] = interval
         units["t"] = _unescaped(meta.get("tunit", "sec"))
-    _set_axes(image, steps, units, places)
-
-
-def _set_axes(
-    image: xr.DataArray,
-    steps: dict[str, float],
-    units: dict[str, str],
-    origins: dict[str, float] | None = None,
-) -> None:
-    """Put a calibration into an image.
-
-    Parameters
-    ----------
-    image : xarray.DataArray
-        Changed in place.
-    steps : dict
-        Axis -> spacing of its pixels.
-    units : dict
-        Axis -> unit of the spacing.
-    origins : dict, optional
-        Axis -> pixel whose coordinate is 0.
-    """
-    spacing = {}
-    for dim in ("t", "pln", "row", "col"):
-        step, origin = steps.get(dim, 1.0), (origins or {}).get(dim, 0.0)
-        if dim in image.dims:
-            image.coords[dim] = (np.arange(image.sizes[dim]) - origin) * step
-        if size(image, dim) == 1 and (step != 1 or dim in units):
-            spacing[dim] = step
-    if units:
-        image.attrs["units"] = units
-    if spacing:
-        image.attrs["spacing"] = spacing
+    set_calibration(image, steps, units, places)
 
 
 def _unescaped(text: Any) -> str:
@@ -389,7 +357,7 @@ def _read_plain(image: xr.DataArray, page: Any) -> None:
         return
     steps = {dim: 1 / value for dim, value in density.items() if value > 0 and value != 1}
     name = "inch" if unit == _INCH else "cm"
-    _set_axes(image, steps, dict.fromkeys(steps, name))
+    set_calibration(image, steps, dict.fromkeys(steps, name))
 
 
 def _read_palette(image: xr.DataArray, page: Any) -> xr.DataArray:
