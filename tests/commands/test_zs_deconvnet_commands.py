@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -82,6 +84,16 @@ def test_one_of_the_two_results_and_the_type_of_the_input_can_be_asked_for(train
     (image,) = run(PREDICT, cells(), options).images
     assert image.attrs["title"] == "cells-denoised"
     assert image.dtype == np.uint16
+
+
+def test_what_was_warned_of_stands_in_the_notes_of_the_result(psf_image):
+    stack = cells().expand_dims(pln=6).assign_coords(pln=np.arange(6) * 0.2)
+    options = {"psf": psf_image, "steps": "2", "results": "denoised"}
+    outcome = run(RESTORE, stack, options)
+    said = "Deconvolving slice by slice, because the PSF is a single slice."
+    assert outcome.notes[0] == said
+    assert said in outcome.images[0].attrs["properties"]["zsfiji.notes"]
+    assert not logging.getLogger("zsfiji").handlers
 
 
 def test_a_psf_is_found_by_title_by_path_and_as_an_array(tmp_path, psf_image):

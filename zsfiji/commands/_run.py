@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +65,7 @@ def run(
         for key, value in values.items()
     }
     region = None
+    remarks = _Remarks()
     if command.takes_image:
         if image is None:
             raise UserError(f"{command.label} needs an image.")
@@ -70,9 +73,12 @@ def run(
             raise UserError("The image is empty: it has no pixels.")
         region = _without_provenance(crop_to_roi(image))
         _require_memory(region, command.memory)
-        outcome = command.function(region, **given)
+        with remarks:
+            outcome = command.function(region, **given)
     else:
-        outcome = command.function(**given)
+        with remarks:
+            outcome = command.function(**given)
+    outcome = replace(outcome, notes=(*remarks.found, *outcome.notes))
     provenance = {
         "zsfiji.command": macro_line(command, values),
         "zsfiji.version": zsfiji.__version__,
@@ -114,6 +120,29 @@ def run_on_array(command: Command, data: Any, options: Mapping[str, Any]) -> Any
     labelled = data is None or isinstance(data, xr.DataArray)
     results = tuple(r if labelled else np.asarray(r.data) for r in outcome.images)
     return results if len(results) > 1 else results[0]
+
+
+class _Remarks(logging.Handler):
+    """Takes down what is warned of in this thread: notes reach the user in every host."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._thread = threading.get_ident()
+        self.found: dict[str, None] = {}
+
+    def __enter__(self) -> None:
+        _log.addHandler(self)
+
+    def __exit__(self, *_: object) -> None:
+        _log.removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message, once."""
+        if record.thread == self._thread:
+            self.found[record.getMessage()] = None
+            if logging.lastResort is not None and not logging.getLogger().handlers:
+                # Python shows warnings that nobody handles; with this handler it would not.
+                logging.lastResort.handle(record)
 
 
 def _without_provenance(image: xr.DataArray) -> xr.DataArray:

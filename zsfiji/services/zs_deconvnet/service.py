@@ -417,7 +417,7 @@ def _axes(image: xr.DataArray, psfs: Sequence[Psf], dimensions: str) -> int:
     if dimensions == "2d" or slices == 1:
         return 2
     if not deep:
-        _log.info("Deconvolving slice by slice, because the PSF is a single slice.")
+        _log.warning("Deconvolving slice by slice, because the PSF is a single slice.")
     elif slices < FEWEST:
         _log.warning("Deconvolving slice by slice: %d slices; 3D needs %d.", slices, FEWEST)
     else:
@@ -519,7 +519,7 @@ def _paired(
         return []
     if pairs == "auto" and not (near and slices >= PAIRED):
         why = "they are few" if near else "they are far apart"
-        _log.info("The published training takes recorrupted slices here, not pairs: %s.", why)
+        _log.warning("The published training takes recorrupted slices here, not pairs: %s.", why)
         return []
     return _matched(image, psfs, upsample, 3, slice_step=2)
 
