@@ -67,6 +67,13 @@ def test_optics_that_cannot_be_are_refused_in_words(options, words):
         run(GENERATOR, None, options)
 
 
+def test_pixels_wider_than_the_psf_are_said():
+    options = {"na": 1.3, "emission": 610}
+    coarse = run(GENERATOR, None, {**options, "pixel_size": 620})
+    assert "little to deconvolve" in coarse.notes[1]
+    assert len(run(GENERATOR, None, {**options, "pixel_size": 62}).notes) == 1
+
+
 def test_beads_give_their_psf_with_a_plot_of_its_profiles():
     outcome = run(BEADS, beads(), {})
     (image,) = outcome.images

@@ -79,7 +79,8 @@ def joined(images: Sequence[xr.DataArray]) -> xr.DataArray:
         for dim, what in (("ch", "channels"), ("pln", "slices")):
             if size(image, dim) != size(first, dim):
                 raise UserError(
-                    f"{name} has {size(image, dim)} {what}, and the first image {size(first, dim)}."
+                    f"{name} has {size(image, dim)} {what}, and the first image {size(first, dim)}. "
+                    "Train on images of one kind."
                 )
         for dim in ("row", "col", "pln"):
             steps = [pixel_size(i, dim) for i in (first, image)]
@@ -164,7 +165,9 @@ def psfs(
 def _given(pixel: float | None, slices: float | None) -> tuple[float, ...] | None:
     if pixel is None:
         if slices is not None:
-            raise UserError("The slice spacing of the PSF is given without its pixel size.")
+            raise UserError(
+                "The slice spacing of the PSF is given without its pixel size. Give both."
+            )
         return None
     lateral = (pixel / _NM, pixel / _NM)
     return lateral if slices is None else (slices / _NM, *lateral)

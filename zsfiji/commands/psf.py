@@ -244,7 +244,7 @@ def psf_generator(
     from zsfiji.commands._outcome import Outcome
     from zsfiji.physics.psf import kernel
     from zsfiji.physics.psf.measure import describe
-    from zsfiji.physics.psf.optics import default_shape, from_optics
+    from zsfiji.physics.psf.optics import default_shape, from_optics, lateral_fwhm
 
     optics = _optics(values)
     lateral = pixel_size / 1000
@@ -253,7 +253,14 @@ def psf_generator(
     asked = (slices, width, width)[-len(spacing) :]
     psf = from_optics(optics, spacing, [a or n for a, n in zip(asked, sizes, strict=True)])
     title = f"PSF {microscope} NA {na:g} {emission:g} nm"
-    return Outcome((kernel.as_image(psf, title),), (f"{describe(psf)}.",), _figures(psf))
+    notes = [f"{describe(psf)}."]
+    width = 1000 * lateral_fwhm(optics)
+    if pixel_size > width:
+        notes.append(
+            f"The pixels of {pixel_size:g} nm are wider than the light of a point, {width:.3g} nm, "
+            "so there is little to deconvolve. Is this the pixel size in the specimen, in nm?"
+        )
+    return Outcome((kernel.as_image(psf, title),), tuple(notes), _figures(psf))
 
 
 @command(label="PSF from Beads...", suffixes=("psf",), result_bytes=0)
