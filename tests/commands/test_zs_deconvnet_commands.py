@@ -171,7 +171,7 @@ def _not_a_model(psf):
     [
         (_missing, 'PSF: there is no file "nowhere.tif"'),
         (_with_channels, "3 PSFs for 1 channels"),
-        (_empty, "(?i)psf"),
+        (_empty, "all its values are zero"),
         (_uncalibrated, "no unit of length"),
         (_stack_without_spacing, "slice spacing"),
         (_huge_background, "not less than the brightest pixel"),

@@ -79,8 +79,8 @@ def joined(images: Sequence[xr.DataArray]) -> xr.DataArray:
         for dim, what in (("ch", "channels"), ("pln", "slices")):
             if size(image, dim) != size(first, dim):
                 raise UserError(
-                    f"{name} has {size(image, dim)} {what}, and the first image {size(first, dim)}. "
-                    "Train on images of one kind."
+                    f"{name} has {size(image, dim)} {what}, and the first image "
+                    f"{size(first, dim)}. Train on images of one kind."
                 )
         for dim in ("row", "col", "pln"):
             steps = [pixel_size(i, dim) for i in (first, image)]

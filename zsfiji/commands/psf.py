@@ -254,10 +254,10 @@ def psf_generator(
     psf = from_optics(optics, spacing, [a or n for a, n in zip(asked, sizes, strict=True)])
     title = f"PSF {microscope} NA {na:g} {emission:g} nm"
     notes = [f"{describe(psf)}."]
-    width = 1000 * lateral_fwhm(optics)
-    if pixel_size > width:
+    light = 1000 * lateral_fwhm(optics)
+    if pixel_size > light:
         notes.append(
-            f"The pixels of {pixel_size:g} nm are wider than the light of a point, {width:.3g} nm, "
+            f"The pixels of {pixel_size:g} nm are wider than the light of a point, {light:.3g} nm, "
             "so there is little to deconvolve. Is this the pixel size in the specimen, in nm?"
         )
     return Outcome((kernel.as_image(psf, title),), tuple(notes), _figures(psf))
