@@ -31,6 +31,7 @@ import xarray as xr
 from zsfiji.bridge.classes import jc
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image, planes, set_calibration, size
+from zsfiji.images.metadata import bulk_ranges
 
 _DEFAULT_VALUE_UNIT = "Gray Value"
 _MODES = {1: "composite", 2: "color", 3: "grayscale"}
@@ -377,7 +378,10 @@ def _dress(imp: Any, image: xr.DataArray) -> Any:
     """LUTs, display ranges and display mode; gives a ``CompositeImage`` for channels."""
     channels = size(image, "ch")
     given = image.attrs.get("display_ranges") or []
-    ranges = given if len(given) == channels else _default_ranges(image)
+    if len(given) == channels:
+        ranges = given
+    else:
+        ranges = [(0.0, 255.0)] * channels if image.dtype == np.uint8 else bulk_ranges(image)
     colours = image.attrs.get("luts") or []
     luts = [_lut(colour) for colour in colours] if len(colours) == channels else []
     if channels == 1:
@@ -400,21 +404,6 @@ def _dress(imp: Any, image: xr.DataArray) -> Any:
 def _lut(colours: Any) -> Any:
     red, green, blue = np.ascontiguousarray(np.asarray(colours, np.uint8).T)
     return jc.LUT(java_array(red), java_array(green), java_array(blue))
-
-
-def _default_ranges(image: xr.DataArray) -> list[tuple[float, float]]:
-    if image.dtype == np.uint8:
-        return [(0.0, 255.0)] * size(image, "ch")
-    ranges = []
-    for index in planes(image, ("ch",)):
-        pixels = image.data[tuple(index.get(d, slice(None)) for d in image.dims)]
-        # A million pixels spread over all planes tell the percentiles well enough.
-        every = max(1, math.ceil(math.sqrt(pixels.size / 1e6)))
-        sample = pixels[..., ::every, ::every]
-        sample = sample[np.isfinite(sample)]
-        low, high = np.percentile(sample, (0.1, 99.9)) if sample.size else (0.0, 1.0)
-        ranges.append((float(low), float(high if high > low else low + 1)))
-    return ranges
 
 
 def _write_calibration(calibration: Any, image: xr.DataArray) -> None:

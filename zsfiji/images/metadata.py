@@ -26,12 +26,14 @@ Every key may be absent.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from zsfiji.errors import UserError
+from zsfiji.images.axes import planes
 
 GEOMETRY_KEYS = ("units", "spacing", "slice_labels", "overlay")
 """What stays true as long as the pixel grid is the same."""
@@ -72,6 +74,26 @@ def carry(
     if properties:
         kept["properties"] = {**kept.get("properties", {}), **properties}
     return xr.DataArray(pixels, dims=source.dims, coords=source.coords, attrs=kept)
+
+
+def bulk_ranges(image: xr.DataArray) -> list[tuple[float, float]]:
+    """Display range of each channel that shows the bulk of its pixels.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The image; pixels that are no numbers do not count.
+    """
+    ranges = []
+    for index in planes(image, ("ch",)):
+        pixels = image.isel(index).data
+        # A million pixels spread over all planes tell the percentiles well enough.
+        every = max(1, math.ceil(math.sqrt(pixels.size / 1e6)))
+        sample = pixels[..., ::every, ::every]
+        sample = sample[np.isfinite(sample)]
+        low, high = np.percentile(sample, (0.1, 99.9)) if sample.size else (0.0, 1.0)
+        ranges.append((float(low), float(high if high > low else low + 1)))
+    return ranges
 
 
 def look_like(source: xr.DataArray, image: xr.DataArray) -> None:

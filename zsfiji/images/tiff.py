@@ -24,6 +24,7 @@ from zsfiji.errors import UserError
 from zsfiji.images._ome import calibration
 from zsfiji.images.axes import STACK_DIMS, as_image, pixel_size, set_calibration, size
 from zsfiji.images.files import replacing
+from zsfiji.images.metadata import bulk_ranges
 
 _log = logging.getLogger(__name__)
 
@@ -490,15 +491,7 @@ def _ranges(image: xr.DataArray, rgb: bool) -> list[tuple[float, float]]:
         return []
     if len(given) == channels:
         return [(float(low), float(high)) for low, high in given]
-    ranges = []
-    for index in range(channels):
-        pixels = image.isel(ch=index).data if "ch" in image.dims else image.data
-        every = max(1, math.ceil(math.sqrt(pixels.size / 1e6)))
-        sample = pixels[..., ::every, ::every]
-        sample = sample[np.isfinite(sample)]
-        low, high = np.percentile(sample, (0.1, 99.9)) if sample.size else (0.0, 1.0)
-        ranges.append((float(low), float(high if high > low else low + 1)))
-    return ranges
+    return bulk_ranges(image)
 
 
 def _encoded_rectangle(x: int, y: int, width: int, height: int) -> bytes:
