@@ -28,6 +28,17 @@ def test_dead_and_hot_pixels_are_replaced_by_their_neighbours(plane: np.ndarray)
     assert np.array_equal(result, broken)
 
 
+def test_a_very_hot_pixel_beside_something_bright_is_replaced_too(plane: np.ndarray) -> None:
+    points = np.zeros(plane.shape)
+    points[30, 40] = 20_000
+    light = (plane + gaussian_filter(points, 1.5)).astype(np.float32)
+    broken = light.copy()
+    broken[30, 43] = 60_000
+    result, count = repaired(broken, NOISE)
+    assert count == 1
+    assert result[30, 43] == pytest.approx(light[30, 43], rel=0.8)
+
+
 def test_a_sound_plane_is_left_alone(plane: np.ndarray) -> None:
     result, count = repaired(plane, NOISE)
     assert count == 0
@@ -35,7 +46,8 @@ def test_a_sound_plane_is_left_alone(plane: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("width", [0.7, 1.0, 1.5])
-def test_points_of_light_stay(plane: np.ndarray, width: float) -> None:
+@pytest.mark.parametrize("light", [600, 60_000])
+def test_points_of_light_stay(plane: np.ndarray, width: float, light: float) -> None:
     points = np.zeros(plane.shape)
-    points[10::20, 10::20] = 600
+    points[10::20, 10::20] = light
     assert repaired((plane + gaussian_filter(points, width)).astype(np.float32), NOISE)[1] == 0

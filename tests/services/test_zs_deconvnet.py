@@ -536,6 +536,21 @@ def test_a_training_without_enough_memory_is_the_users_to_mend(scene, monkeypatc
         service.fit(scene[1], gaussian_psf(), steps=1, device="cpu")
 
 
+def test_defective_pixels_are_replaced_and_said(scene, model, result):
+    noisy = scene[1].data.copy()
+    noisy[[20, 60], [30, 70]] = 60_000
+    image = calibrated(noisy)
+    fitted = service.fit(image, gaussian_psf(), steps=1)
+    assert fitted.settings["units"][0]["unit"] == pytest.approx(
+        model.settings["units"][0]["unit"], rel=0.05
+    )
+    mended = service.apply(model, image).deconvolved
+    assert any("replaced by their neighbours: 2." in note for note in mended.notes)
+    change = np.abs(mended.image.data - result.deconvolved.image.data)
+    assert np.quantile(change, 0.99) < 0.05 * np.ptp(result.deconvolved.image.data)
+    assert change.max() < np.ptp(noisy[:10])
+
+
 def test_nothing_is_said_of_an_empty_frame(model, scene):
     movie = np.stack([scene[1].data, np.full_like(scene[1].data, BLACK)])
     result = service.apply(model, calibrated(movie, ("t", "row", "col")), symmetries=1)

@@ -66,7 +66,7 @@ def train(
     save: Path | None,
     device: str,
     share: float,
-) -> tuple[Model, Outcome]:
+) -> tuple[Model, tuple[str, ...]]:
     """Train a model, and save it where that is wanted.
 
     Parameters
@@ -88,15 +88,14 @@ def train(
     -------
     Model
         The model.
-    Outcome
-        Notes about it, the numbers of the noise, and the course of the loss; no image.
+    tuple of str
+        Which PSF it was, and where the model is.
     """
     from zsfiji.images.axes import size
     from zsfiji.learning import checkpoints
     from zsfiji.learning.device import choose
     from zsfiji.physics.psf.measure import describe
     from zsfiji.services.zs_deconvnet import service
-    from zsfiji.services.zs_deconvnet.notes import of_training
 
     target = model_path(save)
     parts = colours(image)
@@ -125,11 +124,35 @@ def train(
             seed=training.seed,
             device=device,
         )
-    notes = [f"{describe(found[0])}.", *of_training(model, work), *parts.notes]
-    if target is not None:
-        checkpoints.save(model, target)
-        notes.append(f"The model is saved as {target}.")
-    return model, Outcome((), tuple(notes), _figures(model), (_course(image, model),))
+    about = (f"{describe(found[0])}.",)
+    if target is None:
+        return model, about
+    checkpoints.save(model, target)
+    return model, (*about, f"The model is saved as {target}.")
+
+
+def learnt(image: xr.DataArray, model: Model, about: tuple[str, ...]) -> Outcome:
+    """What is to be told of a training.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The image.
+    model : Model
+        The model that was fitted to it.
+    about : tuple of str
+        What :func:`train` said.
+
+    Returns
+    -------
+    Outcome
+        Notes, the numbers of the noise, and the course of the loss; no image.
+    """
+    from zsfiji.services.zs_deconvnet.notes import of_training
+
+    parts = colours(image, model)
+    notes = (*of_training(model, parts.work), *parts.notes, *about)
+    return Outcome((), notes, _figures(model), (_course(image, model),))
 
 
 def load(path: Path) -> Model:

@@ -225,7 +225,7 @@ def zs_deconvnet_restore(
     from zsfiji.commands._sources import calibrated
 
     image = calibrated(image, pixel_size, slice_spacing)
-    model, training = body.train(
+    model, about = body.train(
         image,
         psf,
         body.Training(quality, network, steps, upsample, dimensions, pairs, fit_per, hessian, seed),
@@ -237,8 +237,7 @@ def zs_deconvnet_restore(
         share=0.9,
     )
     restored = body.predict(image, model, results, bit_depth, device, start=0.9)
-    # Both tell of the noise, and in the same words.
-    return replace(restored, notes=tuple(dict.fromkeys((*restored.notes, *training.notes))))
+    return replace(restored, notes=(*restored.notes, *about))
 
 
 @command(label="ZS-DeconvNet Train...", memory=_MEMORY, result_bytes=0)
@@ -280,7 +279,7 @@ def zs_deconvnet_train(
     if more_images is not None:
         others = images_in(more_images, image)
         image = joined([image, *(calibrated(i, pixel_size, slice_spacing) for i in others)])
-    _, outcome = body.train(
+    model, about = body.train(
         image,
         psf,
         body.Training(quality, network, steps, upsample, dimensions, pairs, fit_per, hessian, seed),
@@ -291,7 +290,7 @@ def zs_deconvnet_train(
         device=device,
         share=1.0,
     )
-    return outcome
+    return body.learnt(image, model, about)
 
 
 @command(label="ZS-DeconvNet Predict...", suffixes=_SUFFIXES, memory=_MEMORY, result_bytes=_RESULTS)

@@ -16,9 +16,18 @@ FAR = 6.0
 """Standard deviations that a defective pixel differs by from the median of its neighbours."""
 
 _SPREAD = 1.5
+_SHARE = 0.15  # on the stabilised scale, where a hundredth of the light is a tenth of the value
 _MOST = 0.02
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], dtype=bool)
 _OUTER = np.pad(np.zeros((3, 3), dtype=bool), 1, constant_values=True)
+
+
+def said(count: int) -> str:
+    """Say how many pixels were replaced."""
+    return (
+        f"Pixels that stand out alone by more than {FAR:g} standard deviations, taken for defects "
+        f"of the camera and replaced by their neighbours: {count}."
+    )
 
 
 def repaired(plane: np.ndarray, noise: Noise) -> tuple[np.ndarray, int]:
@@ -50,10 +59,13 @@ def repaired(plane: np.ndarray, noise: Noise) -> tuple[np.ndarray, int]:
         return plane, 0
     windows = np.lib.stride_tricks.sliding_window_view(stabilised, (5, 5))[rows, cols]
     near = windows[:, 1:4, 1:4][:, _RING]
-    far = np.abs(windows[:, 2, 2] - np.median(near, axis=1)) > FAR
+    distance = np.abs(windows[:, 2, 2] - np.median(near, axis=1))
+    far = distance > FAR
     # Light, or the lack of it, shows in the neighbours too.
     cross = windows[:, [1, 3, 2, 2], [2, 2, 1, 3]].mean(1)
-    alone = np.abs(cross - np.median(windows[:, _OUTER], axis=1)) < _SPREAD
+    # A very bright one may lie beside some: its own would show in proportion.
+    beside = np.maximum(_SPREAD, _SHARE * distance)
+    alone = np.abs(cross - np.median(windows[:, _OUTER], axis=1)) < beside
     rows, cols = rows[far & alone], cols[far & alone]
     if len(rows) == 0:
         return plane, 0

@@ -13,7 +13,7 @@ from zsfiji.images import restoring
 from zsfiji.images.restored import Restored
 from zsfiji.learning.checkpoints import Model
 from zsfiji.learning.device import choose, with_fallback
-from zsfiji.physics.defects import FAR
+from zsfiji.physics.defects import said
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.residual import Findings
 from zsfiji.services.denoise.network import Denoiser
@@ -132,10 +132,7 @@ def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restore
 
     result = restore_planes(model, image, units, restore_one)
     if defects:
-        findings.remark(
-            f"Pixels that stand out alone by more than {FAR:g} standard deviations, taken for "
-            f"defects of the camera and replaced by their neighbours: {defects}."
-        )
+        findings.remark(said(defects))
     figures = findings.figures() | {
         "working_resolution": float(units[0].d),
         "network_share": units[0].weight,

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from zsfiji.learning.checkpoints import Model
-from zsfiji.physics import residual
+from zsfiji.physics import defects, residual
 from zsfiji.physics.noise import Noise
 from zsfiji.services.zs_deconvnet import verdict
 from zsfiji.services.zs_deconvnet.pipeline import Unit
@@ -67,6 +67,7 @@ class Notes:
         self.noise: dict[int | None, str] = {}
         self.first: Unit | None = None
         self.saturated = 0.0
+        self.defects = 0
 
     def add(
         self, unit: Unit, noisy: np.ndarray, found: verdict.Verdict, channel: int | None
@@ -101,6 +102,8 @@ class Notes:
                 said.append(f"The {name}: {spoken[0].lower()}{spoken[1:]}")
         if self.saturated > 0:
             said.append(residual.saturation_found(self.saturated))
+        if self.defects:
+            said.append(defects.said(self.defects))
         said += residual.by_channel(self.noise)
         return tuple(said)
 
@@ -114,6 +117,7 @@ class Notes:
             "noise_white": float(self.first.camera.noise.white),
             "black": self.first.camera.black,
             "saturated": self.saturated,
+            "defects": float(self.defects),
             "sharpening": float(np.mean([f.sharpening for f in self.found])),
         }
         for name, all_found in (

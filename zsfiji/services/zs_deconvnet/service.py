@@ -21,6 +21,7 @@ from zsfiji.images.metadata import carry
 from zsfiji.images.restored import Restored
 from zsfiji.learning.checkpoints import Model
 from zsfiji.learning.device import choose, with_fallback
+from zsfiji.physics.defects import repaired
 from zsfiji.physics.psf.calibration import spacing_micrometres
 from zsfiji.physics.psf.kernel import DIMS, Psf
 from zsfiji.physics.psf.measure import fwhm
@@ -232,6 +233,7 @@ def fit(
                     "image does not tell how bright the specimen is. Take it anew with less "
                     "exposure or gain, or select a region that is not saturated."
                 )
+            data = [_sound(d, camera)[0] for d in data]
             label = "Training" if len(groups) == 1 else f"Training {number + 1} of {len(groups)}"
             channel = positions[0].get("ch", 0)
             unit = with_fallback(
@@ -310,7 +312,8 @@ def apply(
         degradation = optics[channel % len(optics)]
         unit = replace(units[number if per_plane else channel], optics=degradation)
         where = restoring.place(image, position)
-        noisy = np.asarray(image.data[where])
+        noisy, defects = _sound(np.asarray(image.data[where]), unit.camera)
+        notes.defects += defects
         smooth, detail = denoised[where], sharp[where]
         with progress.part(number / total, (number + 1) / total):
             restore(unit, noisy, "Deconvolving", symmetries=symmetries, into=(smooth, detail))
@@ -599,6 +602,24 @@ def _keep_mean(result: np.ndarray, noisy: np.ndarray, black: float) -> None:
 def _slicewise(image: np.ndarray) -> np.ndarray:
     """A view of a plane or a stack as (slices, row, col)."""
     return image[None] if image.ndim == 2 else image
+
+
+def _sound(noisy: np.ndarray, camera: Camera) -> tuple[np.ndarray, int]:
+    """Replace defective pixels, and count them; the image itself where there are none.
+
+    A pixel of a value that no light explains would get rings as large as it is bright.
+    """
+    result, count = noisy, 0
+    for number, plane in enumerate(_slicewise(noisy)):
+        mended, found = repaired(np.asarray(plane, np.float32), camera.noise)
+        if found and result is noisy:
+            result = room(noisy.shape)
+            for into, source in zip(_slicewise(result), _slicewise(noisy), strict=True):
+                into[:] = source
+        if found:
+            _slicewise(result)[number] = mended
+            count += found
+    return result, count
 
 
 def _finer(image: xr.DataArray, fine: int) -> xr.DataArray:
