@@ -6,7 +6,7 @@ import torch
 
 from zsfiji import progress
 from zsfiji.errors import Cancelled
-from zsfiji.physics.psf.deblur import deblur
+from zsfiji.physics.psf.deblur import deblur, white_after
 from zsfiji.physics.psf.operator import Degradation
 from zsfiji.physics.specimens import specimen
 
@@ -23,26 +23,83 @@ def test_it_comes_nearer_to_the_specimen_with_every_iteration_and_is_the_image_a
     truth = torch.from_numpy(specimen("filaments", shape)).float()
     optics = blur(len(shape))
     image = optics(truth)
-    errors = []
-    for iterations in (0, 5, 20):
-        found = deblur(image, optics, iterations, 0.01)
+    errors, left = [], []
+    for iterations in (0, 5, 20, 60):
+        found, seen = deblur(image, optics, iterations, 0.01)
         assert found.min() >= 0
         errors.append(float((found - truth).square().mean()))
-    assert errors[0] > 1.2 * errors[1] > 1.2 * errors[2]
-    assert float((optics(found) - image).abs().mean()) < 0.025 * float(image.mean())
+        left.append(float((seen - image).abs().mean() / image.mean()))
+    assert errors[0] > 1.2 * errors[1] > 1.2 * errors[2] > 1.2 * errors[3]
+    # It begins with the image blurred once more, which is far from it.
+    assert left[0] > 0.2
+    assert left[2] < 0.013
+    assert left[3] < 0.005
+
+
+def crowd(shape=(8, 40, 40), around=(3, 10, 10)):
+    """A specimen larger than what is seen of it, and optics that reach far along z."""
+    truth = specimen("filaments", [n + 2 * a for n, a in zip(shape, around, strict=True)], seed=2)
+    psf = torch.stack([blur(deviation=1.5 + abs(z)).psf for z in range(-3, 4)])
+    return torch.from_numpy(truth).float(), Degradation(psf, 1)
+
+
+def within(stack, around):
+    return stack[tuple(slice(a, n - a) for a, n in zip(around, stack.shape, strict=True))]
+
+
+def test_light_from_beyond_the_stack_is_explained():
+    around = (3, 10, 10)
+    truth, optics = crowd(around=around)
+    image = within(optics(truth), around)
+    found, seen = deblur(image, optics, 80, 0.01)
+    mirrored = optics(found)
+    # The specimen inside, with a mirror around it, cannot be all that there is.
+    assert float((mirrored - image).abs().mean()) > 0.1 * float(image.mean())
+    assert float((seen - image).abs().mean()) < 0.01 * float(image.mean())
+    inner = within(truth, around)
+    assert float((found - inner).square().mean()) < 0.3 * float((image - inner).square().mean())
+
+
+def test_what_the_camera_sees_of_the_specimen_is_what_the_optics_give():
+    # Far from the border nothing from beyond it matters.
+    truth = torch.from_numpy(specimen("vesicles", (96, 96))).float()
+    optics = blur()
+    found, seen = deblur(optics(truth), optics, 10, 0.01)
+    difference = (optics(found) - seen)[10:-10, 10:-10].abs().max()
+    assert float(difference) < 1e-4 * float(seen.max())
+
+
+def test_iterations_until_the_residual_is_white_grow_with_the_light():
+    truth = torch.from_numpy(specimen("reticulum", (128, 128))).float()
+    optics = blur(deviation=3.0, half=11)
+    mean = optics(truth)
+    draws = torch.Generator().manual_seed(0)
+    counts = []
+    for photons in (5.0, 50.0, 500.0):
+        image = torch.poisson(mean * photons, generator=draws)
+        count = white_after(image, optics, 1.0, 200)
+        counts.append(count)
+        seen = deblur(image, optics, count, 1.0).seen
+        left = (image - seen) / (seen + 1).sqrt()
+        assert abs(float((left[1:] * left[:-1]).mean() / left.square().mean())) < 0.03
+    assert counts[0] < counts[1] < counts[2] < 200
+    # Noise that neighbours share is no reason to go on.
+    assert white_after(image, optics, 1.0, 200, correlation=0.3) < counts[2]
+    assert white_after(image, optics, 1.0, 3) == 3
 
 
 def test_a_flat_image_stays_flat():
-    found = deblur(torch.full((20, 24), 7.0), blur(), 10, 1.0)
+    found, seen = deblur(torch.full((20, 24), 7.0), blur(), 10, 1.0)
     assert np.allclose(found, 7, rtol=1e-3)
+    assert np.allclose(seen, 7, rtol=1e-3)
 
 
 def test_tiles_give_what_the_whole_gives():
     truth = torch.from_numpy(specimen("vesicles", (128, 128))).float()
     optics = blur()
     image = optics(truth)
-    whole = deblur(image, optics, 8, 0.01)
-    tile = deblur(image[:, :40], optics, 8, 0.01)
+    whole = deblur(image, optics, 8, 0.01).specimen
+    tile = deblur(image[:, :40], optics, 8, 0.01).specimen
     assert float((whole[:, :32] - tile[:, :32]).abs().max()) < 0.02 * float(whole.max())
 
 

@@ -1,8 +1,10 @@
-"""A quick classical deconvolution whose every pixel depends on its surroundings only."""
+"""A quick classical deconvolution that allows for light from beyond the image."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +13,25 @@ from scipy.fft import next_fast_len
 from zsfiji import progress
 from zsfiji.physics.psf.operator import Degradation
 
+_BEYOND = 12
+_LEAST_SHARE = 0.01
+
+
+class Deblurred(NamedTuple):
+    """A deconvolved image.
+
+    Attributes
+    ----------
+    specimen : torch.Tensor
+        On the fine grid, not negative.
+    seen : torch.Tensor
+        What the camera would see of it and of what was found beyond the border; the shape of the
+        image. Near the border the specimen alone, seen again, would lack light.
+    """
+
+    specimen: torch.Tensor
+    seen: torch.Tensor
+
 
 def deblur(
     light: torch.Tensor,
@@ -18,19 +39,25 @@ def deblur(
     iterations: int,
     background: float,
     label: str | None = None,
-) -> torch.Tensor:
+) -> Deblurred:
     r"""Deconvolve by Richardson-Lucy with momentum.
 
-    :math:`x \leftarrow v\; A'\frac{y + b}{A v + b}` with
+    :math:`x \leftarrow v\; \frac{1}{A'1} A'\frac{y + b}{A v + b}` with
     :math:`v = x + \frac{i}{i+3}(x - x_{before})`
 
     The momentum is Nesterov's, which is the same everywhere, and it begins with :math:`A'y`, the
     image blurred once more: tiles of an image give what the whole image gives, and noise finer
     than the PSF is not there from the beginning.
 
+    The specimen goes on beyond the image on all sides, half a PSF or 12 pixels of the camera and
+    slices. What lies there is found with the rest, from the light that it throws into the image:
+    the haze of slices above and below a stack has no other explanation. What is seen of it is
+    little, which the weights :math:`A'1` allow for (Bertero and Boccacci, Astron. Astrophys. 437,
+    369, 2005).
+
     An iteration is much quicker than one with the operators of `optics`: blurring by the PSF and
     binning are done at once, each of the pixels that share a pixel of the camera having a PSF of
-    its own on the grid of the camera. Outside the image is its mirror image.
+    its own on the grid of the camera.
 
     Parameters
     ----------
@@ -49,43 +76,121 @@ def deblur(
 
     Returns
     -------
-    torch.Tensor
-        On the fine grid, not negative.
+    Deblurred
+        The specimen inside the image, and what is seen of all of it.
     """
-    fine, axes = optics.upsample, optics.psf.ndim
-    dims = tuple(range(-axes, 0))
-    shape = light.shape[-axes:]
-    size = tuple(
-        next_fast_len(n + 2 * reach, real=True)
-        for n, reach in zip(shape, optics.margin, strict=True)
-    )
-    for dim, length in zip(dims, size, strict=True):
-        light = _mirrored(light, dim, length)
-    transfer = _transfer(optics, size, light)
-    measured = (light + background).clamp_min(0)
+    frame = _Frame(light, optics)
+    estimate = frame.spread(frame.start)
+    for i, (now, _) in enumerate(_estimates(frame, background, iterations)):
+        estimate = now
+        if label is not None:
+            progress.report(i / iterations, label)
+    seen = frame.inside(frame.blurred(estimate))
+    axes = optics.psf.ndim
+    cells = frame.inside(estimate).movedim(-axes - 1, -3)
+    return Deblurred(F.pixel_shuffle(cells, optics.upsample).squeeze(-3).clamp_min(0), seen)
 
-    # The pixels of the fine grid that share a pixel of the camera lie on an axis of their own.
-    def blurred(specimen: torch.Tensor) -> torch.Tensor:
-        spectrum = (torch.fft.rfftn(specimen, dim=dims) * transfer).sum(-axes - 1)
-        return torch.fft.irfftn(spectrum, s=size, dim=dims)
 
-    def spread(image: torch.Tensor) -> torch.Tensor:
-        spectrum = torch.fft.rfftn(image, dim=dims).unsqueeze(-axes - 1) * transfer.conj()
-        return torch.fft.irfftn(spectrum, s=size, dim=dims).mul_(fine**2)
+def white_after(
+    light: torch.Tensor,
+    optics: Degradation,
+    background: float,
+    most: int,
+    correlation: float = 0.0,
+) -> int:
+    """Count the iterations of :func:`deblur` until just noise is left to be explained.
 
-    before = now = spread(light.clamp_min(0)).clamp_min_(0)
+    Parameters
+    ----------
+    light, optics, background
+        As for :func:`deblur`.
+    most : int
+        Where to stop counting.
+    correlation : float
+        That of the noise between neighbours in a row or column.
+
+    Returns
+    -------
+    int
+        Iterations after which neighbours in the residual, in standard deviations of the noise of
+        photons, are correlated by not more than that; `most` where they stay so.
+    """
+    frame = _Frame(light, optics)
+    for i, (_, seen) in enumerate(_estimates(frame, background, most)):
+        found = frame.inside(seen)
+        left = (light - found) / (found + background).clamp_min(background).sqrt()
+        pairs = (left[..., 1:, :] * left[..., :-1, :]).mean()
+        pairs = (pairs + (left[..., 1:] * left[..., :-1]).mean()) / 2
+        if float(pairs) <= correlation * float(left.square().mean()):
+            return max(i, 1)
+    return most
+
+
+class _Frame:
+    """An image in the middle of a larger field, which goes round.
+
+    The pixels of the fine grid that share a pixel of the camera lie on an axis of their own,
+    before the others.
+    """
+
+    def __init__(self, light: torch.Tensor, optics: Degradation) -> None:
+        axes, self._fine = optics.psf.ndim, optics.upsample
+        self._dims = tuple(range(-axes, 0))
+        self.shape = tuple(light.shape[-axes:])
+        # Light from one end must not reach the other.
+        free = (max(min(reach, _BEYOND), -(-reach // 2)) for reach in optics.margin)
+        self._size = tuple(
+            next_fast_len(n + 2 * beyond, real=True)
+            for n, beyond in zip(self.shape, free, strict=True)
+        )
+        self._transfer = _transfer(optics, self._size, light)
+        self.start = light.clamp_min(0)
+        for dim, length in zip(self._dims, self._size, strict=True):
+            self.start = _mirrored(self.start, dim, length)
+        self.known = torch.zeros(self._size, dtype=light.dtype, device=light.device)
+        self.inside(self.known).fill_(1)
+        self.light = light
+
+    def inside(self, field: torch.Tensor) -> torch.Tensor:
+        """A view of the image in the field."""
+        for dim, length in zip(self._dims, self.shape, strict=True):
+            field = field.narrow(dim, 0, length)
+        return field
+
+    def blurred(self, specimen: torch.Tensor) -> torch.Tensor:
+        """What the camera sees."""
+        spectrum = torch.fft.rfftn(specimen, dim=self._dims).mul_(self._transfer)
+        spectrum = spectrum.sum(-len(self._dims) - 1)
+        return torch.fft.irfftn(spectrum, s=self._size, dim=self._dims)
+
+    def spread(self, image: torch.Tensor) -> torch.Tensor:
+        """The transpose, times the number of fine pixels, so that what is flat keeps its value."""
+        spectrum = torch.fft.rfftn(image, dim=self._dims).unsqueeze(-len(self._dims) - 1)
+        spectrum = spectrum * self._transfer.conj()
+        spread = torch.fft.irfftn(spectrum, s=self._size, dim=self._dims)
+        return spread.mul_(self._fine**2).clamp_min_(0)
+
+
+def _estimates(
+    frame: _Frame, background: float, iterations: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Give each estimate, and what is seen of the one that it was made from."""
+    measured = torch.zeros_like(frame.start)
+    frame.inside(measured).copy_(frame.light + background).clamp_min_(0)
+    # What is hardly seen stays as it is.
+    share = frame.spread(frame.known)
+    unseen = (_LEAST_SHARE - share).clamp_min_(0)
+    share.clamp_min_(_LEAST_SHARE)
+    before = now = frame.spread(frame.start)
     # What has reached zero can not come back: a product stays zero.
     least = 1e-3 * background
     for i in range(iterations):
         progress.stop_if_cancelled()
-        if label is not None:
-            progress.report(i / iterations, label)
         ahead = torch.lerp(before, now, 1 + i / (i + 3)).clamp_min_(least)
-        ratio = measured / blurred(ahead).add_(background).clamp_min_(background)
-        before, now = now, ahead.mul_(spread(ratio))
-    for dim, length in zip(dims, shape, strict=True):
-        now = now.narrow(dim, 0, length)
-    return F.pixel_shuffle(now.movedim(-axes - 1, -3), fine).squeeze(-3).clamp_min(0)
+        seen = frame.blurred(ahead)
+        ratio = (measured / (seen + background).clamp_min_(background)).mul_(frame.known)
+        before, now = now, ahead.mul_(frame.spread(ratio).add_(unseen).div_(share))
+        yield now, seen
 
 
 def _mirrored(light: torch.Tensor, dim: int, length: int) -> torch.Tensor:

@@ -155,7 +155,9 @@ def match(
     ------
     UserError
         If the PSF has no slices and the image has, if it is as wide as the image or narrower than
-        a pixel, or if the image is too small to hold most of it.
+        a pixel, or if the rows and columns of the image are too few to hold most of it. Slices
+        farther from the focus than the stack is deep are left out: all slices of a wide-field PSF
+        have the same light, and there is no end to them.
     """
     if len(spacing) == 2:
         psf = focal_plane(psf)
@@ -183,6 +185,7 @@ def match(
                 f"{step:.3g} microns: there is nothing to deconvolve. "
                 "Check the pixel sizes of both; they are in microns."
             )
+    psf = _as_deep(psf, spacing, shape)
     whole = resample(psf, spacing, energy=energy)
     fitted = crop(whole, 1.0, largest=[n if n % 2 else n - 1 for n in shape])
     kept = _share(whole, fitted)
@@ -193,6 +196,17 @@ def match(
             "Choose a larger image or a smaller PSF."
         )
     return fitted
+
+
+def _as_deep(psf: Psf, spacing: Sequence[float], shape: Sequence[int]) -> Psf:
+    """Leave out slices farther from the focus than half of the image's depth."""
+    if psf.values.ndim == 2:
+        return psf
+    middle = psf.values.shape[0] // 2
+    half = int((shape[0] - 1) // 2 * spacing[0] / psf.spacing[0] + 1e-6)
+    if half >= middle:
+        return psf
+    return normalised(psf.values[middle - half : middle + half + 1], psf.spacing)
 
 
 def _share(whole: Psf, part: Psf) -> float:

@@ -6,7 +6,7 @@ import copy
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -36,9 +36,9 @@ from zsfiji.services.zs_deconvnet.objective import (
     slice_pairs,
 )
 from zsfiji.services.zs_deconvnet.room import let_go, room
-from zsfiji.services.zs_deconvnet.stacks import in_two_steps, learning_rate, sharpener
+from zsfiji.services.zs_deconvnet.stacks import Classical, in_two_steps, learning_rate, part
 from zsfiji.services.zs_deconvnet.turns import kept_by
-from zsfiji.services.zs_deconvnet.volumes import FastNet3D, PublishedRCAN, Sharpen
+from zsfiji.services.zs_deconvnet.volumes import FastNet3D, PublishedRCAN
 
 Network = FastNet | PublishedUNet | FastNet3D | PublishedRCAN
 
@@ -91,6 +91,8 @@ class Unit:
         Step and loss at some moments of the training.
     optics : Degradation, optional
         What the fast network deconvolves stacks with before it mends them.
+    iterations : int
+        Of that deconvolution.
     """
 
     camera: Camera
@@ -102,16 +104,18 @@ class Unit:
     steps: int = 0
     losses: tuple[tuple[int, float], ...] = ()
     optics: Degradation | None = None
+    iterations: int = 0
 
     @property
     def turns(self) -> tuple[int, ...]:
         """The flips and rotations in which the network may see an image."""
         return (0,) if self.optics is None else kept_by(self.optics.psf)
 
-    def sharpen(self, label: str | None = None) -> Sharpen:
+    @property
+    def classical(self) -> Classical:
         """The classical deconvolution that the fast network for stacks begins with."""
         assert self.optics is not None, "units of networks for stacks have their optics"
-        return sharpener(self.scale, self.camera, self.optics, label)
+        return Classical(self.camera, self.optics, self.iterations)
 
     def as_settings(self) -> dict[str, Any]:
         """Give all but the weights in types that JSON has."""
@@ -127,6 +131,7 @@ class Unit:
             "upsample": self.network.upsample,
             "seed": self.seed,
             "steps": self.steps,
+            "iterations": self.iterations,
             "losses": [[step, float(f"{loss:.5g}")] for step, loss in self.losses],
         }
 
@@ -150,7 +155,43 @@ class Unit:
             settings["seed"],
             settings["steps"],
             tuple((int(step), float(loss)) for step, loss in settings["losses"]),
+            iterations=int(settings["iterations"]),
         )
+
+
+class Results(NamedTuple):
+    """What :func:`restore` makes of a plane or a stack; float32.
+
+    Attributes
+    ----------
+    denoised : numpy.ndarray
+        Of the shape of the image.
+    sharp : numpy.ndarray
+        Deconvolved, on the fine grid.
+    seen : numpy.ndarray or None
+        Of stacks: what the camera would see of it, and of light from beyond the stack.
+    """
+
+    denoised: np.ndarray
+    sharp: np.ndarray
+    seen: np.ndarray | None
+
+    @classmethod
+    def room_for(cls, shape: tuple[int, ...], fine: int, axes: int) -> Results:
+        """Make arrays, in files if they are large; see :func:`.room.room`."""
+        finer = (*shape[:-2], *(n * fine for n in shape[-2:]))
+        return cls(room(shape), room(finer), room(shape) if axes == 3 else None)
+
+    def part(self, place: Any) -> Results:
+        """A view of each."""
+        seen = None if self.seen is None else self.seen[place]
+        return Results(self.denoised[place], self.sharp[place], seen)
+
+    def let_go(self) -> None:
+        """Take them out of the memory, where files have them."""
+        for result in self:
+            if result is not None:
+                let_go(result)
 
 
 def fit_unit(
@@ -214,7 +255,7 @@ def fit_unit(
     flat = list(images) if axes == 2 else [stack.max(0) for stack in images]
     places = centres(flat, _ELSEWHERE if kind == "fast" else 0.0)
     for attempt in range(TRIES):
-        unit = _begin(data, camera, kind, degradation, seed + attempt, start)
+        unit = _begin(data, places, camera, kind, degradation, seed + attempt, start)
         seed_of_draws = unit.seed + unit.steps  # going on draws other patches
         task = Task(
             unit.network, data, places, camera, unit.scale, degradation, terms, seed_of_draws
@@ -238,8 +279,8 @@ def restore(
     label: str | None = None,
     *,
     symmetries: int = SYMMETRIES,
-    into: tuple[np.ndarray, np.ndarray] | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
+    into: Results | None = None,
+) -> Results:
     """Denoise and deconvolve a plane or a stack.
 
     Parameters
@@ -252,21 +293,18 @@ def restore(
         What to report as progress.
     symmetries : int
         Flips and rotations that the results are means of, 1, 2, 4 or 8.
-    into : pair of numpy.ndarray, optional
-        Where to put the results; made anew where it is not given.
+    into : Results, optional
+        Where to put them; made anew where it is not given.
 
     Returns
     -------
-    denoised, deconvolved : numpy.ndarray
-        float32, in the unit of the image; the second on the fine grid.
+    Results
+        In the unit of the image.
     """
-    fine = unit.network.upsample
     if into is None:
-        size = (*image.shape[:-2], *(n * fine for n in image.shape[-2:]))
-        into = room(image.shape), room(size)
+        into = Results.room_for(image.shape, unit.network.upsample, unit.axes)
     if unit.axes == 2:
-        flat = tuple(r[None] for r in into)
-        _restore_slices(unit, image[None], flat, 0, label, symmetries)
+        _restore_slices(unit, image[None], into.part(None), 0, label, symmetries)
         return into
     slices = len(image)
     block_slices = slices if slices <= _AT_ONCE else _BLOCK
@@ -274,17 +312,16 @@ def restore(
         last = min(first + block_slices, slices)
         low, high = max(0, first - _BLOCK_MARGIN), min(slices, last + _BLOCK_MARGIN)
         with progress.part(first / slices, last / slices):
-            block = tuple(r[first:last] for r in into)
+            block = into.part(slice(first, last))
             _restore_slices(unit, image[low:high], block, first - low, label, symmetries)
-        for whole in into:
-            let_go(whole)
+        into.let_go()
     return into
 
 
 def _restore_slices(
     unit: Unit,
     slices: np.ndarray,
-    into: tuple[np.ndarray, ...],
+    into: Results,
     skipped: int,
     label: str | None,
     symmetries: int,
@@ -304,21 +341,24 @@ def _restore_slices(
     margin = network.margin
     if unit.axes == 3 and max(slices.shape[-2:]) <= tile:
         margin = min(margin, _BORDER)  # there is no seam, and the optics know of mirrored borders
-    denoised, sharp = into
+    denoised, sharp, seen = into
     length = len(denoised)
     kept = slice(skipped, skipped + length)
 
     def work(piece: torch.Tensor) -> torch.Tensor:
-        smooth, detail = _mean_of_turns(unit, piece, chosen, label)
+        smooth, detail, again = _mean_of_turns(unit, piece, chosen, label)
         # The pixels of the fine grid travel as channels: tiles keep their size.
         cells = F.pixel_unshuffle(detail[kept, None], fine).flatten(0, 1)
-        return unit.scale.grey(torch.cat([smooth[kept], cells]))
+        return torch.cat([smooth[kept], cells, *([] if again is None else [again[kept]])])
 
     def put(both: torch.Tensor, top: int, left: int) -> None:
         bottom, right = top + both.shape[-2], left + both.shape[-1]
         both = both.cpu()
         denoised[:, top:bottom, left:right] = both[:length].numpy()
-        cells = both[length:].reshape(length, fine**2, *both.shape[-2:])
+        if seen is not None:
+            seen[:, top:bottom, left:right] = both[-length:].numpy()
+        cells = both[length : length * (1 + fine**2)]
+        cells = cells.reshape(length, fine**2, *both.shape[-2:])
         rows, cols = slice(top * fine, bottom * fine), slice(left * fine, right * fine)
         sharp[:, rows, cols] = F.pixel_shuffle(cells, fine)[:, 0].numpy()
 
@@ -342,8 +382,11 @@ def _area(shape: tuple[int, ...], tile: int, margin: int) -> int:
 
 def _mean_of_turns(
     unit: Unit, piece: torch.Tensor, turns: Sequence[int], label: str | None
-) -> Pair:
-    """Mean of what the network makes of a piece (slices, row, col) in several positions."""
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """Mean of what the network makes of a piece (slices, row, col) in several positions.
+
+    In grey levels; of stacks also what the camera would see of the deconvolved piece.
+    """
     seen = []
     for which in turns:
         turned = dihedral(piece, which)[None]
@@ -352,26 +395,32 @@ def _mean_of_turns(
     def mean(results: Sequence[torch.Tensor]) -> torch.Tensor:
         flat = (r.float().reshape(-1, *r.shape[-2:]) for r in results)
         back = [undo_dihedral(r, which) for r, which in zip(flat, turns, strict=True)]
-        return torch.stack(back).mean(0)
+        return unit.scale.grey(torch.stack(back).mean(0))
 
     network = unit.network
     if not isinstance(network, FastNet3D):
         both = [run(network, s) for s in seen]
-        return mean([d for d, _ in both]), mean([s for _, s in both])
+        smooth, sharp = mean([d for d, _ in both]), mean([s for _, s in both])
+        again = unit.optics(sharp) if unit.optics is not None and unit.axes == 3 else None
+        return smooth, sharp, again
     with autocast(piece.device):
         found = [network.smooth(s) for s in seen]
     smooth = mean([d for d, _ in found])
-    begun = unit.sharpen(label)(piece)  # the same in every position
+    optics, begun = unit.optics, unit.classical(piece, label)  # the same in every position
+    assert optics is not None, "the classical deconvolution had them"
+    known = (begun.specimen - unit.scale.black) / unit.scale.unit
     mended = []
     for shown, (denoised, features), which in zip(seen, found, turns, strict=True):
         with autocast(piece.device):
-            turned = dihedral(begun, which)[None, None]
+            turned = dihedral(known, which)[None, None]
             mended.append(network.mend(shown, denoised, features, turned))
-    return smooth, mean(mended)
+    sharp = mean(mended).clamp_min(unit.camera.black)
+    return smooth, sharp, begun.seen + optics(sharp - begun.specimen)
 
 
 def _begin(
     data: torch.Tensor,
+    places: torch.Tensor,
     camera: Camera,
     kind: str,
     degradation: Degradation,
@@ -392,14 +441,17 @@ def _begin(
         stabiliser = Stabiliser.of(camera.noise)
         some = data[:: -(-len(data) // 8), :: -(-data.shape[1] // 8), ::2, ::2].cpu().numpy()
         top = float(np.quantile(some, 0.995))
-        unit = max(top - camera.black, float(camera.noise.variance(top)) ** 0.5)
+        bright = max(top - camera.black, float(camera.noise.variance(top)) ** 0.5)
         centre = float(np.median(stabiliser.forward(some)))
-        scale = Scale(camera.black, unit, stabiliser, centre)
+        scale = Scale(camera.black, bright, stabiliser, centre)
     network = NETWORKS[kind, axes](degradation.upsample, seed=seed).to(device)
     if isinstance(network, FastNet):
         network.inverse.copy_(inverse_filter(degradation))
     network = _laid_out(network, axes)
-    return Unit(camera, scale, kind, axes, network, seed, optics=degradation)
+    unit = Unit(camera, scale, kind, axes, network, seed, optics=degradation)
+    if isinstance(network, FastNet3D):
+        unit.iterations = Classical.of(part(data, places, 0), camera, degradation).iterations
+    return unit
 
 
 def _laid_out(network: Network, axes: int) -> Network:
@@ -435,15 +487,15 @@ def _train(
         rows, cols = (slice(max(0, n // 2 - half), n // 2 + half) for n in task.data.shape[-2:])
         piece = task.data[0, :, rows, cols].cpu().numpy()
         if unit.axes == 2:
-            return restore(shown, piece[0], symmetries=1)[1]
+            return restore(shown, piece[0], symmetries=1).sharp
         middle = len(piece) // 2
         near = piece[max(0, middle - 6) : middle + 7]
-        return restore(shown, near, symmetries=1)[1][len(near) // 2]
+        return restore(shown, near, symmetries=1).sharp[len(near) // 2]
 
     objective: Objective
     if unit.kind == "fast":
         if isinstance(unit.network, FastNet3D) and isinstance(average, FastNet3D):
-            objective = in_two_steps(task, unit.network, average, steps, ready)
+            objective = in_two_steps(task, unit.network, average, unit.classical, steps, ready)
             rate, betas = learning_rate(task), (0.9, 0.99)
         else:
             objective, rate, betas = self_scaled(task, average, steps, ready), 3e-3, (0.9, 0.95)

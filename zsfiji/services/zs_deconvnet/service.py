@@ -33,8 +33,8 @@ from zsfiji.services.zs_deconvnet.camera import Camera, measure
 from zsfiji.services.zs_deconvnet.losses import HESSIAN_2D, HESSIAN_3D
 from zsfiji.services.zs_deconvnet.notes import Notes
 from zsfiji.services.zs_deconvnet.objective import Terms
-from zsfiji.services.zs_deconvnet.pipeline import KINDS, Unit, fit_unit, restore
-from zsfiji.services.zs_deconvnet.room import let_go, room
+from zsfiji.services.zs_deconvnet.pipeline import KINDS, Results, Unit, fit_unit, restore
+from zsfiji.services.zs_deconvnet.room import room
 
 METHOD = "zs-deconvnet"
 """Name of the method in its model files."""
@@ -279,7 +279,8 @@ def apply(
     Returns
     -------
     Deconvolved
-        Two images, 32-bit, in the unit of the image and with its mean. The deconvolved one has
+        Two images, 32-bit, in the unit of the image and with its mean; of a deconvolved stack what
+        the camera would see has that mean, light from beyond it included. The deconvolved one has
         the pixel size divided by `upsample`. Where nothing was sharpened, it is the denoised image
         on that grid, and the notes say so.
 
@@ -304,6 +305,7 @@ def apply(
     denoised = room(image.shape)
     shape = tuple(n * fine if d in ("row", "col") else n for d, n in image.sizes.items())
     sharp = room(shape)
+    seen = room(tuple(size(image, d) for d in DIMS)) if axes == 3 else None
     notes = Notes(model)
     total = count(flat)
     for number, position in enumerate(planes(flat)):
@@ -315,20 +317,26 @@ def apply(
         noisy, defects = _sound(np.asarray(image.data[where]), unit.camera)
         notes.defects += defects
         smooth, detail = denoised[where], sharp[where]
+        into = Results(smooth, detail, seen)
         with progress.part(number / total, (number + 1) / total):
-            restore(unit, noisy, "Deconvolving", symmetries=symmetries, into=(smooth, detail))
+            restore(unit, noisy, "Deconvolving", symmetries=symmetries, into=into)
         # Fluorescence is not darker than no light.
         for plane in _slicewise(detail):
             np.maximum(plane, unit.camera.black, out=plane)
-        for result in (smooth, detail):
-            _keep_mean(result, noisy, unit.camera.black)
-        found = verdict.judge(unit.camera.noise, degradation, noisy, smooth, detail)
+        _keep_mean([smooth], smooth, noisy, unit.camera.black)
+        # Of a stack's light some came from above and below it.
+        _keep_mean(
+            [detail] if seen is None else [detail, seen],
+            detail if seen is None else seen,
+            noisy,
+            unit.camera.black,
+        )
+        found = verdict.judge(unit.camera.noise, degradation, noisy, smooth, detail, seen)
         if found.sharpening < verdict.SHARPER:
             for into, plane in zip(_slicewise(detail), _slicewise(smooth), strict=True):
                 into[:] = verdict.enlarged(plane, fine)
         notes.add(unit, noisy, found, None if per_plane else channel)
-        for result in (smooth, detail):
-            let_go(result)
+        into.let_go()
     progress.report(1, "Deconvolving")
     title = str(image.attrs.get("title") or "image")
     first = carry(image, denoised, title=f"{title}-denoised")
@@ -585,15 +593,17 @@ def _require_same_pixels(model: Model, image: xr.DataArray, axes: int) -> None:
         )
 
 
-def _keep_mean(result: np.ndarray, noisy: np.ndarray, black: float) -> None:
-    """Scale the light of a result, in place, so that its mean is that of the noisy image."""
+def _keep_mean(
+    results: Sequence[np.ndarray], seen: np.ndarray, noisy: np.ndarray, black: float
+) -> None:
+    """Scale the light of results, in place, so that `seen` has the mean of the noisy image."""
     light, measured = (
         float(np.mean([plane.mean(dtype=np.float64) for plane in _slicewise(image)])) - black
-        for image in (result, noisy)
+        for image in (seen, noisy)
     )
     # Far off is no matter of brightness, and is not to be hidden.
     if light > 0 and 0.8 < measured / light < 1.25:
-        for plane in _slicewise(result):
+        for plane in (plane for result in results for plane in _slicewise(result)):
             plane -= black
             plane *= measured / light
             plane += black

@@ -15,87 +15,97 @@ import torch
 
 from zsfiji.learning.augment import SYMMETRIES, dihedral, random_patches, some_turn
 from zsfiji.learning.device import autocast, generator
-from zsfiji.physics.psf.centre import width_at_half
-from zsfiji.physics.psf.deblur import deblur
+from zsfiji.physics.psf.deblur import Deblurred, deblur, white_after
 from zsfiji.physics.psf.operator import Degradation
-from zsfiji.services.zs_deconvnet import exemplars, losses, sharpness
+from zsfiji.services.zs_deconvnet import exemplars, losses
 from zsfiji.services.zs_deconvnet.camera import Camera
 from zsfiji.services.zs_deconvnet.objective import (
     FACTORS,
     Objective,
-    Scale,
     Task,
     inside,
     some_slices,
 )
 from zsfiji.services.zs_deconvnet.turns import kept_by
-from zsfiji.services.zs_deconvnet.volumes import FastNet3D, Sharpen
+from zsfiji.services.zs_deconvnet.volumes import FastNet3D
 
-ITERATIONS = 60
+ITERATIONS = 120
 """Most of the classical deconvolution; more is for light without noise."""
 
-_OF_ONE_PIXEL = 5.5
-_IN_FOCUS = 6.0  # axial widths of a PSF, up and down together, that hold no haze worth the name
-_MOST_FOR_HAZE = 3.0
+_AFTER_WHITE = 2.3
 
 ALONE = 0.6
 """Share of the steps in which the first stage learns alone."""
 
 _PATCH, _DEPTH, _BATCH = 48, 16, 4
-_INNER = 64
+_BOTH = 80
 _ROUND = 400
 _VOXELS = 400_000
-_NEAR = 0.8
 _RIM = 6
 _RATE = 2e-3
 _NOISY = 0.05
 _WEIGHT_SHARP = 4.0
 
 
-def sharpener(
-    scale: Scale, camera: Camera, optics: Degradation, label: str | None = None
-) -> Sharpen:
-    """Make the classical deconvolution that a network begins with.
+@dataclass(frozen=True)
+class Classical:
+    """The classical deconvolution that the fast network for stacks begins with.
 
-    Parameters
+    Attributes
     ----------
-    scale : Scale
-        That of the network.
     camera : Camera
         The noise.
     optics : Degradation
         The microscope.
-    label : str, optional
-        What to report as progress.
-
-    Returns
-    -------
-    callable
-        Takes stacks (..., pln, row, col) in grey levels, and gives them deconvolved on the fine
-        grid and the scale of the network's results.
+    iterations : int
+        How many.
     """
+
+    camera: Camera
+    optics: Degradation
+    iterations: int
+
+    @classmethod
+    def of(cls, stack: torch.Tensor, camera: Camera, optics: Degradation) -> Classical:
+        """Choose the iterations for a stack (pln, row, col) in grey levels.
+
+        Once just noise is left of what the camera saw, details that are hidden in it still come
+        up, for about as long again.
+        """
+        light, _, read = _photons(stack, camera)
+        noise = camera.noise
+        common = 0.0 if noise.white else float(noise.correlation(1)[1])
+        with torch.no_grad():
+            white = white_after(light, optics, read, ITERATIONS, common)
+        return cls(camera, optics, min(ITERATIONS, round(_AFTER_WHITE * white)))
+
+    def __call__(self, stack: torch.Tensor, label: str | None = None) -> Deblurred:
+        """Deconvolve.
+
+        Parameters
+        ----------
+        stack : torch.Tensor
+            (..., pln, row, col) in grey levels.
+        label : str, optional
+            What to report as progress.
+
+        Returns
+        -------
+        Deblurred
+            The same on the fine grid, and what would be seen of it; grey levels.
+        """
+        light, unit, read = _photons(stack, self.camera)
+        with torch.no_grad():
+            found = deblur(light, self.optics, self.iterations, read, label)
+        return Deblurred(*(x * unit + self.camera.black for x in found))
+
+
+def _photons(stack: torch.Tensor, camera: Camera) -> tuple[torch.Tensor, float, float]:
+    """Give light in photoelectrons, grey levels to one of these, and the variance of reading."""
     noise = camera.noise
     read = float(noise.variance(camera.black))
-    haze = read / noise.gain if noise.gain > 0 else read**0.5
-    # Where the pixels hardly resolve the PSF little is blurred, and soon there is nothing left to
-    # be found but what the camera has not sampled: a lattice.
-    pixels = sharpness.width(optics) / optics.upsample
-    wanted = _OF_ONE_PIXEL * pixels**1.5 * _for_haze(optics)
-    iterations = min(ITERATIONS, max(1, round(wanted)))
-
-    def sharpen(stack: torch.Tensor) -> torch.Tensor:
-        with torch.no_grad():
-            sharp = deblur(stack.float() - camera.black, optics, iterations, haze, label)
-        return (sharp + camera.black - scale.black) / scale.unit
-
-    return sharpen
-
-
-def _for_haze(optics: Degradation) -> float:
-    """How many times the iterations a PSF with far slices takes: haze goes out slowly."""
-    profile = optics.psf[:, optics.psf.shape[1] // 2, optics.psf.shape[2] // 2].cpu().numpy()
-    width = width_at_half(profile, len(profile) // 2)
-    return min(max(len(profile) / (_IN_FOCUS * width), 1.0), _MOST_FOR_HAZE)
+    unit = noise.gain if noise.gain > 0 else read**0.5
+    return (stack.float() - camera.black) / unit, unit, read / unit**2
 
 
 @dataclass(frozen=True)
@@ -106,8 +116,8 @@ class _Example:
     ----------
     noisy : torch.Tensor
         What the network is shown.
-    classical : torch.Tensor
-        That deconvolved, on the fine grid.
+    classical : Deblurred
+        That deconvolved.
     target : torch.Tensor
         What it is to look like when denoised.
     deviation : torch.Tensor or None
@@ -119,7 +129,7 @@ class _Example:
     """
 
     noisy: torch.Tensor
-    classical: torch.Tensor
+    classical: Deblurred
     target: torch.Tensor
     deviation: torch.Tensor | None = None
     specimen: torch.Tensor | None = None
@@ -127,7 +137,12 @@ class _Example:
 
 
 def in_two_steps(
-    task: Task, network: FastNet3D, average: FastNet3D, steps: int, ready: bool = False
+    task: Task,
+    network: FastNet3D,
+    average: FastNet3D,
+    classical: Classical,
+    steps: int,
+    ready: bool = False,
 ) -> Objective:
     """Make the objective of the fast network for stacks.
 
@@ -139,6 +154,8 @@ def in_two_steps(
         The task's network.
     average : FastNet3D
         The same with averaged weights, which makes the exemplars.
+    classical : Classical
+        What the second stage begins with.
     steps : int
         Steps of the whole training.
     ready : bool
@@ -157,20 +174,13 @@ def in_two_steps(
     rounds = max(1, round((steps - alone) / _ROUND))
     every = -(-(steps - alone) // rounds)
     turns = kept_by(optics.psf)
-    margin, skirt = near(optics)
-    patch = -(-(2 * margin + _INNER) // 4) * 4
-    sharpen = sharpener(scale, camera, optics)
     pairs: list[_Example] = []
     known: list[_Example] = []
-
-    def classical(noisy: torch.Tensor) -> torch.Tensor:
-        """Deconvolve (pln, row, col): grey levels of the fine grid."""
-        return scale.grey(sharpen(noisy))
 
     def renew(which: int) -> None:
         pairs.clear()
         known.clear()
-        stack = _part(exemplars.at_least(task.data, patch, 4), task.places, which)
+        stack = part(exemplars.at_least(task.data, _BOTH, 4), task.places, which)
         noisier, target, deviation = (x[0] for x in camera.recorrupt(stack[None], 1.0, noise))
         pairs.append(_Example(noisier, classical(noisier), target, deviation))
         seen = scale.seen(stack[None, None])
@@ -178,20 +188,21 @@ def in_two_steps(
             denoised, features = average.smooth(seen)
             # What nothing has mended yet is noisy, unless it was denoised before.
             mended = which > 0 or ready
-            sharp = sharpen(stack[None, None] if mended else scale.grey(denoised))
+            shown = stack if mended else scale.grey(denoised)[0, 0]
+            sharp = (classical(shown).specimen[None, None] - scale.black) / scale.unit
             if mended:
-                sharp = average.mend(seen, denoised, features, sharp).float()
+                sharp = average.mend(seen, denoised, features, sharp)
         light = scale.grey(sharp)[0] - scale.black
         denoised = scale.grey(denoised) - scale.black
         for factor in FACTORS[3]:
             specimen = exemplars.shrink(light.clamp_min(0)[None], factor)
-            specimen = exemplars.at_least(specimen, patch * fine, 4 * fine)
+            specimen = exemplars.at_least(specimen, _BOTH * fine, 4 * fine)
             specimen = exemplars.matched(specimen, optics(specimen), denoised)[0, 0]
             specimen = specimen * (0.7 + 0.7 * float(torch.rand((), generator=draw)))
             mean = optics(specimen) + scale.black
             captured = camera.capture(mean, noise)
             found, specimen = classical(captured), specimen + scale.black
-            usual = float((found - specimen).square().mean())
+            usual = float((found.specimen - specimen).square().mean())
             known.append(_Example(captured, found, mean, None, specimen, usual))
 
     def denoising(data: torch.Tensor) -> torch.Tensor:
@@ -206,13 +217,14 @@ def in_two_steps(
 
     def both(example: _Example) -> torch.Tensor:
         """Loss of the two stages on a part of an example."""
-        cut = _cut(example.noisy.shape, patch, _DEPTH + 2 * skirt, turns, draw)
+        cut = _cut(example.noisy.shape, _BOTH, _DEPTH, turns, draw)
         shown, target = cut(example.noisy, 1)[None, None], cut(example.target, 1)
-        begun = (cut(example.classical, fine)[None, None] - scale.black) / scale.unit
+        begun = cut(example.classical.specimen, fine)
         seen = scale.seen(shown)
         with autocast(shown.device):
             denoised, features = network.smooth(seen)
-            sharp = network.mend(seen, denoised, features, begun)
+            known = (begun[None, None] - scale.black) / scale.unit
+            sharp = network.mend(seen, denoised, features, known)
         denoised, sharp = scale.grey(denoised)[0, 0], scale.grey(sharp)[0, 0]
         if example.specimen is not None:
             # What noise the specimen has kept is no structure: stage 1 must not learn to keep it.
@@ -220,11 +232,12 @@ def in_two_steps(
             return _WEIGHT_SHARP * inside(right, _RIM * fine).mean() / example.usual
         assert example.deviation is not None, "a pair knows its noise"
         weight = cut(example.deviation, 1).square().reciprocal()
-        depth = skirt if len(target) > 3 * skirt else 0
         error = (denoised - target).square() * weight
-        blurred = (optics(sharp) - target).square() * weight
+        # All that lies around the patch is seen too, but only what was mended is made anew.
+        blurred = cut(example.classical.seen, 1) + optics(sharp - begun)
+        missed = (blurred - target).square() * weight
         loss = losses.tamed(inside(error, _RIM).mean())
-        return loss + losses.tamed(inside(blurred, margin, depth).mean())
+        return loss + losses.tamed(inside(missed, _RIM).mean())
 
     def objective(step: int) -> torch.Tensor:
         if step < alone:
@@ -243,21 +256,23 @@ def learning_rate(task: Task) -> float:
     return _RATE * min(max((noise / _NOISY) ** 0.5, 0.5), 1.0)
 
 
-def near(optics: Degradation) -> tuple[int, int]:
-    """Pixels of the camera and slices within which most light of a point falls.
+def part(data: torch.Tensor, places: torch.Tensor, which: int) -> torch.Tensor:
+    """Cut what classical deconvolution does not take long for out of one of the stacks.
 
-    A patch knows its pixels that far from its border well enough: what lies outside is taken for
-    the mirror image of what lies inside, and little comes from there.
+    Parameters
+    ----------
+    data : torch.Tensor
+        Shape (stacks, pln, row, col).
+    places : torch.Tensor
+        Where there is something to be seen: see :func:`.content.centres`.
+    which : int
+        Number of the stack, which may go round.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (pln, row, col), a view.
     """
-    lateral = optics.psf.sum(0).sum(0)
-    half = len(lateral) // 2
-    light = torch.cat([lateral[half : half + 1], 2 * lateral[half + 1 :]]).cumsum(0)
-    reach = int((light < _NEAR).sum())
-    return -(-reach // optics.upsample), -(-optics.margin[0] // 2)
-
-
-def _part(data: torch.Tensor, places: torch.Tensor, which: int) -> torch.Tensor:
-    """Cut what classical deconvolution does not take long for out of one of the stacks."""
     number = which % len(data)
     stack = data[number]
     slices = min(len(stack), 48)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ _LARGEST = {2: 1024, 3: 256}
 """Longest sides that are looked at, of planes and of stacks."""
 
 _MOST_SLICES = 48
+_JUDGED = 7
+"""Slices of a stack whose residuals are looked at."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Verdict:
         100.
     denoised, blurred : Residual or None
         What the noisy plane has beyond the denoised one, and beyond the deconvolved one seen
-        through the optics again.
+        through the optics again; of stacks the means over some slices.
     """
 
     sharpening: float
@@ -48,8 +50,9 @@ def judge(
     noisy: np.ndarray,
     denoised: np.ndarray,
     sharp: np.ndarray,
+    seen: np.ndarray | None = None,
 ) -> Verdict:
-    """Compare; what is big by its middle, the residuals of stacks by their middle slice.
+    """Compare; what is big by its middle, the residuals of stacks by some of their slices.
 
     Parameters
     ----------
@@ -61,6 +64,8 @@ def judge(
         Shape (row, col) or (pln, row, col).
     sharp : numpy.ndarray
         The same, with `upsample` times the rows and columns.
+    seen : numpy.ndarray, optional
+        What the camera would see of `sharp`; worked out here where it is not given.
 
     Returns
     -------
@@ -70,25 +75,41 @@ def judge(
     fine, largest = degradation.upsample, _LARGEST[noisy.ndim]
     if noisy.ndim == 3:
         first = max(0, (len(noisy) - _MOST_SLICES) // 2)
-        noisy, denoised, sharp = (x[first : first + _MOST_SLICES] for x in (noisy, denoised, sharp))
+        some = slice(first, first + _MOST_SLICES)
+        noisy, denoised, sharp = noisy[some], denoised[some], sharp[some]
+        seen = None if seen is None else seen[some]
     (top, tall), (left, wide) = ((max(0, (n - largest) // 2), largest) for n in noisy.shape[-2:])
     rows, cols = slice(top, top + tall), slice(left, left + wide)
     noisy, denoised = noisy[..., rows, cols].astype(np.float32), denoised[..., rows, cols]
+    blurred = None if seen is None else seen[..., rows, cols]
+    tall_inside = wide_inside = slice(None)
     rows, cols = (slice(c.start * fine, c.stop * fine) for c in (rows, cols))
     sharp = sharp[..., rows, cols]
-    blurred = degradation(torch.from_numpy(np.ascontiguousarray(sharp))).numpy()
-    inside = tuple(
-        slice(m, n - m) if n > 4 * m else slice(None)
-        for m, n in zip(degradation.margin[-2:], noisy.shape[-2:], strict=True)
-    )
-    planes = (noisy, denoised, blurred)
-    if noisy.ndim == 3:
-        planes = tuple(stack[len(stack) // 2] for stack in planes)
-    one, two, three = (p[inside] for p in planes)
+    if blurred is None:
+        blurred = degradation(torch.from_numpy(np.ascontiguousarray(sharp))).numpy()
+        tall_inside, wide_inside = (
+            slice(m, n - m) if n > 4 * m else slice(None)
+            for m, n in zip(degradation.margin[-2:], noisy.shape[-2:], strict=True)
+        )
+    inside = (..., tall_inside, wide_inside)
     return Verdict(
         sharpening(degradation, denoised, sharp),
-        residual.residual(noise, one, two),
-        residual.residual(noise, one, three),
+        _mean_residual(noise, noisy[inside], denoised[inside]),
+        _mean_residual(noise, noisy[inside], blurred[inside]),
+    )
+
+
+def _mean_residual(noise: Noise, noisy: np.ndarray, result: np.ndarray) -> residual.Residual | None:
+    """Describe the residual of a plane, or of some slices of a stack, from end to end."""
+    if noisy.ndim == 2:
+        return residual.residual(noise, noisy, result)
+    chosen = np.unique(np.linspace(0, len(noisy) - 1, _JUDGED).round().astype(int))
+    each = [residual.residual(noise, noisy[n], result[n]) for n in chosen]
+    found = [one for one in each if one is not None]
+    if not found:
+        return None
+    return residual.Residual(
+        *(float(np.mean([getattr(one, f.name) for one in found])) for f in fields(found[0]))
     )
 
 

@@ -6,7 +6,6 @@ denoised stacks, and the deconvolved ones, `upsample` times as fine along rows a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -15,8 +14,6 @@ from torch import nn
 
 from zsfiji.learning.initial import draw_glorot, draw_weights, silence
 from zsfiji.learning.unet import Pair, TwoScales, convolution, fold, unfold
-
-Sharpen = Callable[[torch.Tensor], torch.Tensor]
 
 _SLOPE = 0.2
 _FAST_SLOPE = 0.1
