@@ -1,10 +1,10 @@
 """Deconvolution compared on simulated specimens with their truth, and on real images, as tables.
 
 Run ``python benchmarks/deconvolution.py [--kinds filaments tubules ...] [--photons 5 15 50]
-[--seeds 0] [--size 256] [--stack] [--steps 600] [--threads 2]``, or ``--real FOLDER`` for the
+[--seeds 0] [--size 256] [--stack [--slices 16]] [--steps 600] [--threads 2]``, or ``--real FOLDER`` for the
 images in the folders wf_lysosome, wf_microtubule and celegans2d of FOLDER. Each simulated image is
 a specimen on a grid of 31 nm, blurred by the PSF of an objective of NA 1.3 at 525 nm, binned to
-pixels of 62.6 nm, and recorded by a camera of gain 2.2, offset 100 and read noise 1.5; `photons` is
+pixels of 62.6 nm (a stack is cut out of a larger specimen, whose haze lies over it), and recorded by a camera of gain 2.2, offset 100 and read noise 1.5; `photons` is
 the number of photoelectrons that only half a percent of the pixels exceed.
 
 The classical methods are oracles: number of iterations, strength of the total variation and filter
@@ -94,9 +94,8 @@ def simulate(kind: str, photons: float, shape: Sequence[int], seed: int) -> Scen
     fine = (STEP, PIXEL / 2, PIXEL / 2)[-axes:]
     finer = (*shape[:-2], 2 * shape[-2], 2 * shape[-1])
     psf = from_optics(Optics("wide-field", 1.3, 525.0), fine)
-    optics = Degradation(torch.from_numpy(match(psf, fine, finer).values), 2)
-    density = specimen(kind, finer, seed=seed, flatness=STEP / (PIXEL / 2))
-    mean = optics(torch.from_numpy(density)).numpy()
+    optics = Degradation(torch.from_numpy(match(psf, fine, finer).values.astype(np.float32)), 2)
+    density, mean = _seen(kind, finer, seed, psf, optics)
     scale = photons / np.quantile(mean, 0.995)
     camera = {"gain": GAIN, "offset": OFFSET, "read_noise": READ / GAIN}
     noisy, _ = expose(mean, photons=scale, seed=seed + 99, **camera)
@@ -108,6 +107,22 @@ def simulate(kind: str, photons: float, shape: Sequence[int], seed: int) -> Scen
         attrs={"units": dict.fromkeys(dims, "micron"), "title": kind},
     )
     return Scene(kind, photons, density * scale * GAIN + OFFSET, image, optics, psf)
+
+
+def _seen(
+    kind: str, shape: Sequence[int], seed: int, psf: Psf, optics: Degradation
+) -> tuple[np.ndarray, np.ndarray]:
+    """A specimen, and what is to be seen of it; a stack has surroundings as far as the PSF."""
+    around = [0] * len(shape)
+    if len(shape) == 3:
+        around = [n // 2 + n // 2 % 2 for n in psf.values.shape]
+        optics = Degradation(torch.from_numpy(psf.values.astype(np.float32)), 2)
+    field = [n + 2 * a for n, a in zip(shape, around, strict=True)]
+    density = specimen(kind, field, seed=seed, flatness=STEP / (PIXEL / 2)).astype(np.float32)
+    mean = optics(torch.from_numpy(density)).numpy()
+    inside = tuple(slice(a, a + n) for a, n in zip(around, shape, strict=True))
+    pixels = (*inside[:-2], *(slice(s.start // 2, s.stop // 2) for s in inside[-2:]))
+    return density[inside], mean[pixels]
 
 
 def raw(scene: Scene) -> np.ndarray:
@@ -219,7 +234,7 @@ def score(scene: Scene, result: np.ndarray, seconds: float) -> Score:
 
 def explained(noisy: np.ndarray, result: np.ndarray, optics: Degradation) -> tuple[float, float]:
     """RSP, and RSE in standard deviations of the noise; of a stack in its middle slice."""
-    blurred = optics(torch.from_numpy(result.astype(np.float32))).numpy()
+    blurred = optics(torch.from_numpy(np.ascontiguousarray(result, dtype=np.float32))).numpy()
     plane = noisy.astype(np.float32)
     if plane.ndim == 3:
         plane, blurred = plane[len(plane) // 2], blurred[len(blurred) // 2]
@@ -316,7 +331,8 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
     parser.add_argument("--photons", nargs="+", type=float, default=[5, 15, 50])
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--stack", action="store_true", help="stacks of 24 slices instead")
+    parser.add_argument("--stack", action="store_true", help="stacks instead")
+    parser.add_argument("--slices", type=int, default=16, help="of the stacks")
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--real", type=Path, help="folder of the real images, instead")
@@ -326,7 +342,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    shape = ((24,) if given.stack else ()) + (given.size, given.size)
+    shape = ((given.slices,) if given.stack else ()) + (given.size, given.size)
     if given.real is not None:
         show_real(given.real, given.steps)
         return

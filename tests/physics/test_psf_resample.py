@@ -6,6 +6,7 @@ import pytest
 from zsfiji.errors import UserError
 from zsfiji.physics.psf.kernel import Psf, normalised
 from zsfiji.physics.psf.measure import fwhm
+from zsfiji.physics.psf.optics import Optics, from_optics
 from zsfiji.physics.psf.resample import crop, match, pad, resample
 
 
@@ -92,3 +93,15 @@ def test_an_even_kernel_cannot_be_made():
         Psf(np.ones((4, 5)) / 20, (0.1, 0.1))
     with pytest.raises(UserError, match="no light"):
         normalised(np.zeros((3, 3)), (0.1, 0.1))
+
+
+def test_slices_of_a_wide_field_psf_beyond_the_depth_of_the_stack_are_left_out():
+    # All its slices have the same light: most of it lies outside of a thin stack.
+    psf = from_optics(Optics("wide-field", 1.3, 525.0), (0.2, 0.06, 0.06))
+    assert psf.values.shape[0] > 45
+    fitted = match(psf, (0.2, 0.06, 0.06), (12, 200, 200))
+    assert fitted.values.shape[0] == 11
+    middle = psf.values.shape[0] // 2
+    expected = psf.values[middle - 5 : middle + 6].sum((1, 2))
+    found = fitted.values.sum((1, 2))
+    assert found / found.sum() == pytest.approx(expected / expected.sum(), rel=0.02)

@@ -15,6 +15,9 @@ from zsfiji.physics.psf.operator import Degradation
 
 _BEYOND = 12
 _LEAST_SHARE = 0.01
+_AFTER_WHITE = 2.3
+_OVERDONE = 0.88
+_BLOCK = 16
 
 
 class Deblurred(NamedTuple):
@@ -27,10 +30,13 @@ class Deblurred(NamedTuple):
     seen : torch.Tensor
         What the camera would see of it and of what was found beyond the border; the shape of the
         image. Near the border the specimen alone, seen again, would lack light.
+    field : torch.Tensor
+        All that was found, for :func:`refine`.
     """
 
     specimen: torch.Tensor
     seen: torch.Tensor
+    field: torch.Tensor
 
 
 def deblur(
@@ -80,50 +86,109 @@ def deblur(
         The specimen inside the image, and what is seen of all of it.
     """
     frame = _Frame(light, optics)
-    estimate = frame.spread(frame.start)
-    for i, (now, _) in enumerate(_estimates(frame, background, iterations)):
-        estimate = now
+    return _after(frame, frame.spread(frame.start), background, iterations, label)
+
+
+def refine(
+    light: torch.Tensor,
+    optics: Degradation,
+    iterations: int,
+    background: float,
+    begun: Deblurred,
+    specimen: torch.Tensor,
+) -> Deblurred:
+    """Bring a specimen nearer to what was measured, by iterations of :func:`deblur`.
+
+    Parameters
+    ----------
+    light, optics, iterations, background
+        As for :func:`deblur`.
+    begun : Deblurred
+        What that gave, for the light from beyond the image.
+    specimen : torch.Tensor
+        What to begin with, in place of what was found.
+
+    Returns
+    -------
+    Deblurred
+        What it has become.
+    """
+    frame = _Frame(light, optics)
+    cells = F.pixel_unshuffle(specimen.unsqueeze(-3), optics.upsample)
+    field = begun.field.clone()
+    frame.inside(field).copy_(cells.movedim(-3, -optics.psf.ndim - 1)).clamp_min_(0)
+    return _after(frame, field, background, iterations)
+
+
+def _after(
+    frame: _Frame, start: torch.Tensor, background: float, iterations: int, label: str | None = None
+) -> Deblurred:
+    """What `start` has become after so many iterations."""
+    field = start
+    for i, (now, _) in enumerate(_estimates(frame, start, background, iterations)):
+        field = now
         if label is not None:
             progress.report(i / iterations, label)
-    seen = frame.inside(frame.blurred(estimate))
-    axes = optics.psf.ndim
-    cells = frame.inside(estimate).movedim(-axes - 1, -3)
-    return Deblurred(F.pixel_shuffle(cells, optics.upsample).squeeze(-3).clamp_min(0), seen)
+    cells = frame.inside(field).movedim(-len(frame.shape) - 1, -3)
+    specimen = F.pixel_shuffle(cells, frame.fine).squeeze(-3).clamp_min(0)
+    return Deblurred(specimen, frame.inside(frame.blurred(field)), field)
 
 
-def white_after(
+def enough(
     light: torch.Tensor,
     optics: Degradation,
     background: float,
     most: int,
     correlation: float = 0.0,
 ) -> int:
-    """Count the iterations of :func:`deblur` until just noise is left to be explained.
+    """Count the iterations of :func:`deblur` that the noise allows.
+
+    Once just noise is left of what the camera saw, details that are hidden in it still come up,
+    for about as long again. But where the optics are not quite those of the image something is
+    always left, and its noise must not be explained instead: then it ends when most of the image
+    is explained better than its noise allows.
 
     Parameters
     ----------
     light, optics, background
         As for :func:`deblur`.
     most : int
-        Where to stop counting.
+        No more than these.
     correlation : float
         That of the noise between neighbours in a row or column.
 
     Returns
     -------
     int
-        Iterations after which neighbours in the residual, in standard deviations of the noise of
-        photons, are correlated by not more than that; `most` where they stay so.
+        2.3 times the iterations after which neighbours in the residual, in standard deviations
+        of the noise of photons, are correlated by not more than that; but no more once the
+        residual of a typical block has lost 12 percent of its variance since it became white.
     """
     frame = _Frame(light, optics)
-    for i, (_, seen) in enumerate(_estimates(frame, background, most)):
+    wanted, level = most, 0.0
+    for i, (_, seen) in enumerate(_estimates(frame, frame.spread(frame.start), background, most)):
+        if i >= wanted:
+            break
         found = frame.inside(seen)
         left = (light - found) / (found + background).clamp_min(background).sqrt()
-        pairs = (left[..., 1:, :] * left[..., :-1, :]).mean()
-        pairs = (pairs + (left[..., 1:] * left[..., :-1]).mean()) / 2
-        if float(pairs) <= correlation * float(left.square().mean()):
+        square = left.square()
+        pairs = (left[..., 1:, :-1] + left[..., :-1, 1:]) * left[..., :-1, :-1] / 2
+        pairs = pairs - correlation * square[..., :-1, :-1]
+        if wanted == most and float(pairs.mean()) <= 0:
+            wanted = min(most, round(_AFTER_WHITE * max(i, 1)))
+        typical = _typical(square)
+        if level == 0 and _typical(pairs) <= 0:
+            level = typical
+        if typical < _OVERDONE * level:
             return max(i, 1)
-    return most
+    return wanted
+
+
+def _typical(image: torch.Tensor) -> float:
+    """Median of the means of blocks of each slice."""
+    block = [min(_BLOCK, n) for n in image.shape[-2:]]
+    planes = image.reshape(-1, 1, *image.shape[-2:])
+    return float(F.avg_pool2d(planes, block).median())
 
 
 class _Frame:
@@ -134,7 +199,7 @@ class _Frame:
     """
 
     def __init__(self, light: torch.Tensor, optics: Degradation) -> None:
-        axes, self._fine = optics.psf.ndim, optics.upsample
+        axes, self.fine = optics.psf.ndim, optics.upsample
         self._dims = tuple(range(-axes, 0))
         self.shape = tuple(light.shape[-axes:])
         # Light from one end must not reach the other.
@@ -168,11 +233,11 @@ class _Frame:
         spectrum = torch.fft.rfftn(image, dim=self._dims).unsqueeze(-len(self._dims) - 1)
         spectrum = spectrum * self._transfer.conj()
         spread = torch.fft.irfftn(spectrum, s=self._size, dim=self._dims)
-        return spread.mul_(self._fine**2).clamp_min_(0)
+        return spread.mul_(self.fine**2).clamp_min_(0)
 
 
 def _estimates(
-    frame: _Frame, background: float, iterations: int
+    frame: _Frame, start: torch.Tensor, background: float, iterations: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Give each estimate, and what is seen of the one that it was made from."""
     measured = torch.zeros_like(frame.start)
@@ -181,7 +246,7 @@ def _estimates(
     share = frame.spread(frame.known)
     unseen = (_LEAST_SHARE - share).clamp_min_(0)
     share.clamp_min_(_LEAST_SHARE)
-    before = now = frame.spread(frame.start)
+    before = now = start
     # What has reached zero can not come back: a product stays zero.
     least = 1e-3 * background
     for i in range(iterations):

@@ -406,16 +406,15 @@ def _mean_of_turns(
     with autocast(piece.device):
         found = [network.smooth(s) for s in seen]
     smooth = mean([d for d, _ in found])
-    optics, begun = unit.optics, unit.classical(piece, label)  # the same in every position
-    assert optics is not None, "the classical deconvolution had them"
+    begun = unit.classical(piece, label)  # the same in every position
     known = (begun.specimen - unit.scale.black) / unit.scale.unit
     mended = []
     for shown, (denoised, features), which in zip(seen, found, turns, strict=True):
         with autocast(piece.device):
             turned = dihedral(known, which)[None, None]
             mended.append(network.mend(shown, denoised, features, turned))
-    sharp = mean(mended).clamp_min(unit.camera.black)
-    return smooth, sharp, begun.seen + optics(sharp - begun.specimen)
+    result = unit.classical.refine(piece, begun, mean(mended))
+    return smooth, result.specimen, result.seen
 
 
 def _begin(

@@ -333,8 +333,8 @@ def apply(
         )
         found = verdict.judge(unit.camera.noise, degradation, noisy, smooth, detail, seen)
         if found.sharpening < verdict.SHARPER:
-            for into, plane in zip(_slicewise(detail), _slicewise(smooth), strict=True):
-                into[:] = verdict.enlarged(plane, fine)
+            for blunt, plane in zip(_slicewise(detail), _slicewise(smooth), strict=True):
+                blunt[:] = verdict.enlarged(plane, fine)
         notes.add(unit, noisy, found, None if per_plane else channel)
         into.let_go()
     progress.report(1, "Deconvolving")

@@ -15,7 +15,7 @@ import torch
 
 from zsfiji.learning.augment import SYMMETRIES, dihedral, random_patches, some_turn
 from zsfiji.learning.device import autocast, generator
-from zsfiji.physics.psf.deblur import Deblurred, deblur, white_after
+from zsfiji.physics.psf.deblur import Deblurred, deblur, enough, refine
 from zsfiji.physics.psf.operator import Degradation
 from zsfiji.services.zs_deconvnet import exemplars, losses
 from zsfiji.services.zs_deconvnet.camera import Camera
@@ -32,9 +32,10 @@ from zsfiji.services.zs_deconvnet.volumes import FastNet3D
 ITERATIONS = 120
 """Most of the classical deconvolution; more is for light without noise."""
 
-_AFTER_WHITE = 2.3
+REFINED = 8
+"""Iterations with which the result is brought nearer to the stack again."""
 
-ALONE = 0.6
+ALONE = 0.35
 """Share of the steps in which the first stage learns alone."""
 
 _PATCH, _DEPTH, _BATCH = 48, 16, 4
@@ -45,6 +46,7 @@ _RIM = 6
 _RATE = 2e-3
 _NOISY = 0.05
 _WEIGHT_SHARP = 4.0
+_NEAR = 0.8
 
 
 @dataclass(frozen=True)
@@ -67,17 +69,13 @@ class Classical:
 
     @classmethod
     def of(cls, stack: torch.Tensor, camera: Camera, optics: Degradation) -> Classical:
-        """Choose the iterations for a stack (pln, row, col) in grey levels.
-
-        Once just noise is left of what the camera saw, details that are hidden in it still come
-        up, for about as long again.
-        """
+        """Choose the iterations for a stack (pln, row, col) in grey levels."""
         light, _, read = _photons(stack, camera)
         noise = camera.noise
         common = 0.0 if noise.white else float(noise.correlation(1)[1])
         with torch.no_grad():
-            white = white_after(light, optics, read, ITERATIONS, common)
-        return cls(camera, optics, min(ITERATIONS, round(_AFTER_WHITE * white)))
+            iterations = enough(light, optics, read, ITERATIONS, common)
+        return cls(camera, optics, iterations)
 
     def __call__(self, stack: torch.Tensor, label: str | None = None) -> Deblurred:
         """Deconvolve.
@@ -97,7 +95,19 @@ class Classical:
         light, unit, read = _photons(stack, self.camera)
         with torch.no_grad():
             found = deblur(light, self.optics, self.iterations, read, label)
-        return Deblurred(*(x * unit + self.camera.black for x in found))
+        return self._in_grey(found, unit)
+
+    def refine(self, stack: torch.Tensor, begun: Deblurred, specimen: torch.Tensor) -> Deblurred:
+        """Bring what a network made of a specimen nearer to the stack again, in grey levels."""
+        light, unit, read = _photons(stack, self.camera)
+        mended = (specimen - self.camera.black) / unit
+        with torch.no_grad():
+            found = refine(light, self.optics, REFINED, read, begun, mended)
+        return self._in_grey(found, unit)
+
+    def _in_grey(self, found: Deblurred, unit: float) -> Deblurred:
+        black = self.camera.black
+        return Deblurred(found.specimen * unit + black, found.seen * unit + black, found.field)
 
 
 def _photons(stack: torch.Tensor, camera: Camera) -> tuple[torch.Tensor, float, float]:
@@ -173,7 +183,7 @@ def in_two_steps(
     alone = 0 if ready else int(ALONE * steps)
     rounds = max(1, round((steps - alone) / _ROUND))
     every = -(-(steps - alone) // rounds)
-    turns = kept_by(optics.psf)
+    turns, near = kept_by(optics.psf), _nearer(optics)
     pairs: list[_Example] = []
     known: list[_Example] = []
 
@@ -234,7 +244,7 @@ def in_two_steps(
         weight = cut(example.deviation, 1).square().reciprocal()
         error = (denoised - target).square() * weight
         # All that lies around the patch is seen too, but only what was mended is made anew.
-        blurred = cut(example.classical.seen, 1) + optics(sharp - begun)
+        blurred = cut(example.classical.seen, 1) + near(sharp - begun)
         missed = (blurred - target).square() * weight
         loss = losses.tamed(inside(error, _RIM).mean())
         return loss + losses.tamed(inside(missed, _RIM).mean())
@@ -248,6 +258,20 @@ def in_two_steps(
         return both(pairs[0]) + both(other)
 
     return objective
+
+
+def _nearer(optics: Degradation) -> Degradation:
+    """Make optics of a narrower PSF, which holds most of the light: they are quicker.
+
+    What is mended is as much darker here as it is brighter there; from afar little is seen of it.
+    """
+    lateral = optics.psf.sum(0)
+    middle = len(lateral) // 2, lateral.shape[1] // 2
+    for half in range(1, max(middle)):
+        rows, cols = (slice(max(0, m - half), m + half + 1) for m in middle)
+        if float(lateral[rows, cols].sum()) >= _NEAR:
+            return Degradation(optics.psf[:, rows, cols], optics.upsample)
+    return optics
 
 
 def learning_rate(task: Task) -> float:
