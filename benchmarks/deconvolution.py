@@ -1,10 +1,11 @@
 """Deconvolution compared on simulated specimens with their truth, and on real images, as tables.
 
 Run ``python benchmarks/deconvolution.py [--kinds filaments tubules ...] [--photons 5 15 50]
-[--seeds 0] [--size 256] [--stack [--slices 16]] [--steps 600] [--threads 2]``, or ``--real FOLDER`` for the
-images in the folders wf_lysosome, wf_microtubule and celegans2d of FOLDER. Each simulated image is
-a specimen on a grid of 31 nm, blurred by the PSF of an objective of NA 1.3 at 525 nm, binned to
-pixels of 62.6 nm (a stack is cut out of a larger specimen, whose haze lies over it), and recorded by a camera of gain 2.2, offset 100 and read noise 1.5; `photons` is
+[--seeds 0] [--size 256] [--stack [--slices 16]] [--steps 600] [--threads 2]``, or
+``--real FOLDER`` for the images in the folders wf_lysosome, wf_microtubule and celegans2d of
+FOLDER. Each simulated image is a specimen on a grid of 31 nm, blurred by the PSF of an objective of
+NA 1.3 at 525 nm, binned to pixels of 62.6 nm (a stack is cut out of a larger specimen, whose haze
+lies over it), and recorded by a camera of gain 2.2, offset 100 and read noise 1.5; `photons` is
 the number of photoelectrons that only half a percent of the pixels exceed.
 
 The classical methods are oracles: number of iterations, strength of the total variation and filter

@@ -18,7 +18,6 @@ from zsfiji.learning.augment import SYMMETRIES, dihedral, undo_dihedral
 from zsfiji.learning.device import autocast
 from zsfiji.learning.loop import DivergedError, Schedule, train
 from zsfiji.learning.tiling import over_tiles
-from zsfiji.learning.unet import Pair
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.psf.operator import Degradation
 from zsfiji.physics.transform import Stabiliser
