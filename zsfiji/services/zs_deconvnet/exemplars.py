@@ -91,11 +91,16 @@ def background(denoised: torch.Tensor, reach: int) -> torch.Tensor:
         and not negative.
     """
     reach = min(reach, (min(denoised.shape[-2:]) - 1) // 2)
-    around, window = (reach,) * 4, 2 * reach + 1
-    lowest = -F.max_pool2d(-denoised, window, 1, reach)
-    opened = F.max_pool2d(lowest, window, 1, reach)
-    smooth = F.avg_pool2d(F.pad(opened, around, mode="reflect"), window, 1)
+    opened = _highest(-_highest(-denoised, reach), reach)
+    smooth = F.pad(opened, (reach,) * 4, mode="reflect")
+    smooth = F.avg_pool2d(F.avg_pool2d(smooth, (2 * reach + 1, 1), 1), (1, 2 * reach + 1), 1)
     return smooth.minimum(denoised).clamp_min(0)
+
+
+def _highest(image: torch.Tensor, reach: int) -> torch.Tensor:
+    """Give the highest values in squares, row by row and column by column."""
+    image = F.max_pool2d(image, (2 * reach + 1, 1), 1, (reach, 0))
+    return F.max_pool2d(image, (1, 2 * reach + 1), 1, (0, reach))
 
 
 def matched(sharp: torch.Tensor, blurred: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:

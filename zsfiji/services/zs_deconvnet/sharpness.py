@@ -23,11 +23,12 @@ from zsfiji.physics.psf.operator import Degradation
 _RINGS = 40
 _FIRST_RING = 3
 _UNSURE = 1.0
+_HOPELESS = 5.0
 _NOISE_ERROR = 0.03
 _ITERATIONS = 16
 _SIDE = 256
 _SMALL = 1e-4
-_BLURS = (2.0, 1.4, 1.0, 0.7, 0.5)
+_BLURS = (0.5, 0.7, 1.0, 1.4, 2.0)
 
 
 def width(degradation: Degradation) -> float:
@@ -70,7 +71,9 @@ def as_sharp_as_seen(
         _middle(variance[:1], _SIDE),
         degradation,
     )
-    return next(itertools.islice(_graded(detail, degradation), chosen, None))
+    if chosen < 0:
+        return _blunter(detail, degradation, -chosen)
+    return next(itertools.islice(_sharper(detail, degradation), chosen, None))
 
 
 def _choice(
@@ -80,25 +83,31 @@ def _choice(
     variance: torch.Tensor,
     degradation: Degradation,
 ) -> int:
-    """Find which of :func:`_graded` has the spectrum of the image, in shape.
+    """Find how many iterations of :func:`_sharper` give the spectrum of the image, in shape.
 
-    Of those that the image can not tell apart it is the one that changes least.
+    Of those that the image can not tell apart it is the one that changes least; less than zero
+    stands for :func:`_blunter`.
     """
     window, seen_window = _window(noisy), _window(degradation(detail))
     power, count = _power(noisy, window)
     noise = float((variance * window.square()).sum(dim=(-2, -1)).mean())
     if not bool(detail.mean() > 0):
-        return len(_BLURS)
+        return 0
     overlap = window.square().mean().square() / window.pow(4).mean()
     observed = power.double().cpu().numpy()[_FIRST_RING:]
     number = (count * overlap).double().cpu().numpy()[_FIRST_RING:]
-    costs = []
-    for graded in itertools.islice(_graded(detail, degradation), len(_BLURS) + _ITERATIONS + 1):
-        seen = _power(degradation(graded + background), seen_window)[0]
-        costs.append(_whittle(observed, number, seen.double().cpu().numpy()[_FIRST_RING:], noise))
-    least = min(costs)
-    likely = [which for which, cost in enumerate(costs) if cost - least < _UNSURE]
-    return min(likely, key=lambda which: abs(which - len(_BLURS)))
+    sharper = itertools.islice(_sharper(detail, degradation), _ITERATIONS + 1)
+    blunter = (_blunter(detail, degradation, which + 1) for which in range(len(_BLURS)))
+    costs: dict[int, float] = {}
+    for sign, first, side in ((1, 0, sharper), (-1, 1, blunter)):
+        for which, graded in enumerate(side, first):
+            seen = _power(degradation(graded + background), seen_window)[0]
+            seen_rings = seen.double().cpu().numpy()[_FIRST_RING:]
+            costs[sign * which] = _whittle(observed, number, seen_rings, noise)
+            if costs[sign * which] > min(costs.values()) + _HOPELESS:
+                break
+    least = min(costs.values())
+    return min((which for which in costs if costs[which] - least < _UNSURE), key=abs)
 
 
 def _whittle(observed: NDArray, number: NDArray, seen: NDArray, noise: float) -> float:
@@ -122,12 +131,10 @@ def _whittle(observed: NDArray, number: NDArray, seen: NDArray, noise: float) ->
     return float(minimize(cost, np.array([np.log(start), 0.0]), jac=True).fun)
 
 
-def _graded(detail: torch.Tensor, degradation: Degradation) -> Iterator[torch.Tensor]:
-    """Give the detail blurred less and less, itself, and sharpened more and more."""
-    unit = width(degradation) / 5
-    for blur in _BLURS:
-        yield Degradation(_gaussian(blur * unit).to(detail)).blur(detail)
-    yield from _sharper(detail, degradation)
+def _blunter(detail: torch.Tensor, degradation: Degradation, grade: int) -> torch.Tensor:
+    """Give the detail blurred by a Gaussian, a wider one for each grade from 1 on."""
+    sigma = _BLURS[grade - 1] * width(degradation) / 5
+    return Degradation(_gaussian(sigma).to(detail)).blur(detail)
 
 
 def _sharper(detail: torch.Tensor, degradation: Degradation) -> Iterator[torch.Tensor]:
