@@ -50,7 +50,7 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset("fast", 900, 300),
+    "quick": Preset("fast", 1200, 300),
     "standard": Preset("fast", 6000, 1500),
     "paper": Preset("published", 50_000, 10_000),
 }
