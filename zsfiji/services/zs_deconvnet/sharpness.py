@@ -25,6 +25,7 @@ _FIRST_RING = 3
 _UNSURE = 1.0
 _HOPELESS = 5.0
 _NOISE_ERROR = 0.03
+_FAR = 10.0  # the unit is off by no more than e to this
 _ITERATIONS = 16
 _SIDE = 256
 _SMALL = 1e-4
@@ -120,15 +121,18 @@ def _whittle(observed: NDArray, number: NDArray, seen: NDArray, noise: float) ->
     def cost(logs: NDArray) -> tuple[float, NDArray]:
         light, white = np.exp(logs) * np.array([1.0, noise])
         expected = light * seen + white
-        known = (logs[1]) / _NOISE_ERROR
+        known = logs[1] / _NOISE_ERROR
         slope = number * (1 - observed / expected) / expected
         value = float((number * (np.log(expected) + observed / expected)).sum()) + known**2 / 2
         return value, np.array(
             [(slope * light * seen).sum(), (slope * white).sum() + known / _NOISE_ERROR]
         )
 
-    start = max(float(((observed - noise) * seen).sum() / (seen * seen).sum()), 1e-6)
-    return float(minimize(cost, np.array([np.log(start), 0.0]), jac=True).fun)
+    square = max(float((seen * seen).sum()), _SMALL)
+    start = max(float(((observed - noise) * seen).sum()) / square, _SMALL)
+    begin = np.array([np.log(start), 0.0])
+    near = [(value - _FAR, value + _FAR) for value in begin]
+    return float(minimize(cost, begin, jac=True, bounds=near, method="L-BFGS-B").fun)
 
 
 def _blunter(detail: torch.Tensor, degradation: Degradation, grade: int) -> torch.Tensor:
