@@ -60,7 +60,7 @@ _BLOCK = 24
 _BLOCK_MARGIN = 8
 _AT_ONCE = _BLOCK + 2 * _BLOCK_MARGIN
 _BORDER = 16
-_VOXELS = 5 * 2**20
+_VOXELS = 5 * 2**19
 _ELSEWHERE = 0.25
 _KEPT_LOSSES = 200
 _log = logging.getLogger(__name__)
@@ -336,7 +336,7 @@ def _restore_slices(
     chosen = [which for which in wanted if which in unit.turns]
     tile = _TILE
     while tile > 64 and count > 1 and count * _area(slices.shape, tile, network.margin) > _VOXELS:
-        tile //= 2
+        tile -= 64
     margin = network.margin
     if unit.axes == 3 and max(slices.shape[-2:]) <= tile:
         margin = min(margin, _BORDER)  # there is no seam, and the optics know of mirrored borders

@@ -103,7 +103,7 @@ class FastNet3D(nn.Module):
     """
 
     multiple = 4
-    margin = 48
+    margin = 32
 
     def __init__(self, upsample: int = 2, width: int = 16, seed: int = 0) -> None:
         super().__init__()
