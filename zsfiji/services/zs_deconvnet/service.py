@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -34,7 +34,7 @@ from zsfiji.services.zs_deconvnet.losses import HESSIAN_2D, HESSIAN_3D
 from zsfiji.services.zs_deconvnet.notes import Notes
 from zsfiji.services.zs_deconvnet.objective import Terms
 from zsfiji.services.zs_deconvnet.pipeline import KINDS, Results, Unit, fit_unit, restore
-from zsfiji.services.zs_deconvnet.room import room
+from zsfiji.services.zs_deconvnet.room import let_go, room
 
 METHOD = "zs-deconvnet"
 """Name of the method in its model files."""
@@ -321,7 +321,7 @@ def apply(
         with progress.part(number / total, (number + 1) / total):
             restore(unit, noisy, "Deconvolving", symmetries=symmetries, into=into)
         # Fluorescence is not darker than no light.
-        for plane in _slicewise(detail):
+        for plane in _in_turn(detail):
             np.maximum(plane, unit.camera.black, out=plane)
         _keep_mean([smooth], smooth, noisy, unit.camera.black)
         # Of a stack's light some came from above and below it.
@@ -333,7 +333,7 @@ def apply(
         )
         found = verdict.judge(unit.camera.noise, degradation, noisy, smooth, detail, seen)
         if found.sharpening < verdict.SHARPER:
-            for blunt, plane in zip(_slicewise(detail), _slicewise(smooth), strict=True):
+            for blunt, plane in zip(_in_turn(detail), _in_turn(smooth), strict=True):
                 blunt[:] = verdict.enlarged(plane, fine)
         notes.add(unit, noisy, found, None if per_plane else channel)
         into.let_go()
@@ -598,12 +598,12 @@ def _keep_mean(
 ) -> None:
     """Scale the light of results, in place, so that `seen` has the mean of the noisy image."""
     light, measured = (
-        float(np.mean([plane.mean(dtype=np.float64) for plane in _slicewise(image)])) - black
+        float(np.mean([plane.mean(dtype=np.float64) for plane in _in_turn(image)])) - black
         for image in (seen, noisy)
     )
     # Far off is no matter of brightness, and is not to be hidden.
     if light > 0 and 0.8 < measured / light < 1.25:
-        for plane in (plane for result in results for plane in _slicewise(result)):
+        for plane in (plane for result in results for plane in _in_turn(result)):
             plane -= black
             plane *= measured / light
             plane += black
@@ -612,6 +612,13 @@ def _keep_mean(
 def _slicewise(image: np.ndarray) -> np.ndarray:
     """A view of a plane or a stack as (slices, row, col)."""
     return image[None] if image.ndim == 2 else image
+
+
+def _in_turn(image: np.ndarray) -> Iterator[np.ndarray]:
+    """Give the slices one after the other; those in a file do not gather in the memory."""
+    for plane in _slicewise(image):
+        yield plane
+        let_go(plane)
 
 
 def _sound(noisy: np.ndarray, camera: Camera) -> tuple[np.ndarray, int]:
