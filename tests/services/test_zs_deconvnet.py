@@ -473,10 +473,12 @@ def test_finish_now_keeps_what_there_is_and_cancel_nothing(scene):
 def test_the_preview_shows_the_deconvolved_image(scene):
     host = Host(finish_after=3)
     with progress.using(host):
-        service.fit(scene[1], gaussian_psf(), steps=1000)
+        model = service.fit(scene[1], gaussian_psf(), steps=1000)
     shown = next(e.preview for e in host.seen if e.preview is not None)()
     assert shown.shape == (192, 192)
     assert np.isfinite(shown).all()
+    # As in the result nothing is darker than no light.
+    assert shown.min() >= model.settings["units"][0]["camera_black"]
 
 
 def test_a_training_that_was_finished_early_is_said_in_the_notes(scene):

@@ -485,10 +485,12 @@ def _train(
         rows, cols = (slice(max(0, n // 2 - half), n // 2 + half) for n in task.data.shape[-2:])
         piece = task.data[0, :, rows, cols].cpu().numpy()
         if unit.axes == 2:
-            return restore(shown, piece[0], symmetries=1).sharp
-        middle = len(piece) // 2
-        near = piece[max(0, middle - 6) : middle + 7]
-        return restore(shown, near, symmetries=1).sharp[len(near) // 2]
+            sharp = restore(shown, piece[0], symmetries=1).sharp
+        else:
+            middle = len(piece) // 2
+            near = piece[max(0, middle - 6) : middle + 7]
+            sharp = restore(shown, near, symmetries=1).sharp[len(near) // 2]
+        return np.maximum(sharp, unit.camera.black)  # as in the result
 
     objective: Objective
     if unit.kind == "fast":
