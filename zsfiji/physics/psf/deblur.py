@@ -31,7 +31,7 @@ class Deblurred(NamedTuple):
         What the camera would see of it and of what was found beyond the border; the shape of the
         image. Near the border the specimen alone, seen again, would lack light.
     field : torch.Tensor
-        All that was found, for :func:`refine`.
+        All that was found, for :func:`replaced`.
     """
 
     specimen: torch.Tensor
@@ -86,49 +86,42 @@ def deblur(
         The specimen inside the image, and what is seen of all of it.
     """
     frame = _Frame(light, optics)
-    return _after(frame, frame.spread(frame.start), background, iterations, label)
+    field = frame.spread(frame.start)
+    for i, (now, _) in enumerate(_estimates(frame, field, background, iterations)):
+        field = now
+        if label is not None:
+            progress.report(i / iterations, label)
+    return _result(frame, field)
 
 
-def refine(
-    light: torch.Tensor,
-    optics: Degradation,
-    iterations: int,
-    background: float,
-    begun: Deblurred,
-    specimen: torch.Tensor,
+def replaced(
+    light: torch.Tensor, optics: Degradation, begun: Deblurred, specimen: torch.Tensor
 ) -> Deblurred:
-    """Bring a specimen nearer to what was measured, by iterations of :func:`deblur`.
+    """Put another specimen in place of the one that :func:`deblur` found.
 
     Parameters
     ----------
-    light, optics, iterations, background
+    light, optics
         As for :func:`deblur`.
     begun : Deblurred
-        What that gave, for the light from beyond the image.
+        What that gave; the light from beyond the image stays.
     specimen : torch.Tensor
-        What to begin with, in place of what was found.
+        On the fine grid, cut off at zero.
 
     Returns
     -------
     Deblurred
-        What it has become.
+        The specimen and what is seen of it.
     """
     frame = _Frame(light, optics)
     cells = F.pixel_unshuffle(specimen.unsqueeze(-3), optics.upsample)
     field = begun.field.clone()
     frame.inside(field).copy_(cells.movedim(-3, -optics.psf.ndim - 1)).clamp_min_(0)
-    return _after(frame, field, background, iterations)
+    return _result(frame, field)
 
 
-def _after(
-    frame: _Frame, start: torch.Tensor, background: float, iterations: int, label: str | None = None
-) -> Deblurred:
-    """What `start` has become after so many iterations."""
-    field = start
-    for i, (now, _) in enumerate(_estimates(frame, start, background, iterations)):
-        field = now
-        if label is not None:
-            progress.report(i / iterations, label)
+def _result(frame: _Frame, field: torch.Tensor) -> Deblurred:
+    """The specimen inside the image, and what is seen of all of the field."""
     cells = frame.inside(field).movedim(-len(frame.shape) - 1, -3)
     specimen = F.pixel_shuffle(cells, frame.fine).squeeze(-3).clamp_min(0)
     return Deblurred(specimen, frame.inside(frame.blurred(field)), field)

@@ -412,7 +412,7 @@ def _mean_of_turns(
         with autocast(piece.device):
             turned = dihedral(known, which)[None, None]
             mended.append(network.mend(shown, denoised, features, turned))
-    result = unit.classical.refine(piece, begun, mean(mended))
+    result = unit.classical.mended(piece, begun, mean(mended))
     return smooth, result.specimen, result.seen
 
 

@@ -15,7 +15,7 @@ import torch
 
 from zsfiji.learning.augment import SYMMETRIES, dihedral, random_patches, some_turn
 from zsfiji.learning.device import autocast, generator
-from zsfiji.physics.psf.deblur import Deblurred, deblur, enough, refine
+from zsfiji.physics.psf.deblur import Deblurred, deblur, enough, replaced
 from zsfiji.physics.psf.operator import Degradation
 from zsfiji.services.zs_deconvnet import exemplars, losses
 from zsfiji.services.zs_deconvnet.camera import Camera
@@ -31,9 +31,6 @@ from zsfiji.services.zs_deconvnet.volumes import FastNet3D
 
 ITERATIONS = 120
 """Most of the classical deconvolution; more is for light without noise."""
-
-REFINED = 8
-"""Iterations with which the result is brought nearer to the stack again."""
 
 ALONE = 0.35
 """Share of the steps in which the first stage learns alone."""
@@ -97,12 +94,12 @@ class Classical:
             found = deblur(light, self.optics, self.iterations, read, label)
         return self._in_grey(found, unit)
 
-    def refine(self, stack: torch.Tensor, begun: Deblurred, specimen: torch.Tensor) -> Deblurred:
-        """Bring what a network made of a specimen nearer to the stack again, in grey levels."""
-        light, unit, read = _photons(stack, self.camera)
-        mended = (specimen - self.camera.black) / unit
+    def mended(self, stack: torch.Tensor, begun: Deblurred, specimen: torch.Tensor) -> Deblurred:
+        """Put what a network made of a specimen in its place, in grey levels."""
+        light, unit, _ = _photons(stack, self.camera)
+        specimen = (specimen - self.camera.black) / unit
         with torch.no_grad():
-            found = refine(light, self.optics, REFINED, read, begun, mended)
+            found = replaced(light, self.optics, begun, specimen)
         return self._in_grey(found, unit)
 
     def _in_grey(self, found: Deblurred, unit: float) -> Deblurred:
