@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 
@@ -20,12 +22,11 @@ def draw_weights(network: nn.Module, seed: int) -> None:
         The seed.
     """
     source = torch.Generator().manual_seed(seed)
-    for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.Conv3d)):
-            bound = module.weight[0].numel() ** -0.5
-            for weights in (module.weight, module.bias):
-                if weights is not None:
-                    nn.init.uniform_(weights, -bound, bound, generator=source)
+    for layer in _convolutions(network):
+        bound = layer.weight[0].numel() ** -0.5
+        for weights in (layer.weight, layer.bias):
+            if weights is not None:
+                nn.init.uniform_(weights, -bound, bound, generator=source)
 
 
 def draw_glorot(network: nn.Module, seed: int) -> None:
@@ -41,10 +42,16 @@ def draw_glorot(network: nn.Module, seed: int) -> None:
         The seed.
     """
     source = torch.Generator().manual_seed(seed)
+    for layer in _convolutions(network):
+        nn.init.xavier_uniform_(layer.weight, generator=source)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def _convolutions(network: nn.Module) -> Iterator[nn.Conv2d | nn.Conv3d]:
     for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.Conv3d)) and module.bias is not None:
-            nn.init.xavier_uniform_(module.weight, generator=source)
-            nn.init.zeros_(module.bias)
+        if isinstance(module, (nn.Conv2d, nn.Conv3d)):
+            yield module
 
 
 def silence(layer: nn.Module) -> None:
