@@ -50,11 +50,11 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset("fast", 1200, 300),
+    "quick": Preset("fast", 1000, 300),
     "standard": Preset("fast", 6000, 1500),
     "paper": Preset("published", 50_000, 10_000),
 }
-"""The choices of `quality`: about a minute, about five, and the published training."""
+"""The choices of `quality`: one to two minutes, about seven, and the published training."""
 
 SMALLEST = 32
 """Pixels that a plane has to have at least along each side."""
