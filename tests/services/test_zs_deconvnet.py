@@ -470,6 +470,13 @@ def test_finish_now_keeps_what_there_is_and_cancel_nothing(scene):
         service.apply(early, scene[1])
 
 
+def test_a_model_of_an_earlier_version_is_refused(scene):
+    model = service.fit(scene[1], gaussian_psf(), steps=2)
+    del model.settings["units"][0]["iterations"]
+    with pytest.raises(UserError, match="earlier version"):
+        service.apply(model, scene[1])
+
+
 def test_the_preview_shows_the_deconvolved_image(scene):
     host = Host(finish_after=3)
     with progress.using(host):

@@ -136,7 +136,15 @@ class Unit:
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Unit:
-        """Make it from what :meth:`as_settings` gave, with weights still to be loaded."""
+        """Make it from what :meth:`as_settings` gave, with weights still to be loaded.
+
+        Raises
+        ------
+        UserError
+            If an earlier version made it, which kept less.
+        """
+        if "iterations" not in settings:
+            raise UserError("The model is of an earlier version. Train it anew.")
         noise = Noise.from_settings(settings["noise"])
         scale = Scale(
             settings["black"],
