@@ -356,14 +356,14 @@ def _exemplars(
     haze = exemplars.background(denoised, reach)
     wide_haze = F.interpolate(haze, scale_factor=fine, mode="bilinear")
     light = torch.cat([(sharp - wide_haze).clamp_min(0), wide_haze], 1)
+    variance = task.camera.variance(scale.grey(denoised)) / scale.unit**2
+    seen = (noisy - scale.black) / scale.unit
     made = []
     for factor, angle in zip(FACTORS[2], angles, strict=True):
         turned = exemplars.shrink(light, factor)
         turned = exemplars.rotate(turned, angle) if angle else turned
         layers = list(turned.split(1, 1))
         if task.camera.noise.white:
-            variance = task.camera.variance(scale.grey(denoised)) / scale.unit**2
-            seen = (noisy - scale.black) / scale.unit
             layers[0] = sharpness.as_sharp_as_seen(
                 layers[0], layers[1], seen, variance, degradation
             )
