@@ -38,8 +38,8 @@ import xarray as xr
 
 from zsfiji import progress
 from zsfiji.images.tiff import read
+from zsfiji.physics.calibration.calibrate import calibrate
 from zsfiji.physics.exposure import expose
-from zsfiji.physics.noise import calibrate
 from zsfiji.physics.psf.files import read_psf
 from zsfiji.physics.psf.kernel import Psf
 from zsfiji.physics.psf.operator import Degradation

@@ -88,7 +88,7 @@ def _stabilised_non_local_means(plane: np.ndarray) -> np.ndarray:
     """Non-local means where it is at its best: on stabilised noise of known deviation 1."""
     from skimage.restoration import denoise_nl_means
 
-    from zsfiji.physics.noise import calibrate
+    from zsfiji.physics.calibration.calibrate import calibrate
     from zsfiji.physics.transform import Stabiliser
 
     stabiliser = Stabiliser.of(calibrate([plane]))

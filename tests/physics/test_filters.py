@@ -8,8 +8,9 @@ import torch
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 from zsfiji.physics import patches, shrinkage
+from zsfiji.physics.calibration.calibrate import calibrate
 from zsfiji.physics.filters import filtered
-from zsfiji.physics.noise import Noise, calibrate
+from zsfiji.physics.noise import Noise
 from zsfiji.physics.patches import patch_denoise
 from zsfiji.physics.shrinkage import dct_denoise
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from zsfiji.physics.noise import Noise, autocorrelation, calibrate, find_saturation, resampled
+from zsfiji.physics.calibration.calibrate import calibrate
+from zsfiji.physics.calibration.saturation import find_saturation
+from zsfiji.physics.noise import Noise, autocorrelation, resampled
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,7 @@ def test_an_image_without_noise_has_none(scene: np.ndarray, kind: str) -> None:
 def test_small_and_narrow_images_get_a_variance_that_is_finite(shape: tuple[int, int]) -> None:
     image = np.random.default_rng(0).normal(50, 3, shape).astype(np.float32)
     noise = calibrate([image])
-    assert np.isfinite([noise.gain, noise.offset, noise.floor]).all()
+    assert np.isfinite([noise.gain, noise.intercept, noise.floor]).all()
     if min(shape) >= 16:
         assert noise.variance(50) == pytest.approx(9, rel=0.5)
 

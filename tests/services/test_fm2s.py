@@ -51,7 +51,7 @@ def test_an_image_is_denoised(modality):
 
 
 def test_photon_noise_that_is_added_is_the_noise_that_was_measured():
-    stabiliser = units.Stabiliser(gain=4.0, offset=-60.0)
+    stabiliser = units.Stabiliser(gain=4.0, intercept=-60.0)
     mean = torch.full((300, 300), 50.0)
     clean = stabiliser.root(mean)
     source = torch.Generator().manual_seed(0)
@@ -62,7 +62,7 @@ def test_photon_noise_that_is_added_is_the_noise_that_was_measured():
 
 
 def test_noise_that_does_not_depend_on_brightness_is_gaussian():
-    stabiliser = units.Stabiliser(gain=0.0, offset=9.0)
+    stabiliser = units.Stabiliser(gain=0.0, intercept=9.0)
     source = torch.Generator().manual_seed(0)
     drawn = fitted.add_noise(torch.zeros(300, 300), stabiliser, source)
     assert drawn.std().item() == pytest.approx(1, rel=0.02)

@@ -92,7 +92,7 @@ def _said(camera: Camera, planes: list[np.ndarray]) -> str:
 def _curves(camera: Camera, planes: list[np.ndarray], name: str) -> list[Curve]:
     """What was measured, and the line through it."""
     from zsfiji.commands._outcome import Curve
-    from zsfiji.physics.noise import photon_transfer
+    from zsfiji.physics.calibration.smoothest import photon_transfer
 
     if camera.noise.floor == 0:
         return []

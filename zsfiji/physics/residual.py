@@ -182,7 +182,7 @@ class Findings:
             return {}
         figures = {
             "noise_gain": self._first.gain,
-            "noise_offset": self._first.offset,
+            "noise_intercept": self._first.intercept,
             "noise_white": float(self._first.white),
             "noise_correlation": float(self._first.correlation(1)[1]),
             "saturated": self._saturated,

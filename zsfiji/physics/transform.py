@@ -1,8 +1,8 @@
 """Variance stabilisation: pixel values whose noise has the standard deviation 1 everywhere.
 
 The generalised Anscombe transform and the closed-form approximation of its exact unbiased inverse
-(Mäkitalo and Foi, IEEE TIP 22 (2013) 91), written for a variance ``gain * y + offset``, so that
-neither the camera's offset nor its read noise has to be known apart from the other.
+(Mäkitalo and Foi, IEEE TIP 22 (2013) 91), written for a variance ``gain * y + intercept``, so that
+neither the camera's intercept nor its read noise has to be known apart from the other.
 
 Below the darkest that the image has (half of its smallest variance) the square root goes on as its
 tangent: pixels that the read noise took below it keep their noise, and nothing is cut off.
@@ -32,23 +32,23 @@ class Stabiliser:
 
     Attributes
     ----------
-    gain, offset : float
-        Variance of a pixel of the value y: ``gain * y + offset``. A gain of 0 means Gaussian
+    gain, intercept : float
+        Variance of a pixel of the value y: ``gain * y + intercept``. A gain of 0 means Gaussian
         noise, for which the transform is a division.
     knee : float
         Variance, in units of ``gain**2``, below which the transform is a straight line.
     """
 
     gain: float
-    offset: float
+    intercept: float
     knee: float = _DARK
 
     @classmethod
     def of(cls, noise: Noise) -> Stabiliser:
         """Give the transform for `noise`; there has to be some."""
         if noise.gain > 0:
-            return cls(noise.gain, noise.offset, max(_DARK, noise.floor / noise.gain**2))
-        return cls(0.0, max(noise.offset, noise.floor))
+            return cls(noise.gain, noise.intercept, max(_DARK, noise.floor / noise.gain**2))
+        return cls(0.0, max(noise.intercept, noise.floor))
 
     def forward(self, values: np.ndarray) -> np.ndarray:
         """Stabilise.
@@ -73,8 +73,8 @@ class Stabiliser:
     def root(self, values: Values) -> Values:
         """Stabilise an array or a tensor in its own precision and on its own device."""
         if self.gain == 0:
-            return values / self.offset**0.5
-        t = values / self.gain + (_DARK + self.offset / self.gain**2)
+            return values / self.intercept**0.5
+        t = values / self.gain + (_DARK + self.intercept / self.gain**2)
         return 2 * t.clip(self.knee, None) ** 0.5 + (t - self.knee).clip(None, 0) / self.knee**0.5
 
     def inverse(self, stabilised: np.ndarray) -> np.ndarray:
@@ -98,13 +98,13 @@ class Stabiliser:
 
     def _grey(self, z: np.ndarray) -> np.ndarray:
         if self.gain == 0:
-            return z * np.sqrt(self.offset)
+            return z * np.sqrt(self.intercept)
         lowest = 2 * self.knee**0.5
         d = np.maximum(z, lowest)
         t = d**2 / 4 + _Q / (4 * d) - 11 / (8 * d**2) + 5 * _Q / (8 * d**3) - 1 / 8
         slope = lowest / 2 - _Q / (4 * lowest**2) + 11 / (4 * lowest**3) - 15 * _Q / (8 * lowest**4)
         t = t + np.minimum(z - lowest, 0) * slope
-        return (t - self.offset / self.gain**2) * self.gain
+        return (t - self.intercept / self.gain**2) * self.gain
 
 
 def _parts(values: np.ndarray) -> Iterator[Any]:

@@ -14,9 +14,10 @@ from zsfiji.learning.augment import self_ensemble
 from zsfiji.learning.device import autocast
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.learning.tiling import by_tiles
+from zsfiji.physics.calibration.calibrate import calibrate
 from zsfiji.physics.defects import repaired
 from zsfiji.physics.filters import filtered
-from zsfiji.physics.noise import Noise, calibrate
+from zsfiji.physics.noise import Noise
 from zsfiji.physics.phases import centred, phases, smoothed, working_resolution
 from zsfiji.physics.residual import residual
 from zsfiji.physics.transform import Stabiliser

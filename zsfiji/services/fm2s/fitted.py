@@ -48,16 +48,16 @@ _DRAWS = 8
 def add_noise(clean: torch.Tensor, stabiliser: Stabiliser, source: torch.Generator) -> torch.Tensor:
     """Put noise of the measured kind on a clean image.
 
-    A variance of ``gain * m + offset`` at the mean m is that of ``gain * Poisson(t) - offset /
-    gain`` with ``t = m / gain + offset / gain**2``: photons of a camera whose dark level and read
-    noise are told by the offset.
+    A variance of ``gain * m + intercept`` at the mean m is that of ``gain * Poisson(t) - intercept /
+    gain`` with ``t = m / gain + intercept / gain**2``: photons of a camera whose dark level and read
+    noise are told by the intercept.
 
     Parameters
     ----------
     clean : torch.Tensor
         Stabilised clean image, any shape.
     stabiliser : Stabiliser
-        Holds gain and offset.
+        Holds gain and intercept.
     source : torch.Generator
         Random numbers.
 
@@ -69,7 +69,7 @@ def add_noise(clean: torch.Tensor, stabiliser: Stabiliser, source: torch.Generat
     if stabiliser.gain == 0:
         drawn = torch.randn(clean.shape, generator=source, device=source.device)
         return clean + drawn.to(clean.device)
-    gain, dark = stabiliser.gain, stabiliser.offset / stabiliser.gain
+    gain, dark = stabiliser.gain, stabiliser.intercept / stabiliser.gain
     mean = torch.from_numpy(stabiliser.inverse(clean.cpu().numpy()).astype(np.float32))
     photons = poisson(((mean + dark) / gain).clamp_min(0).to(source.device), source)
     return stabiliser.root((gain * photons - dark).to(clean.device))

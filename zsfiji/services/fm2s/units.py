@@ -12,8 +12,9 @@ from torch import nn
 
 from zsfiji.learning.augment import self_ensemble
 from zsfiji.learning.tiling import by_tiles
+from zsfiji.physics.calibration.calibrate import calibrate
 from zsfiji.physics.filters import filtered
-from zsfiji.physics.noise import Noise, calibrate
+from zsfiji.physics.noise import Noise
 from zsfiji.physics.phases import centred, phases, smoothed, working_resolution
 from zsfiji.physics.transform import Stabiliser
 from zsfiji.services.fm2s import fitted, published

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from scipy.ndimage import uniform_filter
 
 from zsfiji.errors import UserError
-from zsfiji.physics.noise import Noise, calibrate, resampled
+from zsfiji.physics.calibration.calibrate import calibrate
+from zsfiji.physics.noise import Noise, resampled
 
 BOX = 5
 """Edge of the mean filter H of equation 3."""
@@ -40,7 +41,7 @@ class Camera:
 
     def variance(self, mean: torch.Tensor) -> torch.Tensor:
         """Variance of pixels of the expected value `mean`, equation 3."""
-        return (self.noise.gain * mean + self.noise.offset).clamp_min(self.noise.floor)
+        return (self.noise.gain * mean + self.noise.intercept).clamp_min(self.noise.floor)
 
     def recorrupt(
         self, noisy: torch.Tensor, alpha: float, draws: torch.Generator, factors: bool = False
@@ -85,7 +86,7 @@ class Camera:
         if gain > 0 and self.noise.white:
             # The Poisson distribution with the right variance: `dark` lies lower than the true
             # level of no light by as much as the read noise takes.
-            dark = -self.noise.offset / gain
+            dark = -self.noise.intercept / gain
             rate = ((mean - dark) / gain).clamp_min(self.noise.floor / gain**2)
             return mean + gain * (torch.poisson(rate, generator=draws) - rate)
         return mean + self.variance(mean).sqrt() * self._field(mean, draws)
@@ -206,7 +207,7 @@ def _darkest(planes: list[np.ndarray], noise: Noise) -> float:
     darkest = float(min(np.quantile(_smooth(p), 0.002) for p in planes))
     if noise.gain == 0:
         return darkest
-    return float(np.clip(-noise.offset / noise.gain, min(0.0, darkest), darkest))
+    return float(np.clip(-noise.intercept / noise.gain, min(0.0, darkest), darkest))
 
 
 def _smooth(plane: np.ndarray) -> np.ndarray:

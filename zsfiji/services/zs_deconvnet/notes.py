@@ -113,7 +113,7 @@ class Notes:
             return {}
         figures = {
             "noise_gain": self.first.camera.noise.gain,
-            "noise_offset": self.first.camera.noise.offset,
+            "noise_intercept": self.first.camera.noise.intercept,
             "noise_white": float(self.first.camera.noise.white),
             "black": self.first.camera.black,
             "saturated": self.saturated,

@@ -1,0 +1,75 @@
+"""The noise of an image: what two measurements that err differently agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from zsfiji import progress
+from zsfiji.physics.calibration import corner, smoothest
+from zsfiji.physics.calibration.saturation import find_saturation
+from zsfiji.physics.noise import Noise, no_noise
+
+_NOTHING = 2e-4
+_SMALLEST = 16
+_CLOSE = 1.15
+"""Factor within which the two agree: the smoothest blocks are then believed, which see the noise at
+all frequencies."""
+
+_EXPLAINED = 0.6
+"""Share of the frequencies that have to agree with a filter for its noise to be believed."""
+
+_UNEXPLAINED = 0.3
+"""Confidence in correlated noise that no filter explains, at most."""
+
+
+def calibrate(planes: Sequence[np.ndarray]) -> Noise:
+    """Measure the noise in one image or in several of the same detector.
+
+    Parameters
+    ----------
+    planes : sequence of numpy.ndarray
+        Shapes (row, col), any unit and scale, finite.
+
+    Returns
+    -------
+    Noise
+        Of the unit of the planes, with its confidence.
+
+    Raises
+    ------
+    Cancelled
+        If the user asked to stop.
+    """
+    saturation, saturated = find_saturation(planes)
+    progress.stop_if_cancelled()
+    found = smoothest.measure(planes, saturation)
+    if found.floor > 0 and min(min(p.shape) for p in planes) >= _SMALLEST:
+        progress.stop_if_cancelled()
+        found = _decided(found, corner.measure(planes, saturation), planes)
+    if found.floor > 0 and _negligible(found, planes):
+        found = no_noise(len(found.spectrum))
+    return replace(found, saturation=saturation, saturated=saturated)
+
+
+def _decided(smooth: Noise, found: corner.Found, planes: Sequence[np.ndarray]) -> Noise:
+    """The noise that is believed."""
+    noise = found.noise
+    if not noise.white and found.agreement < _EXPLAINED:
+        # No filter of the bank: noise, or structure in every block. The blocks know the spectrum.
+        return replace(smooth, confidence=min(noise.confidence, _UNEXPLAINED))
+    if noise.white and smooth.white:
+        some = np.concatenate([p[::4, ::4].ravel() for p in planes])
+        level = np.quantile(some, (0.5, 0.95))
+        ratio = smooth.variance(level) / noise.variance(level)
+        if ratio.min() > 1 / _CLOSE and ratio.max() < _CLOSE:
+            return replace(smooth, confidence=noise.confidence)
+    return noise
+
+
+def _negligible(noise: Noise, planes: Sequence[np.ndarray]) -> bool:
+    """Whether the noise is nothing beside the contrast of the image."""
+    low, high = np.quantile(np.concatenate([p[::4, ::4].ravel() for p in planes]), (0.01, 0.99))
+    return bool(noise.variance(high) < (_NOTHING * (high - low)) ** 2)

@@ -1,0 +1,148 @@
+"""Spectra of noise that a filter correlated: what resampling, debayering or smoothing leave.
+
+A bank of filters, and the one whose spectrum agrees with what the smoothest blocks show. Structure
+may add to a spectrum at some frequencies; it cannot take away from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import dct
+
+SIZE = 8
+"""Edge of the blocks."""
+
+ROWS, COLS = np.indices((SIZE, SIZE))
+LOWER, HIGHER = np.minimum(ROWS, COLS), np.maximum(ROWS, COLS)
+SQUARE = ROWS**2 + COLS**2
+"""Squared radial frequency of the coefficients, in DCT indices."""
+
+_GRID = 64
+_CAPS = ((6, 20.0), (5, 8.0), (0, 2.5))
+"""How much one frequency with structure may cost, by its lower index: structure fades outwards."""
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """The spectrum of the bank that agrees best with what was measured.
+
+    Attributes
+    ----------
+    spectrum : numpy.ndarray
+        Its power, mean 1, shape (8, 8).
+    level : float
+        The factor that it was found with.
+    rounding : float
+        Variance of the rounding, which no filter has seen.
+    agreed : numpy.ndarray
+        The frequencies that agree, bool (8, 8).
+    asked : numpy.ndarray
+        The frequencies that could tell, bool (8, 8).
+    """
+
+    spectrum: NDArray[np.float64]
+    level: float
+    rounding: float
+    agreed: NDArray[np.bool_]
+    asked: NDArray[np.bool_]
+
+    @property
+    def agreement(self) -> float:
+        """Share of the frequencies asked that agree."""
+        return float((self.agreed & self.asked).sum() / self.asked.sum())
+
+    @property
+    def model(self) -> NDArray[np.float64]:
+        """The power that was fitted, shape (8, 8)."""
+        return self.level * self.spectrum + self.rounding
+
+
+@lru_cache(None)
+def bank() -> NDArray[np.float64]:
+    """DCT spectra of filtered noise, leakage between coefficients included: (filters, 8, 8).
+
+    Gaussian blurs and linear interpolations, each with other strengths along rows and columns,
+    interpolation halfway with a blur, and round filters that are no product of the two.
+    """
+    f = np.fft.fftfreq(_GRID)
+
+    def blur(sigma: float) -> NDArray:
+        return np.exp(-((2 * np.pi * sigma * f) ** 2))
+
+    def shift(part: float) -> NDArray:
+        return 1 - 4 * part * (1 - part) * np.sin(np.pi * f) ** 2
+
+    families = [
+        [blur(s) for s in np.arange(0.15, 1.41, 0.05)],
+        [shift(d) for d in np.arange(0.05, 0.51, 0.05)],
+        [shift(0.5) * blur(s) for s in (0.2, 0.3, 0.4, 0.5, 0.6, 0.8)],
+    ]
+    powers = [np.outer(p, q) for family in families for p in family for q in family]
+    radius = 2 * np.pi * np.hypot(f[:, None], f)
+    powers += [(1 + (radius * a) ** 2) ** -2.0 for a in np.arange(0.4, 1.31, 0.1)]
+    matrix = dct(np.eye(SIZE), axis=0, norm="ortho")
+    lags = np.arange(1 - SIZE, SIZE)
+    # Energy that an autocorrelation of one at each lag gives the coefficients of one axis.
+    padded = np.pad(matrix, ((0, 0), (SIZE, SIZE)))
+    share = np.stack(
+        [(padded[:, SIZE:-SIZE] * np.roll(padded, lag, 1)[:, SIZE:-SIZE]).sum(1) for lag in lags], 1
+    )
+    spectra = []
+    for power in powers:
+        covariance = np.fft.ifft2(power).real[np.ix_(lags, lags)]
+        energy = share @ covariance @ share.T
+        spectra.append(np.maximum(energy / energy.mean(), 1e-6))
+    return np.array(spectra)
+
+
+def fit(power: NDArray[np.float64], rounding: float, blocks: float) -> Filtered:
+    """Find the filter whose spectrum most frequencies agree with.
+
+    Parameters
+    ----------
+    power : numpy.ndarray
+        Measured noise power of the coefficients of smooth blocks, shape (8, 8).
+    rounding : float
+        Variance of the rounding to whole grey levels; 0 where there is none.
+    blocks : float
+        Number of independent blocks it was measured in.
+
+    Returns
+    -------
+    Filtered
+        The best of the bank.
+    """
+    spectra = bank()
+    measured = np.log(np.maximum(power, 1e-9 * max(power.max(), 1e-9)))
+    error = float(np.sqrt(2.7 / max(blocks, 1) + 0.05**2))
+    usable = (SQUARE >= 10) & (power > 0.2 * rounding)
+    cap = np.select([least <= LOWER for least, _ in _CAPS], [c for _, c in _CAPS])[usable]
+    best = (np.inf, 0, float(np.maximum(power.mean() - rounding, 1e-9)))
+    # At one frequency at least there is nothing but noise, which gives the level.
+    anchors = np.argwhere((SQUARE >= 20) & usable & (power > 1.3 * rounding))
+    for row, col in anchors:
+        level = np.maximum(power[row, col] - rounding, 1e-9) / spectra[:, row, col]
+        z = measured[usable] - np.log(level[:, None] * spectra[:, usable] + rounding)
+        z /= error
+        above = np.minimum(z * z / 2, cap + 0.3 * np.log1p(np.maximum(z, 0)))
+        loss = np.where(z > 0, above, np.minimum(z * z / 2, 8 - 4 * z)).sum(1)
+        least = int(loss.argmin())
+        if loss[least] < best[0]:
+            best = (float(loss[least]), least, float(level[least]))
+    spectrum, level_found = spectra[best[1]], best[2]
+    model = level_found * spectrum + rounding
+    agreed = usable & (np.abs(measured - np.log(model)) < 2.5 * error)
+    return Filtered(spectrum, level_found, rounding, agreed, _told(model, rounding))
+
+
+def _told(model: NDArray, rounding: float) -> NDArray[np.bool_]:
+    """The frequencies that rounding leaves something of to see."""
+    for times in (2.0, 1.2):
+        chosen = (model > times * rounding) & (SQUARE >= 10)
+        if chosen.sum() >= 8:
+            return chosen
+    return SQUARE >= 10
