@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -141,7 +141,7 @@ def from_beads(
     elif fit == "gaussian":
         psf = gaussian(psf)
     return Beads(
-        psf,
+        replace(psf, origin="measured"),
         np.array([position for _, position, _ in cut]),
         fwhm * np.asarray(spacing),
         {reason: n for reason, n in reasons.items() if n},

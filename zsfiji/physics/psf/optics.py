@@ -19,7 +19,7 @@ The objective has moved by :math:`\delta` from where it focuses on the cover gla
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -193,7 +193,8 @@ def from_optics(
     z = np.arange(-(slices // 2), slices // 2 + 1, dtype=np.float64) * spacing[0]
     profile = _profile(optics, r, z)
     values = on_pixels(r, profile, spacing[-2:], shape[-2:])
-    return normalised(values if len(shape) == 3 else values[0], spacing)
+    psf = normalised(values if len(shape) == 3 else values[0], spacing)
+    return replace(psf, origin="calculated", optics=optics)
 
 
 def default_shape(optics: Optics, spacing: Sequence[float]) -> tuple[int, ...]:

@@ -506,7 +506,8 @@ def _matched(
     dims = DIMS[-axes:]
     spacing = [s * f for s, f in zip(spacing_micrometres(image, dims), steps, strict=True)]
     shape = [round(size(image, d) / f) for d, f in zip(dims, steps, strict=True)]
-    return [match(p, spacing, shape, energy=_ENERGY) for p in psfs]
+    pixels = [size(image, d) for d in dims]
+    return [match(p, spacing, shape, energy=_ENERGY, pixels=pixels) for p in psfs]
 
 
 def _paired(
