@@ -83,6 +83,7 @@ def test_a_2d_otf_in_either_byte_order_gives_back_its_psf(tmp_path, order):
     assert support(RadialOtf(values, (0.04,))) == pytest.approx(2 * 1.2 / 0.6, rel=0.05)
     found = read_psf(path, grid=(0.03, 0.03))
     expected = from_optics(WIDE, (0.03, 0.03), found.values.shape)
+    assert found.origin == "OTF"
     assert found.values.sum() == pytest.approx(1)
     np.testing.assert_allclose(fwhm(found), fwhm(expected), rtol=0.02)
     np.testing.assert_allclose(found.values, expected.values, atol=0.03 * expected.values.max())
