@@ -51,6 +51,7 @@ def test_training_saves_a_model_and_shows_the_course_of_the_loss(trained):
     assert checkpoints.load(path, "zs-deconvnet").settings["steps"] == 20
     assert str(path) in " ".join(outcome.notes)
     assert any(note.startswith("Noise: standard deviation") for note in outcome.notes)
+    assert any("Its optics are known" in note for note in outcome.notes)
     assert outcome.figures["steps"] == 20
     (plot,) = outcome.plots
     assert plot.curves[0].x[-1] == 20

@@ -1,5 +1,9 @@
 """PSFs on other grids: the energy stays, the centre stays, and what does not fit is refused."""
 
+import re
+from dataclasses import replace
+from math import erf
+
 import numpy as np
 import pytest
 
@@ -7,7 +11,8 @@ from zsfiji.errors import UserError
 from zsfiji.physics.psf.kernel import Psf, normalised
 from zsfiji.physics.psf.measure import fwhm
 from zsfiji.physics.psf.optics import Optics, from_optics
-from zsfiji.physics.psf.resample import crop, match, pad, resample
+from zsfiji.physics.psf.prepare import prepare
+from zsfiji.physics.psf.resample import crop, match, pad, rebin, resample
 
 
 def gaussian(shape, spacing, sigma):
@@ -36,6 +41,38 @@ def test_coarse_pixels_gather_all_the_light_between_their_centres():
     row, column = (n // 2 for n in psf.values.shape)
     assert psf.values[row, column] == pytest.approx(psf.values[row, column + 1], rel=0.1)
     assert psf.values[row, column - 1] < 0.02
+
+
+@pytest.mark.parametrize(("old", "new"), [(1.0, 0.5), (1.0, 0.3), (0.5, 1.0), (1.0, 1.0)])
+def test_means_over_pixels_become_those_over_other_pixels(old, new):
+    def means(step, size):
+        edges = (np.arange(size + 1) - size / 2) * step / 1.5
+        return np.diff([erf(e) for e in edges]) / step
+
+    size = 2 * int(6 / new) + 1
+    found = rebin(means(old, 2 * int(6 / old) + 1), 0, new / old, size)
+    np.testing.assert_allclose(found, means(new, size), atol=6e-3 * found.max())
+    assert found.sum() * new == pytest.approx(2, rel=1e-4)
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_a_calculated_psf_is_calculated_on_the_new_grid(dimensions):
+    optics = Optics("wide-field", 0.75, 525.0, 1.0)
+    coarse = from_optics(optics, (0.8, 0.325, 0.325)[-dimensions:])
+    fine = resample(coarse, (0.8, 0.1625, 0.1625)[-dimensions:], energy=1.0)
+    direct = from_optics(optics, fine.spacing, fine.values.shape)
+    np.testing.assert_allclose(fine.values, direct.values, atol=1e-12)
+    plane = resample(match(coarse, (0.325, 0.325), (64, 64)), (0.1625, 0.1625))
+    assert plane.optics == optics
+
+
+def test_a_measured_psf_loses_its_pixels_to_those_of_the_new_grid():
+    # A camera of pixels as wide as 0.4 of the PSF, whose width they raise by 3 %.
+    camera = replace(from_optics(Optics("wide-field", 1.2, 525.0), (0.09, 0.09)), optics=None)
+    fine = resample(camera, (0.045, 0.045))
+    expected = from_optics(Optics("wide-field", 1.2, 525.0), (0.045, 0.045), fine.values.shape)
+    np.testing.assert_allclose(fine.values, expected.values, atol=0.01 * expected.values.max())
+    np.testing.assert_allclose(fwhm(fine), fwhm(expected), rtol=0.005)
 
 
 def test_each_axis_has_its_own_pixel_size():
@@ -86,6 +123,19 @@ def test_an_image_too_small_for_the_psf_is_refused():
     halo = normalised(np.exp(-(grid**2) / 8) + 0.01 * np.exp(-grid / 40), (0.1, 0.1))
     with pytest.raises(UserError, match=r"holds only .*of the light"):
         match(halo, (0.1, 0.1), (32, 32))
+
+
+def test_the_sizes_in_that_message_are_those_of_the_file_and_of_the_image():
+    # The user knows a PSF of 64 x 60 pixels and an image of 20 x 16, and no fine grid.
+    grid = np.hypot(*(np.indices((60, 64)) - 30.0))
+    halo = prepare(np.exp(-(grid**2) / 8) + 0.05 * np.exp(-grid / 40), (0.1, 0.1))
+    with pytest.raises(UserError) as refused:
+        match(halo, (0.05, 0.05), (32, 40), pixels=(16, 20))
+    message = str(refused.value)
+    assert "image of 20 x 16 pixels" in message
+    assert "whose 64 x 60 pixels" in message
+    reach = [int(n) for n in re.search(r"over (\d+) x (\d+) of", message).groups()]
+    assert all(50 < n < 70 for n in reach), message
 
 
 def test_an_even_kernel_cannot_be_made():

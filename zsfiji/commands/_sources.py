@@ -158,7 +158,8 @@ def psfs(
         values = one.squeeze().data
         if values.ndim == 3 and len(spacing) == 2:
             raise UserError(f"The PSF {source.text} is a stack: give its slice spacing as well.")
-        found.append(prepare(values, spacing[-values.ndim :]))
+        properties = one.attrs.get("properties")
+        found.append(prepare(values, spacing[-values.ndim :], properties=properties))
     return found
 
 

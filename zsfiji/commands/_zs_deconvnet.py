@@ -94,7 +94,9 @@ def train(
     from zsfiji.images.axes import size
     from zsfiji.learning import checkpoints
     from zsfiji.learning.device import choose
+    from zsfiji.physics.psf.calibration import spacing_micrometres
     from zsfiji.physics.psf.measure import describe
+    from zsfiji.physics.psf.origin import said
     from zsfiji.services.zs_deconvnet import service
 
     target = model_path(save)
@@ -124,7 +126,8 @@ def train(
             seed=training.seed,
             device=device,
         )
-    about = (f"{describe(found[0])}.",)
+    pixel = spacing_micrometres(image, ("col",))[0]
+    about = (f"{describe(found[0])}. {said(found[0], pixel)}",)
     if target is None:
         return model, about
     checkpoints.save(model, target)

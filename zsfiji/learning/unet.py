@@ -40,7 +40,7 @@ class TwoScales(nn.Module):
         self.inner = nn.ModuleList([deep(width, wide, 2), deep(wide, wide), flat(wide, wide)])
         self.widen = (nn.Conv2d if axes == 2 else nn.Conv3d)(wide, 4 * width, 1)
         self.merge = nn.ModuleList([flat(2 * width, width), flat(width, width)])
-        self.last = flat(width, outputs)
+        self.last = last_convolution(axes, width, outputs, across=1)
 
     def forward(self, image: torch.Tensor) -> Pair:
         """Give the last features and the result, of the size of the image."""
@@ -75,6 +75,43 @@ def convolution(
     if axes == 2:
         return nn.Conv2d(inputs, outputs, 3, stride, 1)
     return nn.Conv3d(inputs, outputs, (across, 3, 3), (1, stride, stride), (across // 2, 1, 1))
+
+
+class _In32Bit2d(nn.Conv2d):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(features.device.type, enabled=False):
+            return super().forward(features.float())
+
+
+class _In32Bit3d(nn.Conv3d):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(features.device.type, enabled=False):
+            return super().forward(features.float())
+
+
+def last_convolution(
+    axes: int, inputs: int, outputs: int, size: int = 3, across: int = 3
+) -> nn.Conv2d | nn.Conv3d:
+    """Make the convolution that gives a result: of 32 bits also where others have 16.
+
+    The 8 bits of a bfloat16 would show as steps in smooth parts of an image.
+
+    Parameters
+    ----------
+    axes : int
+        2 for planes, 3 for stacks.
+    inputs, outputs : int
+        Channels.
+    size : int
+        Odd edge of the kernel along rows and columns; the size of the image stays.
+    across : {1, 3}
+        Slices that it takes in, for stacks.
+    """
+    if axes == 2:
+        return _In32Bit2d(inputs, outputs, size, padding=size // 2)
+    return _In32Bit3d(
+        inputs, outputs, (across, size, size), padding=(across // 2, size // 2, size // 2)
+    )
 
 
 def fold(image: torch.Tensor, factor: int) -> torch.Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,7 @@ def read_psf(
         raise UserError(f"There is no PSF file {path}. Choose another one.")
     suffix = path.suffix.lower()
     own: tuple[float, ...] | None
+    properties: Mapping[str, str] = {}
     if suffix in _MRC:
         mrc = read_mrc(path)
         if mrc.values.dtype.kind == "c":
@@ -69,7 +71,7 @@ def read_psf(
     elif suffix == ".npy":
         values, own = _read_npy(path), None
     else:
-        values, own = _read_image(path)
+        values, own, properties = _read_image(path)
     values = values.reshape(_without_leading_ones(values.shape))
     spacing = spacing or own
     if spacing is None:
@@ -84,27 +86,15 @@ def read_psf(
                 "Give the slice spacing of the PSF."
             )
         spacing = spacing[-values.ndim :]
-    return prepare(values, spacing, background=background)
-
-
-def read_otf(path: str | Path) -> RadialOtf:
-    """Read a radially averaged OTF as the 2D- and 3D-SIM programs of many laboratories write it.
-
-    The MRC file holds complex numbers: (1, kr) of a 2D OTF, (order, kr, kz) of a 3D one, of which
-    the first order is the wide-field OTF, in either byte order. Its header has the steps in
-    cycles a micrometre.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be read or holds no such OTF.
-    """
-    return _radial_otf(read_mrc(path), Path(path).name)
+    return prepare(values, spacing, background=background, properties=properties)
 
 
 def _radial_otf(mrc: Mrc, name: str) -> RadialOtf:
-    if mrc.values.dtype.kind != "c":
-        raise UserError(f"{name} holds no complex numbers, so it is no OTF.")
+    """The radially averaged OTF of 2D- and 3D-SIM programs of many laboratories.
+
+    The file holds complex numbers: (1, kr) of a 2D OTF, (order, kr, kz) of a 3D one, of which the
+    first order is the wide-field OTF. Its header has the steps in cycles a micrometre.
+    """
     values = mrc.values.astype(np.complex128)
     values = values.reshape(_without_leading_ones(values.shape))
     if values.ndim == 3:
@@ -136,7 +126,8 @@ def _told(cell: tuple[float, ...]) -> tuple[float, ...] | None:
     return cell if cell[0] > 0 else cell[-2:]
 
 
-def _read_image(path: Path) -> tuple[NDArray, tuple[float, ...] | None]:
+def _read_image(path: Path) -> tuple[NDArray, tuple[float, ...] | None, Mapping[str, str]]:
+    """Pixels, pixel sizes as far as they are told, and ImageJ properties."""
     image = read(path)
     several = [dim for dim in image.dims if dim not in ("row", "col")]
     if size(image, "ch") > 1 or len(several) > 1:
@@ -146,17 +137,14 @@ def _read_image(path: Path) -> tuple[NDArray, tuple[float, ...] | None]:
         )
     # A stack of no particular kind is one of slices here, whatever its reader took it for.
     image = image.rename(dict.fromkeys(several, "pln"))
+    properties = image.attrs.get("properties", {})
     try:
-        lateral = spacing_micrometres(image, ("row", "col"))
+        spacing = spacing_micrometres(image, ("row", "col"))
     except UserError:
-        return image.data, None
-    try:
-        return image.data, (
-            *spacing_micrometres(image, [str(d) for d in image.dims][:-2]),
-            *lateral,
-        )
-    except UserError:
-        return image.data, lateral
+        return image.data, None, properties
+    with suppress(UserError):
+        spacing = (*spacing_micrometres(image, [str(d) for d in image.dims][:-2]), *spacing)
+    return image.data, spacing, properties
 
 
 def _read_npy(path: Path) -> NDArray:

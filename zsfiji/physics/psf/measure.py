@@ -1,4 +1,4 @@
-"""What a PSF is like: its widths, its optical transfer function and where that ends."""
+"""What a PSF is like: its widths and its optical transfer function."""
 
 from __future__ import annotations
 
@@ -66,13 +66,6 @@ def radial_otf(psf: Psf) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         for trig, step, n in zip((np.sin(angle), np.cos(angle)), steps, shape, strict=True)
     ]
     return frequency, ndimage.map_coordinates(modulus, where, order=1).mean(axis=1)
-
-
-def cutoff(psf: Psf, floor: float = 0.01) -> float:
-    """Frequency, in cycles a micrometre, from which on the radial OTF stays below `floor`."""
-    frequency, modulus = radial_otf(psf)
-    above = np.flatnonzero(modulus >= floor)
-    return float(frequency[min(int(above[-1]) + 1, len(frequency) - 1)])
 
 
 def describe(psf: Psf) -> str:

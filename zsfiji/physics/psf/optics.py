@@ -19,11 +19,12 @@ The objective has moved by :math:`\delta` from where it focuses on the cover gla
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 from scipy.special import jv
 
 from zsfiji.errors import UserError
@@ -36,6 +37,7 @@ _MEDIA = (1.0, 1.8)  # refractive indices that there are
 _WAVELENGTHS = (200.0, 2000.0)  # nm
 _LARGEST = 257  # pixels of a size chosen by us
 _HAZE = 8  # axial widths that a wide-field PSF reaches up and down
+_FEWEST_ON_RIM = 24  # nodes on half of the rim of a pinhole
 _TAIL = 0.05  # of the greatest intensity: so much of an aberrated focus lies in the field
 
 
@@ -153,8 +155,9 @@ def from_optics(
         Pixel sizes in micrometres, (row, col) or (pln, row, col), in the specimen.
     shape : sequence of int, optional
         Odd sizes, one an axis. By default the field reaches four Airy radii to each side of the
-        focus, and two axial widths up and down (wide-field: eight), or as far as an aberrated
-        focus reaches, with the cone of light that belongs to them; at most 257 pixels.
+        focus, and two axial widths up and down (wide-field: eight; confocal: as far as the pinhole
+        lets pass), or as far as an aberrated focus reaches, with the cone of light that belongs
+        to them; at most 257 pixels.
 
     Returns
     -------
@@ -193,7 +196,8 @@ def from_optics(
     z = np.arange(-(slices // 2), slices // 2 + 1, dtype=np.float64) * spacing[0]
     profile = _profile(optics, r, z)
     values = on_pixels(r, profile, spacing[-2:], shape[-2:])
-    return normalised(values if len(shape) == 3 else values[0], spacing)
+    psf = normalised(values if len(shape) == 3 else values[0], spacing)
+    return replace(psf, origin="calculated", optics=optics)
 
 
 def default_shape(optics: Optics, spacing: Sequence[float]) -> tuple[int, ...]:
@@ -210,12 +214,17 @@ def default_shape(optics: Optics, spacing: Sequence[float]) -> tuple[int, ...]:
             axial = max(axial, float(np.abs(bright - z[on_axis.argmax()]).max()))
         if optics.kind == "light-sheet" and optics.sheet_thickness:
             axial = min(axial, 2 * optics.sheet_thickness)
-        halves = (axial / spacing[0],)
-        if optics.kind != "confocal":
-            sine = min(optics.numerical_aperture / optics.immersion_index, 0.95)
+        sine = min(optics.numerical_aperture / optics.immersion_index, 0.95)
+        slope = sine / np.sqrt(1 - sine**2)
+        if optics.kind == "confocal":
+            # A pinhole lets pass what lies out of focus by as much as its cone of light is wide.
+            passed = min(_pinhole_radius(optics), _HAZE * axial_fwhm(optics) * slope)
+            axial, reach = max(axial, passed / slope), max(reach, passed)
+        else:
             # The far end of the cone of a wide-field PSF is thin light over a large area.
             far = axial / 2 if optics.kind == "wide-field" else axial
-            reach = max(reach, far * sine / np.sqrt(1 - sine**2))
+            reach = max(reach, far * slope)
+        halves = (axial / spacing[0],)
     halves += tuple(reach / s for s in spacing[-2:])
     return tuple(min(2 * max(int(np.ceil(h)), 2) + 1, _LARGEST) for h in halves)
 
@@ -250,12 +259,17 @@ def _profile(optics: Optics, r: NDArray[np.float64], z: NDArray[np.float64]) -> 
         return detection * np.exp2(-((2 * z / optics.sheet_thickness) ** 2))[:, None]
     if optics.kind == "confocal" and optics.excitation is not None:
         excitation = _intensity(optics, optics.excitation, optics.depth, r, z + focus)
-        radius = 0.5 * optics.pinhole * 1.22e-3 * optics.emission / optics.numerical_aperture
+        radius = _pinhole_radius(optics)
         # The pinhole gathers light from as far outside the field as it is wide.
         wide = np.arange(0, r[-1] + radius + 2 * r[1], r[1])
         light = _intensity(optics, optics.emission, optics.depth, wide, z + focus)
         return excitation * _through_disc(wide, light, r, radius)
     return detection
+
+
+def _pinhole_radius(optics: Optics) -> float:
+    """In the specimen, in micrometres."""
+    return 0.5 * optics.pinhole * 1.22e-3 * optics.emission / optics.numerical_aperture
 
 
 def _best_focus(optics: Optics) -> float:
@@ -329,16 +343,38 @@ def _through_disc(
     r: NDArray[np.float64],
     disc: float,
 ) -> NDArray[np.float64]:
-    """Convolve a radial profile (z, radius) with a disc, and read it at `r`."""
-    nodes, weights = np.polynomial.legendre.leggauss(12)
-    rho, share = disc * (nodes + 1) / 2, weights * (nodes + 1)  # times the ring's length
-    angle = np.pi * (np.arange(24) + 0.5) / 24
+    r"""Integrate a radial profile (z, radius) over discs whose centres lie at `r`.
+
+    With :math:`E(\rho) = \int_0^\rho p(s)\,s\,ds`, what a circle holds over its circumference,
+    the integral over a disc is one along its rim (Green's theorem),
+
+    .. math::
+
+       \oint E(\rho)\,d\varphi
+       = 2 \int_0^\pi \frac{E(\rho)}{\rho^2}\,(a^2 + r a \cos\psi)\,d\psi, \quad
+       \rho^2 = r^2 + a^2 + 2 r a \cos\psi,
+
+    of a smooth periodic function, which equally spaced nodes integrate as well as can be.
+
+    Parameters
+    ----------
+    radius : numpy.ndarray
+        Equally spaced from 0 to beyond `r` plus `disc`.
+    profile : numpy.ndarray
+        Shape (z, radius).
+    r : numpy.ndarray
+        Distances of the centres.
+    disc : float
+        Radius of the discs.
+    """
+    held = CubicSpline(radius, profile * radius, axis=-1).antiderivative()(radius)
+    # Half of the mean over the circle: smooth, where E itself is not.
+    mean = np.concatenate((profile[:, :1] / 2, held[:, 1:] / radius[1:] ** 2), axis=1)
+    half_mean = CubicSpline(radius, mean, axis=-1)
+    # Along the rim as close together as the profile is known.
+    count = max(int(np.ceil(np.pi * disc / radius[1])), _FEWEST_ON_RIM)
     total = np.zeros((profile.shape[0], r.size))
-    for distance, weight in zip(rho, share, strict=True):
-        squared = r[:, None] ** 2 + distance**2 - 2 * r[:, None] * distance * np.cos(angle)
-        at = np.sqrt(np.maximum(squared, 0))
-        index = np.minimum((at / radius[1]).astype(int), radius.size - 2)
-        part = at / radius[1] - index
-        near, far = profile[:, index], profile[:, index + 1]
-        total += weight * (near * (1 - part) + far * part).mean(axis=-1)
-    return total
+    for cosine in np.cos(np.pi * (np.arange(count) + 0.5) / count):
+        distance = np.sqrt(np.maximum(r**2 + disc**2 + 2 * r * disc * cosine, 0))
+        total += half_mean(distance) * (disc**2 + r * disc * cosine)
+    return total * 2 * np.pi / count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,4 +117,5 @@ def from_otf(
         z = (np.arange(shape[0]) - shape[0] // 2) * spacing[0]
         profile = np.real(np.exp(2j * np.pi * z[:, None] * kz[None]) @ (scaled.T @ bessel))
     psf = normalised(on_pixels(r, profile, spacing[-2:], shape[-2:]), spacing)
+    psf = replace(psf, origin="OTF")
     return crop(psf, ENERGY) if cut else psf

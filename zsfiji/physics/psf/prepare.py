@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -14,6 +15,7 @@ from zsfiji.images.axes import size
 from zsfiji.physics.psf.calibration import spacing_micrometres
 from zsfiji.physics.psf.centre import peak, spot_centre, widths
 from zsfiji.physics.psf.kernel import Psf, normalised
+from zsfiji.physics.psf.origin import calculated, origin
 from zsfiji.physics.psf.resample import sample
 
 _NOISE_CORRELATION = 0.5  # of neighbours at the border: below it is noise, above a tail of light
@@ -21,8 +23,17 @@ _SUPPORT = 3.0  # deviations of the smoothed noise above which a pixel belongs t
 _LEAST_PEAK = 6.0  # deviations of the noise by which the peak has to stand out
 
 
-def prepare(values: ArrayLike, spacing: Sequence[float], *, background: float | None = None) -> Psf:
+def prepare(
+    values: ArrayLike,
+    spacing: Sequence[float],
+    *,
+    background: float | None = None,
+    properties: Mapping[str, str] | None = None,
+) -> Psf:
     """Subtract the background, leave out the noise around the spot, centre, normalise.
+
+    The values are taken as means over the pixels, unless they are those of a calculated PSF, which
+    comes back as it was calculated.
 
     Parameters
     ----------
@@ -33,6 +44,8 @@ def prepare(values: ArrayLike, spacing: Sequence[float], *, background: float | 
     background : float, optional
         Level to subtract; 0 for none. By default it is read off the border: its median where the
         border is noise, its minimum where it is a smooth tail of light.
+    properties : mapping of str to str, optional
+        ImageJ properties of the image, which may tell where the PSF comes from.
 
     Returns
     -------
@@ -49,6 +62,9 @@ def prepare(values: ArrayLike, spacing: Sequence[float], *, background: float | 
     array = _checked(values)
     if len(spacing) != array.ndim:
         raise ValueError(f"{array.ndim} axes, {len(spacing)} pixel sizes")
+    known = None if background is not None else calculated(array, spacing, properties or {})
+    if known is not None:
+        return known
     level, noise = border_level(array)
     if background is not None:
         level = background
@@ -68,7 +84,8 @@ def prepare(values: ArrayLike, spacing: Sequence[float], *, background: float | 
         2 * int(np.ceil(max(c, n - 1 - c) - 1e-3)) + 1
         for c, n in zip(centre, light.shape, strict=True)
     )
-    return normalised(sample(light, centre, (1.0,) * light.ndim, shape), spacing)
+    psf = normalised(sample(light, centre, (1.0,) * light.ndim, shape), spacing)
+    return replace(psf, origin=origin(properties or {}), own=array.shape)
 
 
 def prepare_image(image: xr.DataArray, *, background: float | None = None) -> Psf:
@@ -89,7 +106,12 @@ def prepare_image(image: xr.DataArray, *, background: float | None = None) -> Ps
     if size(single, "pln") == 1 and "pln" in single.dims:
         single = single.isel(pln=0)
     dims = [str(dim) for dim in single.dims]
-    return prepare(single.data, spacing_micrometres(single, dims), background=background)
+    return prepare(
+        single.data,
+        spacing_micrometres(single, dims),
+        background=background,
+        properties=image.attrs.get("properties"),
+    )
 
 
 def _checked(values: ArrayLike) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(3)
+_FEWEST = 3  # nodes along a pixel
 
 
 def radii(spacing: Sequence[float], shape: Sequence[int], step: float) -> NDArray[np.float64]:
@@ -55,13 +55,16 @@ def on_pixels(
     """
     spline = CubicSpline(radius, profile, axis=-1)
     half = [n // 2 for n in shape]
-    # Pixels in one quadrant are enough; three nodes of Gauss and Legendre in each direction.
+    # Pixels in one quadrant are enough; in each direction as many nodes of Gauss and Legendre as
+    # the profile asks for.
+    count = max(_FEWEST, int(np.ceil(max(spacing) / (2 * radius[1]))))
+    nodes, weights = np.polynomial.legendre.leggauss(count)
     rows, columns = (
-        (np.arange(h + 1)[:, None] + _NODES / 2) * s for h, s in zip(half, spacing, strict=True)
+        (np.arange(h + 1)[:, None] + nodes / 2) * s for h, s in zip(half, spacing, strict=True)
     )
     quadrant = np.zeros((*profile.shape[:-1], half[0] + 1, half[1] + 1))
-    for y, weight_y in zip(rows.T, _WEIGHTS / 2, strict=True):
-        for x, weight_x in zip(columns.T, _WEIGHTS / 2, strict=True):
+    for y, weight_y in zip(rows.T, weights / 2, strict=True):
+        for x, weight_x in zip(columns.T, weights / 2, strict=True):
             quadrant += weight_y * weight_x * spline(np.hypot(y[:, None], x[None, :]))
     below = np.concatenate((quadrant[..., :0:-1, :], quadrant), axis=-2)
     return np.concatenate((below[..., :0:-1], below), axis=-1)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.interpolate import make_interp_spline
 
 from zsfiji.errors import UserError
-from zsfiji.physics.psf.kernel import Psf, focal_plane, normalised
+from zsfiji.physics.psf.kernel import Psf, focal_plane, normalised, part
 from zsfiji.physics.psf.measure import fwhm
+from zsfiji.physics.psf.optics import from_optics
 
 ENERGY = 0.999
 """The share of the light that a cropped PSF keeps."""
 
 _LEAST_ENERGY = 0.8  # what must be left of a PSF that is cut to fit a small image
 _LEAST_WIDTH = 1.0  # pixels: a narrower PSF blurs nothing on this grid
+_DARK = 4  # pixels without light around a PSF, so that its spline ends in peace
+_DEGREE = 5  # of the spline through the sums of light
 
 
 def sample(
@@ -74,8 +79,47 @@ def _along(
     return np.moveaxis(lines @ weights, -1, axis)
 
 
+def rebin(values: NDArray[np.floating], axis: int, ratio: float, size: int) -> NDArray[np.float64]:
+    """Turn means over pixels into means over other pixels, along one axis.
+
+    The sum of all values up to the edge of a pixel is the integral of the light up to there, free
+    of the pixel's width. A spline through these sums tells the integral up to the edges of the
+    new pixels, whose differences are the new values: the old pixel is gone and the new one is in
+    them, and no light is lost.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Means over the old pixels; zero outside.
+    axis : int
+        The axis.
+    ratio : float
+        Size of a new pixel in old ones.
+    size : int
+        Number of the new pixels; the middle of the two grids is the same.
+
+    Returns
+    -------
+    numpy.ndarray
+        Means over the new pixels.
+    """
+    lines = np.moveaxis(np.asarray(values, dtype=np.float64), axis, -1)
+    n = lines.shape[-1] + 2 * _DARK
+    # One line of light in each pixel in turn: what becomes of it is a column of the weights.
+    sums = np.tri(n + 1, n, -1)[:, _DARK : n - _DARK]
+    old = np.arange(n + 1) - n / 2
+    new = np.clip((np.arange(size + 1) - size / 2) * ratio, old[0], old[-1])
+    weights = np.diff(make_interp_spline(old, sums, k=_DEGREE)(new), axis=0) / ratio
+    return np.moveaxis(lines @ weights.T, -1, axis)
+
+
 def resample(psf: Psf, spacing: Sequence[float], *, energy: float = ENERGY) -> Psf:
     """The same PSF on another grid.
+
+    A PSF whose optics are known is calculated on that grid. Of another one the pixels that its
+    values are means over are taken out along rows and columns and the new ones put in, see
+    :func:`rebin`; slices are interpolated, or averaged where they lie farther apart on the new
+    grid.
 
     Parameters
     ----------
@@ -95,9 +139,19 @@ def resample(psf: Psf, spacing: Sequence[float], *, energy: float = ENERGY) -> P
     if all(abs(r - 1) < 1e-6 for r in ratio):
         return crop(psf, energy)
     psf = crop(psf, 1 - (1 - energy) / 10)  # the rest will go anyway, and costs most of the time
-    centre = tuple(n // 2 for n in psf.values.shape)
-    shape = tuple(2 * int(np.ceil(c / r)) + 1 for c, r in zip(centre, ratio, strict=True))
-    return crop(normalised(sample(psf.values, centre, ratio, shape), spacing), energy)
+    # Slices to the last one, rows and columns to the edge of the last one.
+    sizes = zip(psf.values.shape, ratio, (0, 1, 1)[-len(ratio) :], strict=True)
+    shape = tuple(2 * int(np.ceil((n // 2 + edge / 2) / r)) + 1 for n, r, edge in sizes)
+    if psf.optics is not None:
+        return crop(replace(from_optics(psf.optics, spacing, shape), own=psf.own), energy)
+    values = psf.values
+    if values.ndim == 3:
+        middle = [n // 2 for n in values.shape]
+        values = sample(values, middle, (ratio[0], 1, 1), (shape[0], *values.shape[1:]))
+    for axis in (-2, -1):
+        values = rebin(values, axis, ratio[axis], shape[axis])
+    light = normalised(values, spacing)
+    return crop(replace(psf, values=light.values, spacing=light.spacing), energy)
 
 
 def crop(psf: Psf, energy: float = ENERGY, largest: Sequence[int] | None = None) -> Psf:
@@ -120,17 +174,22 @@ def crop(psf: Psf, energy: float = ENERGY, largest: Sequence[int] | None = None)
         slice(n // 2 - half, n // 2 + half + 1)
         for n, half in zip(values.shape, halves, strict=True)
     )
-    return normalised(values[cut], psf.spacing)
+    return part(psf, cut)
 
 
 def pad(psf: Psf, shape: Sequence[int]) -> Psf:
     """Put zeros around the PSF; `shape` is odd and at least as large."""
     around = [((new - n) // 2,) * 2 for new, n in zip(shape, psf.values.shape, strict=True)]
-    return Psf(np.pad(psf.values, around), psf.spacing)
+    return replace(psf, values=np.pad(psf.values, around))
 
 
 def match(
-    psf: Psf, spacing: Sequence[float], shape: Sequence[int], *, energy: float = ENERGY
+    psf: Psf,
+    spacing: Sequence[float],
+    shape: Sequence[int],
+    *,
+    energy: float = ENERGY,
+    pixels: Sequence[int] | None = None,
 ) -> Psf:
     """Bring a PSF onto the grid of an image, or say why it does not fit.
 
@@ -145,6 +204,8 @@ def match(
         Sizes of the image on that grid.
     energy : float
         Share of the light to keep.
+    pixels : sequence of int, optional
+        Sizes of the image as the user knows it, for messages, where that grid is another one.
 
     Returns
     -------
@@ -185,15 +246,20 @@ def match(
                 f"{step:.3g} microns: there is nothing to deconvolve. "
                 "Check the pixel sizes of both; they are in microns."
             )
-    psf = _as_deep(psf, spacing, shape)
-    whole = resample(psf, spacing, energy=energy)
+    whole = resample(_as_deep(psf, spacing, shape), spacing, energy=energy)
     fitted = crop(whole, 1.0, largest=[n if n % 2 else n - 1 for n in shape])
     kept = _share(whole, fitted)
     if kept < _LEAST_ENERGY:
+        own = pixels or shape
+        # What it takes on the image's own grid; along z no more than the image has.
+        taken = [
+            int(np.ceil(n * m / s)) for n, m, s in zip(whole.values.shape, own, shape, strict=True)
+        ]
         raise UserError(
-            f"The image of {' x '.join(map(str, shape))} pixels holds only {kept:.0%} of the "
-            f"light of the PSF, which takes {' x '.join(map(str, whole.values.shape))}. "
-            "Choose a larger image or a smaller PSF."
+            f"The image of {_times(own)} pixels holds only {kept:.0%} of the light of the PSF, "
+            f"whose {_times(psf.own or psf.values.shape)} pixels reach over {_times(taken)} of "
+            "those of the image. Choose a larger image or a smaller PSF, and check the pixel "
+            "sizes of both."
         )
     return fitted
 
@@ -206,7 +272,7 @@ def _as_deep(psf: Psf, spacing: Sequence[float], shape: Sequence[int]) -> Psf:
     half = int((shape[0] - 1) // 2 * spacing[0] / psf.spacing[0] + 1e-6)
     if half >= middle:
         return psf
-    return normalised(psf.values[middle - half : middle + half + 1], psf.spacing)
+    return part(psf, slice(middle - half, middle + half + 1))
 
 
 def _share(whole: Psf, part: Psf) -> float:
@@ -215,6 +281,11 @@ def _share(whole: Psf, part: Psf) -> float:
         for n, m in zip(whole.values.shape, part.values.shape, strict=True)
     )
     return float(whole.values[cut].sum())
+
+
+def _times(shape: Sequence[int]) -> str:
+    """Sizes as ImageJ tells them: width x height x slices."""
+    return " x ".join(str(n) for n in shape[::-1])
 
 
 def _axis_names(psf: Psf) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from zsfiji.learning.device import generator
+from zsfiji.learning.unet import last_convolution
 
 MARGIN = 5
 """Radius of the receptive field, in pixels."""
@@ -34,7 +35,7 @@ def build(inputs: int, outputs: int, seed: int) -> nn.Sequential:
         nn.LeakyReLU(1e-3),
         nn.Conv2d(24, 12, 3, padding=1),
         nn.LeakyReLU(1e-3),
-        nn.Conv2d(12, outputs, 5, padding=2),
+        last_convolution(2, 12, outputs, 5),
     )
     source = generator(seed)
     with torch.no_grad():

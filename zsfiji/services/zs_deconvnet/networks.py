@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from zsfiji.learning.initial import draw_glorot, draw_weights, silence
-from zsfiji.learning.unet import Pair, TwoScales, convolution
+from zsfiji.learning.unet import Pair, TwoScales, convolution, last_convolution
 from zsfiji.physics.psf.operator import Degradation
 
 INVERSE_REACH = 10
@@ -48,10 +48,10 @@ class PublishedUNet(nn.Module):
         super().__init__()
         self.upsample = upsample
         self.denoise = _UNet()
-        self.denoised = _conv(16, 1)
+        self.denoised = last_convolution(2, 16, 1)
         self.deconvolve = _UNet()
         self.tail = nn.ModuleList([_conv(16, 128), _conv(128, 128)])
-        self.deconvolved = _conv(128, 1)
+        self.deconvolved = last_convolution(2, 128, 1)
         draw_glorot(self, seed)
 
     def forward(self, image: torch.Tensor) -> Pair:

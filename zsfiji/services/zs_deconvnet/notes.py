@@ -8,7 +8,7 @@ import xarray as xr
 from zsfiji.learning.checkpoints import Model
 from zsfiji.physics import defects, residual
 from zsfiji.physics.noise import Noise
-from zsfiji.services.zs_deconvnet import verdict
+from zsfiji.services.zs_deconvnet import brightness, verdict
 from zsfiji.services.zs_deconvnet.pipeline import Unit
 
 
@@ -64,19 +64,29 @@ class Notes:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.found: list[verdict.Verdict] = []
+        self.light: list[tuple[brightness.Brightness, brightness.Brightness]] = []
         self.noise: dict[int | None, str] = {}
         self.first: Unit | None = None
         self.saturated = 0.0
         self.defects = 0
 
     def add(
-        self, unit: Unit, noisy: np.ndarray, found: verdict.Verdict, channel: int | None
+        self,
+        unit: Unit,
+        noisy: np.ndarray,
+        found: verdict.Verdict,
+        channel: int | None,
+        light: tuple[brightness.Brightness, brightness.Brightness],
     ) -> None:
-        """Take in one plane; of an empty one, as a movie may have, nothing can be said."""
+        """Take in one plane; of an empty one, as a movie may have, nothing can be said.
+
+        `light` is that of the denoised and of the deconvolved one.
+        """
         if noisy.min() == noisy.max():
             return
         self.first = self.first or unit
         self.found.append(found)
+        self.light.append(light)
         noise = unit.camera.noise
         if channel not in self.noise:
             self.noise[channel] = noise_said(noise, noisy)
@@ -93,6 +103,8 @@ class Notes:
                 f"Not sharpened{of}: the noise leaves too little to deconvolve, and the denoised "
                 "image is given instead. Train longer, or take more light."
             )
+        for which, name in enumerate(("denoised image", "deconvolved image")):
+            said += brightness.said([both[which] for both in self.light], name, total)
         for name, residuals in (
             ("denoised image", [f.denoised for f in self.found]),
             ("deconvolved image, blurred again", [f.blurred for f in self.found]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -29,12 +29,13 @@ from zsfiji.physics.psf.operator import Degradation
 from zsfiji.physics.psf.resample import match
 from zsfiji.services.units import load_weights, require_as_many, weights
 from zsfiji.services.zs_deconvnet import verdict
+from zsfiji.services.zs_deconvnet.brightness import in_turn, keep_mean, slicewise
 from zsfiji.services.zs_deconvnet.camera import Camera, measure
 from zsfiji.services.zs_deconvnet.losses import HESSIAN_2D, HESSIAN_3D
 from zsfiji.services.zs_deconvnet.notes import Notes
 from zsfiji.services.zs_deconvnet.objective import Terms
 from zsfiji.services.zs_deconvnet.pipeline import KINDS, Results, Unit, fit_unit, restore
-from zsfiji.services.zs_deconvnet.room import let_go, room
+from zsfiji.services.zs_deconvnet.room import room
 
 METHOD = "zs-deconvnet"
 """Name of the method in its model files."""
@@ -321,21 +322,22 @@ def apply(
         with progress.part(number / total, (number + 1) / total):
             restore(unit, noisy, "Deconvolving", symmetries=symmetries, into=into)
         # Fluorescence is not darker than no light.
-        for plane in _in_turn(detail):
+        for plane in in_turn(detail):
             np.maximum(plane, unit.camera.black, out=plane)
-        _keep_mean([smooth], smooth, noisy, unit.camera.black)
+        light = keep_mean([smooth], smooth, noisy, unit.camera)
         # Of a stack's light some came from above and below it.
-        _keep_mean(
+        light_sharp = keep_mean(
             [detail] if seen is None else [detail, seen],
             detail if seen is None else seen,
             noisy,
-            unit.camera.black,
+            unit.camera,
         )
         found = verdict.judge(unit.camera.noise, degradation, noisy, smooth, detail, seen)
         if found.sharpening < verdict.SHARPER:
-            for blunt, plane in zip(_in_turn(detail), _in_turn(smooth), strict=True):
+            for blunt, plane in zip(in_turn(detail), in_turn(smooth), strict=True):
                 blunt[:] = verdict.enlarged(plane, fine)
-        notes.add(unit, noisy, found, None if per_plane else channel)
+            light_sharp = light
+        notes.add(unit, noisy, found, None if per_plane else channel, (light, light_sharp))
         into.let_go()
     progress.report(1, "Deconvolving")
     title = str(image.attrs.get("title") or "image")
@@ -506,7 +508,8 @@ def _matched(
     dims = DIMS[-axes:]
     spacing = [s * f for s, f in zip(spacing_micrometres(image, dims), steps, strict=True)]
     shape = [round(size(image, d) / f) for d, f in zip(dims, steps, strict=True)]
-    return [match(p, spacing, shape, energy=_ENERGY) for p in psfs]
+    pixels = [size(image, d) for d in dims]
+    return [match(p, spacing, shape, energy=_ENERGY, pixels=pixels) for p in psfs]
 
 
 def _paired(
@@ -593,48 +596,20 @@ def _require_same_pixels(model: Model, image: xr.DataArray, axes: int) -> None:
         )
 
 
-def _keep_mean(
-    results: Sequence[np.ndarray], seen: np.ndarray, noisy: np.ndarray, black: float
-) -> None:
-    """Scale the light of results, in place, so that `seen` has the mean of the noisy image."""
-    light, measured = (
-        float(np.mean([plane.mean(dtype=np.float64) for plane in _in_turn(image)])) - black
-        for image in (seen, noisy)
-    )
-    # Far off is no matter of brightness, and is not to be hidden.
-    if light > 0 and 0.8 < measured / light < 1.25:
-        for plane in (plane for result in results for plane in _in_turn(result)):
-            plane -= black
-            plane *= measured / light
-            plane += black
-
-
-def _slicewise(image: np.ndarray) -> np.ndarray:
-    """A view of a plane or a stack as (slices, row, col)."""
-    return image[None] if image.ndim == 2 else image
-
-
-def _in_turn(image: np.ndarray) -> Iterator[np.ndarray]:
-    """Give the slices one after the other; those in a file do not gather in the memory."""
-    for plane in _slicewise(image):
-        yield plane
-        let_go(plane)
-
-
 def _sound(noisy: np.ndarray, camera: Camera) -> tuple[np.ndarray, int]:
     """Replace defective pixels, and count them; the image itself where there are none.
 
     A pixel of a value that no light explains would get rings as large as it is bright.
     """
     result, count = noisy, 0
-    for number, plane in enumerate(_slicewise(noisy)):
+    for number, plane in enumerate(slicewise(noisy)):
         mended, found = repaired(np.asarray(plane, np.float32), camera.noise)
         if found and result is noisy:
             result = room(noisy.shape)
-            for into, source in zip(_slicewise(result), _slicewise(noisy), strict=True):
+            for into, source in zip(slicewise(result), slicewise(noisy), strict=True):
                 into[:] = source
         if found:
-            _slicewise(result)[number] = mended
+            slicewise(result)[number] = mended
             count += found
     return result, count
 

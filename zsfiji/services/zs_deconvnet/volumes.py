@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from zsfiji.learning.initial import draw_glorot, draw_weights, silence
-from zsfiji.learning.unet import Pair, TwoScales, convolution, fold, unfold
+from zsfiji.learning.unet import Pair, TwoScales, convolution, fold, last_convolution, unfold
 
 _SLOPE = 0.2
 _FAST_SLOPE = 0.1
@@ -57,7 +57,7 @@ class _Attentive(nn.Module):
         self.upsample = upsample
         self.first = _conv(1, 64)
         self.blocks = nn.ModuleList([_Block() for _ in range(4)])
-        self.merge, self.last = _conv(64, 64), _conv(64, 1)
+        self.merge, self.last = _conv(64, 64), last_convolution(3, 64, 1)
 
     def forward(self, stack: torch.Tensor) -> torch.Tensor:
         first = features = self.first(stack)
