@@ -52,7 +52,7 @@ from zsfiji.quality.error_map import consistency
 from zsfiji.quality.metrics import aligned, nrmse, psnr, ssim
 from zsfiji.quality.resolution import decorrelation_resolution, frc_resolution, ridge_width
 from zsfiji.services.zs_deconvnet import objective, service
-from zsfiji.services.zs_deconvnet.camera import measure
+from zsfiji.physics.camera import measure
 
 PIXEL, STEP = 0.0626, 0.2
 GAIN, OFFSET, READ = 2.2, 100.0, 1.5

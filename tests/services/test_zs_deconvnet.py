@@ -30,7 +30,7 @@ from zsfiji.services.zs_deconvnet import (
     service,
     verdict,
 )
-from zsfiji.services.zs_deconvnet.camera import Camera, measure
+from zsfiji.physics.camera import Camera, measure
 from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet
 
 PIXEL = 0.0626

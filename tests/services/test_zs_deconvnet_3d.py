@@ -15,7 +15,7 @@ from zsfiji.physics.psf.kernel import focal_plane, normalised
 from zsfiji.physics.psf.operator import Degradation
 from zsfiji.physics.specimens import specimen
 from zsfiji.services.zs_deconvnet import exemplars, objective, pipeline, room, service, stacks
-from zsfiji.services.zs_deconvnet.camera import Camera
+from zsfiji.physics.camera import Camera
 from zsfiji.services.zs_deconvnet.objective import Scale, Task, Terms
 from zsfiji.services.zs_deconvnet.volumes import FastNet3D, PublishedRCAN
 

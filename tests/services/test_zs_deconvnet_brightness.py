@@ -8,7 +8,7 @@ from test_zs_deconvnet import BLACK, calibrated, gaussian_psf, lines, white_nois
 
 from zsfiji.services.zs_deconvnet import brightness, service
 from zsfiji.services.zs_deconvnet.brightness import Brightness, keep_mean
-from zsfiji.services.zs_deconvnet.camera import Camera
+from zsfiji.physics.camera import Camera
 
 CAMERA = Camera(white_noise(), BLACK)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from zsfiji.commands._outcome import Curve, Outcome
-    from zsfiji.services.zs_deconvnet.camera import Camera
+    from zsfiji.physics.camera import Camera
 
 _MOST_PLANES = 16
 
@@ -54,7 +54,7 @@ def noise_calibration(image: xr.DataArray, *, dark: Dark = None) -> Outcome:
 
 
 def _measured(planes: list[np.ndarray], dark: np.ndarray | None) -> tuple[Camera, dict[str, float]]:
-    from zsfiji.services.zs_deconvnet.camera import measure
+    from zsfiji.physics.camera import measure
 
     camera = measure(planes, dark=dark)
     found = {

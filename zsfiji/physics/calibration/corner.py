@@ -136,7 +136,6 @@ def measure(planes: Sequence[np.ndarray], saturation: float | None) -> Found:
     fitted = _outwards(energies, counts, bins, taken, gain, intercept, floor)
     corner_gain, corner_intercept = fitted.corner
     unit = np.maximum(corner_gain * taken.mean + corner_intercept, floor)
-    at = np.maximum(corner_gain * bins.mean + corner_intercept, floor)
     ratio = bins.lowest(_power(taken, MIDDLE) / unit, MIDDLE.sum(), 0.1)
     margin = 3.0
     middle = float(np.quantile(ratio, 0.1))

@@ -48,9 +48,9 @@ _DRAWS = 8
 def add_noise(clean: torch.Tensor, stabiliser: Stabiliser, source: torch.Generator) -> torch.Tensor:
     """Put noise of the measured kind on a clean image.
 
-    A variance of ``gain * m + intercept`` at the mean m is that of ``gain * Poisson(t) - intercept /
-    gain`` with ``t = m / gain + intercept / gain**2``: photons of a camera whose dark level and read
-    noise are told by the intercept.
+    A variance of ``gain * m + intercept`` at the mean m is that of
+    ``gain * Poisson(t) - intercept / gain`` with ``t = m / gain + intercept / gain**2``: photons of
+    a camera whose dark level and read noise are told by the intercept.
 
     Parameters
     ----------

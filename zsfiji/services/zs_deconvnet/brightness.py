@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zsfiji.services.zs_deconvnet.camera import Camera
+from zsfiji.physics.camera import Camera
 from zsfiji.services.zs_deconvnet.room import let_go
 
 _MOST = 4.0

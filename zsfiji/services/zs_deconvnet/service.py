@@ -30,7 +30,7 @@ from zsfiji.physics.psf.resample import match
 from zsfiji.services.units import load_weights, require_as_many, weights
 from zsfiji.services.zs_deconvnet import verdict
 from zsfiji.services.zs_deconvnet.brightness import in_turn, keep_mean, slicewise
-from zsfiji.services.zs_deconvnet.camera import Camera, measure
+from zsfiji.physics.camera import Camera, measure
 from zsfiji.services.zs_deconvnet.losses import HESSIAN_2D, HESSIAN_3D
 from zsfiji.services.zs_deconvnet.notes import Notes
 from zsfiji.services.zs_deconvnet.objective import Terms

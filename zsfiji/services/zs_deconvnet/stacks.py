@@ -18,7 +18,7 @@ from zsfiji.learning.device import autocast, generator
 from zsfiji.physics.psf.deblur import Deblurred, deblur, enough, replaced
 from zsfiji.physics.psf.operator import Degradation
 from zsfiji.services.zs_deconvnet import exemplars, losses
-from zsfiji.services.zs_deconvnet.camera import Camera
+from zsfiji.physics.camera import Camera
 from zsfiji.services.zs_deconvnet.objective import (
     FACTORS,
     Objective,

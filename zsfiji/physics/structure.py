@@ -1,0 +1,129 @@
+"""What was taken out of an image, checked for structure by what noise never does.
+
+The checks do not ask the model that took it out. Noise depends on brightness alone: at the same
+brightness it is no stronger beside structure than away from it. And noise is symmetric and close to
+normal once it is stabilised, whatever filter it went through.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, uniform_filter
+from scipy.stats import kurtosis, skew
+
+from zsfiji.physics.noise import Noise
+
+WINDOW = 13
+"""Edge of the windows that the strength of white noise is measured in, in pixels: its mean square
+varies by a ninth between them."""
+
+_WINDOW_CORRELATED = 9
+"""The same for correlated noise, in units of its working resolution."""
+
+_MORE, _MUCH_MORE = 1.25, 1.6
+"""Strength, in units of the noise's, from which on structure is put back, and from which on as much
+as makes the least error."""
+
+_BINS = 12
+_SMOOTH = 0.3
+"""Share of the places of each brightness that have the least structure around them."""
+
+_UP_TO = 3.0
+_SKEW, _KURTOSIS = 0.25, 0.33
+_COARSE_KURTOSIS = 0.5
+_LOOK = 512
+
+
+def put_back(
+    noisy: NDArray[np.float32], restored: NDArray[np.float32], noise: Noise, d: int = 1
+) -> tuple[NDArray[np.float32], float]:
+    """Take less out where what was taken out is stronger than noise.
+
+    Where noise of variance n and structure of variance s were taken out, giving back the share
+    ``s / (n + s)`` of it makes the least error, ``n s / (n + s)``: less than that of either image.
+
+    Parameters
+    ----------
+    noisy, restored : numpy.ndarray
+        float32 (row, col), in the unit of the image.
+    noise : Noise
+        The noise of `noisy`. White noise is believed; correlated noise is compared with what was
+        taken out where there is least structure.
+    d : int
+        Working resolution in pixels.
+
+    Returns
+    -------
+    restored : numpy.ndarray
+        float32 (row, col).
+    share : float
+        Share of the pixels where structure was put back.
+    """
+    if noise.floor == 0:
+        return restored, 0.0
+    deviation = np.sqrt(noise.variance(restored)).astype(np.float32)
+    taken = (noisy - restored) / deviation
+    if noise.saturation is not None:
+        taken[noisy >= noise.saturation] = 0
+    window = WINDOW if noise.white else (_WINDOW_CORRELATED * d) | 1
+    strength = uniform_filter(taken * taken, window)
+    if not noise.white:
+        strength /= _away_from_structure(strength, restored, deviation, window, d)
+    share = np.clip((strength - _MORE) / (_MUCH_MORE - _MORE), 0, 1)
+    share *= 1 - 1 / np.maximum(strength, 1)
+    changed = float(np.mean(share > 0))
+    if changed == 0:
+        return restored, 0.0
+    return (restored + share * taken * deviation).astype(np.float32), changed
+
+
+def has_structure(
+    noisy: NDArray[np.float32], restored: NDArray[np.float32], noise: Noise, d: int = 1
+) -> bool:
+    """Whether what was taken out is too skewed, too peaked or too even for noise.
+
+    Parameters
+    ----------
+    noisy, restored : numpy.ndarray
+        float32 (row, col), in the unit of the image. Big planes are judged by their middle.
+    noise : Noise
+        The noise of `noisy`.
+    d : int
+        Working resolution in pixels.
+    """
+    middle = tuple(slice(max(0, (n - _LOOK) // 2), (n + _LOOK) // 2) for n in noisy.shape)
+    noisy, restored = noisy[middle], restored[middle]
+    taken = (noisy - restored) / np.sqrt(noise.variance(restored))
+    there = np.ones(noisy.shape, dtype=bool)
+    if noise.saturation is not None:
+        there = noisy < noise.saturation
+    levels = [gaussian_filter(taken, scale) for scale in (1, 2, 4)]
+    fine, coarse = (
+        (larger - smaller)[there] for larger, smaller in zip(levels, levels[1:], strict=False)
+    )
+    # Few independent pixels are left at the coarse scale: their moments vary more.
+    return bool(
+        abs(skew(fine)) > _SKEW
+        or abs(kurtosis(fine)) > _KURTOSIS
+        or abs(skew(coarse)) > _SKEW
+        or kurtosis(coarse) > _COARSE_KURTOSIS
+    )
+
+
+def _away_from_structure(
+    strength: NDArray, restored: NDArray, deviation: NDArray, window: int, d: int
+) -> NDArray[np.float32]:
+    """Strength that noise has at each pixel's brightness, where there is least structure."""
+    detail = (restored - gaussian_filter(restored, 2 * d)) / deviation
+    detail = uniform_filter(detail * detail, window)
+    brightness = gaussian_filter(restored, d)
+    edges = np.quantile(brightness[::2, ::2], np.linspace(0, 1, _BINS + 1)[1:-1])
+    place = np.searchsorted(edges, brightness)
+    usual = np.ones(_BINS, dtype=np.float32)
+    for number in range(_BINS):
+        here = place == number
+        if here.any():
+            smooth = detail[here] <= np.quantile(detail[here], _SMOOTH)
+            usual[number] = np.median(strength[here][smooth])
+    return uniform_filter(np.clip(usual, 1, _UP_TO)[place], window)
