@@ -39,6 +39,7 @@ import xarray as xr
 from zsfiji import progress
 from zsfiji.images.tiff import read
 from zsfiji.physics.calibration.calibrate import calibrate
+from zsfiji.physics.camera import measure
 from zsfiji.physics.exposure import expose
 from zsfiji.physics.psf.files import read_psf
 from zsfiji.physics.psf.kernel import Psf
@@ -52,7 +53,6 @@ from zsfiji.quality.error_map import consistency
 from zsfiji.quality.metrics import aligned, nrmse, psnr, ssim
 from zsfiji.quality.resolution import decorrelation_resolution, frc_resolution, ridge_width
 from zsfiji.services.zs_deconvnet import objective, service
-from zsfiji.physics.camera import measure
 
 PIXEL, STEP = 0.0626, 0.2
 GAIN, OFFSET, READ = 2.2, 100.0, 1.5

@@ -16,6 +16,7 @@ from zsfiji import progress
 from zsfiji.errors import Cancelled, UserError
 from zsfiji.learning import checkpoints
 from zsfiji.learning.device import generator
+from zsfiji.physics.camera import Camera, Known, measure
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.psf.kernel import normalised
 from zsfiji.physics.psf.operator import Degradation
@@ -30,7 +31,6 @@ from zsfiji.services.zs_deconvnet import (
     service,
     verdict,
 )
-from zsfiji.physics.camera import Camera, measure
 from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet
 
 PIXEL = 0.0626
@@ -198,12 +198,12 @@ def test_the_noise_is_measured_or_given_or_read_off_a_dark_frame():
     noisy = draws.poisson((flat - BLACK) / GAIN) * GAIN + BLACK + draws.normal(0, 2, flat.shape)
     plane = noisy.astype(np.float32)
     assert measure([plane]).noise.gain == pytest.approx(GAIN, rel=0.15)
-    given = measure([plane], gain=3.0, read_variance=5.0, black=90.0)
+    given = measure([plane], Known(gain=3.0, read_variance=5.0, black=90.0))
     assert (given.noise.gain, given.black) == (3.0, 90.0)
     assert float(given.variance(torch.tensor(100.0))) == pytest.approx(35)
     dark = draws.normal(BLACK, 2, (64, 64))
     dark[3, 3] = 4000  # a hot pixel
-    from_dark = measure([plane], dark=dark, gain=GAIN)
+    from_dark = measure([plane], Known(dark=dark, gain=GAIN))
     assert from_dark.black == pytest.approx(BLACK, abs=1.2)
     assert float(from_dark.variance(torch.tensor(from_dark.black))) == pytest.approx(4, rel=0.1)
 
@@ -220,7 +220,7 @@ def test_the_noise_is_measured_or_given_or_read_off_a_dark_frame():
 )
 def test_impossible_calibrations_are_refused(given, words):
     with pytest.raises(UserError, match=words):
-        measure([lines(64)[1]], **given)
+        measure([lines(64)[1]], Known(**given))
 
 
 # Losses, places and exemplars

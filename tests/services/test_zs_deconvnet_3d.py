@@ -10,12 +10,12 @@ import xarray as xr
 from zsfiji.errors import UserError
 from zsfiji.learning import checkpoints
 from zsfiji.learning.device import generator
+from zsfiji.physics.camera import Camera
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.psf.kernel import focal_plane, normalised
 from zsfiji.physics.psf.operator import Degradation
 from zsfiji.physics.specimens import specimen
 from zsfiji.services.zs_deconvnet import exemplars, objective, pipeline, room, service, stacks
-from zsfiji.physics.camera import Camera
 from zsfiji.services.zs_deconvnet.objective import Scale, Task, Terms
 from zsfiji.services.zs_deconvnet.volumes import FastNet3D, PublishedRCAN
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from test_zs_deconvnet import BLACK, calibrated, gaussian_psf, lines, white_noise
 
+from zsfiji.physics.camera import Camera
 from zsfiji.services.zs_deconvnet import brightness, service
 from zsfiji.services.zs_deconvnet.brightness import Brightness, keep_mean
-from zsfiji.physics.camera import Camera
 
 CAMERA = Camera(white_noise(), BLACK)
 

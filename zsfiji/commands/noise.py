@@ -54,9 +54,9 @@ def noise_calibration(image: xr.DataArray, *, dark: Dark = None) -> Outcome:
 
 
 def _measured(planes: list[np.ndarray], dark: np.ndarray | None) -> tuple[Camera, dict[str, float]]:
-    from zsfiji.physics.camera import measure
+    from zsfiji.physics.camera import Known, measure
 
-    camera = measure(planes, dark=dark)
+    camera = measure(planes, Known(dark=dark))
     found = {
         "gain": camera.noise.gain,
         "background": camera.black,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from scipy.ndimage import uniform_filter
 
 from zsfiji.errors import UserError
-from zsfiji.physics.calibration.calibrate import calibrate
+from zsfiji.physics.calibration.calibrate import at_least, calibrate
 from zsfiji.physics.noise import Noise, resampled
 
 BOX = 5
@@ -19,8 +20,37 @@ BOX = 5
 _TOO_DARK = 0.1
 """Share of the image that may be darker than the background that is given."""
 
+_ALL_THERE = 0.6
+"""Share of the known variance that has to reach the highest frequencies of white noise."""
+
 _FIELD = 16
 """Correlated noise is drawn from spectra of this many coefficients an axis."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is given about a detector; the rest is measured.
+
+    Attributes
+    ----------
+    gain : float, optional
+        Grey levels per photoelectron.
+    read_variance : float, optional
+        Variance of a pixel without light, in grey levels squared; it needs `black`.
+    black : float, optional
+        Grey level of no light.
+    dark : numpy.ndarray, optional
+        A frame (or several) taken without light, which gives `black` and `read_variance`.
+    """
+
+    gain: float | None = None
+    read_variance: float | None = None
+    black: float | None = None
+    dark: np.ndarray | None = None
+
+
+NOTHING_KNOWN = Known()
+"""All is measured in the image."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +62,18 @@ class Camera:
     noise : Noise
         Of the unit of the image.
     black : float
-        Pixel value that stands for no light (b of equation 3), or the darkest that occurs where
-        the image does not tell.
+        Pixel value that stands for no light (b of equation 3). Where it is not known, the lowest
+        that the noise allows: with a read noise of zero, as an image does not tell the two apart.
+    black_known : bool
+        Whether `black` was given or measured in a dark frame.
+    darkest : float
+        The darkest that the image is, noise aside: no light is not brighter than this.
     """
 
     noise: Noise
     black: float
+    black_known: bool = False
+    darkest: float = math.inf
 
     def variance(self, mean: torch.Tensor) -> torch.Tensor:
         """Variance of pixels of the expected value `mean`, equation 3."""
@@ -102,28 +138,15 @@ class Camera:
         return F.conv2d(field, kernel[None, None]).reshape(like.shape)
 
 
-def measure(
-    planes: list[np.ndarray],
-    *,
-    gain: float | None = None,
-    read_variance: float | None = None,
-    black: float | None = None,
-    dark: np.ndarray | None = None,
-) -> Camera:
+def measure(planes: list[np.ndarray], known: Known = NOTHING_KNOWN) -> Camera:
     """Measure the noise in the image, as far as it is not given.
 
     Parameters
     ----------
     planes : list of numpy.ndarray
         float32 (row, col), of one channel.
-    gain : float, optional
-        Grey levels to a photoelectron.
-    read_variance : float, optional
-        Variance of a pixel without light, in grey levels squared; it needs `black`.
-    black : float, optional
-        Grey level of no light.
-    dark : numpy.ndarray, optional
-        A frame (or several) taken without light, which gives `black` and `read_variance`.
+    known : Known
+        What is given.
 
     Returns
     -------
@@ -135,6 +158,7 @@ def measure(
     UserError
         If what is given cannot be.
     """
+    gain, read_variance, black, dark = known.gain, known.read_variance, known.black, known.dark
     if dark is not None:
         dark = np.asarray(dark, dtype=np.float64)
         if dark.size < 2 or not np.isfinite(dark).all():
@@ -166,9 +190,9 @@ def measure(
     found = calibrate(planes)
     if gain is not None or read_variance is not None:
         found = _with_given(found, planes, gain, read_variance, black)
-    darkest = _darkest(planes, found)
+    darkest = _darkest(planes)
     if black is None:
-        return Camera(found, darkest)
+        return Camera(found, min(_lowest(found, darkest), darkest), False, darkest)
     # What is darker than no light by more than the noise of a mean of so many pixels.
     limit = black - 3 * float(found.variance(black)) ** 0.5 / BOX
     below = float(np.mean(np.concatenate([_smooth(p).ravel() for p in planes]) < limit))
@@ -177,7 +201,7 @@ def measure(
             f"{below:.0%} of the image is darker than the background of {black:g}. Give the grey "
             f"level that the camera shows without light: here it is {darkest:.4g} at most."
         )
-    return Camera(found, black)
+    return Camera(found, black, True, darkest)
 
 
 def _with_given(
@@ -189,25 +213,35 @@ def _with_given(
 ) -> Noise:
     """Put given numbers in place of measured ones."""
     slope = found.gain if gain is None else gain
+    middle = float(np.median(planes[0]))
+    confidence = found.confidence
     if read_variance is not None and black is not None:
-        offset, floor = read_variance - slope * black, read_variance
+        intercept, floor = read_variance - slope * black, read_variance
+        if gain is not None:
+            confidence = 1.0
+            line = replace(found, gain=slope, intercept=intercept, floor=floor)
+            least = at_least(planes)
+            if least.variance(middle) > _ALL_THERE * line.variance(middle):
+                # As much as is known to be there reaches the corner: the noise is white.
+                found = replace(least, saturation=found.saturation, saturated=found.saturated)
     else:
         # The line is turned about the median, where most was measured.
-        middle = float(np.median(planes[0]))
-        offset = float(found.variance(middle)) - slope * middle
+        intercept = float(found.variance(middle)) - slope * middle
         floor = found.floor
     floor = max(floor, 1e-6 * float(found.variance(float(planes[0].max()))))
-    return Noise(
-        slope, offset, floor, found.spectrum, found.white, found.saturation, found.saturated
-    )
+    return replace(found, gain=slope, intercept=intercept, floor=floor, confidence=confidence)
 
 
-def _darkest(planes: list[np.ndarray], noise: Noise) -> float:
-    """Level of no light: where the fitted variance ends, if the image is not darker there."""
-    darkest = float(min(np.quantile(_smooth(p), 0.002) for p in planes))
+def _darkest(planes: list[np.ndarray]) -> float:
+    """The darkest that the image is, by means over boxes of pixels."""
+    return float(min(np.quantile(_smooth(p), 0.002) for p in planes))
+
+
+def _lowest(noise: Noise, darkest: float) -> float:
+    """Where the fitted variance ends, if that is not below a pixel value of 0 for no reason."""
     if noise.gain == 0:
         return darkest
-    return float(np.clip(-noise.intercept / noise.gain, min(0.0, darkest), darkest))
+    return max(-noise.intercept / noise.gain, min(0.0, darkest))
 
 
 def _smooth(plane: np.ndarray) -> np.ndarray:

@@ -7,6 +7,8 @@ normal once it is stabilised, whatever filter it went through.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
@@ -99,9 +101,7 @@ def has_structure(
     if noise.saturation is not None:
         there = noisy < noise.saturation
     levels = [gaussian_filter(taken, scale) for scale in (1, 2, 4)]
-    fine, coarse = (
-        (larger - smaller)[there] for larger, smaller in zip(levels, levels[1:], strict=False)
-    )
+    fine, coarse = ((larger - smaller)[there] for larger, smaller in pairwise(levels))
     # Few independent pixels are left at the coarse scale: their moments vary more.
     return bool(
         abs(skew(fine)) > _SKEW

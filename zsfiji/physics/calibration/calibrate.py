@@ -54,6 +54,27 @@ def calibrate(planes: Sequence[np.ndarray]) -> Noise:
     return replace(found, saturation=saturation, saturated=saturated)
 
 
+def at_least(planes: Sequence[np.ndarray]) -> Noise:
+    """Measure how much noise there is at least, where more of it may be fine structure.
+
+    Parameters
+    ----------
+    planes : sequence of numpy.ndarray
+        As :func:`calibrate` takes them.
+
+    Returns
+    -------
+    Noise
+        White noise with the power of the frequencies that optics pass least, of confidence 0.
+    """
+    saturation, saturated = find_saturation(planes)
+    if min(min(p.shape) for p in planes) < _SMALLEST:
+        found = smoothest.measure(planes, saturation)
+    else:
+        found = corner.measure(planes, saturation).least
+    return replace(found, saturation=saturation, saturated=saturated)
+
+
 def _decided(smooth: Noise, found: corner.Found, planes: Sequence[np.ndarray]) -> Noise:
     """The noise that is believed."""
     noise = found.noise

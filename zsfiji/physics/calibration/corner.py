@@ -78,11 +78,14 @@ class Found:
     ----------
     noise : Noise
         The noise, with its confidence.
+    least : Noise
+        White noise that has all of the power in the corner: as much as there is at least.
     agreement : float
         Share of the frequencies that agree with a filter of the bank; 1 for white noise.
     """
 
     noise: Noise
+    least: Noise
     agreement: float = 1.0
 
 
@@ -117,7 +120,7 @@ def measure(planes: Sequence[np.ndarray], saturation: float | None) -> Found:
     taken = blocks(planes, SIZE, apart=4, most=_MOST_BLOCKS, saturation=saturation, fewest=64)
     progress.stop_if_cancelled()
     if not taken.energy[:, SQUARE >= 10].any():
-        return Found(no_noise(SIZE))
+        return Found(no_noise(SIZE), no_noise(SIZE))
     whole = all(np.array_equal(p[::3], np.rint(p[::3])) for p in planes)
     rounding = _ROUNDING if whole else 0.0
     bins = Bins(taken.mean)
@@ -140,21 +143,23 @@ def measure(planes: Sequence[np.ndarray], saturation: float | None) -> Found:
     margin = 3.0
     middle = float(np.quantile(ratio, 0.1))
     only_rounding = bool(rounding) and float(np.median(fitted.by_group[0])) < 1.5 * _ROUNDING
+    flat = np.ones((SIZE, SIZE))
+    least = Noise(corner_gain, corner_intercept, floor, flat, True, confidence=0.0)
     if middle > _MIDDLE_ASKED:
         progress.stop_if_cancelled()
         power, smooth = _smooth_power(taken, bins, ratio, middle, floor)
         found = filters.fit(power, rounding, smooth / _OVERLAP)
         correlated, margin = _correlated(power, rounding, found, middle, only_rounding)
         if correlated:
-            return _filtered(found, taken, bins, ratio, middle, share * min(1.0, margin / 0.4))
+            sure = share * min(1.0, margin / 0.4)
+            noise = _filtered(found, taken, bins, ratio, middle, sure)
+            return Found(noise, least, found.agreement)
     if only_rounding:
         share *= 0.6
     confidence = share * min(1.0, margin / 0.4) * (1 - fitted.above)
     confidence /= 1 + (fitted.extrapolated / 0.15) ** 2
-    flat = np.ones((SIZE, SIZE))
-    return Found(
-        Noise(fitted.gain, fitted.intercept, floor, flat, True, confidence=float(confidence))
-    )
+    white = Noise(fitted.gain, fitted.intercept, floor, flat, True, confidence=float(confidence))
+    return Found(white, least)
 
 
 def _power(taken: Blocks, group: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -303,7 +308,7 @@ def _correlated(
 
 def _filtered(
     found: Filtered, taken: Blocks, bins: Bins, ratio: NDArray, middle: float, share: float
-) -> Found:
+) -> Noise:
     """The variance of filtered noise, by the frequencies that agree with the filter."""
     use = found.asked
     for better in (found.agreed, found.model > 8 * found.rounding):
@@ -328,7 +333,7 @@ def _filtered(
     confidence = share * (1 - fitted.above) * min(1.0, found.agreement / 0.9) ** 4
     confidence *= min(1.0, found.agreed.sum() / 12) * min(1.0, contrast / _PHOTONS)
     confidence /= 1 + (max(wide - 0.4, 0) / 0.5) ** 2
-    noise = Noise(
+    return Noise(
         fitted.gain,
         fitted.intercept + found.rounding,
         floor,
@@ -336,4 +341,3 @@ def _filtered(
         False,
         confidence=float(confidence),
     )
-    return Found(noise, found.agreement)

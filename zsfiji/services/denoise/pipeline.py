@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from zsfiji import progress
 from zsfiji.learning.augment import self_ensemble
-from zsfiji.learning.device import autocast
+from zsfiji.learning.device import autocast, generator
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.learning.tiling import by_tiles
-from zsfiji.physics.calibration.calibrate import calibrate
+from zsfiji.physics.calibration.calibrate import at_least, calibrate
+from zsfiji.physics.camera import NOTHING_KNOWN, Known, measure
 from zsfiji.physics.defects import repaired
 from zsfiji.physics.filters import filtered
-from zsfiji.physics.noise import Noise
+from zsfiji.physics.noise import SURE, Noise
 from zsfiji.physics.phases import centred, phases, smoothed, working_resolution
 from zsfiji.physics.residual import residual
+from zsfiji.physics.structure import has_structure, put_back
 from zsfiji.physics.transform import Stabiliser
 from zsfiji.services.denoise.network import MARGIN, MULTIPLE, Denoiser
 from zsfiji.services.denoise.objective import INPUTS, examples, pair_objective, seen
@@ -42,6 +44,13 @@ _TOO_CORRELATED = 0.25
 _LOOK = 256
 _MORE_THAN_NOISE = 1.4
 
+_ADDED = 0.3
+"""Noise that is added to judge the network, in standard deviations of the image's."""
+
+_HARMFUL, _MUCH_WORSE = 0.7, 1.3
+"""Error of the network's result, in variances of the noise and in errors of the best blend, from
+which on its share is lowered; below, the uncertainty of the noise weighs more."""
+
 
 @dataclass
 class Unit:
@@ -61,6 +70,9 @@ class Unit:
         Share of the network in the result; 0 where none was trained.
     network : Denoiser or None
         The network.
+    doubted : bool
+        Whether what seemed to be correlated noise had structure: the noise is then what there is at
+        least.
     """
 
     noise: Noise
@@ -69,6 +81,7 @@ class Unit:
     centre: float = 0.0
     weight: float = 0.0
     network: Denoiser | None = None
+    doubted: bool = False
 
     def as_settings(self) -> dict[str, Any]:
         """Give all but the network in types that JSON has."""
@@ -78,10 +91,29 @@ class Unit:
             "working": self.working.as_settings(),
             "centre": self.centre,
             "weight": self.weight,
+            "doubted": self.doubted,
         }
 
 
-def prepare(planes: Sequence[np.ndarray], resolution: int = 0) -> Unit:
+class Plane(NamedTuple):
+    """A restored plane.
+
+    Attributes
+    ----------
+    values : numpy.ndarray
+        float32 (row, col), in the unit of the image.
+    defects : int
+        Number of defective pixels that were replaced first.
+    spared : float
+        Share of the pixels where less was taken out, for it had structure.
+    """
+
+    values: np.ndarray
+    defects: int = 0
+    spared: float = 0.0
+
+
+def prepare(planes: Sequence[np.ndarray], resolution: int, known: Known) -> Unit:
     """Measure the noise and choose the working resolution.
 
     Parameters
@@ -91,20 +123,32 @@ def prepare(planes: Sequence[np.ndarray], resolution: int = 0) -> Unit:
     resolution : int
         Working resolution; 0 chooses it: that at which the noise is independent, or the nearest
         finer one at which the filters take no structure out.
+    known : Known
+        What is given about the camera.
 
     Returns
     -------
     Unit
         Without a network.
     """
-    noise = calibrate(planes)
+    noise = measure(list(planes), known).noise
     if resolution:
         return _at(noise, resolution, planes)
-    for d in range(working_resolution(noise), 1, -1):
+    plane = planes[len(planes) // 2]
+    for d in range(working_resolution(noise), 0, -1):
         unit = _at(noise, d, planes)
-        if _bears(unit, planes[len(planes) // 2]):
+        if d == 1 and (noise.white or noise.floor == 0):
             return unit
-    return Unit(noise, 1, noise)
+        middle = _middle(plane)
+        taken_to = restore(unit, middle, torch.device("cpu"), spare=False).values
+        if noise.confidence < SURE and has_structure(middle, taken_to, noise, d):
+            least = at_least(planes)
+            return Unit(least, 1, least, doubted=True)
+        # The structure has to bear the resolution: no more than noise is taken out.
+        found = residual(noise, middle, taken_to)
+        if d == 1 or found is None or found.variance <= _MORE_THAN_NOISE:
+            return unit
+    raise AssertionError("the resolution of one pixel is always taken")
 
 
 def _at(noise: Noise, d: int, planes: Sequence[np.ndarray]) -> Unit:
@@ -112,13 +156,6 @@ def _at(noise: Noise, d: int, planes: Sequence[np.ndarray]) -> Unit:
     if d == 1:
         return Unit(noise, 1, noise)
     return Unit(noise, d, calibrate([smoothed(p, d)[::d, ::d] for p in planes]))
-
-
-def _bears(unit: Unit, plane: np.ndarray) -> bool:
-    """Whether the structure bears the unit's resolution: no more than noise is then taken out."""
-    middle = plane[tuple(slice(max(0, (n - _LOOK) // 2), (n + _LOOK) // 2) for n in plane.shape)]
-    found = residual(unit.noise, middle, restore(unit, middle, torch.device("cpu"))[0])
-    return found is None or found.variance <= _MORE_THAN_NOISE
 
 
 def fit_unit(
@@ -129,6 +166,7 @@ def fit_unit(
     seed: int,
     device: torch.device,
     label: str,
+    known: Known = NOTHING_KNOWN,
 ) -> Unit:
     """Measure the noise of the planes and train a network on them.
 
@@ -146,13 +184,15 @@ def fit_unit(
         Where to train.
     label : str
         What to tell the user.
+    known : Known
+        What is given about the camera.
 
     Returns
     -------
     Unit
         With a network on `device`, unless the planes are too small for one.
     """
-    unit = prepare(planes, resolution)
+    unit = prepare(planes, resolution, known)
     weight = network_weight(unit)
     if unit.working.floor == 0 or min(planes[0].shape) // unit.d < SMALLEST or weight == 0:
         return unit
@@ -188,7 +228,48 @@ def fit_unit(
             label=label,
             preview=lambda: _preview(unit, planes[0]),
         )
+    if unit.d == 1:
+        unit.weight = _checked_weight(unit, planes[len(planes) // 2], seed)
     return unit
+
+
+def _checked_weight(unit: Unit, plane: np.ndarray, seed: int) -> float:
+    """Share of the network that makes no great error, by a recorrupted pair.
+
+    Neighbouring pixels of a sharp image differ, and a network that learnt from them blurs it. With
+    noise z of variance 1 added to the stabilised plane y, ``y + a z`` and ``y - z / a`` have
+    independent noise, so that the error of any result of the first can be told by the second (Pang
+    et al., CVPR 2021), as far as the noise is known.
+    """
+    stabiliser = Stabiliser.of(unit.working)
+    stabilised = torch.from_numpy(stabiliser.forward(_middle(plane)))
+    assert unit.network is not None, "asked only where there is one"
+    device = next(unit.network.parameters()).device
+    added = torch.randn(stabilised.shape, generator=generator(seed)).to(device)
+    noisier = stabilised.to(device) + _ADDED * added
+    by_filters = filtered(noisier, unit.working)
+    taken = noisier - by_filters
+    change = _through_network(unit, noisier) - by_filters
+    target = (_ADDED + 1 / _ADDED) * added
+    # In grey levels, for there an error is seen: by the variance of the noise at each brightness.
+    weight = torch.from_numpy(unit.working.variance(stabiliser.inverse(by_filters.cpu().numpy())))
+    weight = (weight / weight.mean()).to(device, torch.float32)
+    # The error is (1 + a^2) of the noisier plane, and a parabola of the share of the network.
+    quadratic = float((weight * change.square()).mean())
+    linear = float((weight * change * (target - taken)).mean())
+    constant = 1 + _ADDED**2 + float((weight * taken * (taken - 2 * target)).mean())
+
+    def error(share: float) -> float:
+        return constant + 2 * share * linear + share**2 * quadratic
+
+    best = float(np.clip(-linear / quadratic, 0, unit.weight)) if quadratic > 0 else unit.weight
+    harmful = error(unit.weight) > max(_HARMFUL, _MUCH_WORSE * error(best))
+    return best if harmful else unit.weight
+
+
+def _middle(plane: np.ndarray) -> np.ndarray:
+    """The middle of a plane, which is enough to judge by."""
+    return plane[tuple(slice(max(0, (n - _LOOK) // 2), (n + _LOOK) // 2) for n in plane.shape)]
 
 
 def network_weight(unit: Unit) -> float:
@@ -198,8 +279,13 @@ def network_weight(unit: Unit) -> float:
 
 
 def restore(
-    unit: Unit, plane: np.ndarray, device: torch.device, *, label: str | None = None
-) -> tuple[np.ndarray, int]:
+    unit: Unit,
+    plane: np.ndarray,
+    device: torch.device,
+    *,
+    spare: bool = True,
+    label: str | None = None,
+) -> Plane:
     """Restore a plane.
 
     Parameters
@@ -210,18 +296,18 @@ def restore(
         float32 (row, col).
     device : torch.device
         Where to compute.
+    spare : bool
+        Whether to take less out where structure would be.
     label : str, optional
         What to report to the user as progress; without it nothing is reported.
 
     Returns
     -------
-    restored : numpy.ndarray
-        float32 (row, col), in the unit of the plane.
-    defects : int
-        Number of defective pixels that were replaced first.
+    Plane
+        The restored plane.
     """
     if unit.working.floor == 0:
-        return plane.copy(), 0
+        return Plane(plane.copy())
     sound, defects = repaired(plane, unit.noise)
     coarse = smoothed(sound, unit.d)
     stabiliser = Stabiliser.of(unit.working)
@@ -233,13 +319,17 @@ def restore(
         with progress.part(number / unit.d**2, (number + 0.5) / unit.d**2):
             smooth = filtered(noisy, unit.working, label=label)
         value = stabiliser.inverse(smooth.cpu().numpy())
-        if unit.network is not None:
+        if unit.network is not None and unit.weight > 0:
             with progress.part((number + 0.5) / unit.d**2, (number + 1) / unit.d**2):
                 learnt = _through_network(unit, noisy, label=label)
             told = stabiliser.inverse(learnt.cpu().numpy())
             value = unit.weight * told + (1 - unit.weight) * value
         result[part] = value
-    return centred(result, unit.d), defects
+    result = centred(result, unit.d)
+    if not spare:
+        return Plane(result, defects)
+    result, share = put_back(sound, result, unit.noise, unit.d)
+    return Plane(result, defects, share)
 
 
 def _through_network(

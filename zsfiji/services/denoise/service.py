@@ -13,6 +13,7 @@ from zsfiji.images import restoring
 from zsfiji.images.restored import Restored
 from zsfiji.learning.checkpoints import Model
 from zsfiji.learning.device import choose, with_fallback
+from zsfiji.physics.camera import Known
 from zsfiji.physics.defects import said
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.residual import Findings
@@ -28,6 +29,11 @@ QUALITIES = tuple(STEPS)
 """The choices of `quality`, the fastest first."""
 
 _TRAINING_PIXELS = 32 * 2**20
+_SPARED = 0.01
+_DOUBTED = (
+    "The image does not tell its noise from fine structure, so only what is sure to be noise was "
+    "taken out. Give the gain, the background and the read variance of the camera, or a dark frame."
+)
 
 
 def fit(
@@ -36,6 +42,10 @@ def fit(
     quality: str = "standard",
     fit_per: str = "channel",
     resolution: int = 0,
+    gain: float | None = None,
+    background: float | None = None,
+    read_variance: float | None = None,
+    dark: np.ndarray | None = None,
     seed: int = 0,
     device: str = "auto",
 ) -> Model:
@@ -51,6 +61,14 @@ def fit(
         One model for each channel, shared by all slices and frames, or one for each plane.
     resolution : int
         Pixels that the noise spreads over, 1 to 4; 0 measures it.
+    gain : float, optional
+        Grey levels per photoelectron; measured without it.
+    background : float, optional
+        Grey level of no light.
+    read_variance : float, optional
+        Variance of a pixel without light, in grey levels squared; it needs `background`.
+    dark : numpy.ndarray, optional
+        A frame (or several) taken without light, which gives both.
     seed : int
         Seed of the initial weights and of all draws.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -70,6 +88,7 @@ def fit(
     """
     _validate(image, quality, resolution)
     chosen = choose(device)
+    known = Known(gain, read_variance, background, dark)
     settings = {"quality": quality, "fit_per": fit_per, "resolution": resolution, "seed": seed}
 
     def fit_one(stack: list[np.ndarray], label: str) -> Unit:
@@ -81,6 +100,7 @@ def fit(
                 seed=seed,
                 device=where,
                 label=label,
+                known=known,
             ),
             chosen,
         )
@@ -120,23 +140,33 @@ def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restore
     units = _units(model, chosen)
     findings = Findings()
     defects = 0
+    spared: list[float] = []
 
     def restore_one(unit: Unit, noisy: np.ndarray, channel: int | None) -> np.ndarray:
         nonlocal defects
-        restored, replaced = with_fallback(partial(restore, unit, noisy, label="Denoising"), chosen)
-        defects += replaced
-        findings.add(unit.noise, noisy, restored, channel)
+        plane = with_fallback(partial(restore, unit, noisy, label="Denoising"), chosen)
+        defects += plane.defects
+        spared.append(plane.spared)
+        findings.add(unit.noise, noisy, plane.values, channel)
+        if unit.doubted:
+            findings.remark(_DOUBTED)
         if unit.network is None and unit.noise.floor > 0:
             findings.remark(_without_network(unit))
-        return restored
+        return plane.values
 
     result = restore_planes(model, image, units, restore_one)
     if defects:
         findings.remark(said(defects))
+    if max(spared) > _SPARED:
+        findings.remark(
+            f"What was taken out had structure in {max(spared):.0%} of the pixels of a plane: less "
+            "was taken out there, and noise is left."
+        )
     figures = findings.figures() | {
         "working_resolution": float(units[0].d),
         "network_share": units[0].weight,
         "defects": float(defects),
+        "spared": max(spared),
     }
     return Restored(result, findings.sentences(), figures)
 
@@ -161,6 +191,7 @@ def _units(model: Model, device: torch.device) -> list[Unit]:
             working=Noise.from_settings(stored["working"]),
             centre=stored["centre"],
             weight=stored["weight"],
+            doubted=stored.get("doubted", False),
         )
         if has_weights(model, number):
             network = Denoiser(INPUTS)

@@ -12,10 +12,10 @@ from torch import nn
 
 from zsfiji.learning.augment import random_patches
 from zsfiji.learning.device import autocast, generator
+from zsfiji.physics.camera import Camera
 from zsfiji.physics.psf.operator import Degradation
 from zsfiji.physics.transform import Stabiliser
 from zsfiji.services.zs_deconvnet import exemplars, losses, sharpness
-from zsfiji.physics.camera import Camera
 from zsfiji.services.zs_deconvnet.turns import kept_by
 
 Objective = Callable[[int], torch.Tensor]

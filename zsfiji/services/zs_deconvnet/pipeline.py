@@ -18,10 +18,10 @@ from zsfiji.learning.augment import SYMMETRIES, dihedral, undo_dihedral
 from zsfiji.learning.device import autocast
 from zsfiji.learning.loop import DivergedError, Schedule, train
 from zsfiji.learning.tiling import over_tiles
+from zsfiji.physics.camera import Camera
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.psf.operator import Degradation
 from zsfiji.physics.transform import Stabiliser
-from zsfiji.physics.camera import Camera
 from zsfiji.services.zs_deconvnet.content import centres
 from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet, inverse_filter
 from zsfiji.services.zs_deconvnet.objective import (

@@ -21,6 +21,7 @@ from zsfiji.images.metadata import carry
 from zsfiji.images.restored import Restored
 from zsfiji.learning.checkpoints import Model
 from zsfiji.learning.device import choose, with_fallback
+from zsfiji.physics.camera import Camera, Known, measure
 from zsfiji.physics.defects import repaired
 from zsfiji.physics.psf.calibration import spacing_micrometres
 from zsfiji.physics.psf.kernel import DIMS, Psf
@@ -30,7 +31,6 @@ from zsfiji.physics.psf.resample import match
 from zsfiji.services.units import load_weights, require_as_many, weights
 from zsfiji.services.zs_deconvnet import verdict
 from zsfiji.services.zs_deconvnet.brightness import in_turn, keep_mean, slicewise
-from zsfiji.physics.camera import Camera, measure
 from zsfiji.services.zs_deconvnet.losses import HESSIAN_2D, HESSIAN_3D
 from zsfiji.services.zs_deconvnet.notes import Notes
 from zsfiji.services.zs_deconvnet.objective import Terms
@@ -216,13 +216,7 @@ def fit(
                     f"All pixels{where} have the same value, so there is nothing to restore. Leave "
                     "it out: Image > Duplicate... takes some of the channels, slices or frames."
                 )
-            camera = measure(
-                _some_planes(data),
-                gain=gain,
-                read_variance=read_variance,
-                black=background,
-                dark=dark,
-            )
+            camera = measure(_some_planes(data), Known(gain, read_variance, background, dark))
             if camera.noise.floor == 0:
                 raise UserError(
                     f"No noise was found{where or ' in the image'}. The method learns from noise, "

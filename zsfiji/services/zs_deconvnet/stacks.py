@@ -15,10 +15,10 @@ import torch
 
 from zsfiji.learning.augment import SYMMETRIES, dihedral, random_patches, some_turn
 from zsfiji.learning.device import autocast, generator
+from zsfiji.physics.camera import Camera
 from zsfiji.physics.psf.deblur import Deblurred, deblur, enough, replaced
 from zsfiji.physics.psf.operator import Degradation
 from zsfiji.services.zs_deconvnet import exemplars, losses
-from zsfiji.physics.camera import Camera
 from zsfiji.services.zs_deconvnet.objective import (
     FACTORS,
     Objective,
