@@ -199,6 +199,19 @@ def test_an_unwritable_place_is_refused_before_the_work(zsfiji, tmp_path):
     assert time.monotonic() - started < 10
 
 
+def test_a_folder_is_made_for_a_result_and_not_for_input_that_is_refused(zsfiji, tmp_path):
+    flat = tmp_path / "flat.tif"
+    tiff.write(as_image(np.ones((3, 20, 16), np.uint16), ("t", "row", "col"), {}), flat)
+    place = tmp_path / "results" / "today"
+    for words in ((flat,), (flat, flat.with_name("none.tif"))):
+        status, _, err = zsfiji("run", "blur", *words, "-o", place)
+        assert status == 2
+        assert "constant" in err
+        assert not place.parent.exists()
+    status, out, _ = zsfiji("run", "blur", cells(tmp_path / "cells.tif"), "-o", place)
+    assert (status, out.strip()) == (0, str(place / "cells-blurred.tif"))
+
+
 def test_a_bug_shows_its_traceback_and_asks_for_a_report(zsfiji, tmp_path):
     path = cells(tmp_path / "cells.tif")
     status, out, err = zsfiji("run", "blur", path, "fail=true")

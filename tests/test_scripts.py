@@ -137,6 +137,64 @@ def test_wrong_parameters_are_refused_before_the_script_runs(run, picture, words
         run("raise SystemExit\n" + BLUR, *(word.format(picture) for word in words))
 
 
+OUTPUTS = """\
+#@ ImagePlus input
+#@output Dataset output
+#@OUTPUT ImagePlus (label="Twice") twice
+#@output Double mean
+#@output String said
+#@output never
+import numpy as np
+from zsfiji.bridge.classes import jc
+pixels = np.array(input.getProcessor().getFloatArray()).T
+output, mean, said = pixels + 1, 2.5, jc.System.getProperty("file.separator")
+twice = input.duplicate()
+jc.IJ.run(twice, "Multiply...", "value=2")
+"""
+
+
+@pytest.mark.jvm
+def test_the_outputs_of_a_script_are_saved_and_printed(run, picture, tmp_path, capsys):
+    one, two = tmp_path / "one.tif", tmp_path / "two.tif"
+    run(OUTPUTS, f"input={picture}", f"output={one}", f"twice={two}")
+    before = tiff.read(picture).data
+    np.testing.assert_allclose(tiff.read(one).data, before + 1)
+    np.testing.assert_allclose(tiff.read(two).data, before * 2)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == ["mean = 2.5", "said = /", str(one), str(two)]
+
+
+@pytest.mark.jvm
+def test_output_saves_the_only_image_that_a_script_declares(run, tmp_path, monkeypatch):
+    from zsfiji.bridge import datasets
+
+    # As in a Fiji: what only it has, made by the script.
+    monkeypatch.setattr(datasets, "is_dataset", lambda value: value == "a Dataset")
+    monkeypatch.setattr(datasets, "from_dataset", lambda _: as_image(np.eye(8, dtype=np.float32)))
+    run("#@output Dataset clean\nclean = 'a Dataset'", f"output={tmp_path / 'b.tif'}")
+    assert tiff.read(tmp_path / "b.tif").data.sum() == 8
+
+
+@pytest.mark.jvm
+@pytest.mark.parametrize(
+    ("text", "word", "message"),
+    [
+        ("#@output ImagePlus clean\n", "clean=b.tif", "has not set its output clean"),
+        ("#@output ImagePlus clean\nclean = 3\n", "clean=b.tif", "is no image to save: 3"),
+        (
+            "#@output a\n#@output b\nimport numpy\na = b = numpy.eye(9)\n",
+            "output=b.tif",
+            "several images as outputs: a, b",
+        ),
+    ],
+)
+def test_an_output_that_cannot_be_saved_is_told(run, tmp_path, monkeypatch, text, word, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        run(text, word)
+    assert not (tmp_path / "b.tif").exists()
+
+
 @pytest.mark.jvm
 def test_what_a_script_needs_and_only_fiji_has_is_named(run):
     with pytest.raises(UserError, match=r"parameter ij .* is a ImageJ, which needs Fiji"):

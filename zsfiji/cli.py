@@ -1,6 +1,7 @@
 """The command line: ``zsfiji``, ``zsfiji run``, ``macro``, ``script``, ``demo``, ``doctor``.
 
-Exit status: 0; 2 for what the user can mend; 1 for a bug, with its traceback; 130 for Ctrl-C.
+Exit status: 0; 2 for what the user can mend; 1 for a bug, with its traceback; 130 for Ctrl-C, 143
+for SIGTERM, 129 for SIGHUP.
 Results (paths, tables, what a macro prints) go to standard output, messages and progress to
 standard error.
 
@@ -15,11 +16,13 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from zsfiji import __version__
-from zsfiji.cli_status import BUG, INTERRUPTED, OK, USER_ERROR
+from zsfiji import __version__, signals
+from zsfiji.cli_status import BUG, OK, USER_ERROR
 from zsfiji.errors import Cancelled, UserError
 
+_SECONDS_TO_END = 8.0
 _REPORT = (
     "This is a fault in zsfiji, not in what you did. Please report it with the lines above, the "
     "command, and what 'zsfiji doctor' prints."
@@ -63,7 +66,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     if arguments.verbose:
         logging.getLogger("zsfiji").setLevel(logging.INFO)
-    return guarded(lambda: arguments.call(arguments))
+    # Called by a program of its own, and not by another one in Python, it is the whole process.
+    whole = argv is None
+    with signals.watched(to_the_end=whole):
+        status = guarded(lambda: arguments.call(arguments))
+    if whole:
+        signals.end_within(_SECONDS_TO_END, status)
+    return status
 
 
 def guarded(call: Callable[[], int | None]) -> int:
@@ -80,8 +89,10 @@ def guarded(call: Callable[[], int | None]) -> int:
         print(f"zsfiji: {error}", file=sys.stderr)
         return USER_ERROR
     except (Cancelled, KeyboardInterrupt):
-        print("zsfiji: stopped.", file=sys.stderr)
-        return INTERRUPTED
+        # The terminal may have been closed.
+        with suppress(OSError):
+            print(signals.message(), file=sys.stderr, flush=True)
+        return signals.status()
     except BrokenPipeError:
         # Whoever read our output, as "head" does, has had enough.
         sys.stderr.close()

@@ -1,26 +1,30 @@
-"""Progress in a terminal, with the time left; Ctrl-C stops the job cleanly."""
+"""Progress in a terminal, with the time left; Ctrl-C and SIGTERM stop the job cleanly."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from zsfiji import signals
+from zsfiji.errors import Cancelled
 from zsfiji.progress import Event
+
+_SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Terminal:
     """A sink of :mod:`zsfiji.progress` for standard error.
 
-    Inside its block the first Ctrl-C lets the job stop at its next report, with nothing kept; the
-    second one ends the program at once. Where standard error is no terminal, nothing is drawn.
+    Inside its block the first Ctrl-C, SIGTERM or SIGHUP lets the job stop at its next report, with
+    nothing kept; the second one ends the program at once. Where standard error is no terminal,
+    nothing is drawn.
     """
 
     def __init__(self) -> None:
@@ -38,11 +42,14 @@ class Terminal:
         self._name = ""
         self._stopped = False
         self._low, self._width = 0.0, 1.0
-        self._former: Any = None
+        self._signals = ExitStack()
 
     def __enter__(self) -> Terminal:
-        if threading.current_thread() is threading.main_thread():
-            self._former = signal.signal(signal.SIGINT, self._interrupt)
+        self._signals.enter_context(signals.watched())
+        self._signals.enter_context(signals.gently(self._stop))
+        if self._console.is_terminal:
+            signals.cleanups.append(_show_cursor)
+            self._signals.callback(signals.cleanups.remove, _show_cursor)
         self._bar.start()
         return self
 
@@ -52,21 +59,20 @@ class Terminal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bar.stop()
-        if self._former is not None:
-            signal.signal(signal.SIGINT, self._former)
+        # The terminal may have been closed.
+        with self._signals, suppress(OSError):
+            self._bar.stop()
 
-    def _interrupt(self, number: int, frame: object) -> None:
-        if self._stopped:
-            raise KeyboardInterrupt
+    def _stop(self) -> None:
         self._stopped = True
-        self.say("Stopping; press Ctrl-C again to end at once.")
+        if signals.received() == signal.SIGINT:
+            self.say("Stopping; press Ctrl-C again to end at once.")
 
     @contextmanager
     def share(self, number: int, count: int, name: str) -> Iterator[None]:
         """Give the block the `number`-th of `count` parts of the bar."""
         if self._stopped:
-            raise KeyboardInterrupt
+            raise Cancelled
         self._low, self._width = number / count, 1 / count
         self.begin(f"{number + 1}/{count} {name}")
         yield
@@ -103,12 +109,17 @@ class Terminal:
         )
 
     def cancelled(self) -> bool:
-        """Whether Ctrl-C was pressed."""
+        """Whether Ctrl-C was pressed, or the process has to end."""
         return self._stopped
 
     def finish_now(self) -> bool:
         """A terminal has no button for it."""
         return False
+
+
+def _show_cursor() -> None:
+    """The bar hides it."""
+    os.write(2, _SHOW_CURSOR)
 
 
 def _duration(seconds: float) -> str:

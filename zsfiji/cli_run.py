@@ -256,7 +256,7 @@ def _run_one(
     """Process one image; gives the weightiest note."""
     image = None if job.source is None else tiff.read(job.source)
     for target in _expected(command, job):
-        _make_ready(target, overwrite)
+        _require_ready(target, overwrite)
     # torch is loaded by the command: only now, when the input is known to be good.
     from zsfiji.commands._run import run
 
@@ -265,7 +265,9 @@ def _run_one(
         outcome = run(command, image, options)
     for result, target in zip(outcome.images, _targets(job, outcome.images), strict=True):
         if job.target is None:
-            _make_ready(target, overwrite)
+            _require_ready(target, overwrite)
+        # Only now: input that is refused leaves no empty folder behind.
+        _make_folder(target.parent)
         tiff.write(result, target)
         terminal.result(str(target))
     prefix = f"{job.name}: " if job.name else ""
@@ -285,17 +287,33 @@ def _expected(command: Command, job: Job) -> list[Path]:
     return [job.target.with_name(f"{title}.tif") for title in others[:-1]] + [job.target]
 
 
-def _make_ready(target: Path, overwrite: bool) -> None:
-    """Make the folder of a result and see that it can be written."""
+def _require_ready(target: Path, overwrite: bool) -> None:
+    """See that a result can be written, and its folder made where it is not there yet."""
     if target.exists() and not overwrite:
         raise UserError(f"{target} exists already. Add --overwrite to replace it.")
+    if target.parent.is_dir():
+        require_writable(target)
+        return
+    there = target.parent
+    # A broken link has a parent, too, and no folder can take its place.
+    while not (there.exists() or there.is_symlink()):
+        there = there.parent
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        require_writable(there / ".zsfiji")
+    except UserError as error:
+        raise _no_folder(target.parent, error.__cause__ or error) from error
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(
-            f"The folder {target.parent} cannot be made: {error.strerror or error}."
-        ) from error
-    require_writable(target)
+        raise _no_folder(folder, error) from error
+
+
+def _no_folder(folder: Path, error: BaseException) -> UserError:
+    reason = (isinstance(error, OSError) and error.strerror) or error
+    return UserError(f"The folder {folder} cannot be made: {reason}.")
 
 
 def _targets(job: Job, images: Sequence[Any]) -> list[Path]:

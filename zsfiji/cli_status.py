@@ -1,4 +1,4 @@
-"""The exit statuses of the command line."""
+"""The exit statuses of the command line; see :func:`zsfiji.signals.status`, too."""
 
 OK = 0
 BUG = 1
@@ -6,6 +6,3 @@ BUG = 1
 
 USER_ERROR = 2
 """What the user can mend, with a sentence that says how."""
-
-INTERRUPTED = 130
-"""Ctrl-C."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,17 @@ def cache_folder() -> Path:
     """Folder of what can be fetched or computed again; ``ZSFIJI_CACHE`` moves it."""
     named = os.environ.get("ZSFIJI_CACHE")
     return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("zsfiji", False))
+
+
+def runtime_folder() -> Path:
+    """Folder of this computer and user for what lasts as long as a process, such as locks.
+
+    Not the home folder, which the nodes of a cluster share.
+    """
+    with warnings.catch_warnings():
+        # Where the system names none, platformdirs says so and takes one among the temporary files.
+        warnings.simplefilter("ignore")
+        return Path(platformdirs.user_runtime_dir("zsfiji", False))
 
 
 def settings_file() -> Path:

@@ -22,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsfiji import progress
+from zsfiji import progress, signals
 from zsfiji.bridge.progress import status
 from zsfiji.errors import Cancelled, UserError
 
@@ -256,19 +256,33 @@ def main() -> None:
             importlib.import_module(module)
         except (ImportError, OSError) as error:
             print(f"{module}: {error}", file=sys.stderr)
+    signals.cleanups.append(_remove_exchanges)
     worker = Worker()
-    worker.run()
-    # Nobody is left to take a result.
-    for task in list(worker.tasks.values()):
-        task.cancel_requested = True
-    deadline = time.monotonic() + _QUIT_PATIENCE
-    for job in list(_jobs):
-        job.join(max(0.0, deadline - time.monotonic()))
-    for folder in _exchanges:
+
+    def stop() -> None:
+        worker.running = False
+
+    with signals.watched(to_the_end=True):
+        with signals.gently(stop):
+            worker.run()
+        # Nobody is left to take a result.
+        for task in list(worker.tasks.values()):
+            task.cancel_requested = True
+        deadline = time.monotonic() + _QUIT_PATIENCE
+        for job in list(_jobs):
+            job.join(max(0.0, deadline - time.monotonic()))
+        _remove_exchanges()
+        if signals.received():
+            # The thread that reads standard input would be waited for.
+            signals.end_now()
+        if _jobs:
+            # Deep in a computation, which nobody waits for.
+            os._exit(1)
+
+
+def _remove_exchanges() -> None:
+    for folder in list(_exchanges):
         shutil.rmtree(folder, ignore_errors=True)
-    if _jobs:
-        # Deep in a computation, which nobody waits for.
-        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -604,12 +604,26 @@ desk.choose("Quit")
 assert "Test Blur of cells" in desk.texts(desk.window("Quit ImageJ"))
 desk.press("Quit ImageJ", "Keep working")
 desk.gone("Quit ImageJ")
-assert jobs.running() and running.running
+for name in ("ENTER", "ESCAPE"):
+    desk.choose("Quit")
+    desk.window("Quit ImageJ")
+    desk.key(name)
+    desk.gone("Quit ImageJ")
+    time.sleep(0.3)
+    assert jobs.running() and running.running, name
+desk.choose("Quit")
 desk.choose("Quit")
 desk.press("Quit ImageJ", "Quit")
 running.wait()
 print("quit", jobs.running(), work.is_alive())
 """
+
+
+def test_what_is_lost_is_told_of_one_job_and_of_several():
+    from zsfiji.bridge.menu import what_is_lost
+
+    assert "A of a.tif\nWhat it has done so far" in what_is_lost(["A of a.tif"])
+    assert "\n    A\n    B\nWhat they have done so far" in what_is_lost(["A", "B"])
 
 
 def test_quitting_while_a_job_runs_asks_and_then_ends_the_process(desk, tmp_path):

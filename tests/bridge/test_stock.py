@@ -48,8 +48,8 @@ def fetched():
 
 
 @pytest.fixture(scope="module")
-def steps(tmp_path_factory):
-    """What the driver reports, step -> values; one Java and two Pythons for all tests."""
+def installed(tmp_path_factory):
+    """A folder with what looks like a Fiji, our scripts in it, and an image."""
     folder = tmp_path_factory.mktemp("a folder é")
     fiji = folder / "Fiji.app"
     for name in ("jars/ij-1.54p.jar", "jars/imagej-legacy-2.0.2.jar"):
@@ -67,11 +67,16 @@ def steps(tmp_path_factory):
         attrs={"units": {"row": "nm", "col": "nm"}, "luts": [lut], "slice_labels": ["DAPI"]},
     )
     tiff.write(image, folder / "cells é.tif")
-    chosen, _ = java.find(windowed=False)
+    return folder
+
+
+def drive(folder, driver, *, windowed=False):
+    """What a driver reports, step -> values."""
+    chosen, _ = java.find(windowed=windowed)
     result = subprocess.run(
         [
             str(Path(chosen.home) / "bin" / "java"),
-            "-Djava.awt.headless=true",
+            f"-Djava.awt.headless={str(not windowed).lower()}",
             "--add-opens=java.base/java.lang=ALL-UNNAMED",
             "--add-opens=java.base/java.util=ALL-UNNAMED",
             f"-Duser.home={folder}",
@@ -79,8 +84,8 @@ def steps(tmp_path_factory):
             "-cp",
             os.pathsep.join(fetched()),
             "groovy.ui.GroovyMain",
-            str(Path(__file__).parent / "stock_driver.groovy"),
-            str(fiji),
+            str(Path(__file__).parent / driver),
+            str(folder / "Fiji.app"),
             str(folder / "cells é.tif"),
             str(folder / "result é.tif"),
         ],
@@ -90,9 +95,28 @@ def steps(tmp_path_factory):
         env={**os.environ, "LC_ALL": "C.UTF-8"},
     )
     lines = [x[5:] for x in result.stdout.splitlines() if x.startswith("STEP ")]
-    found = {step["step"]: step for step in map(json.loads, lines)}
-    assert "moved" in found, result.stdout + result.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
+    return {step["step"]: step for step in map(json.loads, lines)}
+
+
+@pytest.fixture(scope="module")
+def steps(installed):
+    """One Java and two Pythons for most tests."""
+    found = drive(installed, "stock_driver.groovy")
+    assert "moved" in found, found
     return found
+
+
+@pytest.mark.gui
+def test_quitting_in_the_middle_of_a_job_asks_and_is_quick(windows, installed):
+    found = drive(installed, "stock_quit.groovy", windowed=True)
+    # Return and Esc.
+    for key in ("key 10", "key 27"):
+        assert sorted(found[key]["labels"]) == ["Keep working", "Quit"]
+        assert found[key]["job"], found
+        assert found[key]["open"], found
+    assert found["quit"]["seconds"] < 8
+    assert not found["quit"]["job"]
 
 
 def test_the_result_is_a_native_image_with_all_that_the_source_knew(steps):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -10,7 +12,7 @@ import pytest
 import xarray as xr
 from bridge.blur import blur
 
-from zsfiji import progress
+from zsfiji import folders, progress
 from zsfiji.commands import _run, find, parse
 from zsfiji.commands._outcome import result_title
 from zsfiji.commands._queue import turn
@@ -205,6 +207,75 @@ def test_jobs_on_one_device_wait_for_one_another():
     for thread in threads:
         thread.join()
     assert [step[0] for step in order[::2]] == [step[0] for step in order[1::2]]
+
+
+@pytest.fixture
+def another_process(tmp_path, monkeypatch):
+    """A process that has its turn on a device until it is killed."""
+    monkeypatch.setattr(folders, "runtime_folder", lambda: tmp_path / "locks")
+    code = """
+import pathlib, sys, time
+from zsfiji import folders
+from zsfiji.commands._queue import turn
+folders.runtime_folder = lambda: pathlib.Path(sys.argv[1])
+with turn("a device"), turn("cpu"):
+    print("in", flush=True)
+    time.sleep(60)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "locks")], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "in\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+class Waiting:
+    """A sink that notes what it is told, and then does something about it."""
+
+    def __init__(self, then):
+        self.then, self.said, self.stop = then, [], False
+
+    def show(self, event):
+        self.said.append(event.message)
+        self.then(self)
+
+    def cancelled(self):
+        return self.stop
+
+    def finish_now(self):
+        return False
+
+
+def test_a_job_waits_for_another_process_until_that_ends_however(another_process):
+    sink = Waiting(lambda _: another_process.kill())
+    with progress.using(sink), turn("a device"):
+        assert another_process.wait(10) != 0
+    assert set(sink.said) == {"Waiting for another zsfiji process on this device"}
+
+
+def test_a_job_that_waits_for_another_process_can_be_cancelled(another_process):
+    sink = Waiting(lambda me: setattr(me, "stop", True))
+    with progress.using(sink), pytest.raises(Cancelled), turn("a device"):
+        pass
+    assert sink.said
+    sink.stop = False
+    with progress.using(sink), turn("another device"):
+        pass
+
+
+def test_processes_share_the_cpu(another_process):
+    sink = Waiting(lambda me: setattr(me, "stop", True))
+    with progress.using(sink), turn("cpu"):
+        assert not sink.said
+
+
+def test_without_a_place_for_locks_the_work_goes_on(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(folders, "runtime_folder", lambda: tmp_path / "file" / "locks")
+    with turn("a device"):
+        pass
 
 
 def test_a_waiting_job_can_be_cancelled():

@@ -30,6 +30,9 @@ _OPTIONS = (
     "--add-opens=java.base/java.util=ALL-UNNAMED",
     # Images live in the Java heap; the default is a quarter of the memory. It is taken when used.
     "-XX:MaxRAMPercentage=50",
+    # Java would answer Ctrl-C and SIGTERM by ending the process under the threads that compute in
+    # torch, which crashes. They are Python's; see zsfiji.signals.
+    "-Xrs",
 )
 # Planes of megabytes are given out several times as fast as by the default collector.
 _COLLECTOR = "-XX:+UseParallelGC"
@@ -235,10 +238,7 @@ def _start(headless: bool | None, fiji: str | None) -> Host:
         scyjava.config.add_option(_COLLECTOR)
     if chosen.version >= (_NATIVE_ACCESS_SINCE,):
         scyjava.config.add_option(_NATIVE_ACCESS)
-    if not headless:
-        # Ctrl-C is Python's, which stops the jobs before Java ends. Without windows the main
-        # thread may be in Java for long, and Java's own answer is the quick one.
-        scyjava.config.add_kwargs(interrupt=False)
+    scyjava.config.add_kwargs(interrupt=False)
     scyjava.when_jvm_stops(_let_go)
     if where is None:
         _start_embedded(headless)

@@ -505,34 +505,6 @@ def to_imglib2(imp: Any) -> Any:
     return img
 
 
-def from_imglib2(img: Any, like: Any = None) -> Any:
-    """View an ImgLib2 image as an image of ImageJ on the same pixels.
-
-    Parameters
-    ----------
-    img : net.imglib2.img.planar.PlanarImg
-        Of UnsignedByteType, UnsignedShortType, FloatType or ARGBType.
-    like : ij.ImagePlus, optional
-        Gives title, calibration, and which of the axes are channels, slices and frames, when it
-        has as many planes. Without it they are slices.
-
-    Returns
-    -------
-    ij.ImagePlus
-        The image, not shown. Nothing is copied.
-    """
-    stack = jc.ImageStack(int(img.dimension(0)), int(img.dimension(1)))
-    for number in range(int(img.numSlices())):
-        stack.addSlice(None, img.getPlane(number).getCurrentStorageArray())
-    imp = jc.ImagePlus("Untitled" if like is None else like.getTitle(), stack)
-    if like is not None:
-        if int(like.getStackSize()) == int(stack.getSize()):
-            imp.setDimensions(like.getNChannels(), like.getNSlices(), like.getNFrames())
-            imp.setOpenAsHyperStack(True)
-        imp.setCalibration(like.getCalibration().copy())
-    return imp
-
-
 def _longs(numbers: list[int]) -> Any:
     from jpype import JArray, JLong
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import xarray as xr
 
-from zsfiji import progress
+from zsfiji import progress, signals
 from zsfiji.bridge import messages, plots, recorder, windows
 from zsfiji.bridge.classes import jc
 from zsfiji.bridge.host import Host, returning
@@ -47,6 +47,9 @@ class _Job:
 
 
 _running: dict[JobProgress, _Job] = {}
+_left: list[_Job] = []
+"""Those for whose end :func:`stop_all` has waited in vain."""
+
 _guard = threading.Lock()
 
 
@@ -152,34 +155,41 @@ def stop_all(patience: float = _QUIT_PATIENCE) -> bool:
     Returns
     -------
     bool
-        Whether all of them have ended.
+        Whether all of them have ended, those of earlier calls too.
     """
     with _guard:
         jobs = dict(_running)
     for sink in jobs:
         sink.cancel()
     deadline = time.monotonic() + patience
-    others = [job.ended for job in jobs.values() if job.thread != threading.get_ident()]
-    ended = all(event.wait(max(0.0, deadline - time.monotonic())) for event in others)
+    others = [job for job in jobs.values() if job.thread != threading.get_ident()]
+    for job in others:
+        job.ended.wait(max(0.0, deadline - time.monotonic()))
     with _guard:
+        _left[:] = [job for job in (*_left, *others) if not job.ended.is_set()]
         # One that is deep in a computation sees later that it was cancelled, and shows nothing.
         for sink in jobs:
             _running.pop(sink, None)
-    return ended
+        return not _left
 
 
 @cache
 def _stop_at_the_end() -> None:
-    """See to it that neither Python nor Java ends under a thread that computes: both would crash.
+    """See to it that neither Python nor Java ends under a thread that computes: both might crash.
 
     To be called while Java runs, so that Python stops the jobs before it stops Java.
     """
     from jpype import JProxy
 
-    atexit.register(stop_all)
+    atexit.register(_end)
     # A script may end Java by itself.
-    hook = JProxy("java.lang.Runnable", dict={"run": messages.guarded("zsfiji")(stop_all)})
+    hook = JProxy("java.lang.Runnable", dict={"run": messages.guarded("zsfiji")(_end)})
     jc.JavaRuntime.getRuntime().addShutdownHook(jc.Thread(hook))
+
+
+def _end() -> None:
+    if not stop_all():
+        signals.end_now()
 
 
 def locked(imp: Any) -> UserError:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zsfiji import signals
 from zsfiji.bridge import jobs, messages
 from zsfiji.bridge.classes import jc
 from zsfiji.bridge.dialog import Answer
@@ -29,6 +30,7 @@ from zsfiji.errors import Cancelled, UserError
 EXTENSIONS = "Zero-Shot Extensions"
 """Name of the command with which a macro makes our ``Ext`` functions known."""
 
+_PROXIES = "org.jpype.proxy."
 _WORK = "zeroShotWork"
 ENTRY = f'macro:run("{EXTENSIONS}");Ext.{_WORK}();'
 """What ImageJ's table of commands holds for each of our commands."""
@@ -322,7 +324,7 @@ def run_macro(host: Host, macro: str | Path, argument: str = "") -> str:
         If the file cannot be read, the macro has an error, or a command of ours refuses
         something in it.
     Cancelled
-        If a job in it was cancelled.
+        If a job in it was cancelled, or a signal has stopped the macro.
     Exception
         What else one of our commands has raised, which is a fault of zsfiji.
     """
@@ -341,16 +343,41 @@ def run_macro(host: Host, macro: str | Path, argument: str = "") -> str:
     try:
         value, failure = None, None
         try:
-            with _named_as_macro(host):
+            with _named_as_macro(host), _stoppable(interpreter):
                 value = interpreter.run(text, argument)
         except jpype.JException as error:
             failure = error
+        if signals.received():
+            raise Cancelled
         if here.collected:
             _raise_ours(interpreter, here.collected[0], name)
         _raise_for(interpreter, failure, name)
         return str(value or "")
     finally:
         here.collected = outer
+
+
+@contextmanager
+def _stoppable(interpreter: Any) -> Iterator[None]:
+    """Let a signal end a macro, which may be in Java for long."""
+    thread = jc.Thread.currentThread()
+    ended, guard = False, threading.Lock()
+
+    def stop() -> None:
+        _end(interpreter, None)
+        # A wait and a filter end when they see this. One of our jobs, back in Python, would fail.
+        frames = thread.getStackTrace()
+        with guard:
+            if not (ended or any(str(f.getClassName()).startswith(_PROXIES) for f in frames)):
+                thread.interrupt()
+
+    with signals.gently(stop):
+        try:
+            yield
+        finally:
+            with guard:
+                ended = True
+            jc.Thread.interrupted()
 
 
 @contextmanager

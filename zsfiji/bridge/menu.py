@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -22,6 +23,7 @@ HELP, DOCTOR, ABOUT = "Zero-Shot Help...", "Zero-Shot Doctor...", "About zsfiji.
 
 _commands: dict[str, Command] = {}
 _listener: Any = None
+_asking = threading.Lock()
 
 
 def install(host: Host, commands: Mapping[str, Command] | None = None) -> None:
@@ -160,22 +162,43 @@ def _quit(name: Any) -> Any:
         return name
 
     def ask() -> None:
-        question = jc.GenericDialog("Quit ImageJ")
-        question.addMessage(
-            "Still at work:\n    "
-            + "\n    ".join(jobs.running())
-            + "\nWhat they have done so far is lost if you quit."
-        )
-        question.setOKLabel("Quit")
-        question.setCancelLabel("Keep working")
-        question.showDialog()
-        if question.wasOKed():
+        try:
+            leave = _asked_to_quit(jobs.running())
+        finally:
+            _asking.release()
+        if leave:
             jc.IJ.showStatus("Stopping the jobs")
             jobs.stop_all()
             jc.IJ.doCommand("Quit")
 
-    jobs.in_thread(ask, "Quit")
+    # Whoever chooses Quit again has the question on the screen already.
+    if _asking.acquire(blocking=False):
+        jobs.in_thread(ask, "Quit")
     return None
+
+
+def _asked_to_quit(names: Sequence[str]) -> bool:
+    question = jc.GenericDialog("Quit ImageJ")
+    question.addMessage(what_is_lost(names))
+    # Return, Esc and closing the window must all be harmless; of three buttons only "no" is not
+    # behind any of them.
+    question.enableYesNoCancel("Keep working", "Quit")
+    question.hideCancelButton()
+    question.showDialog()
+    return not (question.wasOKed() or question.wasCanceled())
+
+
+def what_is_lost(names: Sequence[str]) -> str:
+    """The question before ImageJ is quit, in words.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The jobs at work; see :func:`zsfiji.bridge.jobs.running`.
+    """
+    lost = "What it has" if len(names) == 1 else "What they have"
+    listed = "".join(f"\n    {name}" for name in names)
+    return f"Still at work:{listed}\n{lost} done so far is lost if you quit."
 
 
 def _inform(host: Host, label: str) -> None:

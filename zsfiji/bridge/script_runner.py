@@ -1,8 +1,9 @@
 """``zsfiji script``: run a Python script with ``#@`` parameters, without a window.
 
 SciJava reads the parameters, here as in Fiji; the values come from the command line. Images are
-given as files. After the script, the active image is saved where ``output=`` says, as
-Process > Batch > Macro... does.
+given as files. After the script, its outputs (``#@output``) are read: an image is saved where
+``name=file.tif`` says, anything else is printed. Without one of that name ``output=`` saves the
+only image among them, else the active image, as Process > Batch > Macro... does.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import xarray as xr
+
 from zsfiji import progress
-from zsfiji.bridge import host, menu
-from zsfiji.bridge.datasets import to_dataset
+from zsfiji.bridge import datasets, host, menu
+from zsfiji.bridge.classes import jc
 from zsfiji.bridge.images import from_imageplus, to_imageplus
 from zsfiji.bridge.scripts import raising
 from zsfiji.cli_progress import Terminal
 from zsfiji.errors import UserError
 from zsfiji.images import tiff
+from zsfiji.images.axes import as_image
 from zsfiji.images.files import require_writable
 
 _IMAGE, _DATASET, _IMGPLUS = "ij.ImagePlus", "net.imagej.Dataset", "net.imagej.ImgPlus"
@@ -40,9 +45,13 @@ _NUMBERS: dict[str, type[int] | type[float]] = {
 
 # "#@ Double (min=0) sigma" or "#@input Double sigma"; not "#@output" and not "#@script".
 _PARAMETER = re.compile(
-    r"^[ \t]*#@[ \t]*(?:(?:input|both)[ \t]+)?(?!output\b|script\b)"
+    r"^[ \t]*#@[ \t]*(?:(?i:input|both)[ \t]+)?(?!(?i:output)\b|script\b)"
     r"([\w.<>\[\]]+)[ \t]*(?:\(.*\))?[ \t]*(\w+)[ \t]*$",
     re.MULTILINE,
+)
+# "#@output Dataset result", "#@OUTPUT result", "#@both ImagePlus result".
+_DECLARED_OUTPUT = re.compile(
+    r"^[ \t]*#@[ \t]*(?i:output|both)[ \t]+(?:.*[ \t)])?(\w+)[ \t]*$", re.MULTILINE
 )
 
 
@@ -81,8 +90,9 @@ def run_script(file: str, words: Sequence[str], fiji: str | None = None) -> None
     file : str
         The script, in Python.
     words : sequence of str
-        Its parameters as ``key=value``; an image is given as its file. ``output=file.tif``, where
-        the script has no such parameter itself, saves the active image at the end.
+        Its parameters as ``key=value``; an image is given as its file. The name of an output with
+        a file saves that image at the end. ``output=file.tif``, where the script has nothing of
+        that name, saves the only image among its outputs, else the active image.
     fiji : str, optional
         See :func:`zsfiji.bridge.host.start`.
 
@@ -102,18 +112,28 @@ def run_script(file: str, words: Sequence[str], fiji: str | None = None) -> None
     running = host.start(headless=True, fiji=fiji)
     menu.install(running)
     inputs = read_inputs(running, path, text)
-    target = None
-    if all(entry.name != "output" for entry in inputs):
-        target = given.pop("output", None)
-    if target is not None:
+    declared = list(dict.fromkeys(_DECLARED_OUTPUT.findall(text)))
+    taken = {entry.name for entry in inputs}
+    targets = {
+        name: given.pop(name)
+        for name in dict.fromkeys((*declared, "output"))
+        if name in given and name not in taken
+    }
+    for target in targets.values():
         require_writable(target)
     values = bind(running, inputs, given)
     code = compile(text, str(path), "exec")
     with Terminal() as terminal, progress.using(terminal), raising():
         terminal.begin(path.name)
-        exec(code, {"__name__": "__main__", "__file__": str(path), **values})
-        if target is not None:
-            _save(running, Path(target))
+        variables = {"__name__": "__main__", "__file__": str(path), **values}
+        exec(code, variables)
+        images, others = outputs(declared, variables)
+        for name, value in others.items():
+            if name in targets:
+                raise UserError(f"The output {name} of the script is no image to save: {value}.")
+            terminal.result(f"{name} = {value}")
+        for name, target in targets.items():
+            tiff.write(_found(running, images, declared, name), Path(target))
             terminal.result(target)
 
 
@@ -156,6 +176,8 @@ def read_inputs(running: host.Host, path: Path, text: str) -> list[Input]:
     if running.gateway is None:
         # There is no language to choose from, and SciJava would warn.
         text = re.sub(r"^#@ ?script\b.*", "", text, flags=re.MULTILINE)
+    # The outputs are read from the script's variables, also those of a type that is not known here.
+    text = re.sub(r"^[ \t]*#@[ \t]*(?i:output)\b.*", "", text, flags=re.MULTILINE)
     information = JClass("org.scijava.script.ScriptInfo")(
         context, str(path), JClass("java.io.StringReader")(text)
     )
@@ -275,7 +297,7 @@ def _value(running: host.Host, entry: Input, text: str | None) -> Any:
         imp.show()
         return imp
     if entry.type in (_DATASET, _IMGPLUS):
-        dataset = to_dataset(tiff.read(text))
+        dataset = datasets.to_dataset(tiff.read(text))
         return dataset if entry.type == _DATASET else dataset.getImgPlus()
     if entry.type == "java.io.File":
         from jpype import JClass
@@ -310,8 +332,58 @@ def _checked_number(entry: Input, text: str) -> int | float:
     return value
 
 
-def _save(running: host.Host, target: Path) -> None:
+def outputs(
+    declared: Sequence[str], variables: Mapping[str, Any]
+) -> tuple[dict[str, xr.DataArray], dict[str, Any]]:
+    """Read what a script has left in its outputs; one that it has not set is passed over.
+
+    Parameters
+    ----------
+    declared : sequence of str
+        Their names.
+    variables : mapping
+        The variables of the script after its end.
+
+    Returns
+    -------
+    images : dict
+        Name -> image, of each ``ImagePlus``, ``Dataset``, ``ImgPlus`` and array.
+    others : dict
+        Name -> number, text or whatever else.
+    """
+    images: dict[str, xr.DataArray] = {}
+    others: dict[str, Any] = {}
+    for name in declared:
+        value = variables.get(name)
+        if isinstance(value, jc.ImagePlus):
+            images[name] = from_imageplus(value)
+        elif datasets.is_dataset(value):
+            images[name] = datasets.from_dataset(value)
+        elif isinstance(value, (np.ndarray, xr.DataArray)) and value.ndim >= 2:
+            images[name] = as_image(value)
+        elif value is not None:
+            others[name] = value
+    return images, others
+
+
+def _found(
+    running: host.Host, images: Mapping[str, xr.DataArray], declared: Sequence[str], name: str
+) -> xr.DataArray:
+    """The image that is to be saved for `name`."""
+    if name in images:
+        return images[name]
+    if name in declared:
+        raise UserError(f"The script has not set its output {name}.")
+    if len(images) > 1:
+        raise UserError(
+            f"The script has several images as outputs: {', '.join(images)}. Name the file of each "
+            "that you want, as in " + " ".join(f"{one}={one}.tif" for one in images) + "."
+        )
+    if images:
+        return next(iter(images.values()))
     active = running.ij1.WindowManager.getCurrentImage()
     if active is None:
-        raise UserError("The script has left no image to save.")
-    tiff.write(from_imageplus(active), target)
+        raise UserError(
+            "The script has left no image to save: it declares none (#@output), and none is open."
+        )
+    return from_imageplus(active)

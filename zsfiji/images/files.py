@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from zsfiji import signals
 from zsfiji.errors import UserError
+
+_unfinished: set[Path] = set()
 
 
 @contextmanager
@@ -33,6 +36,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+    _unfinished.add(temporary)
     try:
         yield temporary
         with open(temporary, "rb+") as file:
@@ -43,6 +47,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+        _unfinished.discard(temporary)
+
+
+def _remove_unfinished() -> None:
+    for temporary in list(_unfinished):
+        with suppress(OSError):
+            temporary.unlink()
+
+
+signals.cleanups.append(_remove_unfinished)
 
 
 def require_writable(path: str | os.PathLike[str]) -> None:

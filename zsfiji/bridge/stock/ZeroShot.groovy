@@ -4,11 +4,14 @@
 // runs. The image goes there as one of ImageJ's own TIFF files, and so comes back the result.
 
 import groovy.json.JsonSlurper
+import ij.CommandListener
+import ij.Executer
 import ij.IJ
 import ij.ImagePlus
 import ij.Macro
 import ij.WindowManager
 import ij.gui.GUI
+import ij.gui.GenericDialog
 import ij.gui.ImageRoi
 import ij.gui.Plot
 import ij.gui.TextRoi
@@ -35,7 +38,10 @@ import javax.swing.KeyStroke
 class ZeroShot {
     static final String SERVICE = "zsfiji.service"
     static final String IN_PROCESS = "zsfiji.bridge"
+    static final String JOBS = "zsfiji.jobs"
+    static final String ASKING = "zsfiji.asking"
     static final long PATIENCE = 20000
+    static final long QUIT_PATIENCE = 3000
     static final int STEPS = 1000
     static final List MAIN = ["net.imagej.Main", "sc.fiji.Main"]
     // A job that ends sooner needs no window.
@@ -269,6 +275,19 @@ class ZeroShot {
     // --- the Python process ---------------------------------------------------------------------
 
     private Map job(String label, Map inputs) {
+        Map here = [name: name(label) + (inputs.title ? " of ${inputs.title}" : ""), stop: false]
+        jobs().add(here)
+        def guard = { String command -> quitting(command) } as CommandListener
+        Executer.addCommandListener(guard)
+        try {
+            return work(label, inputs, here)
+        } finally {
+            Executer.removeCommandListener(guard)
+            jobs().remove(here)
+        }
+    }
+
+    private Map work(String label, Map inputs, Map here) {
         def service = service()
         def task = service.task("from zsfiji import worker\n" +
             "worker.work(task, label, options, source, target, title, roi, exchange, named)",
@@ -281,6 +300,7 @@ class ZeroShot {
         IJ.resetEscape()
         IJ.showStatus("${name(label)}: starting Python")
         boolean windows = IJ.getInstance() != null && !withoutWindows() && !Interpreter.isBatchMode()
+        boolean opened = IJ.getInstance() != null
         Window window = null
         long begun = System.currentTimeMillis()
         long asked = 0
@@ -302,13 +322,18 @@ class ZeroShot {
                     IJ.showProgress(Math.min(0.999d, event.current / (double) STEPS))
                     window?.show(event.message, event.current as int)
                 }
-                boolean stop = window?.cancelled || shown?.isCanceled() || IJ.escapePressed()
+                boolean stop = window?.cancelled || shown?.isCanceled() || IJ.escapePressed() ||
+                    here.stop
                 if (asked == 0 && stop) {
                     asked = now
                     task.cancel()
                 }
                 // A worker that does not hear must not hold the user up.
-                if (asked > 0 && now - asked > PATIENCE) service.kill()
+                if (asked > 0 && now - asked > (here.stop ? QUIT_PATIENCE : PATIENCE)) service.kill()
+                // Fiji has been quit in another way than its menu; this thread would keep it alive.
+                if (asked > 0 || !opened || IJ.getInstance() != null) continue
+                asked = now
+                service.kill()
             }
             if (asked > 0 || task.outputs.cancelled) {
                 how = "cancelled"
@@ -326,6 +351,67 @@ class ZeroShot {
             def seconds = (System.currentTimeMillis() - begun) / 1000d
             IJ.showStatus(String.format("%s: %s, %.1f s", name(label), how, seconds))
         }
+    }
+
+    // --- quitting in the middle of a job --------------------------------------------------------
+
+    /** The jobs at work, whichever of Groovy's class loaders their code came from. */
+    private List jobs() {
+        synchronized (ZeroShot.JOBS) {
+            def found = System.properties.get(JOBS)
+            if (found == null) {
+                found = new java.util.concurrent.CopyOnWriteArrayList()
+                System.properties.put(JOBS, found)
+            }
+            return found
+        }
+    }
+
+    /** ImageJ's question whether it may run a command; null: it may not. */
+    private String quitting(String command) {
+        def left = jobs().findAll { !it.stop }
+        if (command != "Quit" || !left) return command
+        if (withoutWindows() || Thread.currentThread().name.startsWith('Run$_')) {
+            stopJobs()
+            return command
+        }
+        if (System.properties.putIfAbsent(ASKING, true) != null) return null
+        // Not here, where ImageJ holds a lock that all commands need.
+        Thread.start("Quit") {
+            boolean leave = false
+            try {
+                leave = askedToQuit(left.collect { it.name })
+            } finally {
+                System.properties.remove(ASKING)
+            }
+            if (leave) {
+                IJ.showStatus("Stopping the jobs")
+                stopJobs()
+                IJ.doCommand("Quit")
+            }
+        }
+        return null
+    }
+
+    private boolean askedToQuit(List names) {
+        def question = new GenericDialog("Quit Fiji")
+        String lost = names.size() == 1 ? "What it has" : "What they have"
+        question.addMessage("Still at work:\n    " + names.join("\n    ") +
+            "\n${lost} done so far is lost if you quit.")
+        // Return, Esc and closing the window must all be harmless; of three buttons only "no" is
+        // not behind any of them.
+        question.enableYesNoCancel("Keep working", "Quit")
+        question.hideCancelButton()
+        question.showDialog()
+        return !question.wasOKed() && !question.wasCanceled()
+    }
+
+    /** Cancel all jobs; those that do not hear end with their Python. */
+    private void stopJobs() {
+        def left = jobs()
+        left.each { it.stop = true }
+        long begun = System.currentTimeMillis()
+        while (left && System.currentTimeMillis() - begun < QUIT_PATIENCE + 1000) Thread.sleep(50)
     }
 
     private Object service() {
