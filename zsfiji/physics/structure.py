@@ -7,6 +7,7 @@ normal once it is stabilised, whatever filter it went through.
 
 from __future__ import annotations
 
+from enum import Enum
 from itertools import pairwise
 
 import numpy as np
@@ -80,10 +81,18 @@ def put_back(
     return (restored + share * taken * deviation).astype(np.float32), changed
 
 
-def has_structure(
+class Shape(Enum):
+    """What the values of something that was taken out look like, beside those of noise."""
+
+    NOISE = "noise"
+    SPARSE = "sparse"
+    DENSE = "dense"
+
+
+def shape(
     noisy: NDArray[np.float32], restored: NDArray[np.float32], noise: Noise, d: int = 1
-) -> bool:
-    """Whether what was taken out is too skewed, too peaked or too even for noise.
+) -> Shape:
+    """Tell whether what was taken out is too skewed, too peaked or too even for noise.
 
     Parameters
     ----------
@@ -93,6 +102,12 @@ def has_structure(
         The noise of `noisy`.
     d : int
         Working resolution in pixels.
+
+    Returns
+    -------
+    Shape
+        DENSE for values that are too even, which structure in every place has; SPARSE for others
+        that noise has not.
     """
     middle = tuple(slice(max(0, (n - _LOOK) // 2), (n + _LOOK) // 2) for n in noisy.shape)
     noisy, restored = noisy[middle], restored[middle]
@@ -103,12 +118,13 @@ def has_structure(
     levels = [gaussian_filter(taken, scale) for scale in (1, 2, 4)]
     fine, coarse = ((larger - smaller)[there] for larger, smaller in pairwise(levels))
     # Few independent pixels are left at the coarse scale: their moments vary more.
-    return bool(
-        abs(skew(fine)) > _SKEW
-        or abs(kurtosis(fine)) > _KURTOSIS
-        or abs(skew(coarse)) > _SKEW
-        or kurtosis(coarse) > _COARSE_KURTOSIS
-    )
+    peaked = kurtosis(fine)
+    if peaked < -_KURTOSIS:
+        return Shape.DENSE
+    skewed = max(abs(skew(fine)), abs(skew(coarse))) > _SKEW
+    if skewed or peaked > _KURTOSIS or kurtosis(coarse) > _COARSE_KURTOSIS:
+        return Shape.SPARSE
+    return Shape.NOISE
 
 
 def _away_from_structure(

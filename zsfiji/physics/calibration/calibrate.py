@@ -43,15 +43,31 @@ def calibrate(planes: Sequence[np.ndarray]) -> Noise:
     Cancelled
         If the user asked to stop.
     """
-    saturation, saturated = find_saturation(planes)
+    saturation, _ = find_saturation(planes)
     progress.stop_if_cancelled()
     found = smoothest.measure(planes, saturation)
     if found.floor > 0 and min(min(p.shape) for p in planes) >= _SMALLEST:
         progress.stop_if_cancelled()
         found = _decided(found, corner.measure(planes, saturation), planes)
-    if found.floor > 0 and _negligible(found, planes):
-        found = no_noise(len(found.spectrum))
-    return replace(found, saturation=saturation, saturated=saturated)
+    return _finished(found, planes)
+
+
+def in_smoothest(planes: Sequence[np.ndarray]) -> Noise:
+    """Measure the noise in the smoothest blocks alone.
+
+    For images that were decimated: their highest frequencies hold what optics passed.
+
+    Parameters
+    ----------
+    planes : sequence of numpy.ndarray
+        As :func:`calibrate` takes them.
+
+    Returns
+    -------
+    Noise
+        Of the unit of the planes.
+    """
+    return _finished(smoothest.measure(planes, find_saturation(planes)[0]), planes)
 
 
 def at_least(planes: Sequence[np.ndarray]) -> Noise:
@@ -67,11 +83,19 @@ def at_least(planes: Sequence[np.ndarray]) -> Noise:
     Noise
         White noise with the power of the frequencies that optics pass least, of confidence 0.
     """
-    saturation, saturated = find_saturation(planes)
+    saturation, _ = find_saturation(planes)
     if min(min(p.shape) for p in planes) < _SMALLEST:
         found = smoothest.measure(planes, saturation)
     else:
         found = corner.measure(planes, saturation).least
+    return _finished(found, planes)
+
+
+def _finished(found: Noise, planes: Sequence[np.ndarray]) -> Noise:
+    """The noise with its saturation; none where it is nothing beside the contrast of the image."""
+    saturation, saturated = find_saturation(planes)
+    if found.floor > 0 and _negligible(found, planes):
+        found = no_noise(len(found.spectrum))
     return replace(found, saturation=saturation, saturated=saturated)
 
 

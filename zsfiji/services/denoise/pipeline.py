@@ -14,14 +14,14 @@ from zsfiji.learning.augment import self_ensemble
 from zsfiji.learning.device import autocast, generator
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.learning.tiling import by_tiles
-from zsfiji.physics.calibration.calibrate import at_least, calibrate
+from zsfiji.physics.calibration.calibrate import at_least, in_smoothest
 from zsfiji.physics.camera import NOTHING_KNOWN, Known, measure
 from zsfiji.physics.defects import repaired
 from zsfiji.physics.filters import filtered
 from zsfiji.physics.noise import SURE, Noise
 from zsfiji.physics.phases import centred, phases, smoothed, working_resolution
 from zsfiji.physics.residual import residual
-from zsfiji.physics.structure import has_structure, put_back
+from zsfiji.physics.structure import Shape, put_back, shape
 from zsfiji.physics.transform import Stabiliser
 from zsfiji.services.denoise.network import MARGIN, MULTIPLE, Denoiser
 from zsfiji.services.denoise.objective import INPUTS, examples, pair_objective, seen
@@ -139,14 +139,17 @@ def prepare(planes: Sequence[np.ndarray], resolution: int, known: Known) -> Unit
         unit = _at(noise, d, planes)
         if d == 1 and (noise.white or noise.floor == 0):
             return unit
-        middle = _middle(plane)
+        unsure = noise.confidence < SURE
+        middle = _middle(plane, 2 * _LOOK if unsure else _LOOK)
         taken_to = restore(unit, middle, torch.device("cpu"), spare=False).values
-        if noise.confidence < SURE and has_structure(middle, taken_to, noise, d):
+        left = shape(middle, taken_to, noise, d) if unsure else Shape.NOISE
+        if left is Shape.DENSE or (d == 1 and left is Shape.SPARSE):
             least = at_least(planes)
             return Unit(least, 1, least, doubted=True)
         # The structure has to bear the resolution: no more than noise is taken out.
         found = residual(noise, middle, taken_to)
-        if d == 1 or found is None or found.variance <= _MORE_THAN_NOISE:
+        within = found is None or found.variance <= _MORE_THAN_NOISE
+        if d == 1 or (within and left is Shape.NOISE):
             return unit
     raise AssertionError("the resolution of one pixel is always taken")
 
@@ -155,7 +158,7 @@ def _at(noise: Noise, d: int, planes: Sequence[np.ndarray]) -> Unit:
     """Unit of the working resolution `d`, without a network."""
     if d == 1:
         return Unit(noise, 1, noise)
-    return Unit(noise, d, calibrate([smoothed(p, d)[::d, ::d] for p in planes]))
+    return Unit(noise, d, in_smoothest([smoothed(p, d)[::d, ::d] for p in planes]))
 
 
 def fit_unit(
@@ -267,9 +270,9 @@ def _checked_weight(unit: Unit, plane: np.ndarray, seed: int) -> float:
     return best if harmful else unit.weight
 
 
-def _middle(plane: np.ndarray) -> np.ndarray:
+def _middle(plane: np.ndarray, edge: int = _LOOK) -> np.ndarray:
     """The middle of a plane, which is enough to judge by."""
-    return plane[tuple(slice(max(0, (n - _LOOK) // 2), (n + _LOOK) // 2) for n in plane.shape)]
+    return plane[tuple(slice(max(0, (n - edge) // 2), (n + edge) // 2) for n in plane.shape)]
 
 
 def network_weight(unit: Unit) -> float:

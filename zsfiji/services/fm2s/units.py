@@ -12,7 +12,7 @@ from torch import nn
 
 from zsfiji.learning.augment import self_ensemble
 from zsfiji.learning.tiling import by_tiles
-from zsfiji.physics.calibration.calibrate import calibrate
+from zsfiji.physics.calibration.calibrate import calibrate, in_smoothest
 from zsfiji.physics.filters import filtered
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.phases import centred, phases, smoothed, working_resolution
@@ -176,7 +176,7 @@ class FittedUnit:
         """Measure the noise and train on planes of one size."""
         noise = calibrate(planes)
         d = working_resolution(noise)
-        working = noise if d == 1 else calibrate([smoothed(p, d)[::d, ::d] for p in planes])
+        working = noise if d == 1 else in_smoothest([smoothed(p, d)[::d, ::d] for p in planes])
         unit = cls(noise, d, working)
         if working.floor == 0 or min(planes[0].shape) // d < SMALLEST:
             return unit
