@@ -8,16 +8,19 @@ negative where that is more than the noise), with one spectrum everywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import map_coordinates
+from scipy.fft import dct
+from scipy.ndimage import convolve1d, map_coordinates
 
 from zsfiji.errors import UserError
 
 SURE = 0.5
 """Confidence below which a measured noise is to be doubted."""
+
+_COARSE = 8
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class Noise:
         Share of the pixels that are cut off.
     confidence : float
         0 to 1: how far the variance is to be believed. Below :data:`SURE` the image does not tell
-        noise from fine structure, or has too few pixels for it.
+        noise from fine structure, or has too few pixels for it. 0 for correlated noise whose
+        spectrum no filter explains.
     """
 
     gain: float
@@ -127,10 +131,76 @@ def autocorrelation(spectrum: np.ndarray, lags: int = 6) -> np.ndarray:
         Shape (lags + 1,), the first one 1; mean of rows and columns.
     """
     size = spectrum.shape[0]
+    full = _autocovariance(spectrum)
+    middle = slice(size - 1, size + lags)
+    return (full[size - 1, middle] + full[middle, size - 1]) / 2
+
+
+def _autocovariance(spectrum: np.ndarray) -> np.ndarray:
+    """Autocovariance of a DCT spectrum, 1 at lag 0, at the lags of :func:`dct_spectrum`."""
+    size = spectrum.shape[0]
     index = np.minimum(np.abs(np.fft.fftfreq(2 * size) * 2 * size).astype(int), size - 1)
     full = np.fft.ifft2(spectrum[np.ix_(index, index)]).real
-    full /= full[0, 0]
-    return (full[0, : lags + 1] + full[: lags + 1, 0]) / 2
+    lags = np.arange(1 - size, size)
+    return full[np.ix_(lags, lags)] / full[0, 0]
+
+
+def dct_spectrum(covariance: np.ndarray) -> np.ndarray:
+    """Power of the DCT coefficients of noise of a given autocovariance, leakage included.
+
+    Parameters
+    ----------
+    covariance : numpy.ndarray
+        At lags of ``1 - size`` to ``size - 1`` pixels each way, shape (2 size - 1, 2 size - 1).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (size, size), mean 1.
+    """
+    size = (len(covariance) + 1) // 2
+    matrix = dct(np.eye(size), axis=0, norm="ortho")
+    padded = np.pad(matrix, ((0, 0), (size, size)))
+    # Energy that a covariance of one at each lag gives the coefficients of one axis.
+    share = np.stack(
+        [(matrix * np.roll(padded, lag, 1)[:, size:-size]).sum(1) for lag in range(1 - size, size)],
+        1,
+    )
+    energy = share @ covariance @ share.T
+    return np.maximum(energy / energy.mean(), 1e-6)
+
+
+def decimated(noise: Noise, d: int) -> Noise:
+    """The noise of every d-th pixel of an image that was averaged over d x d pixels.
+
+    Parameters
+    ----------
+    noise : Noise
+        Noise of the image.
+    d : int
+        Pixels that are averaged, and the distance of those that are kept.
+    """
+    covariance = _autocovariance(noise.spectrum)
+    reach = len(noise.spectrum) - 1
+    box = np.convolve(np.ones(d), np.ones(d)) / d**2
+    for axis in (0, 1):
+        covariance = convolve1d(covariance, box, axis=axis, mode="constant")
+    size = min(_COARSE, reach // d + 1)
+    lags = reach + d * np.arange(1 - size, size)
+    kept = np.zeros((2 * _COARSE - 1,) * 2)
+    middle = slice(_COARSE - size, _COARSE + size - 1)
+    kept[middle, middle] = covariance[np.ix_(lags, lags)]
+    factor = float(kept[_COARSE - 1, _COARSE - 1])
+    spectrum = dct_spectrum(kept)
+    white = is_white(spectrum)
+    return replace(
+        noise,
+        gain=noise.gain * factor,
+        intercept=noise.intercept * factor,
+        floor=noise.floor * factor,
+        spectrum=np.ones_like(spectrum) if white else spectrum,
+        white=white,
+    )
 
 
 def is_white(spectrum: np.ndarray) -> bool:

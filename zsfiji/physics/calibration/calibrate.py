@@ -21,9 +21,6 @@ all frequencies."""
 _EXPLAINED = 0.6
 """Share of the frequencies that have to agree with a filter for its noise to be believed."""
 
-_UNEXPLAINED = 0.3
-"""Confidence in correlated noise that no filter explains, at most."""
-
 
 def calibrate(planes: Sequence[np.ndarray]) -> Noise:
     """Measure the noise in one image or in several of the same detector.
@@ -104,7 +101,7 @@ def _decided(smooth: Noise, found: corner.Found, planes: Sequence[np.ndarray]) -
     noise = found.noise
     if not noise.white and found.agreement < _EXPLAINED:
         # No filter of the bank: noise, or structure in every block. The blocks know the spectrum.
-        return replace(smooth, confidence=min(noise.confidence, _UNEXPLAINED))
+        return replace(smooth, confidence=0.0)
     if noise.white and smooth.white:
         some = np.concatenate([p[::4, ::4].ravel() for p in planes])
         level = np.quantile(some, (0.5, 0.95))

@@ -11,10 +11,11 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dct
+
+from zsfiji.physics.noise import dct_spectrum
 
 SIZE = 8
-"""Edge of the blocks."""
+"""Edge of the blocks in pixels."""
 
 ROWS, COLS = np.indices((SIZE, SIZE))
 LOWER, HIGHER = np.minimum(ROWS, COLS), np.maximum(ROWS, COLS)
@@ -84,18 +85,10 @@ def bank() -> NDArray[np.float64]:
     powers = [np.outer(p, q) for family in families for p in family for q in family]
     radius = 2 * np.pi * np.hypot(f[:, None], f)
     powers += [(1 + (radius * a) ** 2) ** -2.0 for a in np.arange(0.4, 1.31, 0.1)]
-    matrix = dct(np.eye(SIZE), axis=0, norm="ortho")
     lags = np.arange(1 - SIZE, SIZE)
-    # Energy that an autocorrelation of one at each lag gives the coefficients of one axis.
-    padded = np.pad(matrix, ((0, 0), (SIZE, SIZE)))
-    share = np.stack(
-        [(padded[:, SIZE:-SIZE] * np.roll(padded, lag, 1)[:, SIZE:-SIZE]).sum(1) for lag in lags], 1
-    )
     spectra = []
     for power in powers:
-        covariance = np.fft.ifft2(power).real[np.ix_(lags, lags)]
-        energy = share @ covariance @ share.T
-        spectra.append(np.maximum(energy / energy.mean(), 1e-6))
+        spectra.append(dct_spectrum(np.fft.ifft2(power).real[np.ix_(lags, lags)]))
     return np.array(spectra)
 
 

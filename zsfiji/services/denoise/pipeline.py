@@ -18,7 +18,7 @@ from zsfiji.physics.calibration.calibrate import at_least, in_smoothest
 from zsfiji.physics.camera import NOTHING_KNOWN, Known, measure
 from zsfiji.physics.defects import repaired
 from zsfiji.physics.filters import filtered
-from zsfiji.physics.noise import SURE, Noise
+from zsfiji.physics.noise import SURE, Noise, decimated
 from zsfiji.physics.phases import centred, phases, smoothed, working_resolution
 from zsfiji.physics.residual import residual
 from zsfiji.physics.structure import Shape, put_back, shape
@@ -158,6 +158,8 @@ def _at(noise: Noise, d: int, planes: Sequence[np.ndarray]) -> Unit:
     """Unit of the working resolution `d`, without a network."""
     if d == 1:
         return Unit(noise, 1, noise)
+    if noise.confidence > 0:
+        return Unit(noise, d, decimated(noise, d))
     return Unit(noise, d, in_smoothest([smoothed(p, d)[::d, ::d] for p in planes]))
 
 
