@@ -412,6 +412,9 @@ def test_cancel_in_the_window_stops_that_job_only_and_two_jobs_wait_for_one_anot
         desk.wait(lambda: jobs.running() == [f"{NAME} of one", f"{NAME} of two"])
         waiting = desk.window(f"{NAME}: two")
         desk.wait(lambda: "Waiting for the job before it" in desk.texts(waiting))
+        desk.wait(lambda: not desk.part(waiting, "Finish now").isVisible())
+        assert desk.part(waiting, "Cancel").isVisible()
+        assert not first.getBounds().intersects(waiting.getBounds())
         return first
 
     one, two = desk.show("one"), desk.show("two")
@@ -419,6 +422,8 @@ def test_cancel_in_the_window_stops_that_job_only_and_two_jobs_wait_for_one_anot
     desk.part(work_on_both(), "Finish now").doClick()
     desk.wait(lambda: {"one-blurred", "two-blurred"} <= set(desk.images()))
     desk.part(work_on_both(), "Cancel").doClick()
+    second = desk.window(f"{NAME}: two")
+    desk.wait(lambda: desk.part(second, "Finish now").isVisible())
     desk.wait(lambda: "two-blurred-1" in desk.images())
     assert "one-blurred-1" not in desk.images()
 
@@ -427,6 +432,24 @@ def test_the_progress_window_can_be_hidden_and_the_job_goes_on(desk):
     start(desk, desk.show("cells"), seconds=2)
     desk.window(f"{NAME}: cells").setVisible(False)
     desk.wait(lambda: "cells-blurred" in desk.images())
+
+
+def test_results_lie_beside_their_source_and_cover_neither_it_nor_one_another(desk, windows):
+    source = desk.show("cells", width=300, height=200)
+    other = desk.show("other", width=300, height=200)
+    other.getWindow().setLocation(*(source.getWindow().getX() + n for n in (5, 230)))
+    windows.ij1.WindowManager.setCurrentWindow(source.getWindow())
+    log = windows.ij1.WindowManager.getWindow("Log")
+    if log is not None:
+        log.close()
+    for _ in range(3):
+        fresh(lambda: windows.ij1.IJ.run(source, LABEL, "sigma=1"))
+    frames = [imp.getWindow() for imp in map(windows.ij1.WindowManager.getImage, desk.images())]
+    frames.append(desk.window("Log"))
+    time.sleep(0.3)
+    for number, frame in enumerate(frames):
+        for earlier in frames[:number]:
+            assert not frame.getBounds().intersects(earlier.getBounds()), (number, frames)
 
 
 # --- errors -------------------------------------------------------------------------------------

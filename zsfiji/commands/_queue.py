@@ -29,7 +29,7 @@ def turn(device: str) -> Iterator[None]:
     with _guard:
         lock = _busy.setdefault(device, threading.Lock())
     while not lock.acquire(timeout=0.1):
-        progress.report(0, "Waiting for the job before it")
+        progress.report(0, "Waiting for the job before it", waiting=True)
     try:
         yield
     finally:

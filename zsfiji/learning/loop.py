@@ -169,7 +169,9 @@ def train(
         if now - reported >= REPORT_EVERY or done == schedule.steps:
             reported = now
             losses.append((done, _read(loss, done)))
-            progress.report(done / schedule.steps, label, loss=losses[-1][1], preview=preview)
+            progress.report(
+                done / schedule.steps, label, loss=losses[-1][1], preview=preview, step=done
+            )
             if progress.finish_requested() and done < schedule.steps:
                 finished_early = True
                 break
