@@ -24,6 +24,7 @@ from zsfiji.bridge.suggest import suggested
 from zsfiji.commands import Command, Parameter
 from zsfiji.commands._declare import FILES
 from zsfiji.errors import UserError
+from zsfiji.words import counted
 
 _COLUMNS = 66
 _PATH_COLUMNS = 28
@@ -393,7 +394,7 @@ def describe(image: Any) -> str:
     parts = [f"{width} x {height} pixels"]
     for length, noun in zip(lengths, ("channel", "slice", "frame"), strict=True):
         if length > 1:
-            parts.append(f"{length} {noun}s")
+            parts.append(counted(length, noun))
     roi = image.getRoi()
     if roi is not None and roi.isArea():
         box = roi.getBounds().intersection(jc.Rectangle(0, 0, width, height))

@@ -93,7 +93,8 @@ def put_beside(source: Any, new: Any, gone: Collection[str] = ()) -> None:
     old = None if source is None else source.getWindow()
     if old is None or new is None or not old.isShowing():
         return
-    images_there, others = [], []
+    images_there: list[Box] = []
+    others: list[Box] = []
     for window in jc.Window.getWindows():
         if not window.isShowing() or window in (old, new) or title_of(window) in gone:
             continue
