@@ -142,6 +142,32 @@ def test_the_dialog_says_what_will_be_processed_and_follows_the_selection(desk):
     assert desk.images() == ["cells"]
 
 
+def test_the_dialog_tells_how_long_it_will_take_and_follows_options_and_selection(
+    desk, tmp_path, monkeypatch
+):
+    from zsfiji.commands import _duration
+
+    monkeypatch.setenv("ZSFIJI_CACHE", str(tmp_path))
+    monkeypatch.setattr(_duration, "_probe", lambda device: _duration._PROBE_ON_REFERENCE)
+    imp = desk.show("cells", width=900, height=800, slices=4)
+    desk.choose("Zero-Shot Denoise...")
+    dialog = desk.window("Zero-Shot Denoise")
+
+    def told():
+        found = re.search(r"(About|Less) [^.]* on \d+ CPU cores?\.", desk.texts(dialog))
+        return found and found[0]
+
+    first = desk.wait(told, 60)
+    quality = dialog.getChoices().get(0)
+    quality.select("best")
+    event = desk.jc.ItemEvent
+    dialog.itemStateChanged(event(quality, event.ITEM_STATE_CHANGED, "best", event.SELECTED))
+    longer = desk.wait(lambda: told() != first and told())
+    imp.setRoi(0, 0, 90, 80)
+    desk.wait(lambda: told() != longer)
+    desk.press("Zero-Shot Denoise", "Cancel")
+
+
 def test_a_wrong_value_is_told_at_once_in_the_words_of_the_macro_and_cannot_be_confirmed(desk):
     desk.show("cells")
     desk.choose(LABEL)

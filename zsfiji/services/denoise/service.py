@@ -27,7 +27,7 @@ METHOD = "denoise"
 QUALITIES = tuple(STEPS)
 """The choices of `quality`, the fastest first."""
 
-_TRAINING_PIXELS = 32 * 2**20
+TRAINING_PIXELS = 32 * 2**20
 
 
 def fit(
@@ -86,7 +86,7 @@ def fit(
         )
 
     return fit_units(
-        METHOD, image, settings, fit_one, pixels=_TRAINING_PIXELS, first="Measuring the noise"
+        METHOD, image, settings, fit_one, pixels=TRAINING_PIXELS, first="Measuring the noise"
     )
 
 
