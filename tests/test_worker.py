@@ -112,6 +112,28 @@ def test_a_job_that_fiji_cancels_ends_and_writes_nothing(picture, tmp_path, doub
     assert not (tmp_path / "out.tif").exists()
 
 
+def test_fiji_is_told_that_a_job_waits():
+    task = Task()
+    worker.TaskProgress(task).show(progress.Event(0, "Waiting", waiting=True))
+    assert task.updates == [("Waiting", 0, 1000, {"waiting": True})]
+
+
+def test_fiji_learns_how_long_a_command_takes_and_where_a_window_goes(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZSFIJI_CACHE", str(tmp_path))
+    sizes = {"t": 1, "pln": 1, "row": 512, "col": 512, "ch": 1}
+    text = worker.duration("Zero-Shot Denoise...", sizes)["text"]
+    assert text.startswith("Time on ")
+    assert all(quality in text for quality in ("quick", "standard", "best"))
+    assert worker.duration("Noise Calibration...", sizes) == {"text": ""}
+    screen = [0, 0, 1600, 900]
+    found = worker.place([300, 300], [100, 100, 300, 300], screen, [[408, 100, 300, 300]], [])
+    assert found == {"x": 716, "y": 100}
+
+
+def test_fiji_can_ask_for_an_examination(tmp_path):
+    assert "zsfiji" in worker.doctor(str(tmp_path))["text"]
+
+
 def test_a_file_in_the_exchange_folder_asks_for_the_best_so_far(tmp_path):
     sink = worker.TaskProgress(Task(), str(tmp_path))
     assert not sink.finish_now()

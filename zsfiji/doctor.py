@@ -19,6 +19,7 @@ from zsfiji import __version__
 from zsfiji.bridge import display, fiji, host, jars, java
 from zsfiji.errors import UserError
 from zsfiji.folders import cache_folder
+from zsfiji.words import counted
 
 _GIB = 2**30
 _ENOUGH_MEMORY = 2 * _GIB
@@ -246,7 +247,9 @@ def _torch() -> list[Check]:
                 "Install it anew: 'pip install --force-reinstall torch'.",
             )
         ]
-    checks = [Check("torch", True, f"{torch.__version__}, {torch.get_num_threads()} threads")]
+    checks = [
+        Check("torch", True, f"{torch.__version__}, {counted(torch.get_num_threads(), 'thread')}")
+    ]
     names = []
     if chosen.type == "cuda":
         names = [
@@ -282,7 +285,7 @@ def _computer() -> list[Check]:
             f"{memory.available / _GIB:.1f} of {memory.total / _GIB:.1f} GB free",
             "" if enough else "Close other programs, or work on regions and single planes.",
         ),
-        Check("Processor", True, f"{platform.machine()}, {cores} cores"),
+        Check("Processor", True, f"{platform.machine()}, {counted(cores, 'core')}"),
     ]
 
 

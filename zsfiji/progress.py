@@ -33,6 +33,10 @@ class Event:
         Estimated time to the end of the job; None while it cannot be told.
     loss : float or None
         Training loss of the latest step, where there is one.
+    step : int or None
+        The step that the loss is of, counted from 1.
+    waiting : bool
+        Whether the job has not begun, because another one holds the device.
     preview : callable or None
         Called without arguments it gives the present state of the result, a 2D array of shape
         (row, col). It costs time: call it only when it will be shown.
@@ -43,6 +47,8 @@ class Event:
     seconds_left: float | None = None
     loss: float | None = None
     preview: Callable[[], Any] | None = None
+    step: int | None = None
+    waiting: bool = False
 
 
 class Sink(Protocol):
@@ -59,9 +65,25 @@ class Sink(Protocol):
 
 
 @dataclass
+class _Clock:
+    """Measures how long a job works, without the time that it waits."""
+
+    started: float
+    waits_since: float | None = None
+
+    def tick(self, waiting: bool) -> float:
+        """Take note of what the job does now; gives the seconds that it has worked."""
+        now = time.monotonic()
+        if self.waits_since is not None:
+            self.started += now - self.waits_since
+        self.waits_since = now if waiting else None
+        return now - self.started
+
+
+@dataclass
 class _Job:
     sink: Sink
-    started: float
+    clock: _Clock
     low: float = 0.0
     high: float = 1.0
 
@@ -72,7 +94,7 @@ _job: ContextVar[_Job | None] = ContextVar("zsfiji_job", default=None)
 @contextmanager
 def using(sink: Sink) -> Iterator[None]:
     """Send every report made inside the block to `sink`."""
-    token = _job.set(_Job(sink, time.monotonic()))
+    token = _job.set(_Job(sink, _Clock(time.monotonic())))
     try:
         yield
     finally:
@@ -92,7 +114,7 @@ def part(start: float, stop: float) -> Iterator[None]:
         return
     width = outer.high - outer.low
     token = _job.set(
-        _Job(outer.sink, outer.started, outer.low + start * width, outer.low + stop * width)
+        _Job(outer.sink, outer.clock, outer.low + start * width, outer.low + stop * width)
     )
     try:
         yield
@@ -106,6 +128,8 @@ def report(
     *,
     loss: float | None = None,
     preview: Callable[[], Any] | None = None,
+    step: int | None = None,
+    waiting: bool = False,
 ) -> None:
     """Tell the user how far the present part is, and stop if the user has cancelled.
 
@@ -119,6 +143,10 @@ def report(
         Training loss of the latest step.
     preview : callable, optional
         Gives the present state of the result as a 2D array.
+    step : int, optional
+        The step that the loss is of.
+    waiting : bool
+        Whether the job cannot begin yet. The time it waits does not count as time of work.
 
     Raises
     ------
@@ -130,10 +158,10 @@ def report(
         return
     stop_if_cancelled()
     done = job.low + min(max(fraction, 0.0), 1.0) * (job.high - job.low)
-    elapsed = time.monotonic() - job.started
+    elapsed = job.clock.tick(waiting)
     # Before some share of the work is done the estimate would only be noise.
     left = elapsed * (1 - done) / done if done > 0.02 and elapsed > 1 else None
-    job.sink.show(Event(done, message, left, loss, preview))
+    job.sink.show(Event(done, message, left, loss, preview, step, waiting))
 
 
 def stop_if_cancelled() -> None:
@@ -147,6 +175,12 @@ def stop_if_cancelled() -> None:
     job = _job.get()
     if job is not None and job.sink.cancelled():
         raise Cancelled
+
+
+def worked() -> float | None:
+    """Seconds that the job has worked, without its waiting; None without a sink."""
+    job = _job.get()
+    return None if job is None else job.clock.tick(waiting=False)
 
 
 def finish_requested() -> bool:

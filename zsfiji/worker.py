@@ -63,7 +63,8 @@ class TaskProgress:
         if now < self._next:
             return
         self._next = now + _INTERVAL
-        self._task.update(status(event), int(event.fraction * _STEPS), _STEPS)
+        info = {"waiting": True} if event.waiting else None
+        self._task.update(status(event), int(event.fraction * _STEPS), _STEPS, info)
 
     def cancelled(self) -> bool:
         """Whether Fiji has asked to stop."""
@@ -156,6 +157,50 @@ def greet(scripts: str) -> dict[str, Any]:
         f"{sys.prefix}. Run 'zsfiji install' there with this Fiji's folder again, then restart "
         "Fiji."
     }
+
+
+def duration(label: str, sizes: Mapping[str, int]) -> dict[str, Any]:
+    """How long a command will take.
+
+    Parameters
+    ----------
+    label : str
+        The command.
+    sizes : mapping
+        Axis -> length of what will be processed.
+
+    Returns
+    -------
+    dict
+        ``text``: see :func:`zsfiji.commands._duration.estimates`.
+    """
+    from zsfiji.commands import find
+    from zsfiji.commands._duration import estimates
+
+    return {"text": estimates(find(label), sizes)}
+
+
+def doctor(fiji: str) -> dict[str, Any]:
+    """What works here and what does not; ``text``, for the Fiji in the folder `fiji`."""
+    from zsfiji import doctor as examination
+
+    return {"text": examination.format(examination.report(fiji))}
+
+
+def place(
+    size: Sequence[int],
+    source: Sequence[int],
+    screen: Sequence[int],
+    keep: Sequence[Sequence[int]],
+    spare: Sequence[Sequence[int]],
+) -> dict[str, Any]:
+    """Where a new window goes; ``x`` and ``y``; see :func:`zsfiji.bridge.places.beside`."""
+    from zsfiji.bridge.places import Box, beside
+
+    width, height = size
+    others = [[Box(*box) for box in boxes] for boxes in (keep, spare)]
+    x, y = beside((width, height), Box(*source), Box(*screen), *others)
+    return {"x": x, "y": y}
 
 
 def names(label: str, options: str | Mapping[str, Any]) -> dict[str, Any]:

@@ -74,9 +74,12 @@ def blur(
     # One at a time, as the real ones.
     with turn("cpu"):
         started = time.monotonic()
+        step = 0
         while time.monotonic() - started < seconds and not progress.finish_requested():
             done = (time.monotonic() - started) / seconds
-            progress.report(done, "Blurring", loss=1 / (0.1 + done), preview=lambda: pixels)
+            step += 1
+            loss = 1 / (0.1 + done)
+            progress.report(done, "Blurring", loss=loss, preview=lambda: pixels, step=step)
             time.sleep(0.01)
     result = carry(
         image,

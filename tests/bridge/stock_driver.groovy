@@ -38,6 +38,9 @@ def look = {
 def imp = IJ.openImage(args[1])
 imp.changes = false
 
+say("about", [told: told { type.newInstance(folder, null).tellAbout("About zsfiji...") },
+    described: type.newInstance(folder, null).described(imp, label)])
+
 WindowManager.setTempCurrentImage(null)
 say("no image", [told: told { type.newInstance(folder, null).call(label, [:], "", "", traits) }])
 

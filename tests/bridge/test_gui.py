@@ -142,6 +142,32 @@ def test_the_dialog_says_what_will_be_processed_and_follows_the_selection(desk):
     assert desk.images() == ["cells"]
 
 
+def test_the_dialog_tells_how_long_it_will_take_and_follows_options_and_selection(
+    desk, tmp_path, monkeypatch
+):
+    from zsfiji.commands import _duration
+
+    monkeypatch.setenv("ZSFIJI_CACHE", str(tmp_path))
+    monkeypatch.setattr(_duration, "_probe", lambda device: _duration._PROBE_ON_REFERENCE)
+    imp = desk.show("cells", width=900, height=800, slices=4)
+    desk.choose("Zero-Shot Denoise...")
+    dialog = desk.window("Zero-Shot Denoise")
+
+    def told():
+        found = re.search(r"(About|Less) [^.]* on \d+ CPU cores?\.", desk.texts(dialog))
+        return found and found[0]
+
+    first = desk.wait(told, 60)
+    quality = dialog.getChoices().get(0)
+    quality.select("best")
+    event = desk.jc.ItemEvent
+    dialog.itemStateChanged(event(quality, event.ITEM_STATE_CHANGED, "best", event.SELECTED))
+    longer = desk.wait(lambda: told() != first and told())
+    imp.setRoi(0, 0, 90, 80)
+    desk.wait(lambda: told() != longer)
+    desk.press("Zero-Shot Denoise", "Cancel")
+
+
 def test_a_wrong_value_is_told_at_once_in_the_words_of_the_macro_and_cannot_be_confirmed(desk):
     desk.show("cells")
     desk.choose(LABEL)
@@ -412,6 +438,9 @@ def test_cancel_in_the_window_stops_that_job_only_and_two_jobs_wait_for_one_anot
         desk.wait(lambda: jobs.running() == [f"{NAME} of one", f"{NAME} of two"])
         waiting = desk.window(f"{NAME}: two")
         desk.wait(lambda: "Waiting for the job before it" in desk.texts(waiting))
+        desk.wait(lambda: not desk.part(waiting, "Finish now").isVisible())
+        assert desk.part(waiting, "Cancel").isVisible()
+        assert not first.getBounds().intersects(waiting.getBounds())
         return first
 
     one, two = desk.show("one"), desk.show("two")
@@ -419,6 +448,8 @@ def test_cancel_in_the_window_stops_that_job_only_and_two_jobs_wait_for_one_anot
     desk.part(work_on_both(), "Finish now").doClick()
     desk.wait(lambda: {"one-blurred", "two-blurred"} <= set(desk.images()))
     desk.part(work_on_both(), "Cancel").doClick()
+    second = desk.window(f"{NAME}: two")
+    desk.wait(lambda: desk.part(second, "Finish now").isVisible())
     desk.wait(lambda: "two-blurred-1" in desk.images())
     assert "one-blurred-1" not in desk.images()
 
@@ -427,6 +458,24 @@ def test_the_progress_window_can_be_hidden_and_the_job_goes_on(desk):
     start(desk, desk.show("cells"), seconds=2)
     desk.window(f"{NAME}: cells").setVisible(False)
     desk.wait(lambda: "cells-blurred" in desk.images())
+
+
+def test_results_lie_beside_their_source_and_cover_neither_it_nor_one_another(desk, windows):
+    source = desk.show("cells", width=300, height=200)
+    other = desk.show("other", width=300, height=200)
+    other.getWindow().setLocation(*(source.getWindow().getX() + n for n in (5, 230)))
+    windows.ij1.WindowManager.setCurrentWindow(source.getWindow())
+    log = windows.ij1.WindowManager.getWindow("Log")
+    if log is not None:
+        log.close()
+    for _ in range(3):
+        fresh(lambda: windows.ij1.IJ.run(source, LABEL, "sigma=1"))
+    frames = [imp.getWindow() for imp in map(windows.ij1.WindowManager.getImage, desk.images())]
+    frames.append(desk.window("Log"))
+    time.sleep(0.3)
+    for number, frame in enumerate(frames):
+        for earlier in frames[:number]:
+            assert not frame.getBounds().intersects(earlier.getBounds()), (number, frames)
 
 
 # --- errors -------------------------------------------------------------------------------------

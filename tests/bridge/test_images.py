@@ -12,6 +12,7 @@ from jpype import JClass, JLong
 
 from zsfiji.bridge.images import from_imageplus, to_imageplus, to_imglib2
 from zsfiji.errors import UserError
+from zsfiji.images import tiff
 from zsfiji.images.axes import DIMS, STACK_DIMS, count, pixel_size, planes
 from zsfiji.images.metadata import crop_to_roi
 
@@ -68,8 +69,10 @@ def images(draw):
     if draw(st.booleans()):
         attrs["value_unit"] = draw(texts.filter(str.strip))
     if draw(st.booleans()):
-        colours = seed.integers(0, 255, (channels, 256, 3), np.uint8, endpoint=True)
-        attrs["luts"] = list(colours)
+        # Gentle, as those for measured values are.
+        steps = seed.integers(-8, 8, (channels, 256, 3), endpoint=True)
+        start = seed.integers(0, 255, (channels, 1, 3), endpoint=True)
+        attrs["luts"] = list(np.clip(start + steps.cumsum(1), 0, 255).astype(np.uint8))
     low = draw(st.integers(0, 100))
     attrs["display_ranges"] = [(float(low), float(low + 10 + c)) for c in range(channels)]
     if channels > 1:
@@ -226,7 +229,7 @@ def test_a_colour_stack_with_channels_is_refused(ij):
         from_imageplus(imp)
 
 
-def test_an_indexed_image_keeps_indices_and_colours(ij):
+def test_measured_values_shown_in_colour_keep_values_and_colours(ij):
     imp = ij.ij1.IJ.createImage("indexed", "8-bit ramp", 256, 2, 1)
     ij.ij1.IJ.run(imp, "Fire", "")
     image = from_imageplus(imp)
@@ -238,12 +241,22 @@ def test_an_indexed_image_keeps_indices_and_colours(ij):
     assert bytes(back.getLuts()[0].getBytes()) == bytes(imp.getLuts()[0].getBytes())
 
 
-def test_an_image_of_few_indexed_colours_keeps_them(ij):
-    imp = ij.ij1.IJ.createImage("colour", "RGB ramp", 64, 8, 1)
-    ij.ij1.IJ.run(imp, "8-bit Color", "number=16")
-    back = to_imageplus(from_imageplus(imp))
+@pytest.mark.parametrize("number", [16, 256])
+def test_a_picture_of_numbered_colours_is_read_as_the_rgb_image_that_it_shows(ij, number):
+    imp = ij.ij1.IJ.createImage("colour", "RGB ramp", 64, 8, 2)
+    ip = imp.getStack().getProcessor(1)
+    for x in range(64):
+        for y in range(8):
+            ip.putPixel(x, y, (4 * x) << 16 | (32 * y) << 8 | (255 - 3 * x - 8 * y))
+    imp = ij.ij1.ImagePlus("colour", ip)
+    ij.ij1.IJ.run(imp, "8-bit Color", f"number={number}")
+    image = from_imageplus(imp)
+    assert image.attrs["rgb"]
+    assert "luts" not in image.attrs
+    back = to_imageplus(image)
+    assert back.getBitDepth() == 24
     shown = [one.getProcessor().convertToRGB() for one in (imp, back)]
-    pixels = [[ip.getPixel(x, 3) & 0xFFFFFF for x in range(64)] for ip in shown]
+    pixels = [[ip.getPixel(x, y) & 0xFFFFFF for x in range(64) for y in range(8)] for ip in shown]
     assert pixels[0] == pixels[1]
     assert len(set(pixels[0])) > 8
 
@@ -255,6 +268,29 @@ def test_the_lut_holds_for_every_slice(ij):
     imp.setSlice(3)
     assert imp.isInvertedLut()
     assert imp.getStack().getProcessor(2).isInvertedLut()
+
+
+@pytest.mark.parametrize("kept_in", ["stack", "property"])
+def test_the_label_of_a_single_plane_is_kept(ij, kept_in, tmp_path):
+    ip = ij.ij1.IJ.createImage("one", "8-bit ramp", 8, 6, 1).getProcessor()
+    if kept_in == "stack":
+        stack = ij.ij1.ImageStack(8, 6)
+        stack.addSlice("DAPI", ip)
+        imp = ij.ij1.ImagePlus("one", stack)
+    else:
+        imp = ij.ij1.ImagePlus("one", ip)
+        imp.setProp("Slice_Label", "DAPI")
+    image = from_imageplus(imp)
+    assert image.attrs["slice_labels"] == ["DAPI"]
+    back = to_imageplus(image)
+    assert from_imageplus(back).attrs["slice_labels"] == ["DAPI"]
+    # As ImageJ saves and opens it.
+    ij.ij1.FileSaver(back).saveAsTiff(str(tmp_path / "a.tif"))
+    assert tiff.read(tmp_path / "a.tif").attrs["slice_labels"] == ["DAPI"]
+    assert "Slice_Label" not in image.attrs.get("properties", {})
+    unlabelled = ij.ij1.ImagePlus("one", ip)
+    unlabelled.setProperty("Info", "taken by night")
+    assert "slice_labels" not in from_imageplus(unlabelled).attrs
 
 
 @pytest.mark.parametrize("mode", ["composite", "color", "grayscale"])

@@ -38,8 +38,9 @@ def everything(folder):
 def test_installing_and_uninstalling_leaves_a_fiji_as_it_was(fiji):
     before = everything(fiji)
     report = install(fiji)
-    entries = sorted(p.name for p in (fiji / module.MENU).iterdir())
-    assert entries == sorted(f"{label.replace(' ', '_')}.groovy" for label in table())
+    entries = [p.name for p in (fiji / module.MENU).rglob("*.groovy")]
+    labels = [*table(), "Zero-Shot Help...", "Zero-Shot Doctor...", "About zsfiji..."]
+    assert sorted(entries) == sorted(f"{label.replace(' ', '_')}.groovy" for label in labels)
     assert json.loads((fiji / module.SETTINGS).read_text())["python"] == os.path.abspath(
         sys.executable
     )
@@ -63,10 +64,24 @@ def test_a_python_whose_path_has_quotes_is_written_as_it_is(tmp_path, monkeypatc
 
 
 def test_an_entry_shows_the_label_that_macros_call():
-    for label, command in table().items():
-        name = module.entry_name(command)
+    for label in table():
+        name = module.entry_name(label)
         assert "_" in name
         assert name.rpartition(".")[0].replace("_", " ") == label
+
+
+def test_the_recommended_command_comes_first_in_a_menu_that_fiji_sorts_by_name(tmp_path):
+    install(laid_out(tmp_path))
+    shown = sorted(p.stem.replace("_", " ") for p in (tmp_path / module.MENU).iterdir())
+    assert shown[0] == next(iter(table())) == "Zero-Shot Denoise..."
+    assert shown[-1] == "Zero-Shot Methods and Tools"
+
+
+def test_the_help_is_installed_and_promises_nothing_that_this_way_lacks(tmp_path):
+    install(laid_out(tmp_path))
+    page = (tmp_path / module.HELP_PAGE).read_text("utf-8")
+    assert all(label.rstrip(".") in page for label in table())
+    assert "Ext." not in page
 
 
 def test_installing_again_replaces_what_an_older_version_wrote(tmp_path, monkeypatch):
@@ -104,7 +119,7 @@ def test_a_script_that_somebody_has_changed_is_never_lost(tmp_path):
 
 def test_a_file_of_the_same_name_from_elsewhere_is_kept(tmp_path):
     fiji = laid_out(tmp_path)
-    mine = fiji / module.MENU / "FM2S_Denoise....groovy"
+    mine = fiji / module.MORE / "FM2S_Denoise....groovy"
     mine.parent.mkdir(parents=True)
     mine.write_text("// mine")
     assert [p.read_text() for p in install(fiji).kept] == ["// mine"]
@@ -163,6 +178,14 @@ def test_scijava_reads_the_parameters_of_the_scripts(ij):
         info = JClass("org.scijava.script.ScriptInfo")(context, "a_b.groovy", reader)
         inputs = {str(item.getName()): item for item in info.inputs()}
         assert {"context", "input", "output"} < inputs.keys()
+        shown = {"explanation": command.summary}
+        if command.takes_image:
+            shown["subject"] = "active image"
+        for name, text in shown.items():
+            assert str(inputs[name].getVisibility()) == "MESSAGE"
+            assert text.replace("'", "&#x27;") in str(inputs[name].getDefaultValue())
+            # Else it would ask for it in a macro.
+            assert not inputs[name].isRequired()
         for parameter in command.parameters:
             item = inputs[parameter.key]
             assert str(item.getDescription()) == " ".join(parameter.help.split())

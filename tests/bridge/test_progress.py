@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from zsfiji import progress
+from zsfiji.bridge.curve import draw_curve, loss_limits, ticks
 from zsfiji.bridge.help import bounds, command_help, overview
 from zsfiji.bridge.progress import duration, status
-from zsfiji.bridge.progress_window import _to_bytes, draw_curve
+from zsfiji.bridge.progress_window import _to_bytes
 from zsfiji.commands import table
 from zsfiji.progress import Event
 
@@ -23,10 +25,12 @@ def test_a_time_span_is_written_as_a_person_says_it(seconds, text):
 def test_the_status_has_the_time_left_once_it_is_known():
     assert status(Event(0.43, "Training", 12.3)) == "Training, 43 %, 12 s left"
     assert status(Event(0.01, "Training")) == "Training, 1 %"
+    assert status(Event(0, "Waiting", waiting=True)) == "Waiting"
 
 
 def test_the_loss_curve_falls_from_the_left_to_the_right():
-    curve = draw_curve([(n / 50, 1 / (1 + n)) for n in range(50)], 200, 80)
+    points = [(n, 1 / (1 + n)) for n in range(50)]
+    curve = draw_curve(points, 200, 80, loss_limits([loss for _, loss in points]))
     rows = [np.flatnonzero(column == 0x2060C0).mean() for column in curve.T[5:-5]]
     assert rows[0] < 15
     assert rows[-1] > 65
@@ -34,7 +38,49 @@ def test_the_loss_curve_falls_from_the_left_to_the_right():
 
 
 def test_a_constant_loss_is_a_line_and_no_error():
-    assert (draw_curve([(0, 2.0), (1, 2.0)], 100, 50) == 0x2060C0).any()
+    limits = loss_limits([2.0, 2.0])
+    assert limits[1] > limits[0]
+    assert (draw_curve([(1, 2.0), (2, 2.0)], 100, 50, limits) == 0x2060C0).any()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "texts"),
+    [
+        (1, 700, ["200", "400", "600"]),
+        (1, 3, ["1.0", "1.5", "2.0", "2.5", "3.0"]),
+        (0.0123, 0.0181, ["0.013", "0.014", "0.015", "0.016", "0.017", "0.018"]),
+        (0, 3e-7, ["0", "1e-07", "2e-07", "3e-07"]),
+        (5, 5, ["5"]),
+    ],
+)
+def test_the_axes_have_round_numbers(low, high, texts):
+    assert [text for _, text in ticks(low, high, 3)] == texts
+
+
+def test_the_time_that_a_job_waits_is_no_time_of_work(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+
+    class Sink:
+        def show(self, event):
+            self.event = event
+
+        def cancelled(self):
+            return False
+
+    sink = Sink()
+    with progress.using(sink):
+        for _ in range(3):
+            progress.report(0, "Waiting", waiting=True)
+            assert sink.event.waiting
+            now[0] += 20
+        with progress.part(0, 1):
+            progress.report(0, "Working")
+            now[0] += 10
+            progress.report(0.5, "Working")
+        assert progress.worked() == pytest.approx(10)
+    assert not sink.event.waiting
+    assert sink.event.seconds_left == pytest.approx(10)
 
 
 def test_a_preview_is_small_grey_and_copes_with_anything():

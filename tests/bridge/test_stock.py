@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import zsfiji
 from zsfiji.bridge import install, jars, java
 from zsfiji.errors import UserError
 from zsfiji.folders import cache_folder
@@ -128,6 +129,13 @@ def test_the_result_is_a_native_image_with_all_that_the_source_knew(steps):
     assert seen["pixel"] == pytest.approx(0.25)
     assert "quality=quick" in seen["command"]
     assert "seed=2" in seen["command"]
+
+
+def test_the_version_is_told_and_the_dialog_says_what_will_be_processed(steps):
+    assert f"zsfiji {zsfiji.__version__}" in steps["about"]["told"]
+    assert (
+        "cells é.tif: 96 x 96 pixels; all of it will be processed." in steps["about"]["described"]
+    )
 
 
 def test_the_source_is_neither_changed_nor_locked(steps):

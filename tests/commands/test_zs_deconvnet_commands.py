@@ -171,7 +171,7 @@ def _not_a_model(psf):
     ("options", "words"),
     [
         (_missing, 'PSF: there is no file "nowhere.tif"'),
-        (_with_channels, "3 PSFs for 1 channels"),
+        (_with_channels, "3 PSFs for 1 channel:"),
         (_empty, "all its values are zero"),
         (_uncalibrated, "no unit of length"),
         (_stack_without_spacing, "slice spacing"),

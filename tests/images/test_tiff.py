@@ -202,9 +202,31 @@ def test_pictures_are_read(tmp_path, ending):
     grey = np.repeat(np.repeat(noise((4, 4), "u1"), 8, 0), 8, 1)
     Image.fromarray(grey).save(tmp_path / f"a.{ending}")
     image = tiff.read(tmp_path / f"a.{ending}")
-    # A GIF has a palette and is read as colour.
-    first = image.isel(ch=0) if "ch" in image.dims else image
-    np.testing.assert_allclose(first.data.astype(int), grey, atol=12 if ending == "jpg" else 0)
+    np.testing.assert_allclose(image.data.astype(int), grey, atol=12 if ending == "jpg" else 0)
+
+
+@pytest.mark.parametrize("ending", ["png", "gif", "tif"])
+def test_numbered_colours_are_the_picture_that_they_show(tmp_path, ending):
+    y, x = np.mgrid[:48, :64]
+    colours = np.stack([4 * x, 5 * y, 255 - 2 * x - 2 * y], -1).astype(np.uint8)
+    indexed = Image.fromarray(colours).quantize(200, dither=Image.Dither.NONE)
+    indexed.save(tmp_path / f"a.{ending}")
+    image = tiff.read(tmp_path / f"a.{ending}")
+    assert image.attrs["rgb"]
+    np.testing.assert_array_equal(image.data, np.array(indexed.convert("RGB")))
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_measured_values_with_a_lut_stay_what_they_are(tmp_path, ending):
+    green = np.zeros((256, 3), np.uint8)
+    green[:, 1] = np.arange(256)
+    values = noise((12, 10), "u1")
+    shown = Image.fromarray(values)
+    shown.putpalette(green.ravel().tolist())
+    shown.save(tmp_path / f"a.{ending}")
+    image = tiff.read(tmp_path / f"a.{ending}")
+    np.testing.assert_array_equal(image.data, values)
+    np.testing.assert_array_equal(image.attrs["luts"][0], green)
 
 
 def test_the_16_bits_of_a_png_are_kept(tmp_path):

@@ -83,7 +83,7 @@ def test_a_background_that_is_given_overrules_the_border():
         (np.full((9, 9), 4.0), "flat"),
         (-spot((9, 9), (4, 4)), "only negative"),
         (np.where(spot((9, 9), (4, 4)) > 0.9, np.nan, 1), "NaN or infinite"),
-        (np.ones(9), "1 axes"),
+        (np.ones(9), "1 axis"),
         (np.ones((2, 3, 9, 9)), "4 axes"),
         (np.ones((2, 9)), "too small"),
         (np.ones((9, 9), complex), "no real numbers"),

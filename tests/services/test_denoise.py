@@ -250,7 +250,7 @@ def test_settings_that_do_not_exist_are_refused(settings: dict[str, object], tex
 def test_a_model_of_other_channels_is_refused(short: None) -> None:
     model = service.fit(as_image(captured(cells(40, 40))), quality="quick")
     two = as_image(np.zeros((40, 40, 2), np.uint8), ("row", "col", "ch"))
-    with pytest.raises(UserError, match="1 channels and the image has 2"):
+    with pytest.raises(UserError, match="1 channel and the image has 2"):
         service.apply(model, two)
 
 

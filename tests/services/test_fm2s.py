@@ -142,7 +142,7 @@ def test_a_model_serves_further_images_of_its_kind_but_no_others():
     further = service.apply(model, image(specimen((50, 70), seed=3)[1]), device="cpu")
     assert further.image.shape == (50, 70)
     colours = image(np.stack([specimen()[1]] * 3, -1), "row", "col", "ch")
-    with pytest.raises(UserError, match="fitted to 1 channels and the image has 3"):
+    with pytest.raises(UserError, match="fitted to 1 channel and the image has 3"):
         service.apply(model, colours, device="cpu")
 
 

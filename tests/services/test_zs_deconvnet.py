@@ -640,7 +640,7 @@ def test_a_psf_that_does_not_fit_is_refused(scene):
 
 def test_images_of_another_kind_than_the_models_are_refused(scene, model):
     noisy = scene[1].data
-    with pytest.raises(UserError, match="1 channels"):
+    with pytest.raises(UserError, match="fitted to 1 channel and"):
         service.apply(model, calibrated(np.stack([noisy, noisy], -1), ("row", "col", "ch")))
     coarse = scene[1].assign_coords(row=np.arange(96) * 0.1, col=np.arange(96) * 0.1)
     with pytest.raises(UserError, match="100 x 100 nm"):

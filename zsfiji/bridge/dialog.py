@@ -8,7 +8,10 @@ a restart; macro calls never see them.
 from __future__ import annotations
 
 import os
+import sys
 import textwrap
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +26,9 @@ from zsfiji.bridge.jobs import in_thread
 from zsfiji.bridge.suggest import suggested
 from zsfiji.commands import Command, Parameter
 from zsfiji.commands._declare import FILES
+from zsfiji.commands._duration import estimate
 from zsfiji.errors import UserError
+from zsfiji.words import counted
 
 _COLUMNS = 66
 _PATH_COLUMNS = 28
@@ -99,6 +104,12 @@ def ask(host: Host, command: Command, image: Any) -> Answer | None:
     hidden = {p.key: values[p.key] for p in advanced}
     # The first dialog is checked with the values of the second, and the other way round.
     check = _Check(dialog, command, fields, hidden)
+    time_needed = _Duration(command)
+
+    def tell_time() -> None:
+        time_needed.tell(subject.image, check.entered())
+
+    subject.told = check.told = tell_time
     if advanced:
 
         def show_advanced(_event: Any) -> None:
@@ -122,6 +133,7 @@ def ask(host: Host, command: Command, image: Any) -> Answer | None:
         row.add(button)
         row.add(summary)
         dialog.addPanel(row)
+    time_needed.add_line(dialog)
     check.add_lines()
     dialog.addHelp(command_help(command))
     with subject.followed():
@@ -142,6 +154,7 @@ class _Subject:
 
     def __init__(self, dialog: Any, command: Command, active: Any) -> None:
         self.image = active
+        self.told: Callable[[], None] = _nothing
         self._line: Any = None
         if not command.takes_image:
             return
@@ -170,6 +183,7 @@ class _Subject:
     def _show(self) -> None:
         if self.image.getWidth():
             self._line.setText(_room(describe(self.image), 2))
+            self.told()
 
     @contextmanager
     def followed(self) -> Iterator[None]:
@@ -214,6 +228,7 @@ class _Check:
     ) -> None:
         self._dialog, self._command, self._fields = dialog, command, fields
         self._others = others
+        self.told: Callable[[], None] = _nothing
 
     def add_lines(self) -> None:
         """Add the line with what is wrong and the lines with the help of a field."""
@@ -243,6 +258,8 @@ class _Check:
         buttons = self._dialog.getButtons()
         if buttons is not None and buttons[0] is not None:
             buttons[0].setEnabled(not problem)
+        if not problem:
+            self.told()
         return not problem
 
     def _problem(self) -> str:
@@ -289,6 +306,46 @@ class _Check:
                 **{f"mouse{name}": action for name, action in quiet.items()},
             )
         )
+
+
+def _nothing() -> None:
+    return
+
+
+class _Duration:
+    """The line with the time that the command will take."""
+
+    def __init__(self, command: Command) -> None:
+        self._command = command
+        self._line: Any = None
+        self._turn = threading.Lock()
+        self._latest: tuple[dict[str, int], dict[str, Any]] | None = None
+
+    def add_line(self, dialog: Any) -> None:
+        """Add it, where the command tells how long it takes."""
+        if self._command.duration is not None:
+            dialog.addMessage(_room("", 1))
+            self._line = dialog.getMessage()
+
+    def tell(self, image: Any, entered: Mapping[str, Any]) -> None:
+        """Estimate anew, in a thread of its own: the first time torch has to be loaded."""
+        if self._line is None or not int(image.getWidth()):
+            return
+        self._latest = lengths(image), dict(entered)
+        wanted = self._latest
+
+        @messages.guarded("Duration")
+        def work() -> None:
+            # Not before the dialog is there to be looked at.
+            time.sleep(0 if "torch" in sys.modules else 0.5)
+            with self._turn:
+                if wanted is not self._latest:
+                    return
+                sizes, values = wanted
+                text = estimate(self._command, sizes, self._command.validate(values))
+                self._line.setText(_room(f"{text}." if text else "", 1))
+
+        in_thread(work, "Duration")
 
 
 def _add_fields(
@@ -387,13 +444,25 @@ def _browse(parameter: Parameter, field: Any) -> Callable[[Any], None]:
 # --- the texts in it ----------------------------------------------------------------------------
 
 
+def lengths(image: Any) -> dict[str, int]:
+    """Axis -> length, of what will be processed of an image."""
+    width, height, channels, slices, frames = (int(n) for n in image.getDimensions())
+    roi = image.getRoi()
+    if roi is not None and roi.isArea():
+        box = roi.getBounds().intersection(jc.Rectangle(0, 0, width, height))
+        width, height = int(box.width), int(box.height)
+    rgb = int(image.getBitDepth()) == 24
+    sizes = {"t": frames, "pln": slices, "row": height, "col": width, "ch": 3 if rgb else channels}
+    return {dim: max(length, 1) for dim, length in sizes.items()}
+
+
 def describe(image: Any) -> str:
     """What will be processed, as "cells.tif: 512 x 512 pixels, 10 slices; ..."."""
     width, height, *lengths = (int(n) for n in image.getDimensions())
     parts = [f"{width} x {height} pixels"]
     for length, noun in zip(lengths, ("channel", "slice", "frame"), strict=True):
         if length > 1:
-            parts.append(f"{length} {noun}s")
+            parts.append(counted(length, noun))
     roi = image.getRoi()
     if roi is not None and roi.isArea():
         box = roi.getBounds().intersection(jc.Rectangle(0, 0, width, height))

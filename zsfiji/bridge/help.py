@@ -8,6 +8,9 @@ from html import escape
 from zsfiji.bridge.messages import name_of
 from zsfiji.commands import Command, Parameter, example_line
 
+HELP, DOCTOR, ABOUT = "Zero-Shot Help...", "Zero-Shot Doctor...", "About zsfiji..."
+"""Menu entries that tell something."""
+
 _WIDTH = 460
 _HIDDEN_LIMIT = 1e6
 
@@ -40,13 +43,27 @@ def command_help(command: Command) -> str:
     return f"<html><body width={_WIDTH}>{_section(command)}{_habits()}</body></html>"
 
 
-def overview(commands: Iterable[Command]) -> str:
+def explanation(command: Command) -> str:
+    """What a command does, for a dialog of SciJava, whose messages are HTML."""
+    paragraphs = command.description.split("\n\n")
+    text = "".join(f"<p>{escape(' '.join(p.split()))}</p>" for p in paragraphs if p.strip())
+    return f"<html><body width={_WIDTH}><b>{escape(command.summary)}</b>{text}</body></html>"
+
+
+def about(version: str) -> str:
+    """What zsfiji is, for a small window."""
+    return f"zsfiji {version}\nZero-shot microscopy restoration inside ImageJ and Fiji"
+
+
+def overview(commands: Iterable[Command], *, extensions: bool = True) -> str:
     """A page about all commands.
 
     Parameters
     ----------
     commands : iterable of Command
         The commands.
+    extensions : bool
+        Whether macros have ``Ext`` functions here.
 
     Returns
     -------
@@ -56,7 +73,8 @@ def overview(commands: Iterable[Command]) -> str:
     listed = list(commands)
     sections = "<hr>".join(_section(command) for command in listed)
     return (
-        f"<html><body width={_WIDTH}>{_habits()}{_extensions(listed)}<hr>{sections}</body></html>"
+        f"<html><body width={_WIDTH}>{_habits()}{_extensions(listed) if extensions else ''}<hr>"
+        f"{sections}</body></html>"
     )
 
 

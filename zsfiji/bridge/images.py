@@ -12,8 +12,9 @@ Decisions that a user can notice:
 - Pixels with a value calibration (signed 16 bit, optical density) are read as the calibrated
   values, the ones that ImageJ shows under the cursor, as 32-bit floats. ImageJ's own conversion to
   32 bit does the same.
-- An indexed ("8-bit color") image is read as its indices, with the colours as its LUT; that is
-  what ImageJ's own filters see.
+- An 8-bit image whose LUT is a palette (an indexed, "8-bit Color" picture) is read as the RGB or
+  grey image that it shows: its pixels are numbers of colours. Any other LUT, as Fire, only shows
+  intensities, and these are read; see :mod:`zsfiji.images.palette`.
 - An area selection that is no rectangle counts as its bounding box, as in Image > Duplicate...;
   lines, points and text are no region.
 """
@@ -32,6 +33,7 @@ from zsfiji.bridge.classes import jc
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image, planes, set_calibration, size
 from zsfiji.images.metadata import bulk_ranges
+from zsfiji.images.palette import is_palette, shown
 
 _DEFAULT_VALUE_UNIT = "Gray Value"
 _MODES = {1: "composite", 2: "color", 3: "grayscale"}
@@ -110,9 +112,15 @@ def from_imageplus(imp: Any, *, region: bool = False) -> xr.DataArray:
         else:
             flat[number, 0] = plane[..., 0]
 
+    looks = _looks(imp, table, rgb)
+    luts = looks.get("luts", [])
+    if len(luts) == 1 and table is None and is_palette(luts[0], pixels):
+        picture, coloured = shown(pixels[:, :, 0], luts[0])
+        pixels = np.moveaxis(picture, -1, 2) if coloured else picture[:, :, None]
+        looks = {"rgb": True} if coloured else {"display_ranges": [(0.0, 255.0)]}
     image = xr.DataArray(np.moveaxis(pixels, 2, -1), dims=("t", "pln", "row", "col", "ch"))
     image = image.squeeze([d for d in ("t", "pln", "ch") if image.sizes[d] == 1], drop=True)
-    image.attrs = _looks(imp, table, rgb) | _texts(imp, stack, len(flat))
+    image.attrs = looks | _texts(imp, stack, len(flat))
     _read_calibration(imp.getCalibration(), image, left, top)
     if box is not None and not region:
         image.attrs["roi"] = box
@@ -220,8 +228,10 @@ def _texts(imp: Any, stack: Any, count: int) -> dict[str, Any]:
     if count > 1:
         labels = [stack.getSliceLabel(number + 1) for number in range(count)]
     else:
-        # Asked for the label of a single plane, a stack would make one up out of title and Info.
-        labels = [imp.getProp(_LABEL_OF_ONE)]
+        label = imp.getProp(_LABEL_OF_ONE) or stack.getSliceLabel(1)
+        # For a plane without one, ImageJ makes a label up out of title and Info.
+        made_up = label is not None and str(label).endswith(f"\n{imp.getProperty('Info')}")
+        labels = [None if made_up else label]
     if any(label is not None for label in labels):
         texts["slice_labels"] = [None if label is None else str(label) for label in labels]
     info = imp.getProperty("Info")
@@ -443,6 +453,10 @@ def _write_texts(imp: Any, image: xr.DataArray) -> None:
         imp.setProperty("Info", str(image.attrs["info"]))
     for key, value in image.attrs.get("properties", {}).items():
         imp.setProp(str(key), str(value))
+    labels = image.attrs.get("slice_labels") or []
+    if len(labels) == 1 and labels[0]:
+        # Where ImageJ keeps, shows and saves the label of a single plane.
+        imp.setProp(_LABEL_OF_ONE, str(labels[0]))
 
 
 def _overlay(encoded: list[bytes]) -> Any:

@@ -23,15 +23,20 @@ from pathlib import Path
 
 import zsfiji
 from zsfiji.bridge.fiji import is_fiji
+from zsfiji.bridge.help import ABOUT, DOCTOR, HELP, about, explanation, overview
 from zsfiji.bridge.scripts import parameter_line, quoted
 from zsfiji.commands import Command, table
 from zsfiji.errors import UserError
 from zsfiji.images.files import replacing
 
 MENU = "scripts/Plugins/Zero-Shot"
+MORE = f"{MENU}/Zero-Shot_Methods_and_Tools"
+"""Fiji sorts entries by name; all but the recommended command, which shall come first, and those
+that tell something are in a menu of their own, which comes last."""
 FOLDER = "zsfiji"
 SHARED = f"{FOLDER}/ZeroShot.groovy"
 SETTINGS = f"{FOLDER}/settings.json"
+HELP_PAGE = f"{FOLDER}/help.html"
 MANIFEST = f"{FOLDER}/manifest.json"
 
 _WRITTEN_FROM = "// Written from zsfiji's table of commands by 'zsfiji install'."
@@ -141,18 +146,24 @@ def uninstall(path: str | os.PathLike[str]) -> Report:
         for name, checksum in _manifest(fiji).items():
             _remove(fiji / name, checksum, report)
         (fiji / MANIFEST).unlink(missing_ok=True)
-        for folder in (fiji / MENU, fiji / FOLDER):
+        for folder in (fiji / MORE, fiji / MENU, fiji / FOLDER):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
     return report
 
 
-def entry_name(command: Command) -> str:
+def entry_name(label: str) -> str:
     """Name of a menu entry's file: Fiji makes the label of it, and wants an underscore."""
-    name = command.label.replace(" ", "_")
+    name = label.replace(" ", "_")
     if "_" not in name or "/" in name:
-        raise ValueError(f"Fiji can make no menu entry {command.label!r} of a file")
+        raise ValueError(f"Fiji can make no menu entry {label!r} of a file")
     return f"{name}.groovy"
+
+
+def entry_path(command: Command) -> str:
+    """Path of the menu entry of a command within a Fiji; see :data:`MORE`."""
+    recommended = next(iter(table().values()))
+    return f"{MENU if command is recommended else MORE}/{entry_name(command.label)}"
 
 
 def script_name(command: Command) -> str:
@@ -171,17 +182,30 @@ def entry(command: Command) -> str:
     )
 
 
+def information(label: str) -> str:
+    """Text of a menu entry that tells something: one of help.HELP, DOCTOR and ABOUT."""
+    return (
+        f"#@script(description={quoted(label.rstrip('.'))}, headless=true)\n"
+        "#@ Context context\n\n"
+        f"{_WRITTEN_FROM}\n\n{_START}"
+        f"shared.tellAbout({quoted(label)})\n"
+    )
+
+
 def traits(command: Command) -> str:
     """What ZeroShot.groovy has to know of a command, as a map of Groovy.
 
-    ``takes`` and ``gives``: whether it takes an image, and gives one. ``images``: the options that
-    name other images, ``needs`` those without which it does not run. ``suggests``: option -> what
-    the active image suggests for it (see :class:`zsfiji.commands._declare.Shown`).
+    ``label``: its name. ``takes`` and ``gives``: whether it takes an image, and gives one.
+    ``images``: the options that name other images, ``needs`` those without which it does not run.
+    ``suggests``: option -> what the active image suggests for it (see
+    :class:`zsfiji.commands._declare.Shown`).
     """
 
     def groovy(value: object) -> str:
         if isinstance(value, bool):
             return "true" if value else "false"
+        if isinstance(value, str):
+            return quoted(value)
         if isinstance(value, list):
             return "[" + ", ".join(quoted(item) for item in value) + "]"
         assert isinstance(value, dict), "nothing else is in it"
@@ -189,6 +213,7 @@ def traits(command: Command) -> str:
 
     named = [p for p in command.parameters if p.kind == "image"]
     found = {
+        "label": command.label,
         "takes": command.takes_image,
         "gives": bool(command.suffixes) or not command.takes_image,
         "images": [p.key for p in named],
@@ -204,11 +229,15 @@ def script(command: Command) -> str:
     lines = [
         f"#@script(label={name}, description={quoted(command.summary)}, headless=true)",
         "#@ Context context",
+        _message("explanation", explanation(command)),
         '#@ String (label="Image file", description="Empty: the active image.", value="", '
         "required=false, persist=false) input",
         '#@ String (label="Result file", description="For an image file: where to save the '
         'result, as .tif.", value="", required=false, persist=false) output',
     ]
+    if command.takes_image:
+        # What the dialog says of the image, and of the time that it takes.
+        lines.insert(3, _message("subject", "The active image is processed."))
     # ZeroShot.groovy lets the dialog remember them.
     lines += [parameter_line(command, p, persist=False) for p in command.parameters]
     values = ", ".join(f"{p.key}: {p.key}" for p in command.parameters)
@@ -217,6 +246,14 @@ def script(command: Command) -> str:
         f"shared.call({quoted(command.label)}, [{values}], input, output, {traits(command)})"
     )
     return "\n".join(lines) + "\n"
+
+
+def _message(name: str, text: str) -> str:
+    """The ``#@`` line of a text in a dialog. One that is required would open a dialog in macros."""
+    return (
+        f"#@ String (visibility=MESSAGE, value={quoted(text)}, required=false, "
+        f"persist=false) {name}"
+    )
 
 
 def scripts_digest() -> str:
@@ -237,11 +274,16 @@ def _files() -> dict[str, str]:
         "python": os.path.abspath(sys.executable),
         "version": zsfiji.__version__,
         "scripts": scripts_digest(),
+        "about": about(zsfiji.__version__),
     }
+    found[HELP_PAGE] = overview(table().values(), extensions=False) + "\n"
     found[SETTINGS] = json.dumps(settings, indent=1) + "\n"
     for command in table().values():
-        found[f"{MENU}/{entry_name(command)}"] = entry(command)
+        found[entry_path(command)] = entry(command)
         found[f"{FOLDER}/{script_name(command)}"] = script(command)
+    for label in (HELP, DOCTOR, ABOUT):
+        place = MENU if label != ABOUT else MORE
+        found[f"{place}/{entry_name(label)}"] = information(label)
     return found
 
 
@@ -279,7 +321,8 @@ def _manifest(fiji: Path) -> dict[str, str]:
 def _ours(name: str) -> bool:
     """Whether a manifest may name this file; a damaged one must not make us remove others."""
     path = Path(name)
-    return path.parent.as_posix() in (MENU, FOLDER) and path.suffix in (".groovy", ".json")
+    endings = (".groovy", ".json", ".html")
+    return path.parent.as_posix() in (MENU, MORE, FOLDER) and path.suffix in endings
 
 
 def _digest(content: bytes) -> str:

@@ -26,7 +26,7 @@ from zsfiji.bridge import messages, plots, recorder, windows
 from zsfiji.bridge.classes import jc
 from zsfiji.bridge.host import Host, returning
 from zsfiji.bridge.images import from_imageplus, require_room, to_imageplus
-from zsfiji.bridge.progress import JobProgress
+from zsfiji.bridge.progress import JobProgress, heading
 from zsfiji.commands import Command
 from zsfiji.commands._outcome import Outcome
 from zsfiji.commands._run import run
@@ -248,6 +248,11 @@ def _show(
             look_like(source, image)
     shown = _converted(outcome)
     # First, so that the Log window does not cover the result.
+    # The window of this job will be gone in a moment, and a Log that opens now is put beside, too.
+    gone = [heading(command.label, "" if imp is None else str(imp.getTitle()))]
+    new_log = windows.log_window() is None
+    if new_log:
+        gone.append(windows.LOG)
     about = "" if source is None else source.attrs["title"]
     for note in outcome.notes:
         messages.log(f"{about or messages.name_of(command.label)}: {note}")
@@ -258,7 +263,9 @@ def _show(
     with recorder.no_selection(command) if stayed else nullcontext():
         if messages.has_windows():
             for plot in outcome.plots:
-                windows.settle(plots.show(plot))
+                drawn = plots.show(plot)
+                windows.put_beside(imp, drawn.getWindow(), gone)
+                windows.settle(drawn)
         for result in shown:
             if imp is not None:
                 _place(result, imp)
@@ -267,7 +274,10 @@ def _show(
             result.show()
             if windows.is_psf(result):
                 windows.present_psf(result)
+            windows.put_beside(imp, result.getWindow(), gone)
             windows.settle(result)
+        if new_log:
+            windows.put_beside(imp, windows.log_window(), gone)
         if imp is not None and not shown and messages.is_call():
             # A macro goes on with its image, and not with a plot, which it has only under windows.
             windows.activate(imp)

@@ -12,14 +12,13 @@ from typing import Any
 import zsfiji
 from zsfiji.bridge import dialog, jobs, macro, messages, search, windows
 from zsfiji.bridge.classes import jc
-from zsfiji.bridge.help import overview
+from zsfiji.bridge.help import ABOUT, DOCTOR, HELP, about, overview
 from zsfiji.bridge.host import Host, start
 from zsfiji.bridge.recorder import record
 from zsfiji.commands import Command, table
 from zsfiji.errors import Cancelled, UserError
 
 MENU = "Plugins>Zero-Shot"
-HELP, DOCTOR, ABOUT = "Zero-Shot Help...", "Zero-Shot Doctor...", "About zsfiji..."
 
 _commands: dict[str, Command] = {}
 _listener: Any = None
@@ -224,10 +223,7 @@ def _doctor(host: Host) -> None:
 
 
 def _about(host: Host) -> None:
-    text = (
-        f"zsfiji {zsfiji.__version__}\nZero-shot microscopy restoration inside ImageJ and Fiji\n"
-        f"{host.version}"
-    )
+    text = f"{about(zsfiji.__version__)}\n{host.version}"
     if messages.has_windows():
         jc.IJ.showMessage("About zsfiji", messages.wrapped(text))
     else:

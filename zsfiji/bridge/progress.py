@@ -47,7 +47,7 @@ class JobProgress:
         self._escape_seen: float | None = None
         self._may_open = window
         self._window: ProgressWindow | None = None
-        self._heading = f"{self.name}: {title}" if title else self.name
+        self._heading = heading(label, title)
         self._task = Task(host, self._heading)
         _shown.append(self)
 
@@ -117,8 +117,15 @@ class JobProgress:
         return now - self._escape_seen >= _ESCAPE_STAYS
 
 
+def heading(label: str, title: str) -> str:
+    """Title of the window of a job: the command, and the title of the image if there is one."""
+    return f"{name_of(label)}: {title}" if title else name_of(label)
+
+
 def status(event: Event) -> str:
     """`event` in a few words, as "Training, 43 %, 12 s left"."""
+    if event.waiting:
+        return event.message
     parts = [event.message, f"{100 * event.fraction:.0f} %"]
     if event.seconds_left is not None:
         parts.append(f"{duration(event.seconds_left)} left")

@@ -13,19 +13,23 @@ from typing import Any
 
 import numpy as np
 
-from zsfiji.bridge import messages
+from zsfiji.bridge import curve, messages, places, windows
 from zsfiji.bridge.classes import jc
 from zsfiji.progress import Event
 
 _WIDTH = 340
-_CURVE_HEIGHT = 110
+_CURVE_HEIGHT = 170
 _PREVIEW = 256
-_MARGIN, _STEP = 24, 150
+_MARGIN = 24
+# With the curve and a preview.
+_FULL_HEIGHT = 600
 # A preview may cost this share of the computing time.
 _PREVIEW_SHARE = 0.05
 _PREVIEW_INTERVAL = 2.0
 _MOST_POINTS = 2000
-_BACKGROUND, _INK, _FAINT = 0xFFFFFF, 0x2060C0, 0xC8C8C8
+
+_frames: list[Any] = []
+"""Those of the jobs that run; only for the event thread."""
 
 
 class ProgressWindow:
@@ -37,31 +41,33 @@ class ProgressWindow:
         Title of the window.
     cancel, finish : callable
         Called without arguments when a button is pressed.
-    place : int
-        How many such windows are open already.
     """
 
-    def __init__(
-        self, title: str, cancel: Callable[[], None], finish: Callable[[], None], place: int = 0
-    ) -> None:
+    def __init__(self, title: str, cancel: Callable[[], None], finish: Callable[[], None]) -> None:
         self._cancel, self._finish = cancel, finish
-        self._losses: list[tuple[float, float]] = []
+        self._losses: list[tuple[int, float]] = []
         self._next_preview = time.monotonic()
         self._open = True
         self._frame: Any = None
-        _on_event_thread(lambda: self._build(title, place))
+        _on_event_thread(lambda: self._build(title))
 
     def show(self, event: Event, text: str) -> None:
         """Show a report; called by the working thread."""
-        if event.loss is not None and np.isfinite(event.loss):
-            self._losses.append((event.fraction, float(event.loss)))
+        if event.loss is not None and event.step is not None and np.isfinite(event.loss):
+            if self._losses and event.step <= self._losses[-1][0]:
+                # Of the next network, as each channel has one of its own.
+                self._losses.clear()
+            self._losses.append((event.step, float(event.loss)))
             if len(self._losses) > _MOST_POINTS:
                 del self._losses[::2]
         if not self._open:
             return
-        curve = draw_curve(self._losses, _WIDTH, _CURVE_HEIGHT) if len(self._losses) > 1 else None
-        preview = self._preview(event)
-        _on_event_thread(lambda: self._update(event.fraction, text, curve, preview))
+        drawn = None
+        if len(self._losses) > 1:
+            drawn = curve.picture(self._losses, _WIDTH, _CURVE_HEIGHT)
+        seen = self._preview(event)
+        preview = None if seen is None else curve.to_image(seen)
+        _on_event_thread(lambda: self._update(event, text, drawn, preview))
 
     def close(self) -> None:
         """Close the window for good."""
@@ -88,8 +94,9 @@ class ProgressWindow:
     def _dispose(self) -> None:
         if self._frame is not None:
             self._frame.dispose()
+            _frames.remove(self._frame)
 
-    def _build(self, title: str, place: int) -> None:
+    def _build(self, title: str) -> None:
         from jpype import JProxy
 
         frame = jc.JFrame(title)
@@ -140,16 +147,15 @@ class ProgressWindow:
         self._bar.setPreferredSize(jc.Dimension(_WIDTH, 18))
         frame.setContentPane(panel)
         frame.pack()
-        # At the right edge, away from where ImageJ opens images; further jobs below one another.
-        screen = jc.GUI.getMaxWindowBounds(jc.IJ.getInstance())
-        frame.setLocation(
-            screen.x + screen.width - frame.getWidth() - _MARGIN,
-            screen.y + screen.height // 4 + place * _STEP,
-        )
+        # At the right edge, away from where ImageJ opens images; further jobs beside one another.
+        size = (int(frame.getWidth()), _FULL_HEIGHT)
+        taken = [windows.box(f)._replace(height=_FULL_HEIGHT) for f in _frames if f.isVisible()]
+        frame.setLocation(*places.column(size, windows.screen(), taken, _MARGIN))
         self._frame = frame
+        _frames.append(frame)
         frame.setVisible(self._open)
 
-    def _update(self, fraction: float, text: str, curve: Any, preview: Any) -> None:
+    def _update(self, event: Event, text: str, drawn: Any, preview: Any) -> None:
         if self._frame is None or not self._open:
             return
         if not self._frame.isVisible():
@@ -157,11 +163,13 @@ class ProgressWindow:
             self._open = False
             return
         self._text.setText(text)
-        self._bar.setValue(round(1000 * fraction))
-        for label, picture in ((self._curve, curve), (self._picture, preview)):
+        self._bar.setValue(round(1000 * event.fraction))
+        # A job that waits has nothing yet that could be kept.
+        self._buttons[0].setVisible(not event.waiting)
+        for label, picture in ((self._curve, drawn), (self._picture, preview)):
             if picture is None:
                 continue
-            label.setIcon(jc.ImageIcon(_to_image(picture)))
+            label.setIcon(jc.ImageIcon(picture))
             if not label.isVisible():
                 label.setVisible(True)
                 self._frame.pack()
@@ -180,50 +188,6 @@ class ProgressWindow:
         self._cancel()
 
 
-def draw_curve(points: list[tuple[float, float]], width: int, height: int) -> np.ndarray:
-    """Draw a loss over the work done.
-
-    Parameters
-    ----------
-    points : list of (float, float)
-        Done share of the job and loss, at least two.
-    width, height : int
-        Size in pixels.
-
-    Returns
-    -------
-    numpy.ndarray
-        The picture, (height, width), 0xRRGGBB.
-    """
-    picture = np.full((height, width), _BACKGROUND, np.uint32)
-    picture[[0, -1], :] = _FAINT
-    picture[:, [0, -1]] = _FAINT
-    share, loss = np.array(points, float).T
-    # Losses spread over magnitudes at first and over percents later; the first steps of a training
-    # would press the rest flat.
-    low, high = loss.min(), np.percentile(loss, 98)
-    span = (high - low) or 1.0
-    reach = max(share[-1] - share[0], 1e-9)
-    x = 2 + (share - share[0]) / reach * (width - 5)
-    columns = np.arange(2, width - 2)
-    # Each step sees another part of the image; only the mean of some tells how it goes.
-    for values, colour in ((loss, _FAINT), (_smooth(loss), _INK)):
-        level = np.clip((np.interp(columns, x, values) - low) / span, 0, 1)
-        rows = np.rint(height - 4 - level * (height - 8)).astype(int)
-        for column, row, before in zip(columns, rows, np.r_[rows[0], rows[:-1]], strict=True):
-            picture[min(row, before) : max(row, before) + 2, column] = colour
-    return picture
-
-
-def _smooth(values: np.ndarray) -> np.ndarray:
-    """The mean of each value and those before it, the late ones weighing more."""
-    weight = min(1.0, 8 / len(values))
-    smooth = values.copy()
-    for place in range(1, len(values)):
-        smooth[place] += (1 - weight) * (smooth[place - 1] - values[place])
-    return smooth
-
-
 def _to_bytes(plane: Any) -> np.ndarray:
     """A plane (row, col), the first of a stack, as a small grey picture, 0xRRGGBB."""
     plane = np.asarray(plane)
@@ -234,16 +198,6 @@ def _to_bytes(plane: Any) -> np.ndarray:
     low, high = np.percentile(finite, (0.5, 99.5)) if finite.size else (0.0, 1.0)
     grey = np.clip((small - low) * (255 / max(high - low, 1e-12)), 0, 255)
     return np.nan_to_num(grey, nan=0).astype(np.uint32) * 0x010101
-
-
-def _to_image(picture: np.ndarray) -> Any:
-    from jpype import JArray, JInt
-
-    height, width = picture.shape
-    image = jc.BufferedImage(width, height, jc.BufferedImage.TYPE_INT_RGB)
-    pixels = JArray(JInt)(np.ascontiguousarray(picture, np.uint32).view(np.int32).ravel())
-    image.setRGB(0, 0, width, height, pixels, 0, width)
-    return image
 
 
 def _on_event_thread(function: Callable[[], Any]) -> None:

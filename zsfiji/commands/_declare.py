@@ -35,6 +35,8 @@ Kind = Literal["boolean", "integer", "number", "choice", "open", "save", "folder
 FILES: tuple[Kind, ...] = ("open", "save", "folder")
 """The kinds whose values are paths."""
 
+Duration = Callable[[Mapping[str, int], Mapping[str, Any]], float]
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -154,6 +156,9 @@ class Command:
         Bytes that the results have for a pixel of the image, which ImageJ has to hold.
     check : callable or None
         Takes the values, and raises a UserError where they do not go together.
+    duration : callable or None
+        Takes the lengths of the axes of the image and the values, and gives the seconds that the
+        command takes on the reference computer of :mod:`zsfiji.services.duration`; see there.
     """
 
     name: str
@@ -169,6 +174,7 @@ class Command:
     memory: float
     result_bytes: float
     check: Callable[[dict[str, Any]], None] | None = None
+    duration: Duration | None = None
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -246,12 +252,13 @@ def command(
     memory: float = 8,
     result_bytes: float = 4,
     check: Callable[[dict[str, Any]], None] | None = None,
+    duration: Duration | None = None,
 ) -> Callable[[Callable[..., Outcome]], PublicFunction]:
     """Declare the decorated function to be a command.
 
     Parameters
     ----------
-    label, suffixes, menu, memory, result_bytes, check
+    label, suffixes, menu, memory, result_bytes, check, duration
         See :class:`Command`. By default there is one result of 32-bit pixels, and as much again
         while it is handed over.
 
@@ -263,7 +270,7 @@ def command(
     """
 
     def declare(function: Callable[..., Outcome]) -> PublicFunction:
-        declared = _read(function, label, menu, suffixes, memory, result_bytes, check)
+        declared = _read(function, label, menu, suffixes, memory, result_bytes, check, duration)
 
         def public(*image: Any, **options: Any) -> Any:
             from zsfiji.commands._run import run_on_array
@@ -291,6 +298,7 @@ def _read(
     memory: float,
     result_bytes: float,
     check: Callable[[dict[str, Any]], None] | None,
+    duration: Duration | None,
 ) -> Command:
     parameters = []
     fields: dict[str, Any] = {}
@@ -333,6 +341,7 @@ def _read(
         memory,
         result_bytes,
         check,
+        duration,
     )
 
 

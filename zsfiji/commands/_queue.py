@@ -41,7 +41,7 @@ def turn(device: str) -> Iterator[None]:
     with _guard:
         lock = _busy.setdefault(device, threading.Lock())
     while not lock.acquire(timeout=_INTERVAL):
-        progress.report(0, "Waiting for the job before it")
+        progress.report(0, "Waiting for the job before it", waiting=True)
     try:
         with _among_processes(device):
             yield
@@ -58,7 +58,7 @@ def _among_processes(device: str) -> Iterator[None]:
             lock.acquire(timeout=0)
             break
         except Timeout:
-            progress.report(0, "Waiting for another zsfiji process on this device")
+            progress.report(0, "Waiting for another zsfiji process on this device", waiting=True)
             time.sleep(_INTERVAL)
         except (OSError, NotImplementedError):
             # Without a place for locks, or on a file system without them, nobody is to wait.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,9 @@ import psutil
 import xarray as xr
 
 import zsfiji
+from zsfiji import progress
 from zsfiji.commands._declare import Command
+from zsfiji.commands._duration import learn
 from zsfiji.commands._options import macro_line
 from zsfiji.commands._outcome import Outcome
 from zsfiji.commands._source import Source, Windows
@@ -73,8 +76,12 @@ def run(
             raise UserError("The image is empty: it has no pixels.")
         region = _without_provenance(crop_to_roi(image))
         _require_memory(region, command.memory)
+        before = _worked()
         with remarks:
             outcome = command.function(region, **given)
+        if not progress.finish_requested():
+            lengths = {str(dim): int(length) for dim, length in region.sizes.items()}
+            learn(command, lengths, values, _worked() - before)
     else:
         with remarks:
             outcome = command.function(**given)
@@ -120,6 +127,12 @@ def run_on_array(command: Command, data: Any, options: Mapping[str, Any]) -> Any
     labelled = data is None or isinstance(data, xr.DataArray)
     results = tuple(r if labelled else np.asarray(r.data) for r in outcome.images)
     return results if len(results) > 1 else results[0]
+
+
+def _worked() -> float:
+    """Seconds that this job has worked; without a sink nobody waits for another job."""
+    seconds = progress.worked()
+    return time.monotonic() if seconds is None else seconds
 
 
 class _Remarks(logging.Handler):

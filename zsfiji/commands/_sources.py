@@ -10,6 +10,7 @@ import numpy as np
 
 from zsfiji.commands._source import Source
 from zsfiji.errors import UserError
+from zsfiji.words import counted
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -76,10 +77,10 @@ def joined(images: Sequence[xr.DataArray]) -> xr.DataArray:
     frames = []
     for image in images:
         name = image.attrs.get("title", "One of the images")
-        for dim, what in (("ch", "channels"), ("pln", "slices")):
+        for dim, what in (("ch", "channel"), ("pln", "slice")):
             if size(image, dim) != size(first, dim):
                 raise UserError(
-                    f"{name} has {size(image, dim)} {what}, and the first image "
+                    f"{name} has {counted(size(image, dim), what)}, and the first image "
                     f"{size(first, dim)}. Train on images of one kind."
                 )
         for dim in ("row", "col", "pln"):

@@ -258,4 +258,4 @@ def _course(image: xr.DataArray, model: Model) -> Plot:
         x, y = zip(*unit["losses"], strict=True) if unit["losses"] else ((), ())
         curves.append(Curve(name, tuple(map(float, x)), tuple(map(float, y))))
     title = f"{image.attrs.get('title') or 'image'} training"
-    return Plot(title, "Steps", "Loss", tuple(curves))
+    return Plot(title, "Training step", "Loss (a.u.)", tuple(curves))

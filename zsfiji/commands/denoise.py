@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -35,7 +36,18 @@ Resolution = Annotated[
 ]
 
 
-@command(label="Zero-Shot Denoise...", suffixes=("denoised",))
+def _duration(sizes: Mapping[str, int], values: Mapping[str, Any]) -> float:
+    from zsfiji.services.denoise.duration import seconds
+
+    return seconds(
+        sizes,
+        quality=values["quality"],
+        fit_per=values["fit_per"],
+        train=values["apply_model"] is None,
+    )
+
+
+@command(label="Zero-Shot Denoise...", suffixes=("denoised",), duration=_duration)
 def denoise(
     image: xr.DataArray,
     *,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -42,7 +43,19 @@ Average = Annotated[
 ]
 
 
-@command(label="FM2S Denoise...", suffixes=("fm2s",))
+def _duration(sizes: Mapping[str, int], values: Mapping[str, Any]) -> float:
+    from zsfiji.services.fm2s.duration import seconds
+
+    return seconds(
+        sizes,
+        modality=values["modality"],
+        quality=values["quality"],
+        fit_per=values["fit_per"],
+        train=values["apply_model"] is None,
+    )
+
+
+@command(label="FM2S Denoise...", suffixes=("fm2s",), duration=_duration)
 def fm2s(
     image: xr.DataArray,
     *,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -186,7 +187,20 @@ TrainedModel = Annotated[
 ]
 
 
-@command(label="ZS-DeconvNet Restore...", suffixes=_SUFFIXES, memory=_MEMORY, result_bytes=_RESULTS)
+def _duration(sizes: Mapping[str, int], values: Mapping[str, Any]) -> float:
+    from zsfiji.services.zs_deconvnet.duration import seconds
+
+    keys = ("quality", "network", "steps", "upsample", "dimensions", "fit_per")
+    return seconds(sizes, **{key: values[key] for key in keys}, restore="results" in values)
+
+
+@command(
+    label="ZS-DeconvNet Restore...",
+    suffixes=_SUFFIXES,
+    memory=_MEMORY,
+    result_bytes=_RESULTS,
+    duration=_duration,
+)
 def zs_deconvnet_restore(
     image: xr.DataArray,
     *,
@@ -240,7 +254,7 @@ def zs_deconvnet_restore(
     return replace(restored, notes=(*restored.notes, *about))
 
 
-@command(label="ZS-DeconvNet Train...", memory=_MEMORY, result_bytes=0)
+@command(label="ZS-DeconvNet Train...", memory=_MEMORY, result_bytes=0, duration=_duration)
 def zs_deconvnet_train(
     image: xr.DataArray,
     *,

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from zsfiji.errors import UserError
+from zsfiji.words import counted
 
 DIMS = ("t", "pln", "row", "col", "ch")
 """Frames, slices, rows, columns, channels."""
@@ -63,8 +64,9 @@ def as_image(
             guess: dict[int, tuple[str, ...]] = {2: ("row", "col"), 3: ("pln", "row", "col")}
             if array.ndim not in guess:
                 raise UserError(
-                    f"An array of {array.ndim} axes does not tell which of them are slices, frames "
-                    f"and channels. Give an xarray.DataArray with the dimensions {', '.join(DIMS)}."
+                    f"An array of {counted(array.ndim, 'axis', 'axes')} does not tell which of "
+                    "them are slices, frames and channels. "
+                    f"Give an xarray.DataArray with the dimensions {', '.join(DIMS)}."
                 )
             dims = guess[array.ndim]
         image = xr.DataArray(array, dims=tuple(dims), attrs=dict(attrs or {}))

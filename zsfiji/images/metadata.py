@@ -34,6 +34,7 @@ import xarray as xr
 
 from zsfiji.errors import UserError
 from zsfiji.images.axes import planes
+from zsfiji.words import counted
 
 GEOMETRY_KEYS = ("units", "spacing", "slice_labels", "overlay")
 """What stays true as long as the pixel grid is the same."""
@@ -166,6 +167,6 @@ def require_finite(image: xr.DataArray) -> None:
     bad = int(image.size - np.count_nonzero(np.isfinite(image.data)))
     if bad:
         raise UserError(
-            f"{bad} of the {image.size} pixels are NaN or infinite. Replace them first, "
-            "for example with Process > Noise > Remove NaNs..."
+            f"{bad} of the {counted(image.size, 'pixel')} {'is' if bad == 1 else 'are'} NaN "
+            "or infinite. Replace them first, for example with Process > Noise > Remove NaNs..."
         )

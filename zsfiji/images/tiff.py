@@ -25,6 +25,7 @@ from zsfiji.images._ome import calibration
 from zsfiji.images.axes import STACK_DIMS, as_image, pixel_size, set_calibration, size
 from zsfiji.images.files import replacing
 from zsfiji.images.metadata import bulk_ranges
+from zsfiji.images.palette import is_palette, shown
 
 _log = logging.getLogger(__name__)
 
@@ -365,12 +366,24 @@ def _read_palette(image: xr.DataArray, page: Any) -> xr.DataArray:
     colours = getattr(page, "colormap", None)
     if colours is not None and "luts" not in image.attrs and colours.shape == (3, 256):
         lut = (colours >> 8).astype(np.uint8).T
+        if size(image, "ch") == 1 and is_palette(lut, image.data):
+            return _as_picture(image, lut)
         if (lut != np.arange(256)[:, None]).any():
             image.attrs["luts"] = [lut] * size(image, "ch")
     elif int(page.photometric) == _MINISWHITE:
         # Bright pixels are low values; ImageJ shows such an image with an inverting LUT.
         image.attrs["luts"] = [np.repeat(np.arange(256, dtype=np.uint8)[::-1, None], 3, 1)]
     return image
+
+
+def _as_picture(image: xr.DataArray, colours: np.ndarray) -> xr.DataArray:
+    """The image, RGB or grey, that an image of numbered colours shows."""
+    kept = {k: v for k, v in image.attrs.items() if k != "display_ranges"}
+    flat = image.isel(ch=0, drop=True) if "ch" in image.dims else image
+    pixels, rgb = shown(flat.data, colours)
+    dims = (*flat.dims, "ch") if rgb else flat.dims
+    attrs = {**kept, "rgb": True} if rgb else kept
+    return xr.DataArray(pixels, dims=dims, coords=flat.coords, attrs=attrs)
 
 
 def _read_picture(path: Path) -> xr.DataArray:
@@ -380,6 +393,8 @@ def _read_picture(path: Path) -> xr.DataArray:
         count = getattr(picture, "n_frames", 1)
         if count > 1:
             _log.warning("%s holds %d pictures; the first is taken.", path.name, count)
+        if picture.mode == "P" and "transparency" not in picture.info:
+            return _read_indexed(picture)
         if picture.mode in ("P", "RGBA", "CMYK", "YCbCr", "HSV", "LAB"):
             pixels = np.array(picture.convert("RGB"))
         elif picture.mode in ("LA", "1"):
@@ -392,6 +407,19 @@ def _read_picture(path: Path) -> xr.DataArray:
     if pixels.ndim == 3:
         return as_image(pixels, ("row", "col", "ch"), {"rgb": True})
     return as_image(pixels, ("row", "col"))
+
+
+def _read_indexed(picture: Any) -> xr.DataArray:
+    """A picture of numbered colours, or, as ImageJ saves them, intensities with a LUT."""
+    lut = np.zeros((256, 3), np.uint8)
+    palette = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    lut[: len(palette)] = palette[:256]
+    image = as_image(np.array(picture), ("row", "col"))
+    if is_palette(lut, image.data):
+        return _as_picture(image, lut)
+    if (lut[image.data] != image.data[..., None]).any():
+        image.attrs["luts"] = [lut]
+    return image
 
 
 def _rectangle(data: bytes | None) -> tuple[int, int, int, int] | None:

@@ -13,6 +13,7 @@ from torch import nn
 
 from zsfiji import progress
 from zsfiji.errors import UserError
+from zsfiji.words import counted
 
 REPORT_EVERY = 0.2
 """Seconds between two reports, and so between two reads of the loss from the device."""
@@ -169,7 +170,9 @@ def train(
         if now - reported >= REPORT_EVERY or done == schedule.steps:
             reported = now
             losses.append((done, _read(loss, done)))
-            progress.report(done / schedule.steps, label, loss=losses[-1][1], preview=preview)
+            progress.report(
+                done / schedule.steps, label, loss=losses[-1][1], preview=preview, step=done
+            )
             if progress.finish_requested() and done < schedule.steps:
                 finished_early = True
                 break
@@ -192,7 +195,7 @@ def _read(loss: torch.Tensor, step: int) -> float:
     value = float(loss.detach())
     if not math.isfinite(value):
         raise DivergedError(
-            f"The training diverged after {step} steps. Try another seed, and look whether single "
-            "pixels of the image are extremely bright."
+            f"The training diverged after {counted(step, 'step')}. Try another seed, and look "
+            "whether single pixels of the image are extremely bright."
         )
     return value

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zsfiji.physics.noise import Noise
+from zsfiji.words import counted
 
 LAGS = 3
 _SLACK = 0.12
@@ -83,7 +84,7 @@ def judge_all(found: Sequence[Residual]) -> str | None:
         return None
     others = len(verdicts) - 1
     return verdicts[0] + (
-        f" The same holds for {others} other plane{'s' * (others > 1)}." if others else ""
+        f" The same holds for {counted(others, 'other plane')}." if others else ""
     )
 
 
@@ -101,7 +102,9 @@ def noise_found(noise: Noise, plane: np.ndarray) -> str:
         return text + "; independent from pixel to pixel."
     correlation = noise.correlation(LAGS)
     reach = int(np.argmax(correlation < 0.1)) if (correlation < 0.1).any() else LAGS
-    return text + f"; correlated over {reach} pixels ({correlation[1]:.2f} at one pixel)."
+    return (
+        text + f"; correlated over {counted(reach, 'pixel')} ({correlation[1]:.2f} at one pixel)."
+    )
 
 
 def saturation_found(share: float) -> str:

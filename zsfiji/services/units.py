@@ -19,6 +19,7 @@ from zsfiji.errors import UserError
 from zsfiji.images import restoring
 from zsfiji.images.axes import count, planes, size
 from zsfiji.learning.checkpoints import Model
+from zsfiji.words import counted
 
 
 class Stored(Protocol):
@@ -123,7 +124,7 @@ def load_weights(network: torch.nn.Module, model: Model, number: int) -> None:
 
 
 def require_as_many(units: int, parts: int, what: str) -> None:
-    """Refuse an image with more or fewer `parts` (such as "channels") than the model has units.
+    """Refuse an image with more or fewer `parts` (such as "channel") than the model has units.
 
     Raises
     ------
@@ -132,7 +133,7 @@ def require_as_many(units: int, parts: int, what: str) -> None:
     """
     if units != parts:
         raise UserError(
-            f"The model was fitted to {units} {what} and the image has {parts}. "
+            f"The model was fitted to {counted(units, what)} and the image has {parts}. "
             "Fit a model to this image, or choose one of its kind."
         )
 
@@ -170,7 +171,7 @@ def restore_planes(
     per_plane = model.settings["fit_per"] == "plane"
     total = count(image)
     expected = total if per_plane else size(image, "ch")
-    require_as_many(len(units), expected, "planes" if per_plane else "channels")
+    require_as_many(len(units), expected, "plane" if per_plane else "channel")
     result = np.empty(image.shape, dtype=np.float32)
     for number, position in enumerate(planes(image)):
         progress.report(number / total, "Denoising")

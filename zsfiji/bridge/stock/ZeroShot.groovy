@@ -12,7 +12,9 @@ import ij.Macro
 import ij.WindowManager
 import ij.gui.GUI
 import ij.gui.GenericDialog
+import ij.gui.HTMLDialog
 import ij.gui.ImageRoi
+import ij.gui.ImageWindow
 import ij.gui.Plot
 import ij.gui.TextRoi
 import ij.io.FileSaver
@@ -25,6 +27,7 @@ import java.awt.EventQueue
 import java.awt.FlowLayout
 import java.awt.Frame
 import java.awt.GraphicsEnvironment
+import java.awt.Rectangle
 import java.nio.file.Files
 import javax.swing.BorderFactory
 import javax.swing.JButton
@@ -81,6 +84,33 @@ class ZeroShot {
         }
     }
 
+    /** What an entry does that tells something: show the help, an examination, or the version. */
+    void tellAbout(String label) {
+        guarded(label, false) {
+            if (inProcess()) {
+                IJ.doCommand(label)
+            } else if (label.contains("Help")) {
+                page(label, new File(folder, "help.html").getText("UTF-8"))
+            } else if (label.contains("Doctor")) {
+                IJ.showStatus("${name(label)}: looking at what works here")
+                def text = ask("worker.doctor(fiji)", [fiji: folder.parent]).text
+                IJ.showStatus("")
+                page(label, "<html><pre>${escaped(text)}</pre></html>")
+            } else {
+                tell(name(label), "${installed().about}\n${IJ.getFullVersion()}")
+            }
+        }
+    }
+
+    private void page(String label, String html) {
+        if (withoutWindows()) IJ.log(html.replaceAll("<[^>]+>", " "))
+        else new HTMLDialog(name(label), html, false)
+    }
+
+    private String escaped(String text) {
+        text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    }
+
     /** What a script with parameters does: work on a file, or on the active image. */
     void call(String label, Map options, String input, String output, Map traits) {
         Map given = options.findAll { key, value -> value != null && value.toString() != "" }
@@ -121,7 +151,7 @@ class ZeroShot {
                 named: traits.images ? named(label, options, place) : [:]])
             // First, so that the Log window does not cover the result.
             answer.notes.each { IJ.log("${imp?.getTitle() ?: name(label)}: ${it}") }
-            answer.plots.each { plot(it) }
+            answer.plots.each { plot(it, imp) }
             answer.images.each { show(it, imp) }
             // A macro goes on with its image, and not with a plot, which it has only here.
             if (caller != null && imp != null && !answer.images && answer.plots) activate(imp)
@@ -162,11 +192,8 @@ class ZeroShot {
 
     /** The open images that options name, title -> file. */
     private Map named(String label, Object options, File place) {
-        def task = service().task("from zsfiji import worker\nworker.names(label, options)",
-            [label: label, options: options])
-        task.waitFor()
         def found = [:]
-        for (title in task.outputs.names ?: []) {
+        for (title in ask("worker.names(label, options)", [label: label, options: options]).names) {
             ImagePlus imp = WindowManager.getImage(title)
             if (imp != null) found[title] = save(imp, place, "named-${found.size()}").path
         }
@@ -210,10 +237,11 @@ class ZeroShot {
         if (source != null) imp.setPosition(source.getC(), source.getZ(), source.getT())
         else if (imp.getNSlices() > 1) imp.setPosition(1, (imp.getNSlices() + 1).intdiv(2), 1)
         imp.show()
+        putBeside(source, imp.getWindow())
         if (caller != null) WindowManager.setTempCurrentImage(caller, imp)
     }
 
-    private void plot(Map drawn) {
+    private void plot(Map drawn, ImagePlus source) {
         if (withoutWindows() || Interpreter.isBatchMode()) return
         def plot = new Plot(drawn.title, drawn.x_label, drawn.y_label)
         drawn.curves.eachWithIndex { curve, number ->
@@ -225,7 +253,24 @@ class ZeroShot {
         plot.setLineWidth(1)
         plot.setLimitsToFit(false)
         if (drawn.curves.size() > 1) plot.addLegend(drawn.curves.label.join("\n"))
-        plot.show()
+        putBeside(source, plot.show())
+    }
+
+    /** Move a new window beside that of its source; see places.py. */
+    private void putBeside(ImagePlus source, java.awt.Window window) {
+        def old = source?.getWindow()
+        if (old == null || window == null || !old.isShowing()) return
+        def box = { it.bounds.with { [it.x, it.y, it.width, it.height]*.intValue() } }
+        def others = java.awt.Window.windows.findAll {
+            it.isShowing() && !it.is(old) && !it.is(window) && !it.is(window.owner)
+        }
+        def images = others.findAll { it instanceof ImageWindow }
+        def screen = GUI.getMaxWindowBounds(IJ.getInstance())
+        def found = ask("worker.place(size, source, screen, keep, spare)", [
+            size: [window.width, window.height], source: box(old),
+            screen: [screen.x, screen.y, screen.width, screen.height],
+            keep: images.collect(box), spare: (others - images).collect(box)])
+        if (found.x != null) window.setLocation(found.x as int, found.y as int)
     }
 
     // --- the dialog and the Recorder ------------------------------------------------------------
@@ -240,6 +285,9 @@ class ZeroShot {
         // Only a dialog remembers the values of the last time, never a run without one.
         info.inputs().each { if (it.persistKey) it.persisted = true }
         suggest(info, traits)
+        if (traits.takes) info.inputs().find { it.name == "subject" }?.with {
+            it.defaultValue = described(image(), traits.label)
+        }
         modules.run(info, true, [input: "", output: ""] as Map<String, Object>).get()
     }
 
@@ -263,6 +311,31 @@ class ZeroShot {
             it.persisted = false
             it.defaultValue = value instanceof Number ? Math.round(value * 1000d) / 1000d : value
         }
+    }
+
+    /** What will be processed, and how long it takes; Python tells that once it runs. */
+    private String described(ImagePlus imp, String label) {
+        int width = imp.getWidth(), height = imp.getHeight()
+        def roi = imp.getRoi()
+        def taken = "all of it will be processed"
+        if (roi != null && roi.isArea()) {
+            def box = roi.bounds.intersection(new Rectangle(0, 0, width, height))
+            (width, height) = [box.width, box.height]
+            taken = "the selection of ${width} x ${height} pixels will be processed"
+        }
+        def lengths = [channel: imp.getNChannels(), slice: imp.getNSlices(), frame: imp.getNFrames()]
+        def counts = lengths.findAll { it.value > 1 }.collect { ", ${it.value} ${it.key}s" }.join("")
+        def text = "${imp.getTitle()}: ${imp.getWidth()} x ${imp.getHeight()} pixels${counts}; ${taken}."
+        def time = ""
+        if (running() == null) {
+            // The job will need it, and the next dialog.
+            Thread.start { try { service() } catch (Exception ignored) {} }
+        } else {
+            def sizes = [t: imp.getNFrames(), pln: imp.getNSlices(), row: height, col: width,
+                ch: imp.getBitDepth() == 24 ? 3 : imp.getNChannels()]
+            time = ask("worker.duration(label, sizes)", [label: label, sizes: sizes]).text ?: ""
+        }
+        return "<html><body width=460><p>${escaped(text)}</p><p>${escaped(time)}</p></body></html>"
     }
 
     private void record(Map options) {
@@ -320,7 +393,8 @@ class ZeroShot {
                     shown?.setProgressValue(event.current)
                     IJ.showStatus("${name(label)}: ${event.message} (Esc cancels)")
                     IJ.showProgress(Math.min(0.999d, event.current / (double) STEPS))
-                    window?.show(event.message, event.current as int)
+                    def waiting = event.hasProperty("info") && event.info?.waiting
+                    window?.show(event.message, event.current as int, waiting as boolean)
                 }
                 boolean stop = window?.cancelled || shown?.isCanceled() || IJ.escapePressed() ||
                     here.stop
@@ -414,12 +488,29 @@ class ZeroShot {
         while (left && System.currentTimeMillis() - begun < QUIT_PATIENCE + 1000) Thread.sleep(50)
     }
 
+    private Map installed() {
+        new JsonSlurper().parse(new File(folder, "settings.json"), "UTF-8")
+    }
+
+    /** Call a function of worker.py that answers at once. */
+    private Map ask(String call, Map inputs) {
+        def task = service().task("from zsfiji import worker\n" + call, inputs)
+        task.waitFor()
+        return task.outputs
+    }
+
+    /** The Python process, null where none runs. */
+    private Object running() {
+        def kept = System.properties.get(SERVICE)
+        kept != null && kept.python == installed().python && kept.service.isAlive() ? kept.service : null
+    }
+
     private Object service() {
-        Map settings = new JsonSlurper().parse(new File(folder, "settings.json"), "UTF-8")
+        Map settings = installed()
         String python = settings.python
         synchronized (ZeroShot.SERVICE) {
-            def kept = System.properties.get(SERVICE)
-            if (kept != null && kept.python == python && kept.service.isAlive()) return kept.service
+            def kept = running()
+            if (kept != null) return kept
             if (!new File(python).canExecute()) throw new Problem("The Python of zsfiji, " +
                 "${python}, is not there any more. Run 'zsfiji install' with this Fiji's folder " +
                 "again, from the environment where zsfiji is now.")
@@ -560,6 +651,7 @@ class ZeroShot {
     /** The small window of a running job. Closing it hides it: the job goes on. */
     static class Window {
         volatile boolean cancelled, finished
+        private JButton finish
         private final JLabel text = new JLabel("Starting")
         private final JProgressBar bar = new JProgressBar(0, STEPS)
         private JFrame frame
@@ -572,7 +664,7 @@ class ZeroShot {
                 frame.autoRequestFocus = false
                 frame.defaultCloseOperation = JFrame.HIDE_ON_CLOSE
                 bar.preferredSize = new Dimension(340, 18)
-                def finish = new JButton("Finish now")
+                finish = new JButton("Finish now")
                 finish.toolTipText = "End the training and keep the best result so far."
                 def cancel = new JButton("Cancel")
                 cancel.toolTipText = "Stop and keep nothing. Esc does the same."
@@ -599,16 +691,21 @@ class ZeroShot {
                 frame.contentPane = panel
                 frame.pack()
                 // At the right edge, away from where ImageJ opens images; others below.
-                int others = Frame.frames.count { it.name == "zsfiji" && it.visible }
+                def others = Frame.frames.findAll { it.name == "zsfiji" && it.visible }
                 def screen = GUI.getMaxWindowBounds(IJ.getInstance())
                 frame.setLocation((int) (screen.x + screen.width - frame.width - 24),
-                    (int) (screen.y + screen.height / 4 + 150 * others))
+                    (int) (screen.y + screen.height / 4))
+                while (others.any { it.bounds.intersects(frame.bounds) } &&
+                        frame.y + 2 * frame.height < screen.y + screen.height)
+                    frame.setLocation(frame.x, frame.y + frame.height + 8)
                 frame.visible = true
             }
         }
 
-        void show(String message, int done) {
+        void show(String message, int done, boolean waiting) {
             EventQueue.invokeLater {
+                // A job that waits has nothing yet that could be kept.
+                finish.visible = !waiting
                 text.text = cancelled ? "Cancelling" : finished ?
                     "Finishing with the best so far" : message
                 bar.value = done

@@ -18,6 +18,7 @@ from zsfiji.physics.psf.fit import gaussian, round_lateral
 from zsfiji.physics.psf.kernel import Psf
 from zsfiji.physics.psf.prepare import border_level, prepare
 from zsfiji.physics.psf.resample import sample
+from zsfiji.words import counted
 
 Fit = Literal["none", "radial", "gaussian"]
 
@@ -61,7 +62,7 @@ class Beads:
     def report(self) -> str:
         """The findings in a few lines for the log."""
         n = len(self.positions)
-        lines = [f"{n} bead{'s' * (n != 1)} averaged"]
+        lines = [f"{counted(n, 'bead')} averaged"]
         mean, spread = self.fwhm.mean(axis=0), self.fwhm.std(axis=0)
         for name, m, s in zip(("z", "y", "x")[-len(mean) :], mean, spread, strict=True):
             lines.append(f"FWHM along {name}: {1000 * m:.0f} nm (deviation {1000 * s:.0f} nm)")
@@ -152,7 +153,8 @@ def _checked(image: NDArray) -> NDArray:
     if values.ndim not in (2, 3):
         raise UserError(
             f"Beads are looked for in one image or one stack, of one channel and one frame; "
-            f"this has {values.ndim} axes. Duplicate the channel and frame with the beads."
+            f"this has {counted(values.ndim, 'axis', 'axes')}. Duplicate "
+            "the channel and frame with the beads."
         )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise UserError(

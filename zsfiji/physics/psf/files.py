@@ -17,6 +17,7 @@ from zsfiji.physics.psf.kernel import Psf
 from zsfiji.physics.psf.mrc import Mrc, read_mrc
 from zsfiji.physics.psf.otf import RadialOtf, from_otf
 from zsfiji.physics.psf.prepare import prepare
+from zsfiji.words import counted
 
 _MRC = (".mrc", ".dv", ".otf")
 
@@ -82,7 +83,8 @@ def read_psf(
     if len(spacing) != values.ndim:
         if len(spacing) == 2 and values.ndim == 3:
             raise UserError(
-                f"{path.name} is a stack of {values.shape[0]} slices whose spacing is not known. "
+                f"{path.name} is a stack of {counted(values.shape[0], 'slice')} whose spacing is "
+                "not known. "
                 "Give the slice spacing of the PSF."
             )
         spacing = spacing[-values.ndim :]

@@ -17,6 +17,7 @@ from zsfiji.physics.psf.centre import peak, spot_centre, widths
 from zsfiji.physics.psf.kernel import Psf, normalised
 from zsfiji.physics.psf.origin import calculated, origin
 from zsfiji.physics.psf.resample import sample
+from zsfiji.words import counted
 
 _NOISE_CORRELATION = 0.5  # of neighbours at the border: below it is noise, above a tail of light
 _SUPPORT = 3.0  # deviations of the smoothed noise above which a pixel belongs to the spot
@@ -122,8 +123,9 @@ def _checked(values: ArrayLike) -> NDArray[np.float64]:
         array = array[0]
     if array.ndim not in (2, 3):
         raise UserError(
-            f"The PSF has {array.ndim} axes ({' x '.join(map(str, array.shape))}). "
-            "It must be one image, or one stack of slices, of a single channel."
+            f"The PSF has {counted(array.ndim, 'axis', 'axes')} "
+            f"({' x '.join(map(str, array.shape))}). It must be one image, "
+            "or one stack of slices, of a single channel."
         )
     if min(array.shape[-2:]) < 3:
         raise UserError(
@@ -133,7 +135,10 @@ def _checked(values: ArrayLike) -> NDArray[np.float64]:
     array = array.astype(np.float64)
     bad = int(array.size - np.count_nonzero(np.isfinite(array)))
     if bad:
-        raise UserError(f"{bad} values of the PSF are NaN or infinite. Choose another file.")
+        raise UserError(
+            f"The PSF has {counted(bad, 'value')} that {'is' if bad == 1 else 'are'} NaN or "
+            "infinite. Choose another file."
+        )
     if not array.any():
         raise UserError("The PSF is empty: all its values are zero. Choose another file.")
     if array.max() <= 0:

@@ -27,7 +27,9 @@ INPUTS = 2
 """Channels that the network sees: the noisy image and the filtered one."""
 
 _REGION = 512
-_OFTEN = 32
+OFTEN = 32
+"""Each pixel is drawn so often at most."""
+
 _RIM = 6
 _NEIGHBOURS = ((1, 2), (0, 3), (0, 3), (1, 2))
 
@@ -89,7 +91,7 @@ def examples(
     shortest = [min(p.shape[axis] for p in planes) for axis in (0, 1)]
     tall, wide = (min(_REGION, length) // 8 * 8 for length in shortest)
     there = sum(p.shape[0] * p.shape[1] for p in planes)
-    count = max(1, round(4 * min(pixels, _OFTEN * there / 4) / (tall * wide)))
+    count = max(1, round(4 * min(pixels, OFTEN * there / 4) / (tall * wide)))
     made: list[torch.Tensor] = []
     for number in range(count):
         progress.report(number / count, label)

@@ -28,7 +28,7 @@ METHOD = "denoise"
 QUALITIES = tuple(STEPS)
 """The choices of `quality`, the fastest first."""
 
-_TRAINING_PIXELS = 32 * 2**20
+TRAINING_PIXELS = 32 * 2**20
 _SPARED = 0.01
 _DOUBTED = (
     "The image does not tell its noise from fine structure, so only what is sure to be noise was "
@@ -106,7 +106,7 @@ def fit(
         )
 
     return fit_units(
-        METHOD, image, settings, fit_one, pixels=_TRAINING_PIXELS, first="Measuring the noise"
+        METHOD, image, settings, fit_one, pixels=TRAINING_PIXELS, first="Measuring the noise"
     )
 
 

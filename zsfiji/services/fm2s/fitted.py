@@ -42,7 +42,7 @@ _FIELD = 256
 _RIM = 16
 _PATCH = 64
 _BATCH = 4
-_DRAWS = 8
+DRAWS = 8
 
 
 def add_noise(clean: torch.Tensor, stabiliser: Stabiliser, source: torch.Generator) -> torch.Tensor:
@@ -154,7 +154,7 @@ def _examples(
     height, width = (n // d for n in planes[0].shape)
     tall, wide = min(_FIELD + 2 * _RIM, height), min(_FIELD + 2 * _RIM, width)
     # Of a small image no more draws than so many of each pixel.
-    pixels = min(pixels, _DRAWS * height * width * len(parts))
+    pixels = min(pixels, DRAWS * height * width * len(parts))
     count = max(1, round(pixels / (tall * wide)))
     made, clean_values = [], []
     for number in range(count):

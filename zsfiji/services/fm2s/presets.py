@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zsfiji.errors import UserError
+from zsfiji.words import counted
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ def preset(modality: str, average: int) -> Preset:
     if average not in known:
         choices = ", ".join(map(str, known))
         raise UserError(
-            f"For the modality '{modality}' there are no constants for {average} averaged "
-            f"captures, only for {choices}. Choose that, or the modality auto."
+            f"For the modality '{modality}' there are no constants for "
+            f"{counted(average, 'averaged capture')}, only for {choices}. Choose "
+            "that, or the modality auto."
         )
     return known[average]

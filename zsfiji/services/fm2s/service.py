@@ -26,7 +26,7 @@ METHOD = "fm2s"
 QUALITIES = tuple(RECIPES)
 """The choices of `quality`, the fastest first."""
 
-_TRAINING_PIXELS = 16 * 2**20
+TRAINING_PIXELS = 16 * 2**20
 
 
 def fit(
@@ -100,7 +100,7 @@ def fit(
 
         return with_fallback(work, chosen)
 
-    return fit_units(METHOD, image, settings, fit_one, pixels=_TRAINING_PIXELS)
+    return fit_units(METHOD, image, settings, fit_one, pixels=TRAINING_PIXELS)
 
 
 def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restored:

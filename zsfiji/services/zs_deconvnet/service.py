@@ -36,6 +36,7 @@ from zsfiji.services.zs_deconvnet.notes import Notes
 from zsfiji.services.zs_deconvnet.objective import Terms
 from zsfiji.services.zs_deconvnet.pipeline import KINDS, Results, Unit, fit_unit, restore
 from zsfiji.services.zs_deconvnet.room import room
+from zsfiji.words import counted
 
 METHOD = "zs-deconvnet"
 """Name of the method in its model files."""
@@ -417,8 +418,8 @@ def _axes(image: xr.DataArray, psfs: Sequence[Psf], dimensions: str) -> int:
     if dimensions == "3d":
         if slices < FEWEST:
             raise UserError(
-                f"The stack has {slices} slices; deconvolution in 3D needs at least {FEWEST}. "
-                "Choose 2d, or take more slices."
+                f"The stack has {counted(slices, 'slice')}; deconvolution in 3D needs "
+                f"at least {FEWEST}. Choose 2d, or take more slices."
             )
         return 3
     if dimensions == "2d" or slices == 1:
@@ -426,7 +427,9 @@ def _axes(image: xr.DataArray, psfs: Sequence[Psf], dimensions: str) -> int:
     if not deep:
         _log.warning("Deconvolving slice by slice, because the PSF is a single slice.")
     elif slices < FEWEST:
-        _log.warning("Deconvolving slice by slice: %d slices; 3D needs %d.", slices, FEWEST)
+        _log.warning(
+            "Deconvolving slice by slice: %s; 3D needs %d.", counted(slices, "slice"), FEWEST
+        )
     else:
         depth = slices * spacing_micrometres(image, ("pln",))[0]
         needed = 2 * max(fwhm(psf)[0] for psf in psfs)
@@ -496,7 +499,8 @@ def _matched(
     channels = size(image, "ch")
     if len(psfs) not in (1, channels):
         raise UserError(
-            f"There are {len(psfs)} PSFs for {channels} channels. Give one for all, or one each."
+            f"{counted(len(psfs), 'PSF')} for {counted(channels, 'channel')}: give one PSF for all "
+            "channels, or one each."
         )
     steps = (slice_step, 1 / upsample, 1 / upsample)[-axes:]
     dims = DIMS[-axes:]
@@ -520,8 +524,8 @@ def _paired(
     )
     if pairs == "slices" and slices < 2 * FEWEST:
         raise UserError(
-            f"The stack has {slices} slices; pairs of slices need at least {2 * FEWEST}. "
-            "Choose recorruption."
+            f"The stack has {counted(slices, 'slice')}; pairs of slices need at least "
+            f"{2 * FEWEST}. Choose recorruption."
         )
     if pairs == "recorruption" or network != "published":
         return []
@@ -555,7 +559,7 @@ def _require_same_kind(
     kinds = {(u.kind, u.axes, u.network.upsample) for u in units}
     if kinds != {(network, axes, upsample)} or len(units) != groups:
         raise UserError(
-            f"The model to go on with has {len(units)} networks of the kind "
+            f"The model to go on with has {counted(len(units), 'network')} of the kind "
             f"'{start.settings['network']}' in {start.settings['axes']}D with an upsampling of "
             f"{start.settings['upsample']}. The image and the settings ask for {groups} of the "
             f"kind '{network}' in {axes}D with {upsample}. Change the settings, or begin anew."
@@ -568,11 +572,12 @@ def _require_fit(model: Model, units: list[Unit], image: xr.DataArray) -> None:
     axes = int(model.settings["axes"])
     if axes == 3 and size(image, "pln") < FEWEST:
         raise UserError(
-            f"The model is for stacks in 3D and the image has {size(image, 'pln')} slices. "
+            "The model is for stacks in 3D and the image has "
+            f"{counted(size(image, 'pln'), 'slice')}. "
             f"It needs at least {FEWEST}; choose a model for 2D."
         )
     per_plane = model.settings["fit_per"] == "plane"
-    what = "channels" if not per_plane else "planes" if axes == 2 else "stacks"
+    what = "channel" if not per_plane else "plane" if axes == 2 else "stack"
     flat = _by_stacks(image) if axes == 3 else image
     expected = count(flat) if per_plane else size(image, "ch")
     require_as_many(len(units), expected, what)

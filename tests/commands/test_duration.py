@@ -1,0 +1,170 @@
+"""Estimates of computing times, and what is learnt from jobs."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from zsfiji.commands import _duration, find, table
+from zsfiji.commands._duration import about, estimate, learn
+
+SIZES = {"t": 1, "pln": 1, "row": 512, "col": 512, "ch": 1}
+TRAINING = ("denoise", "fm2s", "zs_deconvnet_restore", "zs_deconvnet_train")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A user's cache folder with nothing in it, on a computer as fast as the reference."""
+    monkeypatch.setenv("ZSFIJI_CACHE", str(tmp_path))
+    monkeypatch.setattr(_duration, "_probe", lambda device: _duration._PROBE_ON_REFERENCE)
+    return tmp_path / "speed.json"
+
+
+def values(command, **given):
+    needed = {"psf": "psf.tif", "save_model": "model"}
+    there = {p.key for p in command.parameters if p.required}
+    return command.validate(
+        {k: v for k, v in needed.items() if k in there} | {"device": "cpu"} | given
+    )
+
+
+def reference(name, sizes=SIZES, **given):
+    command = find(name)
+    return command.duration(sizes, values(command, **given))
+
+
+def test_every_command_that_trains_tells_how_long_it_takes(cache):
+    told = {c.name for c in table().values() if c.duration is not None}
+    assert told == set(TRAINING)
+    for name in TRAINING:
+        text = estimate(find(name), SIZES, values(find(name)))
+        assert text.startswith(("About ", "Less than "))
+        assert " CPU core" in text
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_it_follows_quality_size_planes_and_networks(name):
+    choices = find(name).parameter("quality").choices
+    times = [reference(name, quality=quality) for quality in choices]
+    assert times == sorted(times)
+    assert times[-1] > 2 * times[0]
+    if name != "zs_deconvnet_train":
+        assert reference(name, SIZES | {"row": 4096, "col": 4096}) > 1.5 * reference(name)
+        assert reference(name, SIZES | {"t": 100}) > 1.5 * reference(name)
+    assert reference(name, SIZES | {"ch": 3}) > 2 * reference(name)
+    assert reference(name, SIZES | {"t": 4}, fit_per="plane") > 2 * reference(name)
+
+
+def test_the_steps_are_those_of_the_method(monkeypatch):
+    from zsfiji.services.denoise import duration
+
+    before = reference("denoise", quality="standard")
+    monkeypatch.setitem(duration.STEPS, "standard", 2 * duration.STEPS["standard"])
+    assert reference("denoise", quality="standard") > 1.5 * before
+    assert reference("zs_deconvnet_train", steps=9000) > 5 * reference("zs_deconvnet_train")
+
+
+def test_a_saved_model_is_applied_in_less_time(tmp_path):
+    assert reference("denoise", apply_model=str(tmp_path)) < reference("denoise") / 2
+
+
+def test_a_job_teaches_the_pace_of_this_computer_for_its_command(cache):
+    command = find("denoise")
+    options = values(command, quality="best")
+    expected = command.duration(SIZES, options)
+    estimate(command, SIZES, options)
+    learn(command, SIZES, options, 3 * expected)
+    [here] = json.loads(cache.read_text()).values()
+    assert here["denoise"] == pytest.approx(3)
+    assert here["probe"] == pytest.approx(1)
+    assert estimate(command, SIZES, options).startswith(about(3 * expected))
+    # One job beside much else shifts it, and does not replace it.
+    learn(command, SIZES, options, 12 * expected)
+    [here] = json.loads(cache.read_text()).values()
+    assert here["denoise"] == pytest.approx(6)
+
+
+def test_short_jobs_and_commands_without_a_training_teach_nothing(cache):
+    learn(find("denoise"), SIZES, values(find("denoise")), 1.0)
+    learn(find("zs_deconvnet_predict"), SIZES, {}, 100.0)
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"1 CPU core": 3}', '{"1 CPU core": {"x": "y"}}'])
+def test_a_damaged_cache_is_measured_anew(cache, content):
+    cache.write_text(content)
+    assert estimate(find("denoise"), SIZES, values(find("denoise")))
+
+
+def test_a_device_that_is_not_there_has_no_estimate(cache, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert estimate(find("denoise"), SIZES, values(find("denoise"), device="cuda")) == ""
+
+
+def test_the_probe_measures_some_time():
+    import torch
+
+    seconds = _duration._probe(torch.device("cpu"))
+    # None on a computer that is busy with other things.
+    assert seconds is None or 0 < seconds < 5
+
+
+def test_on_a_busy_computer_the_number_of_cores_counts_and_nothing_is_kept(cache, monkeypatch):
+    command = find("denoise")
+    monkeypatch.setattr(_duration, "_probe", lambda device: None)
+    options = values(command, quality="best")
+    monkeypatch.setattr(_duration, "_threads", lambda: 1)
+    expected = command.duration(SIZES, options)
+    assert estimate(command, SIZES, options) == f"{about(expected)} on 1 CPU core"
+    monkeypatch.setattr(_duration, "_threads", lambda: 32)
+    assert estimate(command, SIZES, options) == f"{about(expected / 16)} on 32 CPU cores"
+    assert not cache.exists()
+
+
+def test_a_job_that_was_finished_early_teaches_nothing(cache, monkeypatch):
+    from zsfiji import progress
+    from zsfiji.commands import _run
+    from zsfiji.images.axes import as_image
+
+    seen = []
+    monkeypatch.setattr(_run, "learn", lambda *given: seen.append(given))
+
+    class Sink:
+        done = False
+
+        def show(self, event):
+            pass
+
+        def cancelled(self):
+            return False
+
+        def finish_now(self):
+            return self.done
+
+    image = as_image(np.random.default_rng(0).poisson(50, (40, 40)).astype(np.float32))
+    sink = Sink()
+    for sink.done in (False, True):
+        with progress.using(sink):
+            _run.run(find("noise_calibration"), image, {})
+    [(command, sizes, _, seconds)] = seen
+    assert (command.name, sizes) == ("noise_calibration", {"row": 40, "col": 40})
+    assert seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (3, "Less than 10 s"),
+        (26, "About 30 s"),
+        (58, "About 1 min"),
+        (170, "About 3 min"),
+        (5000, "About 1 h"),
+        (200_000, "About 2 days"),
+    ],
+)
+def test_times_are_said_roughly(seconds, text):
+    assert about(seconds) == text

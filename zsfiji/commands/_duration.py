@@ -1,0 +1,233 @@
+"""How long a command will take on this computer.
+
+A command that trains declares a ``duration``: seconds on a reference computer, from the size of the
+image and the options. How this computer compares is measured: by each job that ends, for its
+command and device; before the first one, by a probe of some tenths of a second, a small training
+like those of the services. Both are kept in ``speed.json`` in the user's cache folder.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zsfiji.commands._declare import Command
+from zsfiji.errors import UserError
+from zsfiji.folders import cache_folder
+from zsfiji.images.files import replacing
+from zsfiji.words import counted
+
+if TYPE_CHECKING:
+    import torch
+
+_PROBE = "probe"
+_PROBE_ON_REFERENCE = 0.07
+"""Seconds of the probe on the reference computer; see :mod:`zsfiji.services.duration`."""
+
+_GAIN_BY_CORES = 0.8
+"""So many times as fast as one core are n cores: n to this power. Only until there is a measure."""
+
+_FREE = 0.6
+"""Share of the processor that the probe has to get to count."""
+
+_SHORTEST = 5.0
+"""Jobs that are shorter tell little: what they do once weighs too much."""
+
+_WIDEST = 100.0
+
+
+def estimate(command: Command, sizes: Mapping[str, int], values: Mapping[str, Any]) -> str:
+    """Say how long a command will take.
+
+    Parameters
+    ----------
+    command : Command
+        The command.
+    sizes : mapping
+        Axis -> length, of the image or of its selection.
+    values : mapping
+        The validated options.
+
+    Returns
+    -------
+    str
+        As "About 3 min on 2 CPU cores"; empty for a command that tells nothing of its duration,
+        and where the device is not there. The first call loads torch.
+    """
+    if command.duration is None:
+        return ""
+    try:
+        device = _device(values)
+    except UserError:
+        return ""
+    seconds = command.duration(sizes, values) * _pace(command, device)
+    return f"{about(seconds)} on {_name(device)}"
+
+
+def estimates(command: Command, sizes: Mapping[str, int]) -> str:
+    """Say how long a command will take at each quality, the other options at their defaults.
+
+    Parameters
+    ----------
+    command, sizes
+        As :func:`estimate` takes them.
+
+    Returns
+    -------
+    str
+        As "Time on 2 CPU cores: quick about 20 s, standard about 1 min, best about 3 min."; empty
+        where :func:`estimate` says nothing.
+    """
+    if command.duration is None:
+        return ""
+    device = _device({})
+    told = []
+    for quality in command.parameter("quality").choices:
+        reference = command.duration(sizes, {**command.defaults, "quality": quality})
+        seconds = about(reference * _pace(command, device))
+        told.append(f"{quality} {seconds[0].lower()}{seconds[1:]}")
+    return f"Time on {_name(device)}: {', '.join(told)}."
+
+
+def learn(
+    command: Command, sizes: Mapping[str, int], values: Mapping[str, Any], seconds: float
+) -> None:
+    """Take note of how long a job took that was neither cancelled nor finished early.
+
+    Parameters
+    ----------
+    command, sizes, values
+        As :func:`estimate` takes them.
+    seconds : float
+        Time of work, without waiting for other jobs.
+    """
+    if command.duration is None or seconds < _SHORTEST:
+        return
+    device = _device(values)
+    reference = command.duration(sizes, values)
+    if reference <= 0:
+        return
+    known = _known()
+    here = known.setdefault(_name(device), {})
+    pace = seconds / reference
+    if command.name in here:
+        # One job beside other work must not spoil the estimates.
+        pace = math.sqrt(pace * here[command.name])
+    here[command.name] = _sane(pace)
+    _keep(known)
+
+
+def about(seconds: float) -> str:
+    """A time that is only estimated, as "About 40 s", "About 3 min" or "About 2 days"."""
+    if seconds < 10:
+        return "Less than 10 s"
+    if seconds < 55:
+        return f"About {10 * round(seconds / 10)} s"
+    if seconds < 3300:
+        return f"About {max(1, round(seconds / 60))} min"
+    if seconds < 36 * 3600:
+        return f"About {max(1, round(seconds / 3600))} h"
+    return f"About {counted(round(seconds / 86400), 'day')}"
+
+
+def _device(values: Mapping[str, Any]) -> torch.device:
+    from zsfiji.learning.device import choose
+
+    return choose(values.get("device", "auto"))
+
+
+def _name(device: torch.device) -> str:
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "cpu":
+        return counted(_threads(), "CPU core")
+    return "the Apple GPU"
+
+
+def _pace(command: Command, device: torch.device) -> float:
+    """Seconds here for a second of the reference computer."""
+    known = _known()
+    here = known.setdefault(_name(device), {})
+    if command.name in here:
+        return here[command.name]
+    if _PROBE not in here:
+        seconds = _probe(device)
+        if seconds is None:
+            return _threads() ** -_GAIN_BY_CORES
+        here[_PROBE] = _sane(seconds / _PROBE_ON_REFERENCE)
+        _keep(known)
+    return here[_PROBE]
+
+
+def _sane(pace: float) -> float:
+    return min(max(pace, 1 / _WIDEST), _WIDEST)
+
+
+def _threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
+def _probe(device: torch.device) -> float | None:
+    """Time a training step of three convolutions on eight patches of 64 x 64 pixels.
+
+    Returns
+    -------
+    float or None
+        Seconds; None where other programs keep the processor busy, which would tell of them.
+    """
+    import torch
+
+    from zsfiji.learning.device import autocast, generator
+
+    layers = [torch.nn.Conv2d(32, 32, 3, padding=1) for _ in range(3)]
+    network = torch.nn.Sequential(*layers).to(device).to(memory_format=torch.channels_last)
+    patches = torch.randn(8, 32, 64, 64, generator=generator(0)).to(device)
+    patches = patches.contiguous(memory_format=torch.channels_last)
+    times = []
+    begun, used = time.perf_counter(), time.process_time()
+    # The first ones also load and choose what computes them.
+    for _ in range(8):
+        started = time.perf_counter()
+        with autocast(device):
+            loss = network(patches).float().square().mean()
+        loss.backward()
+        # Reading it waits for the device.
+        float(loss.detach())
+        times.append(time.perf_counter() - started)
+    used, elapsed = time.process_time() - used, time.perf_counter() - begun
+    if device.type == "cpu" and used < _FREE * elapsed * _threads():
+        return None
+    return min(times)
+
+
+def _file() -> Path:
+    return cache_folder() / "speed.json"
+
+
+def _known() -> dict[str, dict[str, float]]:
+    """Device -> command or probe -> pace; empty where nothing readable is kept."""
+    try:
+        content = json.loads(_file().read_text(encoding="utf-8"))
+        return {
+            str(device): {str(k): _sane(float(v)) for k, v in paces.items()}
+            for device, paces in content.items()
+        }
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _keep(known: Mapping[str, Mapping[str, float]]) -> None:
+    # Where there is no cache, the next estimate measures again.
+    with suppress(OSError, UserError):
+        _file().parent.mkdir(parents=True, exist_ok=True)
+        with replacing(_file()) as temporary:
+            temporary.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")

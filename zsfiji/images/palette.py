@@ -1,0 +1,62 @@
+"""Telling pictures of numbered colours from measured intensities that are shown in colour.
+
+Both are 8-bit images with 256 colours. The LUT of a measured image changes gently from value to
+value; the colours of a picture (GIF, PNG, ImageJ's "8-bit Color") come in any order, and their
+numbers mean nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+_GENTLE = 8
+"""Median change from a value to the next, of 255: the steepest LUTs of ImageJ and Fiji that run
+through all their colours (Spectrum, Rainbow RGB) reach 6, adaptive palettes of photographs 20."""
+
+
+def is_palette(colours: np.ndarray, pixels: np.ndarray) -> bool:
+    """Whether pixels are numbers of colours and no intensities.
+
+    Parameters
+    ----------
+    colours : numpy.ndarray
+        uint8 (256, 3).
+    pixels : numpy.ndarray
+        Any shape; only 8-bit images have palettes.
+
+    Returns
+    -------
+    bool
+        Judged by those colours that lie between the lowest and the highest pixel.
+    """
+    if pixels.dtype != np.uint8 or not pixels.size:
+        return False
+    used = np.asarray(colours[int(pixels.min()) : int(pixels.max()) + 1], np.int16)
+    if len(used) < 2:
+        return False
+    return float(np.median(np.abs(np.diff(used, axis=0)).max(axis=1))) > _GENTLE
+
+
+def shown(pixels: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, bool]:
+    """The picture that numbers of colours show.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray
+        uint8, any shape.
+    colours : numpy.ndarray
+        uint8 (256, 3).
+
+    Returns
+    -------
+    picture : numpy.ndarray
+        uint8, of the shape of `pixels` where all is grey, else with red, green and blue as last
+        axis.
+    rgb : bool
+        Whether it has that axis.
+    """
+    colours = np.asarray(colours, np.uint8)
+    used = colours[np.unique(pixels)]
+    if (used == used[:, :1]).all():
+        return colours[pixels, 0], False
+    return colours[pixels], True

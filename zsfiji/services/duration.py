@@ -1,0 +1,36 @@
+"""What the estimates of computing times have in common.
+
+Each service has a module ``duration``, which gives seconds on the reference computer: one core of
+an x86 server processor with AVX-512 and without bfloat16. They were measured as processor time of
+``fit`` and ``apply`` with different numbers of steps, and are derived from the constants that say
+how long is trained, so that they follow those. How much faster this computer is than the reference
+stands in :mod:`zsfiji.commands._duration`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+START = 2.0
+"""Seconds before anything else, whatever the image."""
+
+
+def pixels(sizes: Mapping[str, int]) -> int:
+    """Pixels of a plane of an image, whose `sizes` are axis -> length."""
+    return sizes["row"] * sizes["col"]
+
+
+def planes(sizes: Mapping[str, int]) -> int:
+    """Planes of an image."""
+    return sizes.get("t", 1) * sizes.get("pln", 1) * sizes.get("ch", 1)
+
+
+def networks(sizes: Mapping[str, int], fit_per: str) -> int:
+    """How many networks are trained, one for each channel or one for each plane."""
+    return planes(sizes) if fit_per == "plane" else sizes.get("ch", 1)
+
+
+def sampled(sizes: Mapping[str, int], fit_per: str, most: int) -> int:
+    """Pixels that each network is fitted to, of which there are `most` at most."""
+    there = pixels(sizes) * (planes(sizes) // networks(sizes, fit_per))
+    return max(pixels(sizes), min(there, most))
