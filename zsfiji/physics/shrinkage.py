@@ -2,7 +2,7 @@
 
 Sliding 8 x 8 blocks: hard thresholding first, then a Wiener filter whose signal power comes from
 that first result, blocks weighted by how little noise they keep. Stabilised image in, stabilised
-image out; specs/zero_shot_denoise.md, section 5, has the constants.
+image out; docs/methods/zero-shot-denoise.md, section 4, tells of the constants.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Synthetic noise on a clean image, as FM2S puts it there (specs/fm2s.md, section 2).
+"""Synthetic noise on a clean image, as FM2S puts it there (docs/methods/fm2s.md, section 2).
 
 First noise whose strength follows the mean of the region, then photon noise over the whole image.
 Pixels are in units of full scale, 0 to 1; every channel gets a draw of its own.
