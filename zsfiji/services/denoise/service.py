@@ -29,7 +29,11 @@ QUALITIES = tuple(STEPS)
 """The choices of `quality`, the fastest first."""
 
 TRAINING_PIXELS = 32 * 2**20
+"""Pixels of a stack or movie that are looked at in a training, at most: bounds the memory."""
+
 _SPARED = 0.01
+"""Share of the pixels with less taken out from which on it is said. Chosen by eye."""
+
 _DOUBTED = (
     "The image does not tell its noise from fine structure, so only what is sure to be noise was "
     "taken out. Give the gain, the background and the read variance of the camera, or a dark frame."

@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from zsfiji.services.fm2s.presets import Preset
 
 DARKEST, BRIGHTEST = 1e-5, 0.15
-"""Limits of a region's mean when it is used as noise strength."""
+"""Limits of a region's mean when it is used as noise strength, as published."""
 
 _GREY_LEVELS = 255
+"""Full scale, of which k_g counts grey levels."""
 
 
 def strength(clean: torch.Tensor, stride: int) -> torch.Tensor:

@@ -27,6 +27,7 @@ QUALITIES = tuple(RECIPES)
 """The choices of `quality`, the fastest first."""
 
 TRAINING_PIXELS = 16 * 2**20
+"""Pixels of a stack or movie that are looked at in a training, at most: bounds the memory."""
 
 
 def fit(
