@@ -22,10 +22,10 @@ _MOST_PLANES = 16
 def noise_calibration(image: xr.DataArray, *, dark: Dark = None) -> Outcome:
     """Measure the noise of an image by photon transfer: how its variance grows with brightness.
 
-    The gain (grey levels to a photoelectron), the background (the grey level without light) and
+    The gain (grey levels per photoelectron), the background (the grey level without light) and
     the read variance go to the log, with a plot of what was measured and the line through it.
-    Nothing is changed. The other commands measure the noise themselves; the numbers serve to
-    check them, or to give better ones, from a darker or brighter image of the same camera.
+    Nothing is changed. The other commands measure the noise themselves; use the numbers to
+    check them, or take better ones from a darker or brighter image of the same camera.
     """
     from zsfiji.commands._outcome import Outcome, Plot
     from zsfiji.commands._sources import dark_frame
@@ -75,13 +75,13 @@ def _said(camera: Camera, planes: list[np.ndarray]) -> str:
         return "No noise was found. The image may have been filtered, compressed or simulated."
     read = float(noise.variance(black))
     text = (
-        f"gain {noise.gain:.4g} grey levels a photoelectron, background {black:.4g}, read variance "
-        f"{read:.4g} (deviation {read**0.5:.3g}). {noise_found(noise, planes[0])}"
+        f"gain {noise.gain:.4g} grey levels per photoelectron, background {black:.4g}, "
+        f"read variance {read:.4g} (deviation {read**0.5:.3g}). {noise_found(noise, planes[0])}"
     )
     if noise.saturated > 0:
         text += (
-            f" {100 * noise.saturated:.2g} % of the pixels are saturated and were left out; where "
-            "they are many, the numbers are not to be trusted."
+            f" {100 * noise.saturated:.2g} % of the pixels are saturated and were left out. If "
+            "they are many, do not trust these numbers."
         )
     if noise.gain > 0:
         top = (max(float(p.max()) for p in planes) - black) / noise.gain

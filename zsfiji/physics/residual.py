@@ -180,7 +180,7 @@ class Findings:
             self._residuals.append(found)
 
     def sentences(self) -> tuple[str, ...]:
-        """Say what was found, the weightiest first."""
+        """Say what was found, the most important first."""
         spoken = judge_all(self._residuals)
         said = [spoken] if spoken else []
         if self._saturated > 0:
