@@ -316,11 +316,11 @@ def test_the_same_seed_gives_the_same_model(scene):
     assert checkpoints.digest(first) != checkpoints.digest(other)
 
 
-def test_training_goes_on_from_a_model(scene, model):
+def test_training_continues_from_a_model(scene, model):
     longer = service.fit(scene[1], gaussian_psf(), steps=5, start=model)
     assert longer.settings["units"][0]["steps"] == 125
     assert checkpoints.digest(longer) != checkpoints.digest(model)
-    with pytest.raises(UserError, match="go on"):
+    with pytest.raises(UserError, match="continue from"):
         service.fit(scene[1], gaussian_psf(), steps=5, start=model, upsample=1)
 
 
