@@ -18,9 +18,14 @@ from scipy.ndimage import convolve1d, map_coordinates
 from zsfiji.errors import UserError
 
 SURE = 0.5
-"""Confidence below which a measured noise is to be doubted."""
+"""Confidence below which a measured noise is to be doubted.
+
+On 280 fresh simulations of the prototype it flagged 38 of the 40 variances that were off by more
+than 1.2 times, and all that were off by more than 1.5 times.
+"""
 
 _COARSE = 8
+"""Edge of the DCT blocks for the noise of decimated images: that of the filter's blocks."""
 
 
 @dataclass(frozen=True)

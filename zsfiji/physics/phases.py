@@ -15,7 +15,15 @@ from scipy.ndimage import convolve1d, shift, uniform_filter
 from zsfiji.physics.noise import Noise, autocovariance
 
 _LARGEST_D = 4
+"""Coarsest working resolution. Coarser ones were not tried: 4 was too coarse already for one of the
+two development images."""
+
 _INDEPENDENT = 0.04
+"""Correlation below which noise counts as independent.
+
+Lowered from 0.1 after the development images of one camera, whose noise has 0.05 to 0.06 at two
+pixels, came out better at three: docs/methods/zero-shot-denoise.md, section 2.
+"""
 
 
 def working_resolution(noise: Noise) -> int:

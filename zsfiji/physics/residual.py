@@ -11,9 +11,19 @@ from zsfiji.physics.noise import Noise
 from zsfiji.words import counted
 
 LAGS = 3
+"""Distances in pixels for which the correlation of the noise is told. Not tuned."""
+
 _SLACK = 0.12
+"""Excess correlation of neighbours in the residual that passes for chance. Chosen by eye."""
+
+_TOO_LITTLE = 0.6
+"""Variance of the residual, in that of the noise, below which noise was left. Chosen by eye."""
+
 _MOST_PIXELS = 1024
+"""Edge of the middle by which big planes are judged: bounds the time."""
+
 _MOST_CHANNELS = 4
+"""Sentences on single channels that are given at most: the notes have to stay short."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,7 @@ def judge(found: Residual) -> str | None:
             "Over-smoothed: what was taken out has structure "
             f"(neighbouring pixels correlate by {found.correlation:.2f})."
         )
-    if found.variance < 0.6:
+    if found.variance < _TOO_LITTLE:
         return f"Noise left: only {100 * found.variance:.0f} % of the noise found was taken out."
     return None
 
@@ -170,7 +180,7 @@ class Findings:
             self._residuals.append(found)
 
     def sentences(self) -> tuple[str, ...]:
-        """Say what was found, the weightiest first."""
+        """Say what was found, the most important first."""
         spoken = judge_all(self._residuals)
         said = [spoken] if spoken else []
         if self._saturated > 0:

@@ -29,10 +29,15 @@ QUALITIES = tuple(STEPS)
 """The choices of `quality`, the fastest first."""
 
 TRAINING_PIXELS = 32 * 2**20
+"""Pixels of a stack or movie that are looked at in a training, at most: bounds the memory."""
+
 _SPARED = 0.01
+"""Share of the pixels with less taken out from which on it is said. Chosen by eye."""
+
 _DOUBTED = (
-    "The image does not tell its noise from fine structure, so only what is sure to be noise was "
-    "taken out. Give the gain, the background and the read variance of the camera, or a dark frame."
+    "Noise and fine structure cannot be told apart in this image, so only what is certainly noise "
+    "was removed. Give the gain, the background and the read variance of the camera, or a dark "
+    "frame."
 )
 
 
@@ -111,7 +116,7 @@ def fit(
 
 
 def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restored:
-    """Restore an image with a fitted model; nothing is fitted anew.
+    """Restore an image with a fitted model; nothing is trained.
 
     Parameters
     ----------
@@ -159,8 +164,8 @@ def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restore
         findings.remark(said(defects))
     if max(spared) > _SPARED:
         findings.remark(
-            f"What was taken out had structure in {max(spared):.0%} of the pixels of a plane: less "
-            "was taken out there, and noise is left."
+            f"In {max(spared):.0%} of the pixels of a plane structure would have been removed with "
+            "the noise. Less was removed there, so some noise is left."
         )
     figures = findings.figures() | {
         "working_resolution": float(units[0].d),
@@ -175,10 +180,10 @@ def _without_network(unit: Unit) -> str:
     """Say why filters alone made the result."""
     if network_weight(unit) == 0:
         return (
-            "The noise stays correlated at the coarsest resolution, so a network could not tell it "
-            "from structure: the filters alone were used."
+            "The noise stays correlated at the coarsest resolution, so a network could not "
+            "separate it from structure: only the filters were used."
         )
-    return "The image is too small to train a network on: the filters alone were used."
+    return "The image is too small to train a network on: only the filters were used."
 
 
 def _units(model: Model, device: torch.device) -> list[Unit]:
