@@ -102,3 +102,25 @@ _DARK = Field(
 )
 Dark = Annotated[Source | None, _DARK, Shown("Dark frame")]
 AdvancedDark = Annotated[Source | None, _DARK, Shown("Dark frame", advanced=True)]
+
+Gain = Annotated[
+    float | None,
+    Field(ge=0, description="Grey levels per photoelectron. Empty: measured in the image."),
+    Shown("Gain", unit="grey levels", advanced=True),
+]
+
+Background = Annotated[
+    float | None,
+    Field(description="Grey level of the camera without light. Empty: measured in the image."),
+    Shown("Background", unit="grey levels", advanced=True),
+]
+
+ReadVariance = Annotated[
+    float | None,
+    Field(
+        ge=0,
+        description="Variance of a pixel without light, in grey levels squared; it needs the "
+        "background as well. Empty: measured in the image.",
+    ),
+    Shown("Read variance", advanced=True),
+]

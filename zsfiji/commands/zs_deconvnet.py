@@ -12,11 +12,14 @@ from pydantic import Field
 from zsfiji.commands._declare import Shown, command
 from zsfiji.commands._parameters import (
     AdvancedDark,
+    Background,
     BitDepth,
     Device,
     FitPer,
+    Gain,
     ImagePixel,
     ImageSpacing,
+    ReadVariance,
     SaveModel,
     Seed,
 )
@@ -99,28 +102,6 @@ Pairs = Annotated[
         "which needs many slices close to each other, or pairs made by adding noise."
     ),
     Shown("Training pairs (3D)", advanced=True),
-]
-
-Gain = Annotated[
-    float | None,
-    Field(ge=0, description="Grey levels per photoelectron. Empty: measured in the image."),
-    Shown("Gain", unit="grey levels", advanced=True),
-]
-
-Background = Annotated[
-    float | None,
-    Field(description="Grey level of the camera without light. Empty: measured in the image."),
-    Shown("Background", unit="grey levels", advanced=True),
-]
-
-ReadVariance = Annotated[
-    float | None,
-    Field(
-        ge=0,
-        description="Variance of a pixel without light, in grey levels squared; it needs the "
-        "background as well. Empty: measured in the image.",
-    ),
-    Shown("Read variance", advanced=True),
 ]
 
 Hessian = Annotated[

@@ -29,6 +29,9 @@ hundredth of the light is a tenth of the value. Chosen by eye."""
 _MOST = 0.02
 """Share of the pixels above which outliers are texture and not defects. Chosen by eye."""
 
+_MOST_SUSPECTS = 0.05
+"""The same for pixels that a first look finds, which saturation makes more of."""
+
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], dtype=bool)
 _OUTER = np.pad(np.zeros((3, 3), dtype=bool), 1, constant_values=True)
 
@@ -66,7 +69,7 @@ def repaired(plane: np.ndarray, noise: Noise) -> tuple[np.ndarray, int]:
     # A quick look first: of nine pixels with one outlier the mean of all differs by 8/9 of it.
     outlier = np.abs(inside - uniform_filter(stabilised, 3)[2:-2, 2:-2]) > FAR / 2
     rows, cols = np.nonzero(outlier)
-    if len(rows) == 0 or len(rows) > _MOST * plane.size:
+    if len(rows) == 0 or len(rows) > _MOST_SUSPECTS * plane.size:
         return plane, 0
     windows = np.lib.stride_tricks.sliding_window_view(stabilised, (5, 5))[rows, cols]
     near = windows[:, 1:4, 1:4][:, _RING]
@@ -78,7 +81,7 @@ def repaired(plane: np.ndarray, noise: Noise) -> tuple[np.ndarray, int]:
     beside = np.maximum(_SPREAD, _SHARE * distance)
     alone = np.abs(cross - np.median(windows[:, _OUTER], axis=1)) < beside
     rows, cols = rows[far & alone], cols[far & alone]
-    if len(rows) == 0:
+    if len(rows) == 0 or len(rows) > _MOST * plane.size:
         return plane, 0
     around = np.lib.stride_tricks.sliding_window_view(plane, (3, 3))[rows + 1, cols + 1]
     result = plane.copy()
