@@ -23,8 +23,6 @@ class Bins:
     ----------
     mean : numpy.ndarray
         Mean value of each block, shape (blocks,).
-    darkest : float
-        The darkest that the image is, other blocks included.
 
     Attributes
     ----------
@@ -34,18 +32,15 @@ class Bins:
         Blocks in each bin, shape (bins,).
     mean : numpy.ndarray
         Mean value of the blocks in each bin, shape (bins,).
-    darkest : float
-        As it was given.
     """
 
-    def __init__(self, mean: NDArray[np.float64], darkest: float) -> None:
+    def __init__(self, mean: NDArray[np.float64]) -> None:
         few = np.linspace(0, 1, max(len(mean) // _A_BIN, 1) + 1)
         edges = np.unique(np.quantile(mean, _EDGES if len(mean) >= _FEW else few))
         number = max(len(edges) - 1, 1)
         place = np.clip(np.searchsorted(edges, mean, side="right") - 1, 0, number - 1)
         _, self.place = np.unique(place, return_inverse=True)
         self.count = np.bincount(self.place)
-        self.darkest = darkest
         self.mean = self.average(mean)
 
     def __len__(self) -> int:
@@ -94,7 +89,6 @@ def line(
     v: NDArray[np.float64],
     error: NDArray[np.float64],
     floor: float,
-    darkest: float,
 ) -> tuple[float, float, float]:
     """Fit a line under points that structure may have lifted.
 
@@ -106,8 +100,6 @@ def line(
         Relative standard error of the variances, shape (bins,).
     floor : float
         Smallest variance that is believed.
-    darkest : float
-        The darkest that the image is: no variance is below zero there.
 
     Returns
     -------
@@ -118,6 +110,7 @@ def line(
     if len(x) < 4 or np.ptp(x) == 0:
         return gain, intercept, np.inf
     deviation = np.inf
+    darkest = float(x.min())
     believed = np.ones(len(x))
     fitted = np.maximum(v, floor)
     for _ in range(15):
@@ -130,6 +123,7 @@ def line(
         deviation = spread**-0.5
         intercept = level - gain * centre
         if gain * darkest + intercept < 0:
+            # No variance is below zero where there is noise.
             away = x - darkest
             gain = float((weight * away * v).sum() / (weight * away**2).sum())
             intercept = -gain * darkest

@@ -63,7 +63,7 @@ _MIDDLE_ASKED = 1.6
 """Power of the middle over the corner from which on a filter is looked for."""
 
 _MIDDLE_ALONE = 1.8
-_AGREEMENT = 0.95
+_AGREEMENT = 0.92
 _STEEP = 1.6
 _SHAPE, _SEPARABLE = 0.74, 0.1
 _CLEAN = 0.34
@@ -120,22 +120,21 @@ def measure(planes: Sequence[np.ndarray], saturation: float | None) -> Found:
     """
     taken = blocks(planes, SIZE, apart=4, most=_MOST_BLOCKS, saturation=saturation, fewest=64)
     progress.stop_if_cancelled()
-    darkest = float(taken.mean.min())
     # Constant blocks beside others tell nothing: they were cut off or masked.
     taken = taken.where(np.asarray(taken.energy[:, SQUARE >= 10].any(1)))
     if len(taken) < _FEWEST_BLOCKS:
         return Found(no_noise(SIZE), no_noise(SIZE))
     whole = all(np.array_equal(p[::3], np.rint(p[::3])) for p in planes)
     rounding = _ROUNDING if whole else 0.0
-    bins = Bins(taken.mean, darkest)
+    bins = Bins(taken.mean)
     first = bins.lowest(_power(taken, GROUPS[0]), GROUPS[0].sum(), _KEPT)
     floor = max(float(np.median(first)) * 1e-2, 1e-12)
     share = taken.uncut
     if saturation is not None:
         taken, share = _far_from(saturation, taken, float(first[: len(bins) // 3 + 1].max()))
-        bins = Bins(taken.mean, darkest)
+        bins = Bins(taken.mean)
         first = bins.lowest(_power(taken, GROUPS[0]), GROUPS[0].sum(), _KEPT)
-    gain, intercept, _ = line(bins.mean, first, _error(bins, GROUPS[0].sum()), floor, bins.darkest)
+    gain, intercept, _ = line(bins.mean, first, _error(bins, GROUPS[0].sum()), floor)
     share *= min(1.0, len(taken) / _ENOUGH_BLOCKS)
 
     progress.stop_if_cancelled()
@@ -239,7 +238,7 @@ def _outwards(
         )
         by_group = low
         if turn == 0:
-            gain, intercept, _ = line(x, low[0], _error(bins, counts[0]), floor, bins.darkest)
+            gain, intercept, _ = line(x, low[0], _error(bins, counts[0]), floor)
             continue
         used = np.where(gain**2 / at > _DIM, most, low)
         if len(used) > 2:
@@ -248,7 +247,7 @@ def _outwards(
             extrapolated = min(near**2 / next_, 0.6) if 0.1 < near < next_ else 0.0
         total = used[0] * counts[0] / (1 + _EXTRAPOLATED * extrapolated)
         number = np.full(len(x), float(counts[0]))
-        corner = line(x, total / number, _error(bins, counts[0]), floor, bins.darkest)[:2]
+        corner = line(x, total / number, _error(bins, counts[0]), floor)[:2]
         base = np.maximum(corner[0] * x + corner[1], floor)
         open_ = np.ones(len(x), dtype=bool)
         for k in range(1, len(used)):
@@ -265,7 +264,7 @@ def _outwards(
             total = total + np.where(agrees, used[k] * counts[k], 0)
             number = number + np.where(agrees, counts[k], 0)
         joined = total / number
-        gain, intercept, error = line(x, joined, _error(bins, number / uneven), floor, bins.darkest)
+        gain, intercept, error = line(x, joined, _error(bins, number / uneven), floor)
     fitted = np.maximum(gain * x + intercept, floor)
     above = float(np.mean(joined > 1.25 * fitted))
     return _Line(gain, intercept, error, corner, by_group, extrapolated, above)
@@ -325,7 +324,7 @@ def _filtered(
             counts.append(int(cells.sum()))
     first = bins.lowest(energies[0], counts[0], _KEPT)
     floor = max(1e-2 * float(np.median(first)), 1e-12)
-    gain, intercept, _ = line(bins.mean, first, _error(bins, counts[0]), floor, bins.darkest)
+    gain, intercept, _ = line(bins.mean, first, _error(bins, counts[0]), floor)
     fitted = _outwards(energies, counts, bins, taken, gain, intercept, floor)
     spectrum = found.spectrum + found.rounding / found.level
     # Where the unfiltered noise would hide the image, what is called noise may be all structure.
