@@ -7,13 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zsfiji.physics.noise import Noise
+from zsfiji.physics.noise import SURE, Noise
 from zsfiji.words import counted
 
 LAGS = 3
 _SLACK = 0.12
 _MOST_PIXELS = 1024
 _MOST_CHANNELS = 4
+
+_SPARED = 0.01
+"""Share of the pixels from which on it is said that structure was put back."""
+
+_GIVE = "Give the gain, the background and the read variance of the camera, or a dark frame."
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,39 @@ def noise_found(noise: Noise, plane: np.ndarray) -> str:
     return (
         text + f"; correlated over {counted(reach, 'pixel')} ({correlation[1]:.2f} at one pixel)."
     )
+
+
+def uncertain(noise: Noise, doubted: bool) -> list[str]:
+    """Say that the noise is uncertain, if so.
+
+    Parameters
+    ----------
+    noise : Noise
+        The noise that the image was restored with.
+    doubted : bool
+        Whether that is what there is at least; see :func:`.doubt.believed`.
+    """
+    if doubted:
+        return [
+            "The image does not tell its noise from fine structure, so only what is sure to be "
+            f"noise was taken out. {_GIVE}"
+        ]
+    if noise.floor > 0 and noise.confidence < SURE:
+        return [
+            "The noise is uncertain: the image has too few pixels to measure it in, or does not "
+            f"tell it from fine structure. {_GIVE}"
+        ]
+    return []
+
+
+def spared(share: float) -> list[str]:
+    """Say that structure was put back in this share of the pixels of a plane, if it is many."""
+    if share <= _SPARED:
+        return []
+    return [
+        f"What was taken out had structure in {share:.0%} of the pixels of a plane: less was taken "
+        "out there, and noise is left."
+    ]
 
 
 def saturation_found(share: float) -> str:

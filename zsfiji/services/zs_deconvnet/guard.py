@@ -1,0 +1,132 @@
+"""Results are checked against the noise, whatever made them: none is worse than the image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from zsfiji.learning.tiling import by_tiles
+from zsfiji.physics.camera import Camera
+from zsfiji.physics.psf.deblur import deblur
+from zsfiji.physics.psf.operator import Degradation
+from zsfiji.physics.structure import put_back
+from zsfiji.services.zs_deconvnet.brightness import slicewise
+from zsfiji.services.zs_deconvnet.room import let_go
+
+EXPLAINED = 0.02
+"""Share of the pixels in which structure may be missing: as much is found where none is."""
+
+_ROUNDS, _ITERATIONS = 6, 8
+_TILE = 1024
+
+
+class Missing(NamedTuple):
+    """Share of the pixels whose structure a deconvolved plane does not explain.
+
+    Attributes
+    ----------
+    before, after : float
+        As the network gave it, and in the end.
+    """
+
+    before: float
+    after: float
+
+
+def denoised(noisy: np.ndarray, smooth: np.ndarray, camera: Camera) -> float:
+    """Put structure back, in place.
+
+    Parameters
+    ----------
+    noisy, smooth : numpy.ndarray
+        (row, col) or (pln, row, col): the image, its defective pixels replaced, and what it was
+        denoised to, float32.
+    camera : Camera
+        The noise.
+
+    Returns
+    -------
+    float
+        The largest share of the pixels of a slice where structure was put back.
+    """
+    most = 0.0
+    for measured, plane in zip(slicewise(noisy), slicewise(smooth), strict=True):
+        mended, share = put_back(np.asarray(measured, np.float32), plane, camera.noise)
+        if share:
+            plane[:] = mended
+        let_go(plane)
+        most = max(most, share)
+    return most
+
+
+def deconvolved(
+    noisy: np.ndarray, sharp: np.ndarray, camera: Camera, optics: Degradation
+) -> Missing:
+    """Go on deconvolving, in place, until what would be seen of the result explains the image.
+
+    What would be seen gets the structure put back that it lacks, and Richardson-Lucy brings the
+    result there. Where nothing is missing there is nothing to be done, so it changes nothing.
+
+    Parameters
+    ----------
+    noisy : numpy.ndarray
+        (row, col), its defective pixels replaced.
+    sharp : numpy.ndarray
+        float32, on the fine grid.
+    camera : Camera
+        The noise.
+    optics : Degradation
+        The microscope, in two axes.
+
+    Returns
+    -------
+    Missing
+        What was not explained.
+    """
+    fine = optics.upsample
+    shares: list[tuple[int, float, float]] = []
+
+    def work(piece: torch.Tensor) -> torch.Tensor:
+        measured, cells = piece[0], piece[1:]
+        specimen, _, _ = camera.photons(F.pixel_shuffle(cells, fine)[0])
+        light, unit, read = camera.photons(measured)
+        found = deblur(light, optics, 0, read, begun=specimen)
+        first = last = -1.0
+        for number in range(_ROUNDS + 1):
+            seen = (found.seen * unit + camera.black).cpu().numpy()
+            wanted, last = put_back(measured.cpu().numpy(), seen, camera.noise)
+            first = last if first < 0 else first
+            if last <= EXPLAINED or number == _ROUNDS:
+                break
+            goal, _, _ = camera.photons(torch.from_numpy(wanted).to(piece.device))
+            found = deblur(goal, optics, _ITERATIONS, read, begun=found.specimen)
+        shares.append((measured.numel(), first, last))
+        if number == 0:
+            return cells
+        return F.pixel_unshuffle(found.specimen[None] * unit + camera.black, fine)
+
+    cells = F.pixel_unshuffle(torch.from_numpy(sharp)[None], fine)
+    source = torch.cat([torch.from_numpy(np.asarray(noisy, np.float32))[None], cells])
+    margin = 0 if max(noisy.shape) <= _TILE else max(optics.margin)
+    mended = by_tiles(work, source, tile=_TILE, margin=margin)
+    sharp[:] = F.pixel_shuffle(mended, fine)[0].numpy()
+    pixels = sum(n for n, _, _ in shares)
+    return Missing(*(sum(s[0] * s[i] for s in shares) / pixels for i in (1, 2)))
+
+
+def said(missing: Sequence[Missing]) -> list[str]:
+    """Say what the deconvolved planes did not explain, of the worst of them."""
+    before, after = (max((m[which] for m in missing), default=0.0) for which in (0, 1))
+    if before <= EXPLAINED:
+        return []
+    text = (
+        "The deconvolved image, blurred again, lacked structure of the image in "
+        f"{before:.0%} of the pixels of a plane: it was deconvolved further there"
+    )
+    if after <= EXPLAINED:
+        return [f"{text}."]
+    return [f"{text}, and {after:.0%} still lack some. Train longer, or check the PSF."]
