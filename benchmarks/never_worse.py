@@ -4,8 +4,9 @@ Run ``python benchmarks/never_worse.py [--method denoise|zs-deconvnet] [--draws 
 [--size 128] [--steps 0]``. The images are those of :mod:`captures`: `draws` of them from the seed
 `first` on, and the six bright ones. A line for each has the RMSE of the result against the truth,
 over that of the noisy image, in the pixels that are not saturated. For ``zs-deconvnet`` the second
-number is that of the deconvolved image seen through the optics again, with the PSF of the draw, away
-from borders that light from beyond them reaches. `steps` is for ZS-DeconvNet, 0 those of `quick`.
+number is that of the deconvolved image seen through the optics again, with the PSF of the draw,
+away from borders that light from beyond them reaches. `steps` is for ZS-DeconvNet, 0 those of
+`quick`.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from zsfiji.services.zs_deconvnet.room import let_go
 EXPLAINED = 0.02
 """Share of the pixels in which structure may be missing: as much is found where none is."""
 
-_ROUNDS, _ITERATIONS = 6, 8
+_ROUNDS, _ITERATIONS = 3, 30
 _TILE = 1024
 
 
@@ -64,17 +64,23 @@ def denoised(noisy: np.ndarray, smooth: np.ndarray, camera: Camera) -> float:
 
 
 def deconvolved(
-    noisy: np.ndarray, sharp: np.ndarray, camera: Camera, optics: Degradation
+    noisy: np.ndarray,
+    smooth: np.ndarray,
+    sharp: np.ndarray,
+    camera: Camera,
+    optics: Degradation,
 ) -> Missing:
     """Go on deconvolving, in place, until what would be seen of the result explains the image.
 
-    What would be seen gets the structure put back that it lacks, and Richardson-Lucy brings the
-    result there. Where nothing is missing there is nothing to be done, so it changes nothing.
+    Richardson-Lucy, which begins with the result, is given the denoised image where what would be
+    seen lacks structure, and what would be seen everywhere else, so that it changes little there.
 
     Parameters
     ----------
     noisy : numpy.ndarray
         (row, col), its defective pixels replaced.
+    smooth : numpy.ndarray
+        What it was denoised to, structure put back; float32.
     sharp : numpy.ndarray
         float32, on the fine grid.
     camera : Camera
@@ -91,26 +97,28 @@ def deconvolved(
     shares: list[tuple[int, float, float]] = []
 
     def work(piece: torch.Tensor) -> torch.Tensor:
-        measured, cells = piece[0], piece[1:]
-        specimen, _, _ = camera.photons(F.pixel_shuffle(cells, fine)[0])
-        light, unit, read = camera.photons(measured)
-        found = deblur(light, optics, 0, read, begun=specimen)
-        first = last = -1.0
-        for number in range(_ROUNDS + 1):
+        cells = piece[2:]
+        measured, known = piece[:2].cpu().numpy()
+        specimen, unit, read = camera.photons(F.pixel_shuffle(cells, fine)[0])
+        found = deblur(camera.photons(piece[0])[0], optics, 0, read, begun=specimen)
+        each: list[float] = []
+        while True:
             seen = (found.seen * unit + camera.black).cpu().numpy()
-            wanted, last = put_back(measured.cpu().numpy(), seen, camera.noise)
-            first = last if first < 0 else first
-            if last <= EXPLAINED or number == _ROUNDS:
+            wanted, share = put_back(measured, seen, camera.noise)
+            each.append(share)
+            if share <= EXPLAINED or len(each) > _ROUNDS:
                 break
-            goal, _, _ = camera.photons(torch.from_numpy(wanted).to(piece.device))
-            found = deblur(goal, optics, _ITERATIONS, read, begun=found.specimen)
-        shares.append((measured.numel(), first, last))
-        if number == 0:
+            goal = torch.from_numpy(np.where(wanted == seen, seen, known)).to(piece.device)
+            light = camera.photons(goal)[0]
+            found = deblur(light, optics, _ITERATIONS, read, begun=found.specimen)
+        shares.append((measured.size, each[0], each[-1]))
+        if len(each) == 1:
             return cells
         return F.pixel_unshuffle(found.specimen[None] * unit + camera.black, fine)
 
     cells = F.pixel_unshuffle(torch.from_numpy(sharp)[None], fine)
-    source = torch.cat([torch.from_numpy(np.asarray(noisy, np.float32))[None], cells])
+    images = torch.from_numpy(np.stack([np.asarray(noisy, np.float32), smooth]))
+    source = torch.cat([images, cells])
     margin = 0 if max(noisy.shape) <= _TILE else max(optics.margin)
     mended = by_tiles(work, source, tile=_TILE, margin=margin)
     sharp[:] = F.pixel_shuffle(mended, fine)[0].numpy()

@@ -335,7 +335,7 @@ def apply(
         spared = guard.denoised(noisy, smooth, unit.camera)
         missing = None
         if axes == 2:
-            missing = guard.deconvolved(noisy, detail, unit.camera, degradation)
+            missing = guard.deconvolved(noisy, smooth, detail, unit.camera, degradation)
             keep_mean([detail], detail, noisy, unit.camera)
         found = verdict.judge(unit.camera.noise, degradation, noisy, smooth, detail, seen)
         if found.sharpening < verdict.SHARPER:
