@@ -98,5 +98,5 @@ def test_an_image_without_calibration_is_asked_for_it_and_the_option_gives_it():
 
 def test_channels_of_beads_are_refused():
     two = as_image(np.zeros((30, 30, 2), np.uint8), ("row", "col", "ch"))
-    with pytest.raises(UserError, match="Duplicate the one that is meant"):
+    with pytest.raises(UserError, match="Duplicate the one to be used"):
         run(BEADS, two, {})

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
+from psf_files import radial, write_mrc
 
 from zsfiji.errors import UserError
 from zsfiji.physics.psf.files import read_psf
@@ -11,29 +12,6 @@ from zsfiji.physics.psf.optics import Optics, from_optics
 from zsfiji.physics.psf.otf import RadialOtf, from_otf, support
 
 WIDE = Optics("wide-field", 1.2, 600.0)
-
-
-def write_mrc(path, values, steps, order="<", mark=-16224):
-    """An MRC file of the DeltaVision dialect; `steps` along x, y and z."""
-    modes = {"c": 4, "f": 2, "u": 6}
-    stack = values.reshape((1,) * (3 - values.ndim) + values.shape)
-    header = np.zeros(256, order + "i4")
-    header[:3] = stack.shape[::-1]
-    header[3] = modes[values.dtype.kind]
-    header[7:10] = 1
-    header.view(order + "f4")[10:13] = steps
-    raw = bytearray(header.tobytes())
-    raw[96:98] = np.array(mark, order + "i2").tobytes()
-    path.write_bytes(bytes(raw) + stack.astype(stack.dtype.newbyteorder(order)).tobytes())
-    return path
-
-
-def radial(psf, count, step):
-    """The radial OTF of a PSF at `count` frequencies, by direct summation."""
-    n = psf.values.shape[-1]
-    x = (np.arange(n) - n // 2) * psf.spacing[-1]
-    waves = np.exp(-2j * np.pi * np.outer(np.arange(count) * step, x))
-    return (waves @ psf.values.sum(axis=0)).astype(np.complex64)
 
 
 def test_an_imagej_tiff_tells_its_own_pixel_size(tmp_path):

@@ -1,4 +1,4 @@
-"""The published method, held to its constants and steps (specs/fm2s.md, sections 1 to 4)."""
+"""The published method, held to its constants and steps (docs/methods/fm2s.md, 1 to 4)."""
 
 import numpy as np
 import pytest

@@ -316,11 +316,11 @@ def test_the_same_seed_gives_the_same_model(scene):
     assert checkpoints.digest(first) != checkpoints.digest(other)
 
 
-def test_training_goes_on_from_a_model(scene, model):
+def test_training_continues_from_a_model(scene, model):
     longer = service.fit(scene[1], gaussian_psf(), steps=5, start=model)
     assert longer.settings["units"][0]["steps"] == 125
     assert checkpoints.digest(longer) != checkpoints.digest(model)
-    with pytest.raises(UserError, match="go on"):
+    with pytest.raises(UserError, match="continue from"):
         service.fit(scene[1], gaussian_psf(), steps=5, start=model, upsample=1)
 
 
@@ -417,7 +417,7 @@ def test_large_results_lie_in_a_file_that_the_memory_can_let_go(monkeypatch):
 def test_a_full_disk_is_said_and_nothing_is_left_on_it(monkeypatch, tmp_path):
     monkeypatch.setattr(room, "IN_MEMORY", 100)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with pytest.raises(UserError, match="Free some of the disk"):
+    with pytest.raises(UserError, match="Free disk space"):
         room.room((2**20, 2**20, 16))
 
     def full(*args):
@@ -432,7 +432,7 @@ def test_a_full_disk_is_said_and_nothing_is_left_on_it(monkeypatch, tmp_path):
 # What goes wrong
 
 
-def test_a_training_that_dies_is_begun_anew(scene, monkeypatch, caplog, small_patches):
+def test_a_training_that_collapses_is_started_again(scene, monkeypatch, caplog, small_patches):
     born = []
 
     class Stillborn(PublishedUNet):
@@ -446,7 +446,7 @@ def test_a_training_that_dies_is_begun_anew(scene, monkeypatch, caplog, small_pa
     with caplog.at_level(logging.WARNING):
         fitted = service.fit(scene[1], gaussian_psf(), steps=1, network="published", seed=5)
     assert born == [5, 6]
-    assert "died" in caplog.text
+    assert "the same value everywhere" in caplog.text
     assert fitted.settings["units"][0]["seed"] == 6
 
 
@@ -707,4 +707,4 @@ def test_saturation_and_correlated_noise_are_said():
     image = calibrated(smeared.astype(np.float32))
     fitted = service.fit(image, gaussian_psf(), steps=1)
     notes = service.apply(fitted, image, symmetries=1).denoised.notes
-    assert any("neighbours share" in n for n in notes)
+    assert any("Correlated noise" in n for n in notes)

@@ -55,7 +55,7 @@ class Outcome:
         The results, complete with metadata and provenance, in the order in which their windows
         open: the last one is the active image afterwards.
     notes : tuple of str
-        Sentences for the user, the weightiest first.
+        Sentences for the user, the most important first.
     figures : dict
         The same as numbers, name -> value.
     plots : tuple of Plot

@@ -24,7 +24,7 @@ FitPer = Annotated[
     Field(
         description="channel: one model for all slices and frames of a channel, which is faster, "
         "keeps a time-lapse from flickering and learns from every plane. plane: one model for "
-        "each, for stacks whose planes look unlike one another."
+        "each, for stacks whose planes differ strongly."
     ),
     Shown("Fit one model per"),
 ]
@@ -62,17 +62,14 @@ BitDepth = Annotated[
     Literal["auto", "32-bit", "input"],
     Field(
         description="auto: 32-bit floats, which keep fractions of a grey level, and RGB for RGB. "
-        "32-bit: floats always. input: the type of the input, rounded and cut to its range."
+        "32-bit: floats always. input: the type of the input, rounded and clipped to its range."
     ),
     Shown("Bit depth of the result", advanced=True),
 ]
 
 Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps"],
-    Field(
-        description="Where to compute. auto: a graphics processor if one can be used, else the "
-        "processor."
-    ),
+    Field(description="Where to compute. auto: a GPU if one can be used, else the CPU."),
     Shown("Device", advanced=True),
 ]
 
@@ -92,7 +89,7 @@ ImageSpacing = Annotated[
     Field(
         ge=0.1,
         le=100_000,
-        description="Distance of the slices of the image. Empty: as the image has it "
+        description="Distance between the slices of the image (z step). Empty: as the image has it "
         "(Image > Properties...).",
     ),
     Shown("Slice spacing of the image", unit="nm", advanced=True),
@@ -100,7 +97,30 @@ ImageSpacing = Annotated[
 
 _DARK = Field(
     description="An image taken without light by the same camera at the same settings, or a "
-    "stack of them. It tells background and read noise better than the image itself does."
+    "stack of them. It gives the background and the read noise more reliably than the image "
+    "itself."
 )
 Dark = Annotated[Source | None, _DARK, Shown("Dark frame")]
 AdvancedDark = Annotated[Source | None, _DARK, Shown("Dark frame", advanced=True)]
+
+Gain = Annotated[
+    float | None,
+    Field(ge=0, description="Grey levels per photoelectron. Empty: measured in the image."),
+    Shown("Gain", unit="grey levels", advanced=True),
+]
+
+Background = Annotated[
+    float | None,
+    Field(description="Grey level of the camera without light. Empty: measured in the image."),
+    Shown("Background", unit="grey levels", advanced=True),
+]
+
+ReadVariance = Annotated[
+    float | None,
+    Field(
+        ge=0,
+        description="Variance of a pixel without light, in grey levels squared; it needs the "
+        "background as well. Empty: measured in the image.",
+    ),
+    Shown("Read variance", advanced=True),
+]

@@ -49,7 +49,7 @@ class Detector:
 
 @dataclass(frozen=True)
 class PsfGrid:
-    """Pixel size and slice spacing of the PSF in nm, where it does not tell them."""
+    """Pixel size and slice spacing of the PSF in nm, where its file does not contain them."""
 
     pixel: float | None
     spacing: float | None
@@ -78,7 +78,7 @@ def train(
     training, detector, psf_grid
         The options.
     start, save : Path or None
-        A model to go on with, and where to save this one.
+        A model to continue from, and where to save this one.
     device : str
         Where to compute.
     share : float
@@ -135,7 +135,7 @@ def train(
 
 
 def learnt(image: xr.DataArray, model: Model, about: tuple[str, ...]) -> Outcome:
-    """What is to be told of a training.
+    """What to say about a training.
 
     Parameters
     ----------

@@ -9,11 +9,15 @@ from pydantic import Field
 
 from zsfiji.commands._declare import Shown, command
 from zsfiji.commands._parameters import (
+    AdvancedDark,
     ApplyModel,
+    Background,
     BitDepth,
     Device,
     FitPer,
+    Gain,
     Quality,
+    ReadVariance,
     SaveModel,
     Seed,
 )
@@ -55,6 +59,10 @@ def denoise(
     fit_per: FitPer = "channel",
     seed: Seed = 0,
     resolution: Resolution = 0,
+    gain: Gain = None,
+    background: Background = None,
+    read_variance: ReadVariance = None,
+    dark: AdvancedDark = None,
     apply_model: ApplyModel = None,
     save_model: SaveModel = None,
     bit_depth: BitDepth = "auto",
@@ -68,13 +76,22 @@ def denoise(
     Works on 8, 16 and 32 bit, RGB and hyperstacks; intensities keep their unit.
     """
     from zsfiji.commands._restore import restore
+    from zsfiji.commands._sources import dark_frame
     from zsfiji.services.denoise import service
 
     return restore(
         service,
         image,
         suffix=denoise.command.suffixes[-1],
-        settings={"quality": quality, "fit_per": fit_per, "resolution": resolution},
+        settings={
+            "quality": quality,
+            "fit_per": fit_per,
+            "resolution": resolution,
+            "gain": gain,
+            "background": background,
+            "read_variance": read_variance,
+            "dark": dark_frame(dark),
+        },
         seed=seed,
         device=device,
         bit_depth=bit_depth,

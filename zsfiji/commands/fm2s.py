@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Modality = Annotated[
     Literal["auto", "confocal", "twophoton", "widefield", "base"],
     Field(
-        description="auto: the noise is measured in the image, which is best nearly always. The "
+        description="auto: the noise is measured in the image, which is nearly always best. The "
         "others are the constants that the authors tuned for their microscopes; base is their "
         "setting for simulated calcium imaging."
     ),
@@ -36,8 +36,8 @@ Modality = Annotated[
 Average = Annotated[
     Literal[1, 2, 4, 8, 16],
     Field(
-        description="How many captures were averaged into the image before. It chooses the "
-        "authors' constants; auto measures the noise instead, and base knows single captures only."
+        description="How many captures were averaged to make the image. It chooses the authors' "
+        "constants; auto measures the noise instead, and base is for single captures only."
     ),
     Shown("Averaged captures"),
 ]

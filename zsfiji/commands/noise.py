@@ -22,10 +22,10 @@ _MOST_PLANES = 16
 def noise_calibration(image: xr.DataArray, *, dark: Dark = None) -> Outcome:
     """Measure the noise of an image by photon transfer: how its variance grows with brightness.
 
-    The gain (grey levels to a photoelectron), the background (the grey level without light) and
+    The gain (grey levels per photoelectron), the background (the grey level without light) and
     the read variance go to the log, with a plot of what was measured and the line through it.
-    Nothing is changed. The other commands measure the noise themselves; the numbers serve to
-    check them, or to give better ones, from a darker or brighter image of the same camera.
+    Nothing is changed. The other commands measure the noise themselves; use the numbers to
+    check them, or take better ones from a darker or brighter image of the same camera.
     """
     from zsfiji.commands._outcome import Outcome, Plot
     from zsfiji.commands._sources import dark_frame
@@ -57,31 +57,57 @@ def _measured(planes: list[np.ndarray], dark: np.ndarray | None) -> tuple[Camera
     from zsfiji.physics.camera import Known, measure
 
     camera = measure(planes, Known(dark=dark))
+    noise = camera.noise
     found = {
-        "gain": camera.noise.gain,
-        "background": camera.black,
-        "read_variance": float(camera.noise.variance(camera.black)),
-        "white": float(camera.noise.white),
-        "saturated": camera.noise.saturated,
+        "gain": noise.gain,
+        "intercept": noise.intercept,
+        "white": float(noise.white),
+        "saturated": noise.saturated,
+        "confidence": noise.confidence,
     }
-    return camera, found
+    if noise.floor == 0:
+        return camera, found
+    if camera.black_known:
+        read = {"background": camera.black, "read_variance": float(noise.variance(camera.black))}
+    else:
+        # An image does not tell the two apart: only the line that both lie on.
+        read = {
+            "background_least": camera.black,
+            "background_most": camera.darkest,
+            "read_variance_most": float(noise.variance(camera.darkest)),
+        }
+    return camera, found | read
 
 
 def _said(camera: Camera, planes: list[np.ndarray]) -> str:
+    from zsfiji.physics.noise import SURE
     from zsfiji.physics.residual import noise_found
 
     noise, black = camera.noise, camera.black
     if noise.floor == 0:
         return "No noise was found. The image may have been filtered, compressed or simulated."
-    read = float(noise.variance(black))
-    text = (
-        f"gain {noise.gain:.4g} grey levels a photoelectron, background {black:.4g}, read variance "
-        f"{read:.4g} (deviation {read**0.5:.3g}). {noise_found(noise, planes[0])}"
-    )
+    if noise.gain > 0:
+        text = f"gain {noise.gain:.4g} grey levels per photoelectron"
+    else:
+        text = "the noise does not grow with the brightness, so the gain is unknown"
+    if camera.black_known:
+        read = float(noise.variance(black))
+        text += f", background {black:.4g}, read variance {read:.4g} (deviation {read**0.5:.3g})"
+    elif noise.gain > 0:
+        text += (
+            f". Background {black:.4g} to {camera.darkest:.4g}, read variance at most "
+            f"{float(noise.variance(camera.darkest)):.4g}: only a dark frame tells the two apart"
+        )
+    text += f". {noise_found(noise, planes[0])}"
+    if noise.confidence < SURE:
+        text += (
+            " The image does not tell its noise from fine structure, or it is too small: do not "
+            "trust the numbers. Use an image with smooth parts, or a dark frame."
+        )
     if noise.saturated > 0:
         text += (
             f" {100 * noise.saturated:.2g} % of the pixels are saturated and were left out; where "
-            "they are many, the numbers are not to be trusted."
+            "they are many, do not trust the numbers."
         )
     if noise.gain > 0:
         top = (max(float(p.max()) for p in planes) - black) / noise.gain

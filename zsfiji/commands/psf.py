@@ -28,7 +28,7 @@ NumericalAperture = Annotated[
     Field(
         ge=0.02,
         le=1.7,
-        description="Of the objective: the number behind its magnification, as 1.4.",
+        description="Of the objective: the number after its magnification, such as 1.4.",
     ),
     Shown("Numerical aperture"),
 ]
@@ -63,8 +63,8 @@ SliceSpacing = Annotated[
     Field(
         ge=0.1,
         le=100_000,
-        description="Distance of the slices of a 3D PSF. The dialog takes it from the active "
-        "image.",
+        description="Distance between the slices of a 3D PSF (z step). The dialog takes it from "
+        "the active image.",
     ),
     Shown("Slice spacing", unit="nm", suggest="slice_spacing"),
 ]
@@ -85,8 +85,8 @@ Specimen = Annotated[
     Field(
         ge=1,
         le=1.8,
-        description="Refractive index of what the specimen lies in. Empty: that of the immersion, "
-        "so no aberration; for TIRF that of water.",
+        description="Refractive index of the medium around the specimen. Empty: that of the "
+        "immersion, so no aberration; for TIRF that of water.",
     ),
     Shown("Refractive index of the specimen", advanced=True),
 ]
@@ -140,13 +140,13 @@ Penetration = Annotated[
 
 Width = Annotated[
     int,
-    Field(ge=0, le=1023, description="Edge of the PSF, an odd number. 0 takes what is needed."),
+    Field(ge=0, le=1023, description="Edge of the PSF, an odd number. 0: as large as needed."),
     Shown("Width and height (0 = auto)", unit="px", advanced=True),
 ]
 
 Slices = Annotated[
     int,
-    Field(ge=0, le=1023, description="Slices of a 3D PSF, an odd number. 0 takes what is needed."),
+    Field(ge=0, le=1023, description="Slices of a 3D PSF, an odd number. 0: as many as needed."),
     Shown("Slices (0 = auto)", advanced=True),
 ]
 
@@ -154,7 +154,7 @@ Fit = Annotated[
     Literal["none", "radial", "gaussian"],
     Field(
         description="none: the mean of the beads as it is. radial: its mean over all directions, "
-        "which calms the noise of few beads where the lens is well adjusted. gaussian: a Gaussian "
+        "which lowers the noise of few beads, if the lens is well adjusted. gaussian: a Gaussian "
         "fitted to it."
     ),
     Shown("Fit"),
@@ -165,8 +165,8 @@ Window = Annotated[
     Field(
         ge=0,
         le=511,
-        description="Edge of the field that is cut out around a bead, an odd number. 0 takes three "
-        "widths of a bead to each side.",
+        description="Edge of the field that is cut out around a bead, an odd number. 0: three "
+        "widths of a bead on each side.",
     ),
     Shown("Window (0 = auto)", unit="px", advanced=True),
 ]
@@ -174,7 +174,7 @@ Window = Annotated[
 Saturation = Annotated[
     float | None,
     Field(
-        description="Grey level at which the camera is full. Empty: seen from plateaus in the "
+        description="Grey level at which the camera saturates. Empty: found from plateaus in the "
         "image."
     ),
     Shown("Saturation", advanced=True),
@@ -238,7 +238,7 @@ def psf_generator(
 
     The model is the vectorial one of Richards and Wolf for high apertures, with the aberration of
     a mismatch of refractive indices (Gibson and Lanni). The result is calibrated, has a sum of 1
-    and its focus at the middle pixel, and serves ZS-DeconvNet as it is.
+    and its focus at the middle pixel, and can be used in ZS-DeconvNet as it is.
     """
     values = locals()
     from zsfiji.commands._outcome import Outcome
@@ -275,9 +275,9 @@ def psf_from_beads(
 ) -> Outcome:
     """Measure the point spread function (PSF) in an image or stack of small fluorescent beads.
 
-    The beads must be smaller than the resolution and lie apart. Those that are saturated, crowded,
-    at the border or unlike the others are left out; the others are centred to a fraction of a
-    pixel and averaged, without the background. The image has to be calibrated.
+    The beads must be smaller than the resolution and well separated. Those that are saturated,
+    crowded, at the border or unlike the others are left out; the others are centred to a fraction
+    of a pixel and averaged, without the background. The image has to be calibrated.
     """
     from zsfiji.commands._outcome import Outcome, Plot, result_title
     from zsfiji.commands._sources import calibrated
@@ -289,7 +289,7 @@ def psf_from_beads(
 
     if any(size(image, dim) > 1 for dim in ("t", "ch")):
         raise UserError(
-            "The bead image has several frames or channels. Duplicate the one that is meant "
+            "The bead image has several frames or channels. Duplicate the one to be used "
             "(Image > Duplicate...)."
         )
     single = image.squeeze(

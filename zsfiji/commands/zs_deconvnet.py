@@ -12,11 +12,14 @@ from pydantic import Field
 from zsfiji.commands._declare import Shown, command
 from zsfiji.commands._parameters import (
     AdvancedDark,
+    Background,
     BitDepth,
     Device,
     FitPer,
+    Gain,
     ImagePixel,
     ImageSpacing,
+    ReadVariance,
     SaveModel,
     Seed,
 )
@@ -47,8 +50,8 @@ Quality = Annotated[
     Literal["quick", "standard", "paper"],
     Field(
         description="How long to train: quick about a minute, standard several minutes, paper the "
-        "published network for its published 50,000 steps (10,000 in 3D), which takes a graphics "
-        "processor or days."
+        "published network for its published 50,000 steps (10,000 in 3D), which needs a GPU or "
+        "takes days."
     ),
     Shown("Quality"),
 ]
@@ -65,7 +68,7 @@ Dimensions = Annotated[
 Upsample = Annotated[
     Literal[1, 2],
     Field(
-        description="Pixels of the deconvolved image to a pixel of the image, along rows and "
+        description="Pixels of the deconvolved image per pixel of the image, along rows and "
         "columns. 2 gives the finer grid that resolution beyond the camera's pixels needs."
     ),
     Shown("Upsampling"),
@@ -88,7 +91,7 @@ Network = Annotated[
 
 Steps = Annotated[
     int,
-    Field(ge=0, le=1_000_000, description="Steps of the training. 0 takes those of the quality."),
+    Field(ge=0, le=1_000_000, description="Steps of the training. 0: as many as the quality has."),
     Shown("Steps (0 = auto)", advanced=True),
 ]
 
@@ -96,31 +99,9 @@ Pairs = Annotated[
     Literal["auto", "slices", "recorruption"],
     Field(
         description="What the published network learns from in 3D: pairs of neighbouring slices, "
-        "which takes many slices close to each other, or pairs made by adding noise."
+        "which needs many slices close to each other, or pairs made by adding noise."
     ),
     Shown("Training pairs (3D)", advanced=True),
-]
-
-Gain = Annotated[
-    float | None,
-    Field(ge=0, description="Grey levels to a photoelectron. Empty: measured in the image."),
-    Shown("Gain", unit="grey levels", advanced=True),
-]
-
-Background = Annotated[
-    float | None,
-    Field(description="Grey level of the camera without light. Empty: measured in the image."),
-    Shown("Background", unit="grey levels", advanced=True),
-]
-
-ReadVariance = Annotated[
-    float | None,
-    Field(
-        ge=0,
-        description="Variance of a pixel without light, in grey levels squared; it needs the "
-        "background as well. Empty: measured in the image.",
-    ),
-    Shown("Read variance", advanced=True),
 ]
 
 Hessian = Annotated[
@@ -139,7 +120,7 @@ PsfPixel = Annotated[
     Field(
         ge=0.1,
         le=100_000,
-        description="Pixel size of a PSF that does not tell it, as an NPY file does not.",
+        description="Pixel size of the PSF, if its file does not contain it (NPY files do not).",
     ),
     Shown("Pixel size of the PSF", unit="nm", advanced=True),
 ]
@@ -149,7 +130,7 @@ PsfSlices = Annotated[
     Field(
         ge=0.1,
         le=100_000,
-        description="Slice spacing of a 3D PSF that does not tell it.",
+        description="Slice spacing (z step) of a 3D PSF, if its file does not contain it.",
     ),
     Shown("Slice spacing of the PSF", unit="nm", advanced=True),
 ]
@@ -157,10 +138,10 @@ PsfSlices = Annotated[
 Continue = Annotated[
     Path | None,
     Field(
-        description="A model saved earlier for the same kind of image, whose training goes on "
-        "instead of beginning anew."
+        description="A model saved earlier for the same kind of image. The training continues "
+        "from it."
     ),
-    Shown("Go on training", advanced=True, path="open"),
+    Shown("Continue training from", advanced=True, path="open"),
 ]
 
 MoreImages = Annotated[

@@ -109,7 +109,7 @@ def load(path: str | os.PathLike[str], method: str) -> Model:
     except safetensors.SafetensorError as error:
         raise UserError(
             f"The file {path} is no model of zsfiji, or it is damaged. "
-            "Choose another file, or train the model anew."
+            "Choose another file, or train the model again."
         ) from error
     header = _header(path, text)
     if header["format"] > FORMAT:

@@ -25,7 +25,7 @@ def choose(name: str = "auto") -> torch.device:
     Parameters
     ----------
     name : {"auto", "cpu", "cuda", "mps"}
-        "auto" takes an NVIDIA or AMD graphics card if there is one, else Apple's, else the CPU.
+        "auto" takes an NVIDIA or AMD GPU if there is one, else Apple's, else the CPU.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def with_fallback(work: Callable[[torch.device], _Result], device: torch.device) -> _Result:
-    """Do `work` on `device`, and anew on the CPU if the device's memory does not suffice.
+    """Do `work` on `device`, and again on the CPU if the device's memory does not suffice.
 
     Parameters
     ----------

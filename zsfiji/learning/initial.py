@@ -9,7 +9,7 @@ from torch import nn
 
 
 def draw_weights(network: nn.Module, seed: int) -> None:
-    """Draw the weights of every convolution of `network` anew, from a seed of their own.
+    """Draw the weights of every convolution of `network`, from a seed of their own.
 
     They are uniform within the inverse root of the number of inputs, as torch draws the biases;
     torch's global random numbers are left alone.

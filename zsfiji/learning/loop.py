@@ -19,7 +19,7 @@ REPORT_EVERY = 0.2
 """Seconds between two reports, and so between two reads of the loss from the device."""
 
 STOP_CHECKS = 50
-"""How often in a whole schedule a stopping rule is asked."""
+"""How often in a whole schedule a stopping rule is asked. Not tuned: asking has to be cheap."""
 
 
 class DivergedError(UserError):
@@ -39,7 +39,7 @@ class Schedule:
     betas : tuple of float
         Adam's decay rates of the mean gradient and of the mean squared gradient.
     warmup : int
-        Steps over which the learning rate rises linearly from nought.
+        Steps over which the learning rate rises linearly from zero.
     final_fraction : float
         Share of the learning rate that a cosine decay ends at; 1 keeps it constant.
     ema : float or None

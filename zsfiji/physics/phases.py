@@ -10,12 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.ndimage import shift, uniform_filter
+from scipy.ndimage import convolve1d, shift, uniform_filter
 
-from zsfiji.physics.noise import Noise
+from zsfiji.physics.noise import Noise, autocovariance
 
 _LARGEST_D = 4
+"""Coarsest working resolution. Coarser ones were not tried: 4 was too coarse already for one of the
+two development images."""
+
 _INDEPENDENT = 0.04
+"""Correlation below which noise counts as independent.
+
+Lowered from 0.1 after the development images of one camera, whose noise has 0.05 to 0.06 at two
+pixels, came out better at three: docs/methods/zero-shot-denoise.md, section 2.
+"""
 
 
 def working_resolution(noise: Noise) -> int:
@@ -24,6 +32,40 @@ def working_resolution(noise: Noise) -> int:
         return 1
     correlation = noise.correlation(_LARGEST_D)
     return next((d for d in range(2, _LARGEST_D) if correlation[d] < _INDEPENDENT), _LARGEST_D)
+
+
+def lost_structure(noise: Noise, plane: np.ndarray, d: int) -> float:
+    """Tell how much structure the box filter of a working resolution takes out.
+
+    Parameters
+    ----------
+    noise : Noise
+        The noise of the plane.
+    plane : numpy.ndarray
+        float32 (row, col).
+    d : int
+        Working resolution in pixels.
+
+    Returns
+    -------
+    float
+        Mean square of what the filter takes out, less what it takes of the noise, in variances of
+        the noise.
+    """
+    kernel = np.convolve(np.ones(d), [1.0] if d % 2 else [0.5, 0.5]) / d
+    smooth = plane
+    for axis in (0, 1):
+        smooth = convolve1d(smooth, kernel, axis=axis, mode="reflect")
+    taken = (plane - smooth) ** 2 / noise.variance(smooth)
+    if noise.saturation is not None:
+        taken = taken[plane < noise.saturation]
+    covariance = autocovariance(noise.spectrum)
+    twice = np.convolve(kernel, kernel)
+    once = np.pad(kernel, (len(twice) - len(kernel)) // 2)
+    reach, size = len(twice) // 2, len(covariance) // 2
+    near = covariance[size - reach : size + reach + 1, size - reach : size + reach + 1]
+    expected = 1 - 2 * once @ near @ once + twice @ near @ twice
+    return float(taken.mean() - expected) if taken.size else 0.0
 
 
 def smoothed(plane: np.ndarray, d: int) -> np.ndarray:

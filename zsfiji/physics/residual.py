@@ -11,12 +11,22 @@ from zsfiji.physics.noise import SURE, Noise
 from zsfiji.words import counted
 
 LAGS = 3
+"""Distances in pixels for which the correlation of the noise is told. Not tuned."""
+
 _SLACK = 0.12
+"""Excess correlation of neighbours in the residual that passes for chance. Chosen by eye."""
+
+_TOO_LITTLE = 0.6
+"""Variance of the residual, in that of the noise, below which noise was left. Chosen by eye."""
+
 _MOST_PIXELS = 1024
+"""Edge of the middle by which big planes are judged: bounds the time."""
+
 _MOST_CHANNELS = 4
+"""Sentences on single channels that are given at most: the notes have to stay short."""
 
 _SPARED = 0.01
-"""Share of the pixels from which on it is said that structure was put back."""
+"""Share of the pixels with less taken out from which on it is said. Chosen by eye."""
 
 _GIVE = "Give the gain, the background and the read variance of the camera, or a dark frame."
 
@@ -77,7 +87,7 @@ def judge(found: Residual) -> str | None:
             "Over-smoothed: what was taken out has structure "
             f"(neighbouring pixels correlate by {found.correlation:.2f})."
         )
-    if found.variance < 0.6:
+    if found.variance < _TOO_LITTLE:
         return f"Noise left: only {100 * found.variance:.0f} % of the noise found was taken out."
     return None
 
@@ -124,13 +134,13 @@ def uncertain(noise: Noise, doubted: bool) -> list[str]:
     """
     if doubted:
         return [
-            "The image does not tell its noise from fine structure, so only what is sure to be "
-            f"noise was taken out. {_GIVE}"
+            "Noise and fine structure cannot be told apart in this image, so only what is "
+            f"certainly noise was removed. {_GIVE}"
         ]
     if noise.floor > 0 and noise.confidence < SURE:
         return [
-            "The noise is uncertain: the image has too few pixels to measure it in, or does not "
-            f"tell it from fine structure. {_GIVE}"
+            "The noise is uncertain: the image has too few pixels to measure it in, or fine "
+            f"structure that looks like noise. {_GIVE}"
         ]
     return []
 
@@ -140,8 +150,8 @@ def spared(share: float) -> list[str]:
     if share <= _SPARED:
         return []
     return [
-        f"What was taken out had structure in {share:.0%} of the pixels of a plane: less was taken "
-        "out there, and noise is left."
+        f"In {share:.0%} of the pixels of a plane structure would have been removed with the "
+        "noise. Less was removed there, so some noise is left."
     ]
 
 
@@ -208,7 +218,7 @@ class Findings:
             self._residuals.append(found)
 
     def sentences(self) -> tuple[str, ...]:
-        """Say what was found, the weightiest first."""
+        """Say what was found, the most important first."""
         spoken = judge_all(self._residuals)
         said = [spoken] if spoken else []
         if self._saturated > 0:

@@ -18,9 +18,16 @@ KINDS = ("filaments", "tubules", "vesicles", "reticulum")
 """The choices of :func:`specimen`."""
 
 _AREA = 512.0**2
+"""Pixels of a plane that the numbers of curves and cells are meant for."""
+
 _STEP = 0.5
+"""Distance in pixels of the points of a curve: fine enough for even lines."""
+
 _HAZE = 0.03
+"""Density of what is everywhere, in the 99.5 percent quantile. Chosen by eye."""
+
 _CELL_STEP = 0.25
+"""Distance in pixels of the points of a filament of :func:`cell`, which are counted by pixel."""
 
 
 def specimen(

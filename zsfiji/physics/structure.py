@@ -24,9 +24,10 @@ varies by a ninth between them."""
 _WINDOW_CORRELATED = 9
 """The same for correlated noise, in units of its working resolution."""
 
-_MORE, _MUCH_MORE = 1.25, 1.6
+_WHITE, _CORRELATED = (1.25, 1.6), (1.5, 2.0)
 """Strength, in units of the noise's, from which on structure is put back, and from which on as much
-as makes the least error."""
+as makes the least error: two and five standard deviations. A window has fewer independent pixels of
+correlated noise."""
 
 _BINS = 12
 _SMOOTH = 0.3
@@ -65,7 +66,7 @@ def put_back(
     restored : numpy.ndarray
         float32 (row, col).
     share : float
-        Share of the pixels where structure was put back.
+        Share of the pixels where there was structure beyond doubt.
     """
     if noise.floor == 0:
         return restored, 0.0
@@ -77,12 +78,11 @@ def put_back(
     strength = uniform_filter(taken * taken, window)
     if not noise.white:
         strength /= _away_from_structure(strength, restored, deviation, window, d)
-    share = np.clip((strength - _MORE) / (_MUCH_MORE - _MORE), 0, 1)
+    more, much_more = _WHITE if noise.white else _CORRELATED
+    share = np.clip((strength - more) / (much_more - more), 0, 1)
     share *= 1 - 1 / np.maximum(strength, 1)
-    changed = float(np.mean(share > 0))
-    if changed == 0:
-        return restored, 0.0
-    return (restored + share * taken * deviation).astype(np.float32), changed
+    spared = (restored + share * taken * deviation).astype(np.float32)
+    return spared, float(np.mean(strength > much_more))
 
 
 class Shape(Enum):

@@ -19,8 +19,13 @@ import numpy as np
 from zsfiji.physics.noise import Noise
 
 _DARK = 0.375
+"""The 3/8 of Anscombe's transform."""
+
 _Q = 1.5**0.5
+"""Root of 3/2, in the coefficients of the inverse (Mäkitalo and Foi)."""
+
 _PART = 2**20
+"""Pixels that are worked on at once: bounds the memory, no result depends on it."""
 
 Values = TypeVar("Values", bound=Any)
 """A numpy array, or a torch tensor: what :meth:`Stabiliser.root` needs both have."""

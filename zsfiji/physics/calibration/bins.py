@@ -12,7 +12,7 @@ _EDGES = np.r_[np.linspace(0, 0.9, 16), 0.94, 0.97, 0.985, 1]
 """Quantiles of the brightness that part the bins: narrow where the few bright blocks are."""
 
 _FEW = 600
-_A_BIN = 30
+_A_BIN = 16
 _DEGREES = np.geomspace(0.25, 80, 48)
 
 
@@ -23,6 +23,8 @@ class Bins:
     ----------
     mean : numpy.ndarray
         Mean value of each block, shape (blocks,).
+    darkest : float
+        The darkest that the image is, other blocks included.
 
     Attributes
     ----------
@@ -32,15 +34,18 @@ class Bins:
         Blocks in each bin, shape (bins,).
     mean : numpy.ndarray
         Mean value of the blocks in each bin, shape (bins,).
+    darkest : float
+        As it was given.
     """
 
-    def __init__(self, mean: NDArray[np.float64]) -> None:
+    def __init__(self, mean: NDArray[np.float64], darkest: float) -> None:
         few = np.linspace(0, 1, max(len(mean) // _A_BIN, 1) + 1)
         edges = np.unique(np.quantile(mean, _EDGES if len(mean) >= _FEW else few))
         number = max(len(edges) - 1, 1)
         place = np.clip(np.searchsorted(edges, mean, side="right") - 1, 0, number - 1)
         _, self.place = np.unique(place, return_inverse=True)
         self.count = np.bincount(self.place)
+        self.darkest = darkest
         self.mean = self.average(mean)
 
     def __len__(self) -> int:
@@ -85,7 +90,11 @@ def _mean_of_lowest(share: float) -> NDArray[np.float64]:
 
 
 def line(
-    x: NDArray[np.float64], v: NDArray[np.float64], error: NDArray[np.float64], floor: float
+    x: NDArray[np.float64],
+    v: NDArray[np.float64],
+    error: NDArray[np.float64],
+    floor: float,
+    darkest: float,
 ) -> tuple[float, float, float]:
     """Fit a line under points that structure may have lifted.
 
@@ -97,6 +106,8 @@ def line(
         Relative standard error of the variances, shape (bins,).
     floor : float
         Smallest variance that is believed.
+    darkest : float
+        The darkest that the image is: no variance is below zero there.
 
     Returns
     -------
@@ -118,6 +129,10 @@ def line(
         gain = max(float((weight * (x - centre) * v).sum()) / spread, 0.0)
         deviation = spread**-0.5
         intercept = level - gain * centre
+        if gain * darkest + intercept < 0:
+            away = x - darkest
+            gain = float((weight * away * v).sum() / (weight * away**2).sum())
+            intercept = -gain * darkest
         fitted = np.maximum(gain * x + intercept, floor)
         z = (v - fitted) / (error * fitted)
         # Noise never lies above by much, structure does; below lie only outliers.

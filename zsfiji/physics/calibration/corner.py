@@ -38,6 +38,7 @@ MIDDLE = (SQUARE >= 10) & (SQUARE <= 28)
 
 _MOST_BLOCKS = 16_500
 _ENOUGH_BLOCKS = 400
+_FEWEST_BLOCKS = 2
 _KEPT = 0.5
 """Share of the blocks of a bin that are believed to be free of structure in the corner."""
 
@@ -119,18 +120,22 @@ def measure(planes: Sequence[np.ndarray], saturation: float | None) -> Found:
     """
     taken = blocks(planes, SIZE, apart=4, most=_MOST_BLOCKS, saturation=saturation, fewest=64)
     progress.stop_if_cancelled()
-    if not taken.energy[:, SQUARE >= 10].any():
+    darkest = float(taken.mean.min())
+    # Constant blocks beside others tell nothing: they were cut off or masked.
+    taken = taken.where(np.asarray(taken.energy[:, SQUARE >= 10].any(1)))
+    if len(taken) < _FEWEST_BLOCKS:
         return Found(no_noise(SIZE), no_noise(SIZE))
     whole = all(np.array_equal(p[::3], np.rint(p[::3])) for p in planes)
     rounding = _ROUNDING if whole else 0.0
-    bins = Bins(taken.mean)
+    bins = Bins(taken.mean, darkest)
     first = bins.lowest(_power(taken, GROUPS[0]), GROUPS[0].sum(), _KEPT)
     floor = max(float(np.median(first)) * 1e-2, 1e-12)
-    gain, intercept, _ = line(bins.mean, first, _error(bins, GROUPS[0].sum()), floor)
     share = taken.uncut
     if saturation is not None:
-        taken, share = _far_from(saturation, taken, gain, intercept, floor)
-        bins = Bins(taken.mean)
+        taken, share = _far_from(saturation, taken, float(first[: len(bins) // 3 + 1].max()))
+        bins = Bins(taken.mean, darkest)
+        first = bins.lowest(_power(taken, GROUPS[0]), GROUPS[0].sum(), _KEPT)
+    gain, intercept, _ = line(bins.mean, first, _error(bins, GROUPS[0].sum()), floor, bins.darkest)
     share *= min(1.0, len(taken) / _ENOUGH_BLOCKS)
 
     progress.stop_if_cancelled()
@@ -172,21 +177,19 @@ def _error(bins: Bins, coefficients: NDArray | float) -> NDArray[np.float64]:
     return np.sqrt(2 * 1.4 * _OVERLAP / (coefficients * bins.count)) + 0.01
 
 
-def _far_from(
-    saturation: float, taken: Blocks, gain: float, intercept: float, floor: float
-) -> tuple[Blocks, float]:
+def _far_from(saturation: float, taken: Blocks, variance: float) -> tuple[Blocks, float]:
     """Blocks too dark to be cut, and the share of all that they are, at most 1.
 
-    Near the cut blocks are free of cut pixels only by chance, which takes from their noise.
+    Near the cut blocks are free of cut pixels only by chance, which takes from their noise. How
+    near is told by the `variance` in the dark.
     """
-    variance = np.maximum(gain * taken.mean + intercept, floor)
-    dark = taken.mean < saturation - _NEAR * np.sqrt(variance)
+    dark = taken.mean < saturation - _NEAR * variance**0.5
     share = taken.uncut
-    if dark.sum() >= max(0.3 * len(taken), 64):
-        taken = taken.where(dark)
-    else:
+    least = min(max(round(0.3 * len(taken)), 64), len(taken))
+    if dark.sum() < least:
+        dark = taken.mean <= np.partition(taken.mean, least - 1)[least - 1]
         share *= 0.3
-    return taken, min(1.0, share / 0.4)
+    return taken.where(dark), min(1.0, share / 0.4)
 
 
 def _outwards(
@@ -236,7 +239,7 @@ def _outwards(
         )
         by_group = low
         if turn == 0:
-            gain, intercept, _ = line(x, low[0], _error(bins, counts[0]), floor)
+            gain, intercept, _ = line(x, low[0], _error(bins, counts[0]), floor, bins.darkest)
             continue
         used = np.where(gain**2 / at > _DIM, most, low)
         if len(used) > 2:
@@ -245,7 +248,7 @@ def _outwards(
             extrapolated = min(near**2 / next_, 0.6) if 0.1 < near < next_ else 0.0
         total = used[0] * counts[0] / (1 + _EXTRAPOLATED * extrapolated)
         number = np.full(len(x), float(counts[0]))
-        corner = line(x, total / number, _error(bins, counts[0]), floor)[:2]
+        corner = line(x, total / number, _error(bins, counts[0]), floor, bins.darkest)[:2]
         base = np.maximum(corner[0] * x + corner[1], floor)
         open_ = np.ones(len(x), dtype=bool)
         for k in range(1, len(used)):
@@ -262,7 +265,7 @@ def _outwards(
             total = total + np.where(agrees, used[k] * counts[k], 0)
             number = number + np.where(agrees, counts[k], 0)
         joined = total / number
-        gain, intercept, error = line(x, joined, _error(bins, number / uneven), floor)
+        gain, intercept, error = line(x, joined, _error(bins, number / uneven), floor, bins.darkest)
     fitted = np.maximum(gain * x + intercept, floor)
     above = float(np.mean(joined > 1.25 * fitted))
     return _Line(gain, intercept, error, corner, by_group, extrapolated, above)
@@ -322,7 +325,7 @@ def _filtered(
             counts.append(int(cells.sum()))
     first = bins.lowest(energies[0], counts[0], _KEPT)
     floor = max(1e-2 * float(np.median(first)), 1e-12)
-    gain, intercept, _ = line(bins.mean, first, _error(bins, counts[0]), floor)
+    gain, intercept, _ = line(bins.mean, first, _error(bins, counts[0]), floor, bins.darkest)
     fitted = _outwards(energies, counts, bins, taken, gain, intercept, floor)
     spectrum = found.spectrum + found.rounding / found.level
     # Where the unfiltered noise would hide the image, what is called noise may be all structure.

@@ -28,14 +28,30 @@ SATURATED = "saturated"
 ODD_WIDTH = "wider or narrower than the others"
 UNLIKE = "shaped unlike the others"
 
-_OVER_NOISE = 8.0  # deviations by which a bead stands out of the filtered image
-_LOWEST = 0.05  # of the brightest spot: what is dimmer is not worth its noise
-_TALL = 0.3  # of the brightest spot: a threshold above it is doubtful
-_SIDE_LOBE = 0.2  # a spot dimmer than this share of its neighbour is a ring of it
-_WIDTHS = (0.7, 1.4)  # of the median width
-_LIKENESS = 0.8  # of the median correlation with the mean bead
-_WINDOW = 3.0  # half of the window in widths: the second dark ring
-_MOST = 500  # beads are enough
+_OVER_NOISE = 8.0
+"""Deviations by which a bead stands out of the filtered image. Chosen by eye."""
+
+_LOWEST = 0.05
+"""Height in that of the brightest spot: what is dimmer is not worth its noise. Chosen by eye."""
+
+_TALL = 0.3
+"""Height in that of the brightest spot: a threshold above it is doubtful. Chosen by eye."""
+
+_SIDE_LOBE = 0.2
+"""A spot dimmer than this share of its neighbour is a ring of it: an Airy ring has 0.02, one
+of an aberrated lens several times that. Chosen by eye."""
+
+_WIDTHS = (0.7, 1.4)
+"""Widths, in the median one, that beads have; two that touch are wider. Chosen by eye."""
+
+_LIKENESS = 0.8
+"""Least correlation with the mean bead, in the median one. Chosen by eye."""
+
+_WINDOW = 3.0
+"""Half of the window in widths: about the second dark ring."""
+
+_MOST = 500
+"""Beads that are averaged at most: more hardly lower the noise, and take time."""
 
 
 @dataclass(frozen=True)

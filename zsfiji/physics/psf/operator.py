@@ -11,7 +11,8 @@ from scipy.fft import next_fast_len
 
 from zsfiji.errors import UserError
 
-_KEPT_OTFS = 8  # patches, tiles and the tiles at the border have a handful of sizes
+_KEPT_OTFS = 8
+"""Spectra kept: patches, tiles and the tiles at the border have a handful of sizes."""
 
 
 class Degradation:

@@ -33,12 +33,25 @@ from zsfiji.physics.psf.radial import on_pixels, radii
 
 Kind = Literal["wide-field", "confocal", "light-sheet", "TIRF"]
 
-_MEDIA = (1.0, 1.8)  # refractive indices that there are
-_WAVELENGTHS = (200.0, 2000.0)  # nm
-_LARGEST = 257  # pixels of a size chosen by us
-_HAZE = 8  # axial widths that a wide-field PSF reaches up and down
-_FEWEST_ON_RIM = 24  # nodes on half of the rim of a pinhole
-_TAIL = 0.05  # of the greatest intensity: so much of an aberrated focus lies in the field
+_MEDIA = (1.0, 1.8)
+"""Refractive indices that there are."""
+
+_WAVELENGTHS = (200.0, 2000.0)
+"""Wavelengths in nm that there are."""
+
+_LARGEST = 257
+"""Pixels of a size chosen by us, at most: bounds time and memory."""
+
+_HAZE = 8
+"""Axial widths that a wide-field PSF reaches up and down. With two a real nucleus kept a dark
+rim and its haze."""
+
+_FEWEST_ON_RIM = 24
+"""Nodes on half of the rim of a pinhole, at least. Chosen by eye."""
+
+_TAIL = 0.05
+"""Share of the greatest intensity: what is brighter of an aberrated focus lies in the field. Chosen
+by eye."""
 
 
 @dataclass(frozen=True)

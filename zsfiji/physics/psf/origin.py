@@ -16,8 +16,11 @@ from zsfiji.physics.psf.kernel import OPTICS_PROPERTY, ORIGIN_PROPERTY, Origin, 
 from zsfiji.physics.psf.measure import fwhm
 from zsfiji.physics.psf.optics import Optics, from_optics
 
-_ALIKE = 2e-3  # of the maximum: an image of 8 bit is still taken for what it was
-_WORTH_SAYING = 0.01  # relative error of the width
+_ALIKE = 2e-3
+"""Deviation in the maximum, up to which a PSF is still what it was: half a grey level of 8 bit."""
+
+_WORTH_SAYING = 0.01
+"""Relative error of the width that is told. Chosen by eye."""
 
 
 def origin(properties: Mapping[str, str]) -> Origin:

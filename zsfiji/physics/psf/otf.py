@@ -14,9 +14,15 @@ from zsfiji.physics.psf.kernel import Psf, normalised
 from zsfiji.physics.psf.radial import on_pixels, radii
 from zsfiji.physics.psf.resample import ENERGY, crop
 
-_TAIL = 0.2  # the outer share of the frequencies, where there is nothing but noise
-_OVER_NOISE = 2.5  # the OTF ends where it stays below this many times the noise
-_REACH = 8.0  # field to each side of the centre, in periods of the cut-off
+_TAIL = 0.2
+"""The outer share of the frequencies, where there is nothing but noise. Not tuned."""
+
+_OVER_NOISE = 2.5
+"""The OTF ends where it stays below this many times the noise. Chosen by eye: the measured OTF of
+the lysosomes then ends within 3 percent of its optics."""
+
+_REACH = 8.0
+"""Field to each side of the centre, in periods of the cut-off. Chosen by eye."""
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,15 @@ from zsfiji.physics.psf.origin import calculated, origin
 from zsfiji.physics.psf.resample import sample
 from zsfiji.words import counted
 
-_NOISE_CORRELATION = 0.5  # of neighbours at the border: below it is noise, above a tail of light
-_SUPPORT = 3.0  # deviations of the smoothed noise above which a pixel belongs to the spot
-_LEAST_PEAK = 6.0  # deviations of the noise by which the peak has to stand out
+_NOISE_CORRELATION = 0.5
+"""Correlation of neighbours at the border: below it is noise, above a tail of light. Chosen by
+eye."""
+
+_SUPPORT = 3.0
+"""Deviations of the smoothed noise above which a pixel belongs to the spot. Not tuned."""
+
+_LEAST_PEAK = 6.0
+"""Deviations of the noise by which the peak has to stand out. Not tuned."""
 
 
 def prepare(

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-_FEWEST = 3  # nodes along a pixel
+_FEWEST = 3
+"""Nodes along a pixel, at least, over which its mean is taken. Not tuned."""
 
 
 def radii(spacing: Sequence[float], shape: Sequence[int], step: float) -> NDArray[np.float64]:

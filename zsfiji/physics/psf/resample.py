@@ -16,12 +16,19 @@ from zsfiji.physics.psf.measure import fwhm
 from zsfiji.physics.psf.optics import from_optics
 
 ENERGY = 0.999
-"""The share of the light that a cropped PSF keeps."""
+"""The share of the light that a cropped PSF keeps. Chosen by eye."""
 
-_LEAST_ENERGY = 0.8  # what must be left of a PSF that is cut to fit a small image
-_LEAST_WIDTH = 1.0  # pixels: a narrower PSF blurs nothing on this grid
-_DARK = 4  # pixels without light around a PSF, so that its spline ends in peace
-_DEGREE = 5  # of the spline through the sums of light
+_LEAST_ENERGY = 0.8
+"""Share of the light that must be left of a PSF that is cut to fit a small image. Chosen by eye."""
+
+_LEAST_WIDTH = 1.0
+"""Width in pixels: a narrower PSF blurs nothing on this grid."""
+
+_DARK = 4
+"""Pixels without light around a PSF, so that its spline ends smoothly. Not tuned."""
+
+_DEGREE = 5
+"""Of the spline through the sums of light. Not tuned."""
 
 
 def sample(

@@ -17,7 +17,7 @@ MARGIN = 28
 class Denoiser(TwoScales):
     """Two scales, half and a quarter of the image's, and a residual connection.
 
-    After specs/zero_shot_denoise.md, section 5.5; what it adds, it adds to the last of its input
+    See docs/methods/zero-shot-denoise.md, section 5; what it adds, it adds to the last of its input
     channels, the filtered image. 141,124 parameters with two inputs and the default width.
 
     Parameters

@@ -27,11 +27,16 @@ INPUTS = 2
 """Channels that the network sees: the noisy image and the filtered one."""
 
 _REGION = 512
+"""Edge in pixels of the regions that pairs are drawn from: bounds the memory. Not tuned."""
+
 OFTEN = 32
-"""Each pixel is drawn so often at most."""
+"""Each pixel is drawn so often at most. Chosen by eye."""
 
 _RIM = 6
+"""Pixels at each side of a patch without a loss, for they lack context: those of the prototype."""
+
 _NEIGHBOURS = ((1, 2), (0, 3), (0, 3), (1, 2))
+"""The horizontal and the vertical neighbour of each of the four pixels of a cell, row by row."""
 
 
 def seen(stabilised: torch.Tensor, noise: Noise) -> torch.Tensor:

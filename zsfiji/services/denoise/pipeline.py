@@ -20,7 +20,13 @@ from zsfiji.physics.defects import repaired
 from zsfiji.physics.doubt import believed
 from zsfiji.physics.filters import filtered
 from zsfiji.physics.noise import SURE, Noise, decimated
-from zsfiji.physics.phases import centred, phases, smoothed, working_resolution
+from zsfiji.physics.phases import (
+    centred,
+    lost_structure,
+    phases,
+    smoothed,
+    working_resolution,
+)
 from zsfiji.physics.residual import residual
 from zsfiji.physics.structure import Shape, put_back, shape
 from zsfiji.physics.transform import Stabiliser
@@ -44,6 +50,12 @@ _NETWORK_SHARE = 0.6
 _TOO_CORRELATED = 0.25
 _LOOK = 256
 _MORE_THAN_NOISE = 1.4
+"""Variance of what is taken out, in variances of the noise, up to which a working resolution is
+taken: more than 1, for noise that no filter explains is known badly."""
+
+_LOST = 0.05
+"""Structure that a working resolution may lose, in variances of the noise: beyond it more is lost
+than the coarser work gains, on simulated captures with filtered noise."""
 
 _ADDED = 0.3
 """Noise that is added to judge the network, in standard deviations of the image's."""
@@ -137,17 +149,21 @@ def prepare(planes: Sequence[np.ndarray], resolution: int, known: Known) -> Unit
         return _at(noise, resolution, planes)
     plane = planes[len(planes) // 2]
     for d in range(working_resolution(noise), 1, -1):
-        unit = _at(noise, d, planes)
         unsure = noise.confidence < SURE
         middle = _middle(plane, 2 * _LOOK if unsure else _LOOK)
+        unit = _at(noise, d, planes)
         taken_to = restore(unit, middle, torch.device("cpu"), spare=False).values
         left = shape(middle, taken_to, noise, d) if unsure else Shape.NOISE
         if left is Shape.DENSE:
             least = at_least(planes)
             return Unit(least, 1, least, doubted=True)
-        # The structure has to bear the resolution: no more than noise is taken out.
-        found = residual(noise, middle, taken_to)
-        if left is Shape.NOISE and (found is None or found.variance <= _MORE_THAN_NOISE):
+        # The structure has to bear the resolution.
+        if noise.confidence > 0:
+            borne = lost_structure(noise, middle, d) <= _LOST
+        else:
+            found = residual(noise, middle, taken_to)
+            borne = found is None or found.variance <= _MORE_THAN_NOISE
+        if borne and left is Shape.NOISE:
             return unit
     noise, doubted = believed(noise, planes)
     return Unit(noise, 1, noise, doubted=doubted)

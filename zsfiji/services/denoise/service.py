@@ -29,6 +29,7 @@ QUALITIES = tuple(STEPS)
 """The choices of `quality`, the fastest first."""
 
 TRAINING_PIXELS = 32 * 2**20
+"""Pixels of a stack or movie that are looked at in a training, at most: bounds the memory."""
 
 
 def fit(
@@ -106,7 +107,7 @@ def fit(
 
 
 def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restored:
-    """Restore an image with a fitted model; nothing is fitted anew.
+    """Restore an image with a fitted model; nothing is trained.
 
     Parameters
     ----------
@@ -167,10 +168,10 @@ def _without_network(unit: Unit) -> str:
     """Say why filters alone made the result."""
     if network_weight(unit) == 0:
         return (
-            "The noise stays correlated at the coarsest resolution, so a network could not tell it "
-            "from structure: the filters alone were used."
+            "The noise stays correlated at the coarsest resolution, so a network could not "
+            "separate it from structure: only the filters were used."
         )
-    return "The image is too small to train a network on: the filters alone were used."
+    return "The image is too small to train a network on: only the filters were used."
 
 
 def _units(model: Model, device: torch.device) -> list[Unit]:

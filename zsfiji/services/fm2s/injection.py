@@ -1,4 +1,4 @@
-"""Synthetic noise on a clean image, as FM2S puts it there (specs/fm2s.md, section 2).
+"""Synthetic noise on a clean image, as FM2S puts it there (docs/methods/fm2s.md, section 2).
 
 First noise whose strength follows the mean of the region, then photon noise over the whole image.
 Pixels are in units of full scale, 0 to 1; every channel gets a draw of its own.
@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from zsfiji.services.fm2s.presets import Preset
 
 DARKEST, BRIGHTEST = 1e-5, 0.15
-"""Limits of a region's mean when it is used as noise strength."""
+"""Limits of a region's mean when it is used as noise strength, as published."""
 
 _GREY_LEVELS = 255
+"""Full scale, of which k_g counts grey levels."""
 
 
 def strength(clean: torch.Tensor, stride: int) -> torch.Tensor:

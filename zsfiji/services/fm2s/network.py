@@ -1,4 +1,4 @@
-"""The network of FM2S: three convolutions (specs/fm2s.md, section 3)."""
+"""The network of FM2S: three convolutions (docs/methods/fm2s.md, section 3)."""
 
 from __future__ import annotations
 

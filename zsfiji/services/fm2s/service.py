@@ -27,6 +27,7 @@ QUALITIES = tuple(RECIPES)
 """The choices of `quality`, the fastest first."""
 
 TRAINING_PIXELS = 16 * 2**20
+"""Pixels of a stack or movie that are looked at in a training, at most: bounds the memory."""
 
 
 def fit(
@@ -104,7 +105,7 @@ def fit(
 
 
 def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restored:
-    """Restore an image with a fitted model; nothing is fitted anew.
+    """Restore an image with a fitted model; nothing is trained.
 
     Parameters
     ----------
@@ -153,7 +154,7 @@ def _remark(findings: Findings, unit: Unit, settings: dict[str, Any]) -> None:
         )
     elif unit.network is None and unit.noise.floor > 0:
         findings.remark(
-            "The image is too small to train a network on; it was denoised by filters alone."
+            "The image is too small to train a network on; it was denoised by the filters only."
         )
 
 

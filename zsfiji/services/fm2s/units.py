@@ -22,10 +22,14 @@ from zsfiji.services.fm2s.network import MARGIN, build
 from zsfiji.services.fm2s.presets import Preset
 
 SMALLEST = 32
-"""Planes with a shorter edge at working resolution are left to the filters in the auto mode."""
+"""Planes with a shorter edge at working resolution are left to the filters in the auto mode.
+Not tuned."""
 
 _TILE = 512
+"""Edge of a tile in pixels: bounds the memory, no result depends on it."""
+
 _PREVIEW = 512
+"""Edge of the preview in pixels."""
 
 
 class Unit(Protocol):

@@ -114,12 +114,12 @@ def said(found: Sequence[Brightness], name: str, total: int) -> list[str]:
             worst = max(which, key=lambda one: max(one.factor, 1 / one.factor)).factor
             text.append(
                 f"The {name} had {1 / worst:.2g} times the light of the image{of} before it was "
-                "scaled to its mean: it may be wrong in more than its brightness. Train longer, or "
-                "look whether the background is right."
+                "scaled to its mean: not only its brightness may be wrong. Train longer, or "
+                "check the background."
             )
         else:
             text.append(
                 f"The {name} does not have the mean of the image{of}: the two are too far apart "
-                "for a scale. Train longer, or look whether the background is right."
+                "to be scaled. Train longer, or check the background."
             )
     return text

@@ -16,7 +16,7 @@ def centres(planes: list[np.ndarray], elsewhere: float) -> torch.Tensor:
     """Choose pixels that training patches may be centred on.
 
     Foreground is what a difference of Gaussians of 3 and 50 pixels shows, more than 7 percent of
-    its maximum, or the 200 pixels that show most (specs/zs_deconvnet.md, 1.3).
+    its maximum, or the 200 pixels that show most (docs/methods/zs-deconvnet.md, 1.3).
 
     Parameters
     ----------

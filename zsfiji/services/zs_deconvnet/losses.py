@@ -1,4 +1,4 @@
-"""Data terms and regularisers (specs/zs_deconvnet.md, 1.7 and 2.2)."""
+"""Data terms and regularisers (docs/methods/zs-deconvnet.md, 1.7 and 2.2)."""
 
 from __future__ import annotations
 

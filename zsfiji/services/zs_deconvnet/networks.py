@@ -27,7 +27,7 @@ _conv = partial(convolution, 2)
 
 
 class PublishedUNet(nn.Module):
-    """The two-stage U-Net of the paper: 13,109,010 parameters (specs/zs_deconvnet.md, 1.5).
+    """The two-stage U-Net of the paper: 13,109,010 parameters (docs/methods/zs-deconvnet.md, 1.5).
 
     Stage 1 denoises; stage 2 is a second U-Net that deconvolves stage 1's result. Rectified
     linear units everywhere, also behind the results, which therefore are not negative and can

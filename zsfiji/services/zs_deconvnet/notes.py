@@ -27,8 +27,8 @@ def noise_said(noise: Noise, noisy: np.ndarray) -> str:
     if noise.white:
         return found
     return (
-        f"{found} Noise that neighbours share cannot be told from structure of that size as well "
-        "as white noise can: look at fine detail with doubt."
+        f"{found} Correlated noise is harder to separate from structure of the same size than "
+        "white noise: do not rely on fine detail."
     )
 
 
@@ -103,14 +103,14 @@ class Notes:
         self.missing += [missing] if missing is not None else []
 
     def sentences(self, total: int) -> tuple[str, ...]:
-        """What was found, the weightiest first."""
+        """What was found, the most important first."""
         said = finished_early(self.model)
         blunt = sum(f.sharpening < verdict.SHARPER for f in self.found)
         if blunt:
             of = "" if total == 1 else f" in {blunt} of {total} planes"
             said.append(
                 f"Not sharpened{of}: the noise leaves too little to deconvolve, and the denoised "
-                "image is given instead. Train longer, or take more light."
+                "image is given instead. Train longer, or acquire the image with more light."
             )
         for which, name in enumerate(("denoised image", "deconvolved image")):
             said += brightness.said([both[which] for both in self.light], name, total)

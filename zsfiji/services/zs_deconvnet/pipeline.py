@@ -149,7 +149,7 @@ class Unit:
             If an earlier version made it, which kept less.
         """
         if "iterations" not in settings:
-            raise UserError("The model is of an earlier version. Train it anew.")
+            raise UserError("The model is from an earlier version of zsfiji. Train it again.")
         noise = Noise.from_settings(settings["noise"])
         scale = Scale(
             settings["black"],
@@ -224,7 +224,7 @@ def fit_unit(
     """Train a network on planes or on stacks.
 
     A training that diverges, or whose network dies (gives the same value everywhere, as rectified
-    linear units may), is begun anew with the next seed.
+    linear units may), is started again with the next seed.
 
     Parameters
     ----------
@@ -247,7 +247,7 @@ def fit_unit(
     label : str
         What to tell the user.
     start : Unit, optional
-        A trained unit of the same kind, to go on with.
+        A trained unit of the same kind, to continue from.
     pairs : Degradation, optional
         For stacks and the published network: the optics at twice the slice spacing, to learn from
         pairs of neighbouring slices instead of recorrupted ones.
@@ -276,13 +276,13 @@ def fit_unit(
         try:
             if _train(unit, task, pairs, steps, label, start is not None):
                 return unit
-            what = "died: it gives the same value everywhere"
+            what = "failed (the network gives the same value everywhere)"
         except DivergedError:
             what = "diverged"
         _log.warning("The training with seed %d %s; trying another seed.", unit.seed, what)
     raise UserError(
         f"The training failed with {TRIES} seeds in a row. Look whether single pixels of the "
-        "image are extremely bright and whether the background given is right."
+        "image are extremely bright and whether the given background is right."
     )
 
 
@@ -307,7 +307,7 @@ def restore(
     symmetries : int
         Flips and rotations that the results are means of, 1, 2, 4 or 8.
     into : Results, optional
-        Where to put them; made anew where it is not given.
+        Where to put them; new arrays where it is not given.
 
     Returns
     -------

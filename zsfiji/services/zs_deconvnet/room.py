@@ -42,9 +42,9 @@ def room(shape: tuple[int, ...]) -> np.ndarray:
             mapped = mmap.mmap(file.fileno(), size)
     except OSError as error:
         raise UserError(
-            f"The result needs {size / 2**30:.1f} GB in the temporary folder {folder}, and there "
-            f"is no room for it ({error}). Free some of the disk, set the environment variable "
-            "TMPDIR (on Windows TEMP) to a folder on another one, or process a part of the image."
+            f"The result needs {size / 2**30:.1f} GB in the temporary folder {folder}, and "
+            f"the disk does not have it ({error}). Free disk space, set the environment variable "
+            "TMPDIR (on Windows TEMP) to a folder on another disk, or process a part of the image."
         ) from error
     return np.frombuffer(mapped, dtype=np.float32).reshape(shape)
 

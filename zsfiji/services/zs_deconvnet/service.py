@@ -147,12 +147,12 @@ def fit(
     variation : float
         Weight of the total variation term.
     gain, read_variance, background : float, optional
-        Grey levels to a photoelectron, variance of a pixel without light and its grey level;
+        Grey levels per photoelectron, variance of a pixel without light and its grey level;
         measured in the image where they are not given.
     dark : numpy.ndarray, optional
         A frame without light, to measure background and read variance in.
     start : Model, optional
-        A model to go on training.
+        A model to continue training from.
     seed : int
         Seed of the initial weights and of all draws.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -225,12 +225,12 @@ def fit(
             if camera.noise.floor == 0:
                 raise UserError(
                     f"No noise was found{where or ' in the image'}. The method learns from noise, "
-                    "which filtered, compressed or simulated images may lack."
+                    "which filtered, compressed or simulated images may not have."
                 )
             if camera.noise.saturated > _SATURATED:
                 raise UserError(
                     f"{camera.noise.saturated:.0%} of the pixels{where} are saturated, so the "
-                    "image does not tell how bright the specimen is. Take it anew with less "
+                    "brightness of the specimen is not known. Acquire the image again with less "
                     "exposure or gain, or select a region that is not saturated."
                 )
             data = [_sound(d, camera)[0] for d in data]
@@ -261,7 +261,7 @@ def fit(
 def apply(
     model: Model, image: xr.DataArray, *, device: str = "auto", symmetries: int = 4
 ) -> Deconvolved:
-    """Denoise and deconvolve an image with a fitted model; nothing is fitted anew.
+    """Denoise and deconvolve an image with a fitted model; nothing is trained.
 
     Finish now has no result of less work to give here, so all planes are done; cancel stops it.
 
@@ -430,7 +430,7 @@ def _axes(image: xr.DataArray, psfs: Sequence[Psf], dimensions: str) -> int:
         if slices < FEWEST:
             raise UserError(
                 f"The stack has {counted(slices, 'slice')}; deconvolution in 3D needs "
-                f"at least {FEWEST}. Choose 2d, or take more slices."
+                f"at least {FEWEST}. Choose 2d, or acquire more slices."
             )
         return 3
     if dimensions == "2d" or slices == 1:
@@ -541,8 +541,11 @@ def _paired(
     if pairs == "recorruption" or network != "published":
         return []
     if pairs == "auto" and not (near and slices >= PAIRED):
-        why = "they are few" if near else "they are far apart"
-        _log.warning("The published training takes recorrupted slices here, not pairs: %s.", why)
+        why = "there are too few slices" if near else "the slices are too far apart"
+        _log.warning(
+            "The published training uses recorrupted slices here instead of pairs of slices: %s.",
+            why,
+        )
         return []
     return _matched(image, psfs, upsample, 3, slice_step=2)
 
@@ -570,10 +573,11 @@ def _require_same_kind(
     kinds = {(u.kind, u.axes, u.network.upsample) for u in units}
     if kinds != {(network, axes, upsample)} or len(units) != groups:
         raise UserError(
-            f"The model to go on with has {counted(len(units), 'network')} of the kind "
+            f"The model to continue from has {counted(len(units), 'network')} of the kind "
             f"'{start.settings['network']}' in {start.settings['axes']}D with an upsampling of "
             f"{start.settings['upsample']}. The image and the settings ask for {groups} of the "
-            f"kind '{network}' in {axes}D with {upsample}. Change the settings, or begin anew."
+            f"kind '{network}' in {axes}D with {upsample}. Change the settings, or start a new "
+            "training."
         )
     _require_same_pixels(start, image, axes)
 

@@ -21,7 +21,7 @@ _conv = partial(convolution, 3)
 
 
 class PublishedRCAN(nn.Module):
-    """The two-stage RCAN of the paper: 2,003,490 parameters (specs/zs_deconvnet.md, 2.4).
+    """The two-stage RCAN of the paper: 2,003,490 parameters (docs/methods/zs-deconvnet.md, 2.3).
 
     Its channel attention takes means over the whole stack that it is given, so its results depend
     a little on the size of tiles.
