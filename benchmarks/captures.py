@@ -24,6 +24,9 @@ OFFSET = 100.0
 
 _FINE = 3
 
+_BRIGHT_BLUR = 79 / 108
+"""Standard deviation of the Gaussian PSF of the bright captures, in camera pixels."""
+
 
 @dataclass(frozen=True)
 class Capture:
@@ -214,7 +217,7 @@ def bright(size: int = 320) -> list[Capture]:
             heading = heading + np.cumsum(draws.normal(0, 0.02, (160, 900)), 1)
             steps = np.stack([np.sin(heading), np.cos(heading)])
             _count(image, draws.uniform(0, 4 * size, (2, 160, 1)) + np.cumsum(steps, 2), 1.0)
-        light = gaussian_filter(image, 79 / 27).reshape(size, 4, size, 4).mean((1, 3))
+        light = gaussian_filter(image, 4 * _BRIGHT_BLUR).reshape(size, 4, size, 4).mean((1, 3))
         for photons in (150.0, 500.0, 2000.0):
             scaled = light * photons / np.quantile(light, 0.995)
             name = f"bright {kind} {photons:.0f}ph"
@@ -222,6 +225,23 @@ def bright(size: int = 320) -> list[Capture]:
                 expose(name, "bright", scaled, 2.0, 1.6, draws, photons=photons, sampling=1.15)
             )
     return captures
+
+
+def psf(capture: Capture, upsample: int) -> NDArray[np.float64]:
+    """Give the PSF of a capture on a grid `upsample` times as fine as the camera's.
+
+    Each value is the mean over a pixel of that grid. The PSF repeats at the borders of the image,
+    as the light of :func:`draw` does.
+    """
+    edge = len(capture.truth) * upsample - 1
+    axis = np.fft.fftfreq(edge)
+    frequency = np.hypot(axis[:, None], axis) * upsample
+    if capture.kind == "bright":
+        otf = np.exp(-2 * (np.pi * _BRIGHT_BLUR * frequency) ** 2)
+    else:
+        otf = _otf(frequency, capture.sampling)
+    otf = otf * np.outer(np.sinc(axis), np.sinc(axis))
+    return np.fft.fftshift(np.fft.ifft2(otf).real).clip(0)
 
 
 def _log_uniform(draws: np.random.Generator, low: float, high: float) -> float:
@@ -238,11 +258,15 @@ def _through_optics(image: NDArray[np.float64], sampling: float) -> NDArray[np.f
     """Blur by an ideal incoherent OTF and integrate over the camera's pixels."""
     edge = len(image)
     frequency = np.hypot(np.fft.fftfreq(edge)[:, None], np.fft.rfftfreq(edge)) * _FINE
+    blurred = np.maximum(irfft2(rfft2(image) * _otf(frequency, sampling), image.shape), 0)
+    return blurred.reshape(edge // _FINE, _FINE, edge // _FINE, _FINE).mean((1, 3))
+
+
+def _otf(frequency: NDArray[np.float64], sampling: float) -> NDArray[np.float64]:
+    """The ideal incoherent OTF, at frequencies in cycles to a camera pixel."""
     # Nyquist's pixel has the cut-off at half a cycle.
     q = np.minimum(frequency / (0.5 * sampling), 1)
-    otf = 2 / np.pi * (np.arccos(q) - q * np.sqrt(1 - q * q))
-    blurred = np.maximum(irfft2(rfft2(image) * otf, image.shape), 0)
-    return blurred.reshape(edge // _FINE, _FINE, edge // _FINE, _FINE).mean((1, 3))
+    return 2 / np.pi * (np.arccos(q) - q * np.sqrt(1 - q * q))
 
 
 def _filter(size: int, draws: np.random.Generator) -> NDArray[np.complex128]:

@@ -75,6 +75,23 @@ class Camera:
     black_known: bool = False
     darkest: float = math.inf
 
+    def with_noise(self, noise: Noise) -> Camera:
+        """The same detector with another noise, and the level of no light that this one allows."""
+        black = self.black
+        if not self.black_known:
+            black = min(_lowest(noise, self.darkest), self.darkest)
+        return replace(self, noise=noise, black=black)
+
+    def photons(self, grey: torch.Tensor) -> tuple[torch.Tensor, float, float]:
+        """Give light in photoelectrons, grey levels to one of these, and the variance of reading.
+
+        Where the noise does not grow with the light, its standard deviation without light is the
+        unit.
+        """
+        read = float(self.noise.variance(self.black))
+        unit = self.noise.gain if self.noise.gain > 0 else read**0.5
+        return (grey.float() - self.black) / unit, unit, read / unit**2
+
     def variance(self, mean: torch.Tensor) -> torch.Tensor:
         """Variance of pixels of the expected value `mean`, equation 3."""
         return (self.noise.gain * mean + self.noise.intercept).clamp_min(self.noise.floor)
@@ -192,7 +209,7 @@ def measure(planes: list[np.ndarray], known: Known = NOTHING_KNOWN) -> Camera:
         found = _with_given(found, planes, gain, read_variance, black)
     darkest = _darkest(planes)
     if black is None:
-        return Camera(found, min(_lowest(found, darkest), darkest), False, darkest)
+        return Camera(found, darkest, False, darkest).with_noise(found)
     # What is darker than no light by more than the noise of a mean of so many pixels.
     limit = black - 3 * float(found.variance(black)) ** 0.5 / BOX
     below = float(np.mean(np.concatenate([_smooth(p).ravel() for p in planes]) < limit))

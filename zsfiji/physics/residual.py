@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zsfiji.physics.noise import Noise
+from zsfiji.physics.noise import SURE, Noise
 from zsfiji.words import counted
 
 LAGS = 3
@@ -24,6 +24,11 @@ _MOST_PIXELS = 1024
 
 _MOST_CHANNELS = 4
 """Sentences on single channels that are given at most: the notes have to stay short."""
+
+_SPARED = 0.01
+"""Share of the pixels with less taken out from which on it is said. Chosen by eye."""
+
+_GIVE = "Give the gain, the background and the read variance of the camera, or a dark frame."
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,39 @@ def noise_found(noise: Noise, plane: np.ndarray) -> str:
     return (
         text + f"; correlated over {counted(reach, 'pixel')} ({correlation[1]:.2f} at one pixel)."
     )
+
+
+def uncertain(noise: Noise, doubted: bool) -> list[str]:
+    """Say that the noise is uncertain, if so.
+
+    Parameters
+    ----------
+    noise : Noise
+        The noise that the image was restored with.
+    doubted : bool
+        Whether that is what there is at least; see :func:`.doubt.believed`.
+    """
+    if doubted:
+        return [
+            "Noise and fine structure cannot be told apart in this image, so only what is "
+            f"certainly noise was removed. {_GIVE}"
+        ]
+    if noise.floor > 0 and noise.confidence < SURE:
+        return [
+            "The noise is uncertain: the image has too few pixels to measure it in, or fine "
+            f"structure that looks like noise. {_GIVE}"
+        ]
+    return []
+
+
+def spared(share: float) -> list[str]:
+    """Say that structure was put back in this share of the pixels of a plane, if it is many."""
+    if share <= _SPARED:
+        return []
+    return [
+        f"In {share:.0%} of the pixels of a plane structure would have been removed with the "
+        "noise. Less was removed there, so some noise is left."
+    ]
 
 
 def saturation_found(share: float) -> str:

@@ -63,6 +63,7 @@ def deblur(
     iterations: int,
     background: float,
     label: str | None = None,
+    begun: torch.Tensor | None = None,
 ) -> Deblurred:
     r"""Deconvolve by Richardson-Lucy with momentum.
 
@@ -97,6 +98,8 @@ def deblur(
         dark places down; the variance of read noise in units of the gain is right.
     label : str, optional
         What to report as progress; nothing without it.
+    begun : torch.Tensor, optional
+        A specimen to begin with, on the fine grid; it goes on beyond the image as its mirror image.
 
     Returns
     -------
@@ -104,7 +107,7 @@ def deblur(
         The specimen inside the image, and what is seen of all of it.
     """
     frame = _Frame(light, optics)
-    field = frame.spread(frame.start)
+    field = frame.spread(frame.start) if begun is None else frame.around(begun)
     for i, (now, _) in enumerate(_estimates(frame, field, background, iterations)):
         field = now
         if label is not None:
@@ -232,6 +235,14 @@ class _Frame:
         for dim, length in zip(self._dims, self.shape, strict=True):
             field = field.narrow(dim, 0, length)
         return field
+
+    def around(self, specimen: torch.Tensor) -> torch.Tensor:
+        """The field of a specimen that is its own mirror image beyond the border."""
+        finer = (*self._size[:-2], *(n * self.fine for n in self._size[-2:]))
+        for dim, length in zip(self._dims, finer, strict=True):
+            specimen = _mirrored(specimen, dim, length)
+        cells = F.pixel_unshuffle(specimen.unsqueeze(-3), self.fine)
+        return cells.movedim(-3, -len(self._dims) - 1).clamp_min(0)
 
     def blurred(self, specimen: torch.Tensor) -> torch.Tensor:
         """What the camera sees."""

@@ -17,6 +17,7 @@ from zsfiji.learning.tiling import by_tiles
 from zsfiji.physics.calibration.calibrate import at_least, in_smoothest
 from zsfiji.physics.camera import NOTHING_KNOWN, Known, measure
 from zsfiji.physics.defects import repaired
+from zsfiji.physics.doubt import believed
 from zsfiji.physics.filters import filtered
 from zsfiji.physics.noise import SURE, Noise, decimated
 from zsfiji.physics.phases import (
@@ -147,15 +148,13 @@ def prepare(planes: Sequence[np.ndarray], resolution: int, known: Known) -> Unit
     if resolution:
         return _at(noise, resolution, planes)
     plane = planes[len(planes) // 2]
-    for d in range(working_resolution(noise), 0, -1):
-        if d == 1 and (noise.white or noise.floor == 0):
-            return Unit(noise, 1, noise)
+    for d in range(working_resolution(noise), 1, -1):
         unsure = noise.confidence < SURE
         middle = _middle(plane, 2 * _LOOK if unsure else _LOOK)
         unit = _at(noise, d, planes)
         taken_to = restore(unit, middle, torch.device("cpu"), spare=False).values
         left = shape(middle, taken_to, noise, d) if unsure else Shape.NOISE
-        if left is Shape.DENSE or (d == 1 and left is Shape.SPARSE):
+        if left is Shape.DENSE:
             least = at_least(planes)
             return Unit(least, 1, least, doubted=True)
         # The structure has to bear the resolution.
@@ -164,9 +163,10 @@ def prepare(planes: Sequence[np.ndarray], resolution: int, known: Known) -> Unit
         else:
             found = residual(noise, middle, taken_to)
             borne = found is None or found.variance <= _MORE_THAN_NOISE
-        if d == 1 or (borne and left is Shape.NOISE):
+        if borne and left is Shape.NOISE:
             return unit
-    raise AssertionError("the resolution of one pixel is always taken")
+    noise, doubted = believed(noise, planes)
+    return Unit(noise, 1, noise, doubted=doubted)
 
 
 def _at(noise: Noise, d: int, planes: Sequence[np.ndarray]) -> Unit:

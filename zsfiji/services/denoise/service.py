@@ -16,7 +16,7 @@ from zsfiji.learning.device import choose, with_fallback
 from zsfiji.physics.camera import Known
 from zsfiji.physics.defects import said
 from zsfiji.physics.noise import Noise
-from zsfiji.physics.residual import Findings
+from zsfiji.physics.residual import Findings, spared, uncertain
 from zsfiji.services.denoise.network import Denoiser
 from zsfiji.services.denoise.objective import INPUTS
 from zsfiji.services.denoise.pipeline import STEPS, Unit, fit_unit, network_weight, restore
@@ -30,15 +30,6 @@ QUALITIES = tuple(STEPS)
 
 TRAINING_PIXELS = 32 * 2**20
 """Pixels of a stack or movie that are looked at in a training, at most: bounds the memory."""
-
-_SPARED = 0.01
-"""Share of the pixels with less taken out from which on it is said. Chosen by eye."""
-
-_DOUBTED = (
-    "Noise and fine structure cannot be told apart in this image, so only what is certainly noise "
-    "was removed. Give the gain, the background and the read variance of the camera, or a dark "
-    "frame."
-)
 
 
 def fit(
@@ -145,16 +136,16 @@ def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restore
     units = _units(model, chosen)
     findings = Findings()
     defects = 0
-    spared: list[float] = []
+    shares: list[float] = []
 
     def restore_one(unit: Unit, noisy: np.ndarray, channel: int | None) -> np.ndarray:
         nonlocal defects
         plane = with_fallback(partial(restore, unit, noisy, label="Denoising"), chosen)
         defects += plane.defects
-        spared.append(plane.spared)
+        shares.append(plane.spared)
         findings.add(unit.noise, noisy, plane.values, channel)
-        if unit.doubted:
-            findings.remark(_DOUBTED)
+        for sentence in uncertain(unit.noise, unit.doubted):
+            findings.remark(sentence)
         if unit.network is None and unit.noise.floor > 0:
             findings.remark(_without_network(unit))
         return plane.values
@@ -162,16 +153,13 @@ def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restore
     result = restore_planes(model, image, units, restore_one)
     if defects:
         findings.remark(said(defects))
-    if max(spared) > _SPARED:
-        findings.remark(
-            f"In {max(spared):.0%} of the pixels of a plane structure would have been removed with "
-            "the noise. Less was removed there, so some noise is left."
-        )
+    for sentence in spared(max(shares)):
+        findings.remark(sentence)
     figures = findings.figures() | {
         "working_resolution": float(units[0].d),
         "network_share": units[0].weight,
         "defects": float(defects),
-        "spared": max(spared),
+        "spared": max(shares),
     }
     return Restored(result, findings.sentences(), figures)
 

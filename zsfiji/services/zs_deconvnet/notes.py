@@ -8,7 +8,7 @@ import xarray as xr
 from zsfiji.learning.checkpoints import Model
 from zsfiji.physics import defects, residual
 from zsfiji.physics.noise import Noise
-from zsfiji.services.zs_deconvnet import brightness, verdict
+from zsfiji.services.zs_deconvnet import brightness, guard, verdict
 from zsfiji.services.zs_deconvnet.pipeline import Unit
 
 
@@ -69,6 +69,9 @@ class Notes:
         self.first: Unit | None = None
         self.saturated = 0.0
         self.defects = 0
+        self.spared = 0.0
+        self.missing: list[guard.Missing] = []
+        self.uncertain: dict[str, None] = {}
 
     def add(
         self,
@@ -88,10 +91,16 @@ class Notes:
         self.found.append(found)
         self.light.append(light)
         noise = unit.camera.noise
+        self.uncertain |= dict.fromkeys(residual.uncertain(noise, unit.doubted))
         if channel not in self.noise:
             self.noise[channel] = noise_said(noise, noisy)
         if noise.saturation is not None:
             self.saturated = max(self.saturated, float(np.mean(noisy >= noise.saturation)))
+
+    def guarded(self, spared: float, missing: guard.Missing | None) -> None:
+        """Take in what :mod:`.guard` found in one plane; None where nothing was deconvolved."""
+        self.spared = max(self.spared, spared)
+        self.missing += [missing] if missing is not None else []
 
     def sentences(self, total: int) -> tuple[str, ...]:
         """What was found, the most important first."""
@@ -112,6 +121,9 @@ class Notes:
             spoken = residual.judge_all([r for r in residuals if r is not None])
             if spoken:
                 said.append(f"The {name}: {spoken[0].lower()}{spoken[1:]}")
+        said += residual.spared(self.spared)
+        said += guard.said(self.missing)
+        said += self.uncertain
         if self.saturated > 0:
             said.append(residual.saturation_found(self.saturated))
         if self.defects:
@@ -130,6 +142,8 @@ class Notes:
             "black": self.first.camera.black,
             "saturated": self.saturated,
             "defects": float(self.defects),
+            "spared": self.spared,
+            "unexplained": max((m.after for m in self.missing), default=0.0),
             "sharpening": float(np.mean([f.sharpening for f in self.found])),
         }
         for name, all_found in (

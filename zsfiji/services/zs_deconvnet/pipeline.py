@@ -92,6 +92,9 @@ class Unit:
         What the fast network deconvolves stacks with before it mends them.
     iterations : int
         Of that deconvolution.
+    doubted : bool
+        Whether what seemed to be correlated noise had structure: the noise of the camera is then
+        what there is at least.
     """
 
     camera: Camera
@@ -104,6 +107,7 @@ class Unit:
     losses: tuple[tuple[int, float], ...] = ()
     optics: Degradation | None = None
     iterations: int = 0
+    doubted: bool = False
 
     @property
     def turns(self) -> tuple[int, ...]:
@@ -131,6 +135,7 @@ class Unit:
             "seed": self.seed,
             "steps": self.steps,
             "iterations": self.iterations,
+            "doubted": self.doubted,
             "losses": [[step, float(f"{loss:.5g}")] for step, loss in self.losses],
         }
 
@@ -163,6 +168,7 @@ class Unit:
             settings["steps"],
             tuple((int(step), float(loss)) for step, loss in settings["losses"]),
             iterations=int(settings["iterations"]),
+            doubted=settings.get("doubted", False),
         )
 
 

@@ -23,13 +23,14 @@ from zsfiji.learning.checkpoints import Model
 from zsfiji.learning.device import choose, with_fallback
 from zsfiji.physics.camera import Camera, Known, measure
 from zsfiji.physics.defects import repaired
+from zsfiji.physics.doubt import believed
 from zsfiji.physics.psf.calibration import spacing_micrometres
 from zsfiji.physics.psf.kernel import DIMS, Psf
 from zsfiji.physics.psf.measure import fwhm
 from zsfiji.physics.psf.operator import Degradation
 from zsfiji.physics.psf.resample import match
 from zsfiji.services.units import load_weights, require_as_many, weights
-from zsfiji.services.zs_deconvnet import verdict
+from zsfiji.services.zs_deconvnet import guard, verdict
 from zsfiji.services.zs_deconvnet.brightness import in_turn, keep_mean, slicewise
 from zsfiji.services.zs_deconvnet.losses import HESSIAN_2D, HESSIAN_3D
 from zsfiji.services.zs_deconvnet.notes import Notes
@@ -217,7 +218,10 @@ def fit(
                     f"All pixels{where} have the same value, so there is nothing to restore. Leave "
                     "it out: Image > Duplicate... takes some of the channels, slices or frames."
                 )
-            camera = measure(_some_planes(data), Known(gain, read_variance, background, dark))
+            some = _some_planes(data)
+            camera = measure(some, Known(gain, read_variance, background, dark))
+            noise, doubted = believed(camera.noise, some)
+            camera = camera.with_noise(noise)
             if camera.noise.floor == 0:
                 raise UserError(
                     f"No noise was found{where or ' in the image'}. The method learns from noise, "
@@ -246,6 +250,7 @@ def fit(
                 ),
                 chosen,
             )
+        unit.doubted = doubted
         # A model that goes on had steps before.
         planned = settings["steps"] + (earlier[number].steps if earlier else 0)
         settings["units"].append({**unit.as_settings(), "planned": planned})
@@ -327,12 +332,18 @@ def apply(
             noisy,
             unit.camera,
         )
+        spared = guard.denoised(noisy, smooth, unit.camera)
+        missing = None
+        if axes == 2:
+            missing = guard.deconvolved(noisy, smooth, detail, unit.camera, degradation)
+            keep_mean([detail], detail, noisy, unit.camera)
         found = verdict.judge(unit.camera.noise, degradation, noisy, smooth, detail, seen)
         if found.sharpening < verdict.SHARPER:
             for blunt, plane in zip(in_turn(detail), in_turn(smooth), strict=True):
                 blunt[:] = verdict.enlarged(plane, fine)
-            light_sharp = light
+            light_sharp, missing = light, None
         notes.add(unit, noisy, found, None if per_plane else channel, (light, light_sharp))
+        notes.guarded(spared, missing)
         into.let_go()
     progress.report(1, "Deconvolving")
     title = str(image.attrs.get("title") or "image")

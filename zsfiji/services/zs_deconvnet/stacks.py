@@ -67,7 +67,7 @@ class Classical:
     @classmethod
     def of(cls, stack: torch.Tensor, camera: Camera, optics: Degradation) -> Classical:
         """Choose the iterations for a stack (pln, row, col) in grey levels."""
-        light, _, read = _photons(stack, camera)
+        light, _, read = camera.photons(stack)
         noise = camera.noise
         common = 0.0 if noise.white else float(noise.correlation(1)[1])
         with torch.no_grad():
@@ -89,14 +89,14 @@ class Classical:
         Deblurred
             The same on the fine grid, and what would be seen of it; grey levels.
         """
-        light, unit, read = _photons(stack, self.camera)
+        light, unit, read = self.camera.photons(stack)
         with torch.no_grad():
             found = deblur(light, self.optics, self.iterations, read, label)
         return self._in_grey(found, unit)
 
     def mended(self, stack: torch.Tensor, begun: Deblurred, specimen: torch.Tensor) -> Deblurred:
         """Put what a network made of a specimen in its place, in grey levels."""
-        light, unit, _ = _photons(stack, self.camera)
+        light, unit, _ = self.camera.photons(stack)
         specimen = (specimen - self.camera.black) / unit
         with torch.no_grad():
             found = replaced(light, self.optics, begun, specimen)
@@ -105,14 +105,6 @@ class Classical:
     def _in_grey(self, found: Deblurred, unit: float) -> Deblurred:
         black = self.camera.black
         return Deblurred(found.specimen * unit + black, found.seen * unit + black, found.field)
-
-
-def _photons(stack: torch.Tensor, camera: Camera) -> tuple[torch.Tensor, float, float]:
-    """Give light in photoelectrons, grey levels to one of these, and the variance of reading."""
-    noise = camera.noise
-    read = float(noise.variance(camera.black))
-    unit = noise.gain if noise.gain > 0 else read**0.5
-    return (stack.float() - camera.black) / unit, unit, read / unit**2
 
 
 @dataclass(frozen=True)

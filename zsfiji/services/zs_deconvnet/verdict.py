@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,21 +83,23 @@ def judge(
     rows, cols = slice(top, top + tall), slice(left, left + wide)
     noisy, denoised = noisy[..., rows, cols].astype(np.float32), denoised[..., rows, cols]
     blurred = None if seen is None else seen[..., rows, cols]
-    tall_inside = wide_inside = slice(None)
+    inside: tuple[Any, ...] = ()
     rows, cols = (slice(c.start * fine, c.stop * fine) for c in (rows, cols))
     sharp = sharp[..., rows, cols]
     if blurred is None:
         blurred = degradation(torch.from_numpy(np.ascontiguousarray(sharp))).numpy()
-        tall_inside, wide_inside = (
-            slice(m, n - m) if n > 4 * m else slice(None)
-            for m, n in zip(degradation.margin[-2:], noisy.shape[-2:], strict=True)
-        )
-    inside = (..., tall_inside, wide_inside)
+        inside = (..., *away_from_borders(degradation, noisy.shape))
     return Verdict(
         sharpening(degradation, denoised, sharp),
         _mean_residual(noise, noisy[inside], denoised[inside]),
         _mean_residual(noise, noisy[inside], blurred[inside]),
     )
+
+
+def away_from_borders(degradation: Degradation, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Rows and columns that hear nothing from beyond the image, but at least half of them."""
+    margins = (min(m, n // 4) for m, n in zip(degradation.margin[-2:], shape[-2:], strict=True))
+    return tuple(slice(m, n - m) for m, n in zip(margins, shape[-2:], strict=True))
 
 
 def _mean_residual(noise: Noise, noisy: np.ndarray, result: np.ndarray) -> residual.Residual | None:

@@ -1,0 +1,117 @@
+"""Whether a method ever makes a simulated image worse than its noise made it.
+
+Run ``python benchmarks/never_worse.py [--method denoise|zs-deconvnet] [--draws 20] [--first 3000]
+[--size 128] [--steps 0]``. The images are those of :mod:`captures`: `draws` of them from the seed
+`first` on, and the six bright ones. A line for each has the RMSE of the result against the truth,
+over that of the noisy image, in the pixels that are not saturated. For ``zs-deconvnet`` the second
+number is that of the deconvolved image seen through the optics again, with the PSF of the draw,
+away from borders that light from beyond them reaches. `steps` is for ZS-DeconvNet, 0 those of
+`quick`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+
+import captures
+import numpy as np
+import torch
+import xarray as xr
+
+from zsfiji.errors import UserError
+from zsfiji.images.restored import Restored
+from zsfiji.physics.psf.kernel import normalised
+from zsfiji.physics.psf.operator import Degradation
+from zsfiji.services.denoise import service as denoise
+from zsfiji.services.zs_deconvnet import service as zs_deconvnet
+from zsfiji.services.zs_deconvnet.verdict import away_from_borders
+
+PIXEL, UPSAMPLE = 0.1, 2
+
+
+def image_of(capture: captures.Capture) -> xr.DataArray:
+    """The noisy image, calibrated."""
+    coords = {
+        d: np.arange(n) * PIXEL for d, n in zip(("row", "col"), capture.noisy.shape, strict=True)
+    }
+    units = dict.fromkeys(coords, "micron")
+    return xr.DataArray(capture.noisy, dims=tuple(coords), coords=coords, attrs={"units": units})
+
+
+def ratio(capture: captures.Capture, result: np.ndarray, inside: Sequence[slice]) -> float:
+    """RMSE of the result over that of the noisy image."""
+    there = np.ones(capture.noisy.shape, dtype=bool)
+    if capture.saturation is not None:
+        there = capture.noisy < capture.saturation
+    there = there[tuple(inside)]
+    noisy, truth = (image[tuple(inside)][there] for image in (capture.noisy, capture.truth))
+    errors = [float(np.mean((i - truth) ** 2)) for i in (result[tuple(inside)][there], noisy)]
+    return (errors[0] / errors[1]) ** 0.5
+
+
+def denoised(capture: captures.Capture, steps: int) -> tuple[Restored, dict[str, float]]:
+    """What ``Zero-Shot Denoise...`` makes of it, quality `quick`."""
+    image = image_of(capture)
+    result = denoise.apply(denoise.fit(image, quality="quick"), image)
+    return result, {"denoised": ratio(capture, result.image.data, ())}
+
+
+def deconvolved(capture: captures.Capture, steps: int) -> tuple[Restored, dict[str, float]]:
+    """What ``ZS-DeconvNet`` makes of it."""
+    image = image_of(capture)
+    psf = normalised(captures.psf(capture, UPSAMPLE), (PIXEL / UPSAMPLE,) * 2)
+    model = zs_deconvnet.fit(image, psf, steps=steps, upsample=UPSAMPLE)
+    result = zs_deconvnet.apply(model, image)
+    optics = Degradation(model.tensors["psf.0"], UPSAMPLE)
+    seen = optics(torch.from_numpy(result.deconvolved.image.data)).numpy()
+    return result.deconvolved, {
+        "denoised": ratio(capture, result.denoised.image.data, ()),
+        "seen again": ratio(capture, seen, away_from_borders(optics, seen.shape)),
+    }
+
+
+METHODS = {"denoise": denoised, "zs-deconvnet": deconvolved}
+
+
+def draws(first: int, count: int, size: int) -> Iterator[captures.Capture]:
+    """The images, one after the other."""
+    for seed in range(first, first + count):
+        yield captures.draw(seed, size)
+    yield from captures.bright(size)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--method", choices=tuple(METHODS), default="denoise")
+    parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--first", type=int, default=3000, help="seed of the first draw")
+    parser.add_argument("--size", type=int, default=128, help="pixels a side")
+    parser.add_argument("--steps", type=int, default=0, help="of ZS-DeconvNet; 0: those of quick")
+    parser.add_argument("--notes", action="store_true", help="print what is said of each result")
+    options = parser.parse_args()
+    found: dict[str, list[float]] = {}
+    for capture in draws(options.first, options.draws, options.size):
+        began = time.perf_counter()
+        try:
+            result, ratios = METHODS[options.method](capture, options.steps)
+        except UserError as error:
+            print(f"{'refused':30s} {capture.name}: {error}", flush=True)
+            continue
+        shown = "  ".join(f"{name} {value:.3f}" for name, value in ratios.items())
+        print(f"{shown}  {time.perf_counter() - began:4.0f} s  {capture.name}", flush=True)
+        if options.notes:
+            print("\n".join(f"    {note}" for note in result.notes), flush=True)
+        for name, value in ratios.items():
+            found.setdefault(name, []).append(value)
+    for name, values in found.items():
+        above = sum(value > 1 for value in values)
+        print(
+            f"{name}: {above} of {len(values)} above 1; "
+            f"median {np.median(values):.3f}, maximum {max(values):.3f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
