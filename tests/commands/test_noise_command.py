@@ -97,3 +97,21 @@ def test_it_can_be_cancelled_while_it_measures():
     with progress.using(host), pytest.raises(Cancelled):
         run(COMMAND, as_image(exposed()), {})
     assert host.seen == ["Measuring the noise"]
+
+
+def test_what_an_image_does_not_tell_is_not_reported():
+    outcome = run(COMMAND, as_image(exposed()), {})
+    found = outcome.figures
+    assert "background" not in found
+    assert "read_variance" not in found
+    assert found["background_least"] <= BLACK <= found["background_most"] + 1
+    assert found["read_variance_most"] > READ**2
+    assert "only a dark frame tells the two apart" in outcome.notes[0]
+
+
+def test_an_uncertain_measurement_says_so():
+    texture = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(200, 200)), 0.8)
+    image = np.rint(1000 + 60 * texture / texture.std())
+    outcome = run(COMMAND, as_image(image.astype(np.float32)), {})
+    assert outcome.figures["confidence"] < 0.5
+    assert "do not trust the numbers" in outcome.notes[0]

@@ -94,8 +94,9 @@ def _said(camera: Camera, planes: list[np.ndarray]) -> str:
         read = float(noise.variance(black))
         text += f", background {black:.4g}, read variance {read:.4g} (deviation {read**0.5:.3g})"
     elif noise.gain > 0:
+        lowest = f"{black:.4g} to" if black < camera.darkest else "at most"
         text += (
-            f". Background {black:.4g} to {camera.darkest:.4g}, read variance at most "
+            f". Background {lowest} {camera.darkest:.4g}, read variance at most "
             f"{float(noise.variance(camera.darkest)):.4g}: only a dark frame tells the two apart"
         )
     text += f". {noise_found(noise, planes[0])}"
