@@ -19,6 +19,8 @@ from zsfiji.services.zs_deconvnet import exemplars, objective, pipeline, room, s
 from zsfiji.services.zs_deconvnet.objective import Scale, Task, Terms
 from zsfiji.services.zs_deconvnet.volumes import FastNet3D, PublishedRCAN
 
+pytestmark = pytest.mark.timeout(900)  # one training takes 100 s of one quiet core
+
 PIXEL, STEP = 0.1, 0.2
 BLACK, GAIN, READ = 100.0, 2.0, 4.0
 
