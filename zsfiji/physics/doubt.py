@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from zsfiji.physics.calibration.calibrate import at_least
 from zsfiji.physics.filters import filtered
+from zsfiji.physics.middle import middle
 from zsfiji.physics.noise import SURE, Noise
 from zsfiji.physics.structure import Shape, shape
 from zsfiji.physics.transform import Stabiliser
@@ -41,9 +42,9 @@ def believed(noise: Noise, planes: Sequence[NDArray[np.float32]]) -> tuple[Noise
     if noise.white or noise.floor == 0 or noise.confidence >= SURE:
         return noise, False
     plane = planes[len(planes) // 2]
-    middle = tuple(slice(max(0, (n - _LOOK) // 2), (n + _LOOK) // 2) for n in plane.shape)
+    part = plane[middle(plane.shape, _LOOK)]
     stabiliser = Stabiliser.of(noise)
-    smooth = filtered(torch.from_numpy(stabiliser.forward(plane[middle])), noise)
-    if shape(plane[middle], stabiliser.inverse(smooth.numpy()), noise) is Shape.NOISE:
+    smooth = filtered(torch.from_numpy(stabiliser.forward(part)), noise)
+    if shape(part, stabiliser.inverse(smooth.numpy()), noise) is Shape.NOISE:
         return noise, False
     return at_least(planes), True

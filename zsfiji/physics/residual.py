@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zsfiji.physics.middle import middle
 from zsfiji.physics.noise import SURE, Noise
 from zsfiji.words import counted
 
@@ -65,10 +66,8 @@ def residual(noise: Noise, noisy: np.ndarray, restored: np.ndarray) -> Residual 
     Residual or None
         None where nothing was taken out. Big planes are judged by their middle.
     """
-    middle = tuple(
-        slice(max(0, (n - _MOST_PIXELS) // 2), (n + _MOST_PIXELS) // 2) for n in noisy.shape
-    )
-    noisy, restored = noisy[middle], restored[middle]
+    place = middle(noisy.shape, _MOST_PIXELS)
+    noisy, restored = noisy[place], restored[place]
     taken = (noisy - restored) / np.sqrt(noise.variance(restored))
     if noise.saturation is not None:
         taken = np.where(noisy >= noise.saturation, 0.0, taken)

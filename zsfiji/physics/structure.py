@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
 from scipy.stats import kurtosis, skew
 
+from zsfiji.physics.middle import middle
 from zsfiji.physics.noise import Noise
 
 WINDOW = 13
@@ -102,9 +103,7 @@ class Shape(Enum):
     DENSE = "dense"
 
 
-def shape(
-    noisy: NDArray[np.float32], restored: NDArray[np.float32], noise: Noise, d: int = 1
-) -> Shape:
+def shape(noisy: NDArray[np.float32], restored: NDArray[np.float32], noise: Noise) -> Shape:
     """Tell whether what was taken out is too skewed, too peaked or too even for noise.
 
     Parameters
@@ -113,8 +112,6 @@ def shape(
         float32 (row, col), in the unit of the image. Big planes are judged by their middle.
     noise : Noise
         The noise of `noisy`.
-    d : int
-        Working resolution in pixels.
 
     Returns
     -------
@@ -122,8 +119,8 @@ def shape(
         DENSE for values that are too even, which structure in every place has; SPARSE for others
         that noise has not.
     """
-    middle = tuple(slice(max(0, (n - _LOOK) // 2), (n + _LOOK) // 2) for n in noisy.shape)
-    noisy, restored = noisy[middle], restored[middle]
+    place = middle(noisy.shape, _LOOK)
+    noisy, restored = noisy[place], restored[place]
     taken = (noisy - restored) / np.sqrt(noise.variance(restored))
     there = np.ones(noisy.shape, dtype=bool)
     if noise.saturation is not None:

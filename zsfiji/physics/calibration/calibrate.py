@@ -40,13 +40,13 @@ def calibrate(planes: Sequence[np.ndarray]) -> Noise:
     Cancelled
         If the user asked to stop.
     """
-    saturation, _ = find_saturation(planes)
+    saturation, saturated = find_saturation(planes)
     progress.stop_if_cancelled()
     found = smoothest.measure(planes, saturation)
     if found.floor > 0 and min(min(p.shape) for p in planes) >= _SMALLEST:
         progress.stop_if_cancelled()
         found = _decided(found, corner.measure(planes, saturation), planes)
-    return _finished(found, planes)
+    return _finished(found, planes, saturation, saturated)
 
 
 def in_smoothest(planes: Sequence[np.ndarray]) -> Noise:
@@ -64,7 +64,8 @@ def in_smoothest(planes: Sequence[np.ndarray]) -> Noise:
     Noise
         Of the unit of the planes.
     """
-    return _finished(smoothest.measure(planes, find_saturation(planes)[0]), planes)
+    saturation, saturated = find_saturation(planes)
+    return _finished(smoothest.measure(planes, saturation), planes, saturation, saturated)
 
 
 def at_least(planes: Sequence[np.ndarray]) -> Noise:
@@ -80,17 +81,18 @@ def at_least(planes: Sequence[np.ndarray]) -> Noise:
     Noise
         White noise with the power of the frequencies that optics pass least, of confidence 0.
     """
-    saturation, _ = find_saturation(planes)
+    saturation, saturated = find_saturation(planes)
     if min(min(p.shape) for p in planes) < _SMALLEST:
         found = smoothest.measure(planes, saturation)
     else:
         found = corner.measure(planes, saturation).least
-    return _finished(found, planes)
+    return _finished(found, planes, saturation, saturated)
 
 
-def _finished(found: Noise, planes: Sequence[np.ndarray]) -> Noise:
+def _finished(
+    found: Noise, planes: Sequence[np.ndarray], saturation: float | None, saturated: float
+) -> Noise:
     """The noise with its saturation; none where it is nothing beside the contrast of the image."""
-    saturation, saturated = find_saturation(planes)
     if found.floor > 0 and _negligible(found, planes):
         found = no_noise(len(found.spectrum))
     return replace(found, saturation=saturation, saturated=saturated)
@@ -103,8 +105,7 @@ def _decided(smooth: Noise, found: corner.Found, planes: Sequence[np.ndarray]) -
         # No filter of the bank: noise, or structure in every block. The blocks know the spectrum.
         return replace(smooth, confidence=0.0)
     if noise.white and smooth.white:
-        some = np.concatenate([p[::4, ::4].ravel() for p in planes])
-        level = np.quantile(some, (0.5, 0.95))
+        level = _levels(planes, (0.5, 0.95))
         ratio = smooth.variance(level) / noise.variance(level)
         if ratio.min() > 1 / _CLOSE and ratio.max() < _CLOSE:
             return replace(smooth, confidence=noise.confidence)
@@ -113,5 +114,10 @@ def _decided(smooth: Noise, found: corner.Found, planes: Sequence[np.ndarray]) -
 
 def _negligible(noise: Noise, planes: Sequence[np.ndarray]) -> bool:
     """Whether the noise is nothing beside the contrast of the image."""
-    low, high = np.quantile(np.concatenate([p[::4, ::4].ravel() for p in planes]), (0.01, 0.99))
+    low, high = _levels(planes, (0.01, 0.99))
     return bool(noise.variance(high) < (_NOTHING * (high - low)) ** 2)
+
+
+def _levels(planes: Sequence[np.ndarray], quantiles: tuple[float, ...]) -> np.ndarray:
+    """Quantiles of the pixels of all planes, by every fourth row and column."""
+    return np.quantile(np.concatenate([p[::4, ::4].ravel() for p in planes]), quantiles)

@@ -19,6 +19,7 @@ from zsfiji.physics.camera import NOTHING_KNOWN, Known, measure
 from zsfiji.physics.defects import repaired
 from zsfiji.physics.doubt import believed
 from zsfiji.physics.filters import filtered
+from zsfiji.physics.middle import middle
 from zsfiji.physics.noise import SURE, Noise, decimated
 from zsfiji.physics.phases import (
     centred,
@@ -150,18 +151,18 @@ def prepare(planes: Sequence[np.ndarray], resolution: int, known: Known) -> Unit
     plane = planes[len(planes) // 2]
     for d in range(working_resolution(noise), 1, -1):
         unsure = noise.confidence < SURE
-        middle = _middle(plane, 2 * _LOOK if unsure else _LOOK)
+        part = plane[middle(plane.shape, 2 * _LOOK if unsure else _LOOK)]
         unit = _at(noise, d, planes)
-        taken_to = restore(unit, middle, torch.device("cpu"), spare=False).values
-        left = shape(middle, taken_to, noise, d) if unsure else Shape.NOISE
+        taken_to = restore(unit, part, torch.device("cpu"), spare=False).values
+        left = shape(part, taken_to, noise) if unsure else Shape.NOISE
         if left is Shape.DENSE:
             least = at_least(planes)
             return Unit(least, 1, least, doubted=True)
         # The structure has to bear the resolution.
         if noise.confidence > 0:
-            borne = lost_structure(noise, middle, d) <= _LOST
+            borne = lost_structure(noise, part, d) <= _LOST
         else:
-            found = residual(noise, middle, taken_to)
+            found = residual(noise, part, taken_to)
             borne = found is None or found.variance <= _MORE_THAN_NOISE
         if borne and left is Shape.NOISE:
             return unit
@@ -262,7 +263,7 @@ def _checked_weight(unit: Unit, plane: np.ndarray, seed: int) -> float:
     et al., CVPR 2021), as far as the noise is known.
     """
     stabiliser = Stabiliser.of(unit.working)
-    stabilised = torch.from_numpy(stabiliser.forward(_middle(plane)))
+    stabilised = torch.from_numpy(stabiliser.forward(plane[middle(plane.shape, _LOOK)]))
     assert unit.network is not None, "asked only where there is one"
     device = next(unit.network.parameters()).device
     added = torch.randn(stabilised.shape, generator=generator(seed)).to(device)
@@ -285,11 +286,6 @@ def _checked_weight(unit: Unit, plane: np.ndarray, seed: int) -> float:
     best = float(np.clip(-linear / quadratic, 0, unit.weight)) if quadratic > 0 else unit.weight
     harmful = error(unit.weight) > max(_HARMFUL, _MUCH_WORSE * error(best))
     return best if harmful else unit.weight
-
-
-def _middle(plane: np.ndarray, edge: int = _LOOK) -> np.ndarray:
-    """The middle of a plane, which is enough to judge by."""
-    return plane[tuple(slice(max(0, (n - edge) // 2), (n + edge) // 2) for n in plane.shape)]
 
 
 def network_weight(unit: Unit) -> float:

@@ -1,0 +1,10 @@
+"""The middle of a plane, which big planes are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def middle(shape: Sequence[int], edge: int) -> tuple[slice, ...]:
+    """Give the place of the middle, at most `edge` pixels along each axis of `shape`."""
+    return tuple(slice(max(0, (n - edge) // 2), (n + edge) // 2) for n in shape)
