@@ -38,20 +38,20 @@ import xarray as xr
 
 from zsfiji import progress
 from zsfiji.images.tiff import read
-from zsfiji.physics.calibration.calibrate import calibrate
-from zsfiji.physics.camera import measure
-from zsfiji.physics.exposure import expose
-from zsfiji.physics.psf.files import read_psf
-from zsfiji.physics.psf.kernel import Psf
-from zsfiji.physics.psf.operator import Degradation
-from zsfiji.physics.psf.optics import Optics, from_optics
-from zsfiji.physics.psf.resample import match
+from zsfiji.physics.camera.calibration.calibrate import calibrate
+from zsfiji.physics.camera.exposure import expose
+from zsfiji.physics.camera.model import measure
+from zsfiji.physics.optics.degradation import Degradation
+from zsfiji.physics.optics.files import read_psf
+from zsfiji.physics.optics.kernel import Psf
+from zsfiji.physics.optics.pupil import Optics, from_optics
+from zsfiji.physics.optics.resample import match
 from zsfiji.physics.specimens import KINDS, specimen
 from zsfiji.quality.baselines import non_local_means
-from zsfiji.quality.deconvolution import richardson_lucy
 from zsfiji.quality.error_map import consistency
 from zsfiji.quality.metrics import aligned, nrmse, psnr, ssim
 from zsfiji.quality.resolution import decorrelation_resolution, frc_resolution, ridge_width
+from zsfiji.quality.richardson_lucy_tv import richardson_lucy
 from zsfiji.services.zs_deconvnet import objective, service
 
 PIXEL, STEP = 0.0626, 0.2
@@ -337,7 +337,7 @@ def show_real(folder: Path, steps: int) -> None:
         sharp = both.deconvolved.image.data
         optics = Degradation(model.tensors["psf.0"], 2)
         noise = float(np.sqrt(calibrate([image.data]).variance(image.data).mean()))
-        grown = both.deconvolved.figures["sharpening"]
+        grown = both.deconvolved.metrics["sharpening"]
         pair = halves(image)
         restored = [service.apply(model, half) for half in pair]
         for result, plane, repeated in (

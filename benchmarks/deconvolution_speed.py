@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from zsfiji.physics.camera import Camera
+from zsfiji.physics.camera.model import Camera
+from zsfiji.physics.filters.anscombe import Stabiliser
 from zsfiji.physics.noise import Noise
-from zsfiji.physics.psf.operator import Degradation
-from zsfiji.physics.psf.optics import Optics, from_optics
-from zsfiji.physics.psf.resample import match
-from zsfiji.physics.transform import Stabiliser
+from zsfiji.physics.optics.degradation import Degradation
+from zsfiji.physics.optics.pupil import Optics, from_optics
+from zsfiji.physics.optics.resample import match
 from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet
 from zsfiji.services.zs_deconvnet.objective import Scale, run
 from zsfiji.services.zs_deconvnet.pipeline import Unit, restore

@@ -88,8 +88,8 @@ def _stabilised_non_local_means(plane: np.ndarray) -> np.ndarray:
     """Non-local means where it is at its best: on stabilised noise of known deviation 1."""
     from skimage.restoration import denoise_nl_means
 
-    from zsfiji.physics.calibration.calibrate import calibrate
-    from zsfiji.physics.transform import Stabiliser
+    from zsfiji.physics.camera.calibration.calibrate import calibrate
+    from zsfiji.physics.filters.anscombe import Stabiliser
 
     stabiliser = Stabiliser.of(calibrate([plane]))
     result = denoise_nl_means(

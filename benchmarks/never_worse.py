@@ -22,11 +22,11 @@ import xarray as xr
 
 from zsfiji.errors import UserError
 from zsfiji.images.restored import Restored
-from zsfiji.physics.psf.kernel import normalised
-from zsfiji.physics.psf.operator import Degradation
+from zsfiji.physics.optics.degradation import Degradation
+from zsfiji.physics.optics.kernel import normalised
+from zsfiji.quality.sharpening import away_from_borders
 from zsfiji.services.denoise import service as denoise
 from zsfiji.services.zs_deconvnet import service as zs_deconvnet
-from zsfiji.services.zs_deconvnet.verdict import away_from_borders
 
 PIXEL, UPSAMPLE = 0.1, 2
 

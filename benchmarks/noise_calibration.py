@@ -25,7 +25,7 @@ import captures
 import numpy as np
 from denoising import read_pairs
 
-from zsfiji.physics.calibration.calibrate import calibrate, in_smoothest
+from zsfiji.physics.camera.calibration.calibrate import calibrate, in_smoothest
 from zsfiji.physics.noise import SURE, Noise
 
 FACTOR = 1.5

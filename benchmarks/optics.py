@@ -24,9 +24,9 @@ from scipy.optimize import minimize_scalar
 
 import zsfiji
 from zsfiji.images import tiff
-from zsfiji.learning import checkpoints
-from zsfiji.physics.psf.operator import Degradation
-from zsfiji.physics.psf.optics import Optics, from_optics
+from zsfiji.learning import models
+from zsfiji.physics.optics.degradation import Degradation
+from zsfiji.physics.optics.pupil import Optics, from_optics
 
 FINER = 12
 """Pixels of the true PSF to a pixel of the camera."""
@@ -160,7 +160,7 @@ def used(case: Case, psf: xr.DataArray, upsample: int, folder: Path) -> torch.Te
     file, model = folder / "psf.tif", folder / "model.zsfiji"
     tiff.write(psf, file)
     zsfiji.zs_deconvnet_train(image, psf=file, upsample=upsample, steps=1, save_model=model)
-    return checkpoints.load(model, "zs-deconvnet").tensors["psf.0"]
+    return models.load(model, "zs-deconvnet").tensors["psf.0"]
 
 
 SOURCES = {"PSF Generator": generated, "PSF from Beads": measured}

@@ -44,7 +44,7 @@ def structure(shape: tuple[int, ...], sigma: float, seed: int = 0) -> np.ndarray
 def captured(
     shape: tuple[int, ...], photons: float, seed: int = 0, blur: float = 0.0
 ) -> np.ndarray:
-    """A 16-bit capture: gain 2, offset 100, read noise of 1.5 electrons, noise blurred by `blur`."""
+    """A 16-bit capture: gain 2, offset 100, read noise 1.5 electrons, noise blurred by `blur`."""
     draws = np.random.default_rng(seed + 100)
     clean = structure(shape, 1.3, seed) * photons + 0.1 * photons
     noisy = draws.poisson(clean) + draws.normal(0, 1.5, shape) - clean
@@ -84,7 +84,13 @@ def results(folder: Path) -> Iterator[tuple[str, Any]]:
 
     flat = zsfiji.psf_generator(pixel_size=100.0, na=1.2, emission=520.0, width=33)
     deep = zsfiji.psf_generator(
-        pixel_size=100.0, na=1.2, emission=520.0, width=25, slices=11, slice_spacing=300.0, dimensions="3d"
+        pixel_size=100.0,
+        na=1.2,
+        emission=520.0,
+        width=25,
+        slices=11,
+        slice_spacing=300.0,
+        dimensions="3d",
     )
     yield "psf 2D", flat
     yield "psf 3D", deep

@@ -3,7 +3,7 @@
 #@ String (label="Quality", description="How much computing to spend: quick for a look, standard for a result, best when time does not matter.", choices={"quick", "standard", "best"}, value="standard", persistKey="zsfiji.denoise.quality") quality
 #@ String (label="Fit one model per", description="channel: one model for all slices and frames of a channel, which is faster, keeps a time-lapse from flickering and learns from every plane. plane: one model for each, for stacks whose planes differ strongly.", choices={"channel", "plane"}, value="channel", persistKey="zsfiji.denoise.fit_per") fit_per
 #@ Integer (label="Seed", description="Start of the random numbers. The same seed gives the same pixels on the same machine.", value=0, persistKey="zsfiji.denoise.seed", min=0, max=2147483647) seed
-#@ Integer (label="Noise correlation (0 = auto) (px)", description="Pixels that the noise spreads over, which a camera's processing or interpolation causes. 0 measures it in the image; 1 means that every pixel has noise of its own.", value=0, persistKey="zsfiji.denoise.resolution", min=0, max=4) resolution
+#@ Integer (label="Noise correlation (0 = auto) (px)", description="Pixels that the noise spreads over, which a camera's processing or interpolation causes. 0 measures it in the image; 1 means that every pixel has noise of its own.", value=0, persistKey="zsfiji.denoise.noise_correlation", min=0, max=4) noise_correlation
 #@ String (label="Gain (grey levels)", description="Grey levels per photoelectron. Empty: measured in the image.", required=false, persist=false) gain
 #@ String (label="Background (grey levels)", description="Grey level of the camera without light. Empty: measured in the image.", required=false, persist=false) background
 #@ String (label="Read variance", description="Variance of a pixel without light, in grey levels squared; it needs the background as well. Empty: measured in the image.", required=false, persist=false) read_variance
@@ -18,4 +18,4 @@
 
 from zsfiji.bridge.scripts import call
 
-call("Zero-Shot Denoise...", input, {"quality": quality, "fit_per": fit_per, "seed": seed, "resolution": resolution, "gain": gain, "background": background, "read_variance": read_variance, "dark": dark, "apply_model": apply_model, "save_model": save_model, "bit_depth": bit_depth, "device": device})
+call("Zero-Shot Denoise...", input, {"quality": quality, "fit_per": fit_per, "seed": seed, "noise_correlation": noise_correlation, "gain": gain, "background": background, "read_variance": read_variance, "dark": dark, "apply_model": apply_model, "save_model": save_model, "bit_depth": bit_depth, "device": device})

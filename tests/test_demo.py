@@ -11,7 +11,7 @@ from PIL import Image
 from zsfiji import demo
 from zsfiji.errors import UserError
 from zsfiji.images import tiff
-from zsfiji.physics.exposure import expose
+from zsfiji.physics.camera.exposure import expose
 from zsfiji.physics.specimens import cell
 
 

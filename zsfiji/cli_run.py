@@ -274,7 +274,7 @@ def _run_one(
     for note in outcome.notes:
         terminal.say(f"{prefix}{note}")
     if not outcome.images:
-        for name, value in outcome.figures.items():
+        for name, value in outcome.metrics.items():
             terminal.result(f"{prefix}{name} = {value:.6g}")
     return outcome.notes[0] if outcome.notes else ""
 

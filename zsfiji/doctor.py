@@ -235,7 +235,7 @@ def _torch() -> list[Check]:
     try:
         import torch
 
-        from zsfiji.learning.device import choose, has_bfloat16
+        from zsfiji.compute.device import choose, has_bfloat16
 
         chosen = choose("auto")
     except Exception as error:

@@ -147,7 +147,7 @@ def step_a_macro_works_in_batch_over_a_folder(host, folder):
 def step_the_ext_functions_work_in_a_macro(host, folder):
     desk.show("cells")
     macro = (
-        'run("Zero-Shot Extensions"); Ext.blur("sigma=3"); Ext.figure("sigma", s); Ext.note(n);'
+        'run("Zero-Shot Extensions"); Ext.blur("sigma=3"); Ext.metric("sigma", s); Ext.note(n);'
         'return getTitle() + " " + s + " " + n;'
     )
     assert str(jc.IJ.runMacro(macro)) == "cells-blurred 3 Blurred by 3 px."

@@ -42,11 +42,14 @@ MACROS = {
     "fault": NEW + 'run("Test Blur...", "fail"); print("NEVER");',
     "in a called macro": NEW + 'return runMacro("INNER");',
     "ext": NEW
-    + 'run("Zero-Shot Extensions"); Ext.blur("sigma=4"); s = 0; Ext.figure("sigma", s); t = ""; '
+    + 'run("Zero-Shot Extensions"); Ext.blur("sigma=4"); s = 0; Ext.metric("sigma", s); t = ""; '
     'Ext.note(t); return "" + s + " " + t + " " + getTitle();',
     "ext wrong option": NEW + 'run("Zero-Shot Extensions"); Ext.blur("sigma=99"); print("NEVER");',
-    "ext unknown figure": NEW
-    + 'run("Zero-Shot Extensions"); run("Test Blur...", ""); x = 0; Ext.figure("psnr", x); '
+    "ext old name": NEW
+    + 'run("Zero-Shot Extensions"); run("Test Blur...", ""); x = 0; Ext.figure("sigma", x); '
+    'print("NEVER");',
+    "ext unknown metric": NEW
+    + 'run("Zero-Shot Extensions"); run("Test Blur...", ""); x = 0; Ext.metric("psnr", x); '
     'print("NEVER");',
     "ext before a result": 'run("Zero-Shot Extensions"); t = ""; Ext.note(t); print("NEVER");',
     "ext of others": NEW + 'run("Other Extensions"); run("Test Blur...", ""); x = Ext.other(); '
@@ -161,7 +164,8 @@ def test_the_result_is_the_active_image_of_the_macro(headless, name, value):
         ("other missing", 'no open image and no file "nowhere.tif"'),
         ("other not given", "Other image: give the title of an open image or the path"),
         ("ext wrong option", "from 0 to 50"),
-        ("ext unknown figure", 'no figure "psnr". It has: sigma.'),
+        ("ext unknown metric", 'no metric "psnr". It has: sigma.'),
+        ("ext old name", "Ext.metric now"),
         ("ext before a result", "There is no result of a Zero-Shot command"),
         ("syntax error", "line 2: Undefined variable"),
         ("error in line 3", "line 3: Undefined identifier"),

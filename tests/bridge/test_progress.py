@@ -104,6 +104,6 @@ def test_the_help_has_every_option_of_every_command():
 
 def test_a_range_is_told_in_words_unless_nobody_meets_it():
     parameters = {p.key: p for p in table()["Zero-Shot Denoise..."].parameters}
-    assert bounds(parameters["resolution"]) == "0 to 4"
+    assert bounds(parameters["noise_correlation"]) == "0 to 4"
     assert bounds(parameters["seed"]) == "at least 0"
     assert bounds(parameters["quality"]) == ""

@@ -101,7 +101,12 @@ def test_an_unknown_command_is_answered_with_those_there_are():
         ("denoise", {"seed": "1.5"}, "give a whole number"),
         ("denoise", {"seed": "nan"}, "give a whole number"),
         ("denoise", {"seed": True}, "give a whole number"),
-        ("denoise", {"resolution": 5}, r"from 0 to 4 \(px"),
+        ("denoise", {"noise_correlation": 5}, r"from 0 to 4 \(px"),
+        (
+            "denoise",
+            {"resolution": 1},
+            'option "resolution" of .* is called "noise_correlation" now',
+        ),
         ("denoise", {"quality": ""}, "choose one of quick, standard, best"),
         ("denoise", {"sede": 1}, r'no option "sede". It has: quality, fit_per, seed'),
     ],

@@ -54,7 +54,7 @@ def test_a_dark_frame_tells_background_and_read_noise():
 def test_each_channel_has_numbers_of_its_own():
     planes = np.stack([exposed(0), 3 * exposed(1)], axis=-1)
     outcome = run(COMMAND, as_image(planes, ("row", "col", "ch")), {})
-    assert outcome.figures["gain_ch2"] == pytest.approx(3 * outcome.figures["gain"], rel=0.2)
+    assert outcome.metrics["gain_ch2"] == pytest.approx(3 * outcome.metrics["gain"], rel=0.2)
     assert outcome.notes[1].startswith("Channel 2: gain")
     assert len(outcome.plots[0].curves) == 4
 
@@ -101,7 +101,7 @@ def test_it_can_be_cancelled_while_it_measures():
 
 def test_what_an_image_does_not_tell_is_not_reported():
     outcome = run(COMMAND, as_image(exposed()), {})
-    found = outcome.figures
+    found = outcome.metrics
     assert "background" not in found
     assert "read_variance" not in found
     assert found["background_least"] <= BLACK <= found["background_most"] + 1
@@ -113,5 +113,5 @@ def test_an_uncertain_measurement_says_so():
     texture = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(200, 200)), 0.8)
     image = np.rint(1000 + 60 * texture / texture.std())
     outcome = run(COMMAND, as_image(image.astype(np.float32)), {})
-    assert outcome.figures["confidence"] < 0.5
+    assert outcome.metrics["confidence"] < 0.5
     assert "do not trust the numbers" in outcome.notes[0]

@@ -11,8 +11,8 @@ from zsfiji.commands import find
 from zsfiji.commands._run import run
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image
-from zsfiji.physics.psf.measure import fwhm
-from zsfiji.physics.psf.prepare import prepare_image
+from zsfiji.physics.optics.measure import fwhm
+from zsfiji.physics.optics.prepare import prepare_image
 
 GENERATOR, BEADS = find("psf_generator"), find("psf_from_beads")
 
@@ -40,7 +40,7 @@ def test_the_generated_psf_is_as_wide_as_theory_says_and_can_be_used_as_it_is():
     assert psf.spacing == pytest.approx((0.05, 0.05))
     # 0.51 wavelengths / NA; high apertures are a little wider.
     assert fwhm(psf)[0] == pytest.approx(0.51 * 0.6 / 1.2, rel=0.1)
-    assert outcome.figures["fwhm_horizontal"] == pytest.approx(1000 * fwhm(psf)[1], rel=0.02)
+    assert outcome.metrics["fwhm_horizontal"] == pytest.approx(1000 * fwhm(psf)[1], rel=0.02)
     assert "na=1.2 emission=600" in image.attrs["properties"]["zsfiji.command"]
 
 
@@ -79,8 +79,8 @@ def test_beads_give_their_psf_with_a_plot_of_its_profiles():
     (image,) = outcome.images
     assert image.attrs["title"] == "beads-psf"
     # A Gaussian's full width at half maximum is 2.355 standard deviations.
-    assert outcome.figures["fwhm_horizontal"] == pytest.approx(235.5 * 2, rel=0.05)
-    assert outcome.figures["beads"] > 10
+    assert outcome.metrics["fwhm_horizontal"] == pytest.approx(235.5 * 2, rel=0.05)
+    assert outcome.metrics["beads"] > 10
     (plot,) = outcome.plots
     assert [curve.label for curve in plot.curves] == ["x", "y"]
     for curve in plot.curves:
@@ -93,7 +93,7 @@ def test_an_image_without_calibration_is_asked_for_it_and_the_option_gives_it():
         run(BEADS, beads(calibrated=False), {})
     given = run(BEADS, beads(calibrated=False), {"pixel_size": "100"})
     known = run(BEADS, beads(), {})
-    assert given.figures == pytest.approx(known.figures)
+    assert given.metrics == pytest.approx(known.metrics)
 
 
 def test_channels_of_beads_are_refused():

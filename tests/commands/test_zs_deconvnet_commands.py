@@ -13,9 +13,9 @@ from zsfiji.commands import find
 from zsfiji.commands._run import run
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image
-from zsfiji.learning import checkpoints
-from zsfiji.physics.psf import kernel
-from zsfiji.physics.psf.optics import Optics, from_optics
+from zsfiji.learning import models
+from zsfiji.physics.optics import kernel
+from zsfiji.physics.optics.pupil import Optics, from_optics
 
 TRAIN, PREDICT, RESTORE = (find(f"zs_deconvnet_{n}") for n in ("train", "predict", "restore"))
 OPTICS = from_optics(Optics("wide-field", 1.2, 600), (0.1, 0.1))
@@ -48,14 +48,14 @@ def trained(tmp_path_factory, psf_image):
 def test_training_saves_a_model_and_shows_the_course_of_the_loss(trained):
     outcome, path = trained
     assert outcome.images == ()
-    assert checkpoints.load(path, "zs-deconvnet").settings["steps"] == 20
+    assert models.load(path, "zs-deconvnet").settings["steps"] == 20
     assert str(path) in " ".join(outcome.notes)
     assert any(note.startswith("Noise: standard deviation") for note in outcome.notes)
     assert any("Its optics are known" in note for note in outcome.notes)
-    assert outcome.figures["steps"] == 20
+    assert outcome.metrics["steps"] == 20
     (plot,) = outcome.plots
     assert plot.curves[0].x[-1] == 20
-    assert plot.curves[0].y[-1] == pytest.approx(outcome.figures["loss"])
+    assert plot.curves[0].y[-1] == pytest.approx(outcome.metrics["loss"])
 
 
 def test_prediction_gives_two_images_named_after_the_image_the_deconvolved_one_last(trained):
@@ -123,8 +123,8 @@ def test_a_psf_is_found_by_title_by_path_and_as_an_array(tmp_path, psf_image):
 def test_training_goes_on_from_a_saved_model(trained, psf_image, tmp_path):
     more = tmp_path / "more.zsfiji"
     options = {"psf": psf_image, "save_model": more, "steps": 5, "start_model": trained[1]}
-    assert run(TRAIN, cells(), options).figures["steps"] == 25
-    steps = [s for s, _ in checkpoints.load(more, "zs-deconvnet").settings["units"][0]["losses"]]
+    assert run(TRAIN, cells(), options).metrics["steps"] == 25
+    steps = [s for s, _ in models.load(more, "zs-deconvnet").settings["units"][0]["losses"]]
     assert steps == sorted(steps)
     assert steps[-1] == 25
 
@@ -204,11 +204,11 @@ def test_further_images_of_a_folder_are_learnt_from_too(psf_image, tmp_path):
     base = {"psf": psf_image, "steps": 3}
     options = {**base, "save_model": tmp_path / "m", "more_images": tmp_path}
     run(TRAIN, cells(), options)
-    model = checkpoints.load(tmp_path / "m.zsfiji", "zs-deconvnet")
+    model = models.load(tmp_path / "m.zsfiji", "zs-deconvnet")
     assert model.settings["fitted_to"]["shape"] == [3, 64, 64]
     run(TRAIN, cells(), {**base, "save_model": tmp_path / "alone"})
-    alone = checkpoints.load(tmp_path / "alone.zsfiji", "zs-deconvnet")
-    assert checkpoints.digest(alone) != checkpoints.digest(model)
+    alone = models.load(tmp_path / "alone.zsfiji", "zs-deconvnet")
+    assert models.digest(alone) != models.digest(model)
 
 
 def test_further_images_of_another_kind_are_refused(psf_image, tmp_path):

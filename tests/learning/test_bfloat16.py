@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from zsfiji.learning import device
-from zsfiji.learning.initial import draw_weights
+from zsfiji.compute import device
+from zsfiji.learning.initial import init_uniform
 from zsfiji.services.denoise.network import Denoiser
 from zsfiji.services.fm2s.network import build
 from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet
@@ -31,7 +31,7 @@ def deconvolver(make):
     network = make(2, seed=SEED)
     for layer in network.modules():
         if isinstance(layer, (torch.nn.Conv2d, torch.nn.Conv3d)) and not layer.weight.any():
-            draw_weights(layer, SEED)  # the last of a stage that begins by giving back its input
+            init_uniform(layer, SEED)  # the last of a stage that begins by giving back its input
 
     def results(image):
         return run(network, image)
@@ -40,7 +40,7 @@ def deconvolver(make):
 
 
 def other(network):
-    draw_weights(network, SEED)
+    init_uniform(network, SEED)
 
     def results(image):
         with device.autocast(image.device):
@@ -80,7 +80,7 @@ def test_results_are_not_rounded_to_bfloat16(make, shape, in_bfloat16, monkeypat
 def test_what_a_fast_network_changes_is_not_rounded_either(in_bfloat16):
     # Its result is its input and a change, of which the rounding would not show.
     network = Denoiser(2)
-    draw_weights(network, SEED)
+    init_uniform(network, SEED)
     with torch.no_grad(), device.autocast(torch.device("cpu")):
         _, change = super(Denoiser, network).forward(torch.rand(1, 8, 16, 16))
     assert not is_rounded(change)

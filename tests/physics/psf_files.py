@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from zsfiji.physics.psf.kernel import Psf
-from zsfiji.physics.psf.measure import otf
-from zsfiji.physics.psf.optics import Optics, from_optics
+from zsfiji.physics.optics.kernel import Psf
+from zsfiji.physics.optics.measure import otf
+from zsfiji.physics.optics.pupil import Optics, from_optics
 
 
 def write_mrc(path, values, steps, order="<", mark=-16224):

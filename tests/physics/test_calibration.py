@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from zsfiji.physics.calibration.bins import Bins, line
-from zsfiji.physics.calibration.calibrate import at_least, calibrate, in_smoothest
-from zsfiji.physics.calibration.filters import bank, fit
+from zsfiji.physics.camera.calibration.bins import Bins, line
+from zsfiji.physics.camera.calibration.calibrate import calibrate, in_smoothest, least_noise
+from zsfiji.physics.camera.calibration.filters import bank, fit
+from zsfiji.physics.filters.polyphase import lost_structure, smoothed
 from zsfiji.physics.noise import SURE, autocovariance, dct_spectrum, decimated
-from zsfiji.physics.phases import lost_structure, smoothed
 from zsfiji.physics.specimens import specimen
 
 GAIN, BLACK, READ = 2.0, 100.0, 1.6
@@ -85,7 +85,7 @@ def test_what_an_image_does_not_tell_has_little_confidence() -> None:
 def test_there_is_at_least_the_noise_of_the_highest_frequencies() -> None:
     light = fine("reticulum", 500)
     level, expected = variance(light, 0.5)
-    assert float(at_least([captured(light)]).variance(level)) == pytest.approx(expected, rel=0.3)
+    assert float(least_noise([captured(light)]).variance(level)) == pytest.approx(expected, rel=0.3)
 
 
 def test_a_masked_surround_does_not_bend_the_line() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from zsfiji.physics.defects import repaired
+from zsfiji.physics.camera.defects import repaired
 from zsfiji.physics.noise import Noise
 
 NOISE = Noise(1.0, -90.0, 5.0, np.ones((16, 16)), True)

@@ -7,12 +7,12 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from zsfiji.physics import patches, shrinkage
-from zsfiji.physics.calibration.calibrate import calibrate
-from zsfiji.physics.filters import filtered
+from zsfiji.physics.camera.calibration.calibrate import calibrate
+from zsfiji.physics.filters import dct, nonlocal_means
+from zsfiji.physics.filters.both import filtered
+from zsfiji.physics.filters.dct import dct_denoise
+from zsfiji.physics.filters.nonlocal_means import patch_denoise
 from zsfiji.physics.noise import Noise
-from zsfiji.physics.patches import patch_denoise
-from zsfiji.physics.shrinkage import dct_denoise
 
 WHITE = np.ones((16, 16))
 
@@ -58,7 +58,7 @@ def test_correlated_noise_needs_its_spectrum(clean: np.ndarray) -> None:
     assert error(known, clean) < 0.8 * error(unknown, clean)
 
 
-@pytest.mark.parametrize(("module", "function"), [(shrinkage, "dct"), (patches, "patch")])
+@pytest.mark.parametrize(("module", "function"), [(dct, "dct"), (nonlocal_means, "patch")])
 def test_small_tiles_give_the_same_as_the_whole(
     monkeypatch: pytest.MonkeyPatch, noisy: np.ndarray, module: object, function: str
 ) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from zsfiji.physics.calibration.calibrate import calibrate
-from zsfiji.physics.calibration.saturation import find_saturation
+from zsfiji.physics.camera.calibration.calibrate import calibrate
+from zsfiji.physics.camera.calibration.saturation import find_saturation
 from zsfiji.physics.noise import Noise, autocorrelation, resampled
 
 

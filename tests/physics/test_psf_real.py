@@ -11,13 +11,13 @@ import pytest
 import tifffile
 from psf_files import stand_ins
 
-from zsfiji.physics.psf.beads import from_beads
-from zsfiji.physics.psf.files import read_psf
-from zsfiji.physics.psf.measure import fwhm, radial_otf
-from zsfiji.physics.psf.mrc import read_mrc
-from zsfiji.physics.psf.optics import Optics, from_optics
-from zsfiji.physics.psf.otf import RadialOtf, support
-from zsfiji.physics.psf.resample import crop, match, pad
+from zsfiji.physics.optics.beads import from_beads
+from zsfiji.physics.optics.files import read_psf
+from zsfiji.physics.optics.measure import fwhm, radial_otf
+from zsfiji.physics.optics.mrc import read_mrc
+from zsfiji.physics.optics.otf import RadialOtf, support
+from zsfiji.physics.optics.pupil import Optics, from_optics
+from zsfiji.physics.optics.resample import crop, match, pad
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 GRID = (0.0313, 0.0313)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from zsfiji.physics.filters.structure import Shape, put_back, shape
 from zsfiji.physics.noise import Noise
-from zsfiji.physics.structure import Shape, put_back, shape
 
 WHITE = Noise(0.0, 25.0, 25.0, np.ones((8, 8)), True)
 

@@ -14,7 +14,7 @@ from zsfiji import progress
 from zsfiji.errors import Cancelled, UserError
 from zsfiji.images.axes import as_image
 from zsfiji.images.restored import Restored
-from zsfiji.learning import checkpoints
+from zsfiji.learning import models
 from zsfiji.services.denoise import objective, pipeline, service
 
 PAIRS = Path(__file__).parents[3] / "shared" / "data" / "fmd"
@@ -71,10 +71,10 @@ def test_it_beats_the_best_gaussian_by_a_margin_and_says_what_it_found() -> None
     best = min(error(gaussian_filter(noisy.astype(float), s), truth) for s in sigmas)
     assert error(result.image, truth) < 0.7 * best
     assert result.image.dtype == np.float32
-    assert result.figures["noise_gain"] == pytest.approx(2.5, rel=0.2)
-    assert result.figures["noise_white"] == 1
-    assert result.figures["residual_variance"] == pytest.approx(1, abs=0.25)
-    assert result.figures["residual_excess"] < 0.12
+    assert result.metrics["noise_gain"] == pytest.approx(2.5, rel=0.2)
+    assert result.metrics["noise_white"] == 1
+    assert result.metrics["residual_variance"] == pytest.approx(1, abs=0.25)
+    assert result.metrics["residual_excess"] < 0.12
     assert any(note.startswith("Noise: standard deviation") for note in result.notes)
     assert not any(note.startswith(("Over", "Noise left")) for note in result.notes)
 
@@ -83,17 +83,17 @@ def test_noise_that_spreads_over_pixels_is_removed_at_its_own_resolution() -> No
     truth = 100 + gaussian_filter(200 * cells(200, 200), 3) / 100
     noisy = (truth + grain(truth.shape, 12)).astype(np.float32)
     result = restored(noisy)
-    assert result.figures["working_resolution"] > 1
-    assert result.figures["noise_white"] == 0
+    assert result.metrics["working_resolution"] > 1
+    assert result.metrics["noise_white"] == 0
     assert error(result.image, truth) < 0.25 * error(noisy, truth)
-    assert error(result.image, truth) < error(restored(noisy, resolution=1).image, truth)
+    assert error(result.image, truth) < error(restored(noisy, noise_correlation=1).image, truth)
 
 
 def test_structure_too_fine_for_that_resolution_is_kept() -> None:
     truth = 100 + 2 * cells(200, 200)
     noisy = (truth + grain(truth.shape, 12)).astype(np.float32)
     result = restored(noisy)
-    assert result.figures["working_resolution"] == 1
+    assert result.metrics["working_resolution"] == 1
     assert error(result.image, truth) < error(noisy, truth)
 
 
@@ -156,10 +156,10 @@ def test_a_seed_gives_the_same_pixels_and_another_one_others(short: None) -> Non
 def test_a_saved_model_gives_the_same_pixels(short: None, tmp_path: Path) -> None:
     image = as_image(captured(cells(80, 96)))
     model = service.fit(image, quality="quick")
-    path = checkpoints.save(model, tmp_path / "model.zsfiji")
-    loaded = checkpoints.load(path, service.METHOD)
+    path = models.save(model, tmp_path / "model.zsfiji")
+    loaded = models.load(path, service.METHOD)
     assert np.array_equal(service.apply(loaded, image).image, service.apply(model, image).image)
-    assert checkpoints.digest(loaded) == checkpoints.digest(model)
+    assert models.digest(loaded) == models.digest(model)
 
 
 def test_a_model_serves_another_image_of_its_kind() -> None:
@@ -274,7 +274,7 @@ def test_images_that_do_not_serve_are_refused_with_help(image: np.ndarray, text:
     [
         ({"quality": "fine"}, "quick, standard, best"),
         ({"fit_per": "stack"}, "channel or plane"),
-        ({"resolution": 9}, "0 .* to 4"),
+        ({"noise_correlation": 9}, "0 .* to 4"),
         ({"device": "tpu"}, "cpu"),
     ],
 )

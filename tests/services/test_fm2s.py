@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from zsfiji import progress
 from zsfiji.errors import Cancelled, UserError
 from zsfiji.images.axes import as_image
-from zsfiji.learning import checkpoints
+from zsfiji.learning import models
 from zsfiji.quality.metrics import psnr
 from zsfiji.services.fm2s import fitted, published, service, units
 
@@ -74,8 +74,8 @@ def test_noise_that_does_not_depend_on_brightness_is_gaussian():
 def test_a_saved_model_gives_the_same_pixels(modality, tmp_path):
     noisy = image(specimen()[1])
     model = service.fit(noisy, modality=modality, device="cpu")
-    path = checkpoints.save(model, tmp_path / "m.zsfiji")
-    again = checkpoints.load(path, service.METHOD)
+    path = models.save(model, tmp_path / "m.zsfiji")
+    again = models.load(path, service.METHOD)
     first, second = (service.apply(m, noisy, device="cpu").image for m in (model, again))
     np.testing.assert_array_equal(first.data, second.data)
 
@@ -176,8 +176,8 @@ def test_notes_tell_the_constants_the_noise_and_what_was_not_right():
     assert any("k_g 200, k_p 30, lambda_p 70" in note for note in said)
     assert any(note.startswith("Noise: standard deviation") for note in said)
     restored = both(image(noisy))
-    assert 0.5 < restored.figures["residual_variance"] < 1.5
-    assert restored.figures["noise_gain"] == pytest.approx(1, rel=0.5)
+    assert 0.5 < restored.metrics["residual_variance"] < 1.5
+    assert restored.metrics["noise_gain"] == pytest.approx(1, rel=0.5)
     bright = image(np.minimum(noisy, np.quantile(noisy, 0.97)))
     assert any("saturated" in note for note in both(bright).notes)
 

@@ -6,8 +6,8 @@ import torch
 from scipy.ndimage import median_filter
 from torch import nn
 
+from zsfiji.compute.device import generator
 from zsfiji.errors import UserError
-from zsfiji.learning.device import generator
 from zsfiji.services.fm2s import published
 from zsfiji.services.fm2s.injection import inject, smooth_strength, strength
 from zsfiji.services.fm2s.network import MARGIN, build

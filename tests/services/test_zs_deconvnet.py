@@ -13,24 +13,16 @@ import xarray as xr
 from scipy.ndimage import gaussian_filter
 
 from zsfiji import progress
+from zsfiji.compute import scratch
+from zsfiji.compute.device import generator
 from zsfiji.errors import Cancelled, UserError
-from zsfiji.learning import checkpoints
-from zsfiji.learning.device import generator
-from zsfiji.physics.camera import Camera, Known, measure
+from zsfiji.learning import examples, foreground, losses, models
+from zsfiji.physics.camera.model import Camera, Known, measure
 from zsfiji.physics.noise import Noise
-from zsfiji.physics.psf.kernel import normalised
-from zsfiji.physics.psf.operator import Degradation
-from zsfiji.services.zs_deconvnet import (
-    content,
-    exemplars,
-    losses,
-    notes,
-    objective,
-    pipeline,
-    room,
-    service,
-    verdict,
-)
+from zsfiji.physics.optics.degradation import Degradation
+from zsfiji.physics.optics.kernel import normalised
+from zsfiji.quality import sharpening
+from zsfiji.services.zs_deconvnet import notes, objective, pipeline, service
 from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet
 
 PIXEL = 0.0626
@@ -76,8 +68,8 @@ def calibrated(pixels, dims=("row", "col"), **attrs):
     return xr.DataArray(pixels, dims=dims, coords=coords, attrs={"units": units, **attrs})
 
 
-def white_noise(gain=GAIN, read=READ, black=BLACK):
-    offset = read - gain * black
+def white_noise(gain=GAIN, read=READ, dark_level=BLACK):
+    offset = read - gain * dark_level
     return Noise(gain, offset, read, np.ones((16, 16)), True)
 
 
@@ -85,16 +77,16 @@ class Host:
     """A host that asks to finish or to cancel after so many reports."""
 
     def __init__(self, finish_after=None, cancel_after=None):
-        self.seen, self.finish_after, self.cancel_after = [], finish_after, cancel_after
+        self.reblurred, self.finish_after, self.cancel_after = [], finish_after, cancel_after
 
     def show(self, event):
-        self.seen.append(event)
+        self.reblurred.append(event)
 
     def cancelled(self):
-        return self.cancel_after is not None and len(self.seen) >= self.cancel_after
+        return self.cancel_after is not None and len(self.reblurred) >= self.cancel_after
 
     def finish_now(self):
-        return self.finish_after is not None and len(self.seen) >= self.finish_after
+        return self.finish_after is not None and len(self.reblurred) >= self.finish_after
 
 
 @pytest.fixture(scope="module")
@@ -198,22 +190,23 @@ def test_the_noise_is_measured_or_given_or_read_off_a_dark_frame():
     noisy = draws.poisson((flat - BLACK) / GAIN) * GAIN + BLACK + draws.normal(0, 2, flat.shape)
     plane = noisy.astype(np.float32)
     assert measure([plane]).noise.gain == pytest.approx(GAIN, rel=0.15)
-    given = measure([plane], Known(gain=3.0, read_variance=5.0, black=90.0))
-    assert (given.noise.gain, given.black) == (3.0, 90.0)
+    given = measure([plane], Known(gain=3.0, read_variance=5.0, dark_level=90.0))
+    assert (given.noise.gain, given.dark_level) == (3.0, 90.0)
     assert float(given.variance(torch.tensor(100.0))) == pytest.approx(35)
     dark = draws.normal(BLACK, 2, (64, 64))
     dark[3, 3] = 4000  # a hot pixel
     from_dark = measure([plane], Known(dark=dark, gain=GAIN))
-    assert from_dark.black == pytest.approx(BLACK, abs=1.2)
-    assert float(from_dark.variance(torch.tensor(from_dark.black))) == pytest.approx(4, rel=0.1)
+    assert from_dark.dark_level == pytest.approx(BLACK, abs=1.2)
+    read = from_dark.variance(torch.tensor(from_dark.dark_level))
+    assert float(read) == pytest.approx(4, rel=0.1)
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"black": 5000.0}, "not less than the brightest"),
+        ({"dark_level": 5000.0}, "not less than the brightest"),
         ({"gain": -1.0}, "cannot be negative"),
-        ({"read_variance": -1.0, "black": 0.0}, "cannot be negative"),
+        ({"read_variance": -1.0, "dark_level": 0.0}, "cannot be negative"),
         ({"read_variance": 4.0}, "needs the background"),
         ({"dark": np.full((4, 4), np.nan)}, "dark frame"),
     ],
@@ -240,25 +233,25 @@ def test_the_regularisers_are_the_published_ones():
 def test_patches_are_looked_for_where_there_is_structure():
     plane = np.zeros((200, 200), np.float32)
     plane[40:50, 150:160] = 100
-    places = content.centres([plane], 0.0)
+    places = foreground.centres([plane], 0.0)
     near = (places[:, 1] - 45).abs().lt(40) & (places[:, 2] - 155).abs().lt(40)
     assert len(places) >= 200
     assert bool(near.all())
-    mixed = content.centres([plane], 0.5)
-    assert len(mixed) == 2 * len(content.centres([plane], 0.0))
+    mixed = foreground.centres([plane], 0.5)
+    assert len(mixed) == 2 * len(foreground.centres([plane], 0.0))
 
 
 def test_exemplars_are_the_restored_image_at_half_its_size_and_as_bright_to_the_camera():
     truth = torch.from_numpy(lines()[0].astype(np.float32) - BLACK)[None, None]
     degradation = Degradation(torch.from_numpy(gaussian_psf().values).float(), 2)
-    small = exemplars.shrink(truth)
+    small = examples.shrink(truth)
     assert small.shape[-1] == truth.shape[-1] // 2
     assert float(small.mean()) == pytest.approx(float(truth.mean()), rel=1e-2)
     seen = degradation(truth)
-    scaled = exemplars.matched(small, degradation(small), seen)
-    bright = float(exemplars.bright(degradation(scaled)))
-    assert bright == pytest.approx(float(exemplars.bright(seen)), rel=1e-3)
-    larger = exemplars.at_least(small, 130)
+    scaled = examples.matched(small, degradation(small), seen)
+    bright = float(examples.bright(degradation(scaled)))
+    assert bright == pytest.approx(float(examples.bright(seen)), rel=1e-3)
+    larger = examples.pad_mirrored(small, 130)
     assert larger.shape[-2:] == (130, 130)
     assert torch.equal(larger[..., :96, :96], small)
 
@@ -271,15 +264,15 @@ def test_both_results_are_nearer_to_the_truth_than_what_went_in(scene, result):
     denoised, sharp = result.denoised.image.data, result.deconvolved.image.data
     clean = gaussian_filter(truth, 3.0, mode="mirror").reshape(96, 2, 96, 2).mean((1, 3))
     assert np.square(denoised - clean).mean() < 0.4 * np.square(image.data - clean).mean()
-    plain = verdict.enlarged(clean.astype(np.float32), 2)
+    plain = sharpening.enlarged(clean.astype(np.float32), 2)
     assert np.square(sharp - truth).mean() < 0.9 * np.square(plain - truth).mean()
 
 
 def test_the_deconvolved_result_is_sharper_and_is_the_image_again_when_blurred(result):
-    figures = result.deconvolved.figures
-    assert figures["sharpening"] > 1.5
-    assert 0.7 < figures["reblurred_residual_variance"] < 1.4
-    assert abs(figures["reblurred_residual_excess"]) < 0.15
+    metrics = result.deconvolved.metrics
+    assert metrics["sharpening"] > 1.5
+    assert 0.7 < metrics["reblurred_residual_variance"] < 1.4
+    assert abs(metrics["reblurred_residual_excess"]) < 0.15
     assert not any("Not sharpened" in note for note in result.deconvolved.notes)
 
 
@@ -302,8 +295,8 @@ def test_the_results_have_the_calibration_and_the_mean_of_the_image(scene, resul
 
 
 def test_a_model_from_a_file_gives_the_same_pixels(scene, model, result, tmp_path):
-    path = checkpoints.save(model, tmp_path / "m.zsfiji")
-    again = service.apply(checkpoints.load(path, service.METHOD), scene[1])
+    path = models.save(model, tmp_path / "m.zsfiji")
+    again = service.apply(models.load(path, service.METHOD), scene[1])
     assert np.array_equal(again.denoised.image, result.denoised.image)
     assert np.array_equal(again.deconvolved.image, result.deconvolved.image)
 
@@ -312,14 +305,14 @@ def test_the_same_seed_gives_the_same_model(scene):
     first, same, other = (
         service.fit(scene[1], gaussian_psf(), steps=3, seed=seed) for seed in (1, 1, 2)
     )
-    assert checkpoints.digest(first) == checkpoints.digest(same)
-    assert checkpoints.digest(first) != checkpoints.digest(other)
+    assert models.digest(first) == models.digest(same)
+    assert models.digest(first) != models.digest(other)
 
 
 def test_training_continues_from_a_model(scene, model):
     longer = service.fit(scene[1], gaussian_psf(), steps=5, start=model)
     assert longer.settings["units"][0]["steps"] == 125
-    assert checkpoints.digest(longer) != checkpoints.digest(model)
+    assert models.digest(longer) != models.digest(model)
     with pytest.raises(UserError, match="continue from"):
         service.fit(scene[1], gaussian_psf(), steps=5, start=model, upsample=1)
 
@@ -385,10 +378,10 @@ def test_equal_frames_of_a_time_lapse_become_equal(model, scene):
 
 
 def test_what_cannot_be_sharpened_comes_back_denoised_and_is_said(scene, model, monkeypatch):
-    monkeypatch.setattr(verdict, "SHARPER", 1e9)
+    monkeypatch.setattr(sharpening, "SHARPER", 1e9)
     result = service.apply(model, scene[1])
     assert "Not sharpened" in result.deconvolved.notes[0]
-    expected = verdict.enlarged(result.denoised.image.data, 2)
+    expected = sharpening.enlarged(result.denoised.image.data, 2)
     assert np.allclose(result.deconvolved.image.data, expected)
 
 
@@ -396,36 +389,36 @@ def test_sharpening_is_one_for_the_denoised_image_itself_and_more_for_the_truth(
     truth = scene[0].astype(np.float32)
     degradation = Degradation(torch.from_numpy(gaussian_psf().values).float(), 2)
     blurred = degradation(torch.from_numpy(truth)).numpy()
-    plain = verdict.enlarged(blurred, 2)
-    assert verdict.sharpening(degradation, blurred, plain) == pytest.approx(1, abs=0.01)
-    assert verdict.sharpening(degradation, blurred, truth) > 5
+    plain = sharpening.enlarged(blurred, 2)
+    assert sharpening.sharpening(degradation, blurred, plain) == pytest.approx(1, abs=0.01)
+    assert sharpening.sharpening(degradation, blurred, truth) > 5
 
 
 def test_large_results_lie_in_a_file_that_the_memory_can_let_go(monkeypatch):
-    monkeypatch.setattr(room, "IN_MEMORY", 100)
-    large = room.room((10, 20))
+    monkeypatch.setattr(scratch, "IN_MEMORY", 100)
+    large = scratch.scratch_array((10, 20))
     large[:] = 1
-    room.let_go(large[3:5])
+    scratch.release(large[3:5])
     assert large.sum() == 200
     assert isinstance(large.base.base.obj, mmap.mmap)
     monkeypatch.undo()
-    small = room.room((5, 5))
-    room.let_go(small)
+    small = scratch.scratch_array((5, 5))
+    scratch.release(small)
     assert small.base is None
 
 
 def test_a_full_disk_is_said_and_nothing_is_left_on_it(monkeypatch, tmp_path):
-    monkeypatch.setattr(room, "IN_MEMORY", 100)
+    monkeypatch.setattr(scratch, "IN_MEMORY", 100)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(UserError, match="Free disk space"):
-        room.room((2**20, 2**20, 16))
+        scratch.scratch_array((2**20, 2**20, 16))
 
     def full(*args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(room.mmap, "mmap", full)
+    monkeypatch.setattr(scratch.mmap, "mmap", full)
     with pytest.raises(UserError, match="No space left"):
-        room.room((10, 20))
+        scratch.scratch_array((10, 20))
     assert not list(tmp_path.iterdir())
 
 
@@ -481,11 +474,11 @@ def test_the_preview_shows_the_deconvolved_image(scene):
     host = Host(finish_after=3)
     with progress.using(host):
         model = service.fit(scene[1], gaussian_psf(), steps=1000)
-    shown = next(e.preview for e in host.seen if e.preview is not None)()
+    shown = next(e.preview for e in host.reblurred if e.preview is not None)()
     assert shown.shape == (192, 192)
     assert np.isfinite(shown).all()
     # As in the result nothing is darker than no light.
-    assert shown.min() >= model.settings["units"][0]["camera_black"]
+    assert shown.min() >= model.settings["units"][0]["camera_dark_level"]
 
 
 def test_a_training_that_was_finished_early_is_said_in_the_notes(scene):
@@ -507,7 +500,7 @@ def test_every_stage_can_be_cancelled(scene):
             self.stage = stage
 
         def cancelled(self):
-            return bool(self.seen) and self.seen[-1].message == self.stage
+            return bool(self.reblurred) and self.reblurred[-1].message == self.stage
 
     def work():
         service.apply(service.fit(scene[1], gaussian_psf(), steps=3), scene[1], symmetries=1)
@@ -516,7 +509,7 @@ def test_every_stage_can_be_cancelled(scene):
         host = CancelAt(stage)
         with progress.using(host), pytest.raises(Cancelled):
             work()
-        assert host.seen[-1].message == stage
+        assert host.reblurred[-1].message == stage
 
 
 def test_a_device_whose_memory_is_small_gets_smaller_tiles(model, monkeypatch, caplog):
@@ -684,7 +677,7 @@ def test_the_channel_that_does_not_serve_is_named(scene):
 
 
 def test_models_of_another_method_are_refused(scene, model):
-    other = checkpoints.Model("fm2s", model.settings, model.tensors)
+    other = models.Model("fm2s", model.settings, model.tensors)
     with pytest.raises(UserError, match="belongs to the method 'fm2s'"):
         service.apply(other, scene[1])
     with pytest.raises(UserError, match="belongs to the method 'fm2s'"):

@@ -7,15 +7,16 @@ import pytest
 import torch
 import xarray as xr
 
+from zsfiji.compute import scratch
+from zsfiji.compute.device import generator
 from zsfiji.errors import UserError
-from zsfiji.learning import checkpoints
-from zsfiji.learning.device import generator
-from zsfiji.physics.camera import Camera
+from zsfiji.learning import examples, models
+from zsfiji.physics.camera.model import Camera
 from zsfiji.physics.noise import Noise
-from zsfiji.physics.psf.kernel import focal_plane, normalised
-from zsfiji.physics.psf.operator import Degradation
+from zsfiji.physics.optics.degradation import Degradation
+from zsfiji.physics.optics.kernel import focal_plane, normalised
 from zsfiji.physics.specimens import specimen
-from zsfiji.services.zs_deconvnet import exemplars, objective, pipeline, room, service, stacks
+from zsfiji.services.zs_deconvnet import objective, pipeline, service, stacks
 from zsfiji.services.zs_deconvnet.objective import Scale, Task, Terms
 from zsfiji.services.zs_deconvnet.volumes import FastNet3D, PublishedRCAN
 
@@ -120,15 +121,15 @@ def test_the_results_have_the_calibration_and_the_mean_of_the_stack(scene, resul
 
 
 def test_the_deconvolved_stack_seen_through_the_optics_is_the_image(result):
-    figures = result.deconvolved.figures
-    assert figures["sharpening"] > 2
-    assert 0.8 < figures["reblurred_residual_variance"] < 1.15
-    assert abs(figures["reblurred_residual_excess"]) < 0.08
+    metrics = result.deconvolved.metrics
+    assert metrics["sharpening"] > 2
+    assert 0.8 < metrics["reblurred_residual_variance"] < 1.15
+    assert abs(metrics["reblurred_residual_excess"]) < 0.08
 
 
 def test_a_model_from_a_file_gives_the_same_pixels(scene, model, result, tmp_path):
-    path = checkpoints.save(model, tmp_path / "m.zsfiji")
-    again = service.apply(checkpoints.load(path, service.METHOD), scene[2], symmetries=2)
+    path = models.save(model, tmp_path / "m.zsfiji")
+    again = service.apply(models.load(path, service.METHOD), scene[2], symmetries=2)
     assert np.array_equal(again.deconvolved.image, result.deconvolved.image)
 
 
@@ -140,7 +141,7 @@ def test_the_denoised_stack_has_lost_the_noise_and_nothing_else_with_much_light(
     result = service.apply(fitted, image, symmetries=2)
     denoised = result.denoised.image.data
     assert np.square(denoised - clean).mean() < 0.5 * np.square(noisy - clean).mean()
-    assert 0.6 < result.denoised.figures["denoised_residual_variance"] < 1.3
+    assert 0.6 < result.denoised.metrics["denoised_residual_variance"] < 1.3
 
 
 def test_blocks_of_slices_leave_no_seams(scene, model, monkeypatch):
@@ -154,7 +155,7 @@ def test_blocks_of_slices_leave_no_seams(scene, model, monkeypatch):
 def test_huge_stacks_are_trained_on_their_middle_and_restored_in_a_file(scene, monkeypatch):
     image = scene[2]
     monkeypatch.setattr(service, "_LARGEST_STACK", 6 * 48 * 48)
-    monkeypatch.setattr(room, "IN_MEMORY", 1000)
+    monkeypatch.setattr(scratch, "IN_MEMORY", 1000)
     seen = []
     monkeypatch.setattr(
         service,
@@ -245,8 +246,8 @@ def task_with(task, data):
 
 def test_exemplars_lose_slices_only_where_there_are_many():
     thin, thick = torch.rand(1, 1, 6, 16, 16), torch.rand(1, 1, 20, 16, 16)
-    assert exemplars.shrink(thin, 2.0).shape == (1, 1, 6, 8, 8)
-    assert exemplars.shrink(thick, 2.0).shape == (1, 1, 10, 8, 8)
+    assert examples.shrink(thin, 2.0).shape == (1, 1, 6, 8, 8)
+    assert examples.shrink(thick, 2.0).shape == (1, 1, 10, 8, 8)
 
 
 def test_recorrupted_stacks_have_independent_noise():

@@ -83,7 +83,7 @@ def _extensions(commands: list[Command]) -> str:
     return (
         '<h3>Functions for macros</h3><p>After <code>run("Zero-Shot Extensions");</code> a macro '
         f"has {calls}, which do the same as <code>run</code>, and about the last result "
-        "<code>Ext.figure(name, value)</code>, which sets the variable <code>value</code> to one "
+        "<code>Ext.metric(name, value)</code>, which sets the variable <code>value</code> to one "
         "of its numbers, and <code>Ext.note(text)</code>, which sets <code>text</code> to what "
         "was said about it. Set the variables to something before.</p>"
     )

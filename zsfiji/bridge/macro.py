@@ -54,7 +54,7 @@ class _OfThread:
 
     call: _Call | None = None
     notes: tuple[str, ...] = ()
-    figures: dict[str, float] | None = None
+    metrics: dict[str, float] | None = None
     collected: list[BaseException] | None = None
     """Where problems go while :func:`run_macro` is at work, which raises them itself."""
 
@@ -194,7 +194,7 @@ def register_extensions(host: Host, commands: Mapping[str, Command], ask: Ask) -
     """Give the macro that runs in this thread our ``Ext`` functions, and leave it those it has.
 
     ``Ext.<command>(options)`` for each command, as ``Ext.denoise("quality=quick")``;
-    ``Ext.figure(name, value)`` sets ``value`` to a number that the last result came with;
+    ``Ext.metric(name, value)`` sets ``value`` to a number that the last result came with;
     ``Ext.note(text)`` sets ``text`` to what was said about it.
 
     Parameters
@@ -213,7 +213,7 @@ def register_extensions(host: Host, commands: Mapping[str, Command], ask: Ask) -
         messages.show_error(
             "Zero-Shot Extensions",
             f'This is for macros: run("{EXTENSIONS}"); makes the functions '
-            "Ext.figure, Ext.note and one for each command known to a macro.",
+            "Ext.metric, Ext.note and one for each command known to a macro.",
         )
         return
     kinds = jc.MacroExtension
@@ -221,7 +221,8 @@ def register_extensions(host: Host, commands: Mapping[str, Command], ask: Ask) -
     by_name = {command.name: command for command in commands.values()}
     arguments = {
         _WORK: [],
-        "figure": [text, number + kinds.ARG_OUTPUT],
+        "metric": [text, number + kinds.ARG_OUTPUT],
+        "figure": [text, number + kinds.ARG_OUTPUT],  # its name before; now it only says so
         "note": [text + kinds.ARG_OUTPUT],
         **{name: [text + kinds.ARG_OPTIONAL] for name in by_name},
     }
@@ -233,7 +234,9 @@ def register_extensions(host: Host, commands: Mapping[str, Command], ask: Ask) -
             return
         try:
             if name == "figure":
-                given[1][0] = _boxed(_figure(str(given[0])))
+                raise UserError("Ext.figure is called Ext.metric now. Change the macro.")
+            if name == "metric":
+                given[1][0] = _boxed(_metric(str(given[0])))
             elif name == "note":
                 given[0][0] = " ".join(_last().notes)
             else:
@@ -274,22 +277,22 @@ def _field(owner: Any, name: str) -> Any:
 def _keep(outcome: Outcome) -> None:
     # Without the images: nobody would know when to let go of them.
     here = _here()
-    here.notes, here.figures = outcome.notes, outcome.figures
+    here.notes, here.metrics = outcome.notes, outcome.metrics
 
 
 def _last() -> _OfThread:
     here = _here()
-    if here.figures is None:
+    if here.metrics is None:
         raise UserError("There is no result of a Zero-Shot command in this macro yet.")
     return here
 
 
-def _figure(name: str) -> float:
-    figures = _last().figures or {}
-    if name not in figures:
-        known = ", ".join(figures) or "none"
-        raise UserError(f'The last result has no figure "{name}". It has: {known}.')
-    return float(figures[name])
+def _metric(name: str) -> float:
+    metrics = _last().metrics or {}
+    if name not in metrics:
+        known = ", ".join(metrics) or "none"
+        raise UserError(f'The last result has no metric "{name}". It has: {known}.')
+    return float(metrics[name])
 
 
 def _boxed(value: float) -> Any:
@@ -337,7 +340,7 @@ def run_macro(host: Host, macro: str | Path, argument: str = "") -> str:
     interpreter = jc.Interpreter()
     here = _here()
     outer, here.collected = here.collected, []
-    here.notes, here.figures = (), None
+    here.notes, here.metrics = (), None
     # What ImageJ has reported before is not this macro's.
     jc.IJ.getErrorMessage()
     try:

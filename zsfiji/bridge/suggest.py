@@ -28,7 +28,7 @@ def suggested(command: Command, image: Any) -> dict[str, Any]:
     wanted = {p.suggest: p.key for p in command.parameters if p.suggest}
     if image is None or not wanted:
         return {}
-    from zsfiji.physics.psf.calibration import micrometres
+    from zsfiji.physics.optics.spacing import micrometres
 
     slices = int(image.getNSlices())
     calibration = image.getCalibration()

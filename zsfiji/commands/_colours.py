@@ -11,7 +11,7 @@ import xarray as xr
 from zsfiji.images.axes import size
 
 if TYPE_CHECKING:
-    from zsfiji.learning.checkpoints import Model
+    from zsfiji.learning.models import Model
 
 _NAMES = ("red", "green", "blue")
 _GREY = (

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from zsfiji.commands._outcome import Outcome
 
 Kind = Literal["boolean", "integer", "number", "choice", "open", "save", "folder", "image", "text"]
+RENAMED = {"resolution": "noise_correlation"}
+"""Options that had another name before: old name -> new name."""
+
 FILES: tuple[Kind, ...] = ("open", "save", "folder")
 """The kinds whose values are paths."""
 
@@ -186,7 +189,10 @@ class Command:
         for parameter in self.parameters:
             if parameter.key == key:
                 return parameter
-        known = ", ".join(p.key for p in self.parameters)
+        keys = [p.key for p in self.parameters]
+        if RENAMED.get(key) in keys:
+            raise UserError(f'The option "{key}" of {self.label} is called "{RENAMED[key]}" now.')
+        known = ", ".join(keys)
         raise UserError(f'{self.label} has no option "{key}". It has: {known}.')
 
     def validate(self, given: Mapping[str, Any]) -> dict[str, Any]:

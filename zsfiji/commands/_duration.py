@@ -136,7 +136,7 @@ def about(seconds: float) -> str:
 
 
 def _device(values: Mapping[str, Any]) -> torch.device:
-    from zsfiji.learning.device import choose
+    from zsfiji.compute.device import choose
 
     return choose(values.get("device", "auto"))
 
@@ -186,7 +186,7 @@ def _probe(device: torch.device) -> float | None:
     """
     import torch
 
-    from zsfiji.learning.device import autocast, generator
+    from zsfiji.compute.device import autocast, generator
 
     layers = [torch.nn.Conv2d(32, 32, 3, padding=1) for _ in range(3)]
     network = torch.nn.Sequential(*layers).to(device).to(memory_format=torch.channels_last)

@@ -64,7 +64,7 @@ class Outcome:
 
     images: tuple[xr.DataArray, ...] = ()
     notes: tuple[str, ...] = ()
-    figures: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
     plots: tuple[Plot, ...] = ()
 
 

@@ -56,8 +56,8 @@ def restore(
     UserError
         If the image or a model file does not serve.
     """
-    from zsfiji.learning import checkpoints
-    from zsfiji.learning.device import choose
+    from zsfiji.compute.device import choose
+    from zsfiji.learning import models
 
     target = model_path(save_model)
     chosen = choose(device)
@@ -67,15 +67,15 @@ def restore(
             with progress.part(0, 0.85):
                 model = service.fit(parts.work, seed=seed, device=device, **settings)
             if target is not None:
-                checkpoints.save(model, target)
+                models.save(model, target)
         else:
-            model = checkpoints.load(apply_model, service.METHOD)
+            model = models.load(apply_model, service.METHOD)
             parts = colours(image, model)
         with progress.part(0 if apply_model else 0.85, 1):
             restored = service.apply(model, parts.work, device=device)
     pixels = parts.put_back(restored.image, image)
     properties = {
-        "zsfiji.model": checkpoints.digest(model),
+        "zsfiji.model": models.digest(model),
         "zsfiji.device": str(chosen),
         "zsfiji.seed": str(model.settings.get("seed", seed)),
     }
@@ -87,7 +87,7 @@ def restore(
     )
     if bit_depth == "32-bit":
         result.attrs.pop("rgb", None)
-    return Outcome((result,), restored.notes + parts.notes, dict(restored.figures))
+    return Outcome((result,), restored.notes + parts.notes, dict(restored.metrics))
 
 
 def model_path(path: Path | None) -> Path | None:

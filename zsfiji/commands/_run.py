@@ -123,7 +123,7 @@ def run_on_array(command: Command, data: Any, options: Mapping[str, Any]) -> Any
     for note in outcome.notes:
         _log.info("%s", note)
     if not outcome.images:
-        return outcome.figures
+        return outcome.metrics
     labelled = data is None or isinstance(data, xr.DataArray)
     results = tuple(r if labelled else np.asarray(r.data) for r in outcome.images)
     return results if len(results) > 1 else results[0]

@@ -15,7 +15,7 @@ from zsfiji.words import counted
 if TYPE_CHECKING:
     import xarray as xr
 
-    from zsfiji.physics.psf.kernel import Psf
+    from zsfiji.physics.optics.kernel import Psf
 
 _NM = 1000
 _MOST_IMAGES = 32
@@ -26,7 +26,7 @@ def calibrated(
     image: xr.DataArray, pixel_size: float | None, slice_spacing: float | None
 ) -> xr.DataArray:
     """The image with the pixel size and the slice spacing, in nm, that options give."""
-    from zsfiji.physics.psf.calibration import with_spacing
+    from zsfiji.physics.optics.spacing import with_spacing
 
     lateral, axial = (None if v is None else v / _NM for v in (pixel_size, slice_spacing))
     return with_spacing(image, lateral, axial)
@@ -141,8 +141,8 @@ def psfs(
         If it is no PSF, or its pixel size is not known.
     """
     from zsfiji.images.axes import size
-    from zsfiji.physics.psf.files import read_psf
-    from zsfiji.physics.psf.prepare import prepare, prepare_image
+    from zsfiji.physics.optics.files import read_psf
+    from zsfiji.physics.optics.prepare import prepare, prepare_image
 
     spacing = _given(pixel, slices)
     if source.image is None:

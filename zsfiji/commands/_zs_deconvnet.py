@@ -18,8 +18,8 @@ from zsfiji.errors import UserError
 if TYPE_CHECKING:
     import xarray as xr
 
-    from zsfiji.learning.checkpoints import Model
-    from zsfiji.physics.psf.kernel import Psf
+    from zsfiji.learning.models import Model
+    from zsfiji.physics.optics.kernel import Psf
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,12 @@ def train(
     tuple of str
         Which PSF it was, and where the model is.
     """
+    from zsfiji.compute.device import choose
     from zsfiji.images.axes import size
-    from zsfiji.learning import checkpoints
-    from zsfiji.learning.device import choose
-    from zsfiji.physics.psf.calibration import spacing_micrometres
-    from zsfiji.physics.psf.measure import describe
-    from zsfiji.physics.psf.origin import said
+    from zsfiji.learning import models
+    from zsfiji.physics.optics.measure import describe
+    from zsfiji.physics.optics.origin import said
+    from zsfiji.physics.optics.spacing import spacing_micrometres
     from zsfiji.services.zs_deconvnet import service
 
     target = model_path(save)
@@ -130,7 +130,7 @@ def train(
     about = (f"{describe(found[0])}. {said(found[0], pixel)}",)
     if target is None:
         return model, about
-    checkpoints.save(model, target)
+    models.save(model, target)
     return model, (*about, f"The model is saved as {target}.")
 
 
@@ -155,15 +155,15 @@ def learnt(image: xr.DataArray, model: Model, about: tuple[str, ...]) -> Outcome
 
     parts = colours(image, model)
     notes = (*of_training(model, parts.work), *parts.notes, *about)
-    return Outcome((), notes, _figures(model), (_course(image, model),))
+    return Outcome((), notes, _metrics(model), (_course(image, model),))
 
 
 def load(path: Path) -> Model:
     """Read a model of this method."""
-    from zsfiji.learning import checkpoints
+    from zsfiji.learning import models
     from zsfiji.services.zs_deconvnet import service
 
-    return checkpoints.load(path, service.METHOD)
+    return models.load(path, service.METHOD)
 
 
 def predict(
@@ -195,8 +195,8 @@ def predict(
     Outcome
         The images, the deconvolved one last.
     """
-    from zsfiji.learning import checkpoints
-    from zsfiji.learning.device import choose
+    from zsfiji.compute.device import choose
+    from zsfiji.learning import models
     from zsfiji.services.zs_deconvnet import service
 
     chosen = choose(device)
@@ -213,7 +213,7 @@ def predict(
         result.attrs["title"] = result_title(title, name)
         result.attrs["properties"] = {
             **result.attrs.get("properties", {}),
-            "zsfiji.model": checkpoints.digest(model),
+            "zsfiji.model": models.digest(model),
             "zsfiji.device": str(chosen),
             "zsfiji.seed": str(model.settings["seed"]),
         }
@@ -221,12 +221,12 @@ def predict(
             result.attrs.pop("rgb", None)
         images.append(result)
     last = both.denoised if results == "denoised" else both.deconvolved
-    return Outcome(tuple(images), last.notes + parts.notes, dict(last.figures))
+    return Outcome(tuple(images), last.notes + parts.notes, dict(last.metrics))
 
 
 def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, upsample: int) -> list[Psf]:
     from zsfiji.images.axes import size
-    from zsfiji.physics.psf.calibration import spacing_micrometres
+    from zsfiji.physics.optics.spacing import spacing_micrometres
 
     dims = ("pln", "row", "col") if size(image, "pln") > 1 else ("row", "col")
     try:
@@ -238,16 +238,16 @@ def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, upsample: int) -> lis
     return psfs(psf, pixel=grid.pixel, slices=grid.spacing, grid=fine)
 
 
-def _figures(model: Model) -> dict[str, float]:
+def _metrics(model: Model) -> dict[str, float]:
     first: dict[str, Any] = model.settings["units"][0]
-    figures = {
+    metrics = {
         "noise_gain": first["noise"]["gain"],
-        "black": first["camera_black"],
+        "dark_level": first["camera_dark_level"],
         "steps": float(first["steps"]),
     }
     if first["losses"]:
-        figures["loss"] = first["losses"][-1][1]
-    return figures
+        metrics["loss"] = first["losses"][-1][1]
+    return metrics
 
 
 def _course(image: xr.DataArray, model: Model) -> Plot:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from zsfiji.commands._outcome import Outcome
 
-Resolution = Annotated[
+NoiseCorrelation = Annotated[
     int,
     Field(
         ge=0,
@@ -58,7 +58,7 @@ def denoise(
     quality: Quality = "standard",
     fit_per: FitPer = "channel",
     seed: Seed = 0,
-    resolution: Resolution = 0,
+    noise_correlation: NoiseCorrelation = 0,
     gain: Gain = None,
     background: Background = None,
     read_variance: ReadVariance = None,
@@ -86,7 +86,7 @@ def denoise(
         settings={
             "quality": quality,
             "fit_per": fit_per,
-            "resolution": resolution,
+            "noise_correlation": noise_correlation,
             "gain": gain,
             "background": background,
             "read_variance": read_variance,

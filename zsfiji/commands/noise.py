@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from zsfiji.commands._outcome import Curve, Outcome
-    from zsfiji.physics.camera import Camera
+    from zsfiji.physics.camera.model import Camera
 
 _MOST_PLANES = 16
 
@@ -36,7 +36,7 @@ def noise_calibration(image: xr.DataArray, *, dark: Dark = None) -> Outcome:
     restoring.require_contrast(image)
     frame = dark_frame(dark)
     notes: list[str] = []
-    figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     curves: list[Curve] = []
     channels = size(image, "ch")
     for channel, positions in enumerate(restoring.groups(image, "channel")):
@@ -46,15 +46,15 @@ def noise_calibration(image: xr.DataArray, *, dark: Dark = None) -> Outcome:
         camera, found = _measured(planes, frame)
         name = f"Channel {channel + 1}: " if channels > 1 else ""
         notes.append(name + _said(camera, planes))
-        figures |= {f"{k}_ch{channel + 1}" if channel else k: v for k, v in found.items()}
+        metrics |= {f"{k}_ch{channel + 1}" if channel else k: v for k, v in found.items()}
         curves += _curves(camera, planes, name)
     title = f"{image.attrs.get('title') or 'image'} noise"
     plot = Plot(title, "Mean (grey levels)", "Variance (grey levels squared)", tuple(curves))
-    return Outcome((), tuple(notes), figures, (plot,) if curves else ())
+    return Outcome((), tuple(notes), metrics, (plot,) if curves else ())
 
 
 def _measured(planes: list[np.ndarray], dark: np.ndarray | None) -> tuple[Camera, dict[str, float]]:
-    from zsfiji.physics.camera import Known, measure
+    from zsfiji.physics.camera.model import Known, measure
 
     camera = measure(planes, Known(dark=dark))
     noise = camera.noise
@@ -67,12 +67,15 @@ def _measured(planes: list[np.ndarray], dark: np.ndarray | None) -> tuple[Camera
     }
     if noise.floor == 0:
         return camera, found
-    if camera.black_known:
-        read = {"background": camera.black, "read_variance": float(noise.variance(camera.black))}
+    if camera.dark_level_known:
+        read = {
+            "background": camera.dark_level,
+            "read_variance": float(noise.variance(camera.dark_level)),
+        }
     else:
         # An image does not tell the two apart: only the line that both lie on.
         read = {
-            "background_least": camera.black,
+            "background_least": camera.dark_level,
             "background_most": camera.darkest,
             "read_variance_most": float(noise.variance(camera.darkest)),
         }
@@ -81,20 +84,22 @@ def _measured(planes: list[np.ndarray], dark: np.ndarray | None) -> tuple[Camera
 
 def _said(camera: Camera, planes: list[np.ndarray]) -> str:
     from zsfiji.physics.noise import SURE
-    from zsfiji.physics.residual import noise_found
+    from zsfiji.quality.residual import noise_found
 
-    noise, black = camera.noise, camera.black
+    noise, dark_level = camera.noise, camera.dark_level
     if noise.floor == 0:
         return "No noise was found. The image may have been filtered, compressed or simulated."
     if noise.gain > 0:
         text = f"gain {noise.gain:.4g} grey levels per photoelectron"
     else:
         text = "the noise does not grow with the brightness, so the gain is unknown"
-    if camera.black_known:
-        read = float(noise.variance(black))
-        text += f", background {black:.4g}, read variance {read:.4g} (deviation {read**0.5:.3g})"
+    if camera.dark_level_known:
+        read = float(noise.variance(dark_level))
+        text += (
+            f", background {dark_level:.4g}, read variance {read:.4g} (deviation {read**0.5:.3g})"
+        )
     elif noise.gain > 0:
-        lowest = f"{black:.4g} to" if black < camera.darkest else "at most"
+        lowest = f"{dark_level:.4g} to" if dark_level < camera.darkest else "at most"
         text += (
             f". Background {lowest} {camera.darkest:.4g}, read variance at most "
             f"{float(noise.variance(camera.darkest)):.4g}: only a dark frame tells the two apart"
@@ -111,7 +116,7 @@ def _said(camera: Camera, planes: list[np.ndarray]) -> str:
             "they are many, do not trust the numbers."
         )
     if noise.gain > 0:
-        top = (max(float(p.max()) for p in planes) - black) / noise.gain
+        top = (max(float(p.max()) for p in planes) - dark_level) / noise.gain
         text += f" The brightest pixel has about {top:.3g} photoelectrons."
     return text
 
@@ -119,7 +124,7 @@ def _said(camera: Camera, planes: list[np.ndarray]) -> str:
 def _curves(camera: Camera, planes: list[np.ndarray], name: str) -> list[Curve]:
     """What was measured, and the line through it."""
     from zsfiji.commands._outcome import Curve
-    from zsfiji.physics.calibration.smoothest import photon_transfer
+    from zsfiji.physics.camera.calibration.smoothest import photon_transfer
 
     if camera.noise.floor == 0:
         return []

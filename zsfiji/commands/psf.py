@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from zsfiji.commands._outcome import Curve, Outcome
-    from zsfiji.physics.psf.kernel import Psf
-    from zsfiji.physics.psf.optics import Optics
+    from zsfiji.physics.optics.kernel import Psf
+    from zsfiji.physics.optics.pupil import Optics
 
 Microscope = Annotated[
     Literal["wide-field", "confocal", "light-sheet", "TIRF"],
@@ -204,7 +204,7 @@ def _optics(values: dict[str, Any]) -> Optics:
     UserError
         If there cannot be one.
     """
-    from zsfiji.physics.psf.optics import Optics
+    from zsfiji.physics.optics.pupil import Optics
 
     optics = Optics(**{name: values[key] for key, name in _OPTICS.items()})
     optics.check()
@@ -242,9 +242,9 @@ def psf_generator(
     """
     values = locals()
     from zsfiji.commands._outcome import Outcome
-    from zsfiji.physics.psf import kernel
-    from zsfiji.physics.psf.measure import describe
-    from zsfiji.physics.psf.optics import default_shape, from_optics, lateral_fwhm
+    from zsfiji.physics.optics import kernel
+    from zsfiji.physics.optics.measure import describe
+    from zsfiji.physics.optics.pupil import default_shape, from_optics, lateral_fwhm
 
     optics = _optics(values)
     lateral = pixel_size / 1000
@@ -260,7 +260,7 @@ def psf_generator(
             f"The pixels of {pixel_size:g} nm are wider than the light of a point, {light:.3g} nm, "
             "so there is little to deconvolve. Is this the pixel size in the specimen, in nm?"
         )
-    return Outcome((kernel.as_image(psf, title),), tuple(notes), _figures(psf))
+    return Outcome((kernel.as_image(psf, title),), tuple(notes), _metrics(psf))
 
 
 @command(label="PSF from Beads...", suffixes=("psf",), result_bytes=0)
@@ -282,10 +282,10 @@ def psf_from_beads(
     from zsfiji.commands._outcome import Outcome, Plot, result_title
     from zsfiji.commands._sources import calibrated
     from zsfiji.images.axes import size
-    from zsfiji.physics.psf import kernel
-    from zsfiji.physics.psf.beads import from_beads
-    from zsfiji.physics.psf.calibration import spacing_micrometres
-    from zsfiji.physics.psf.measure import describe
+    from zsfiji.physics.optics import kernel
+    from zsfiji.physics.optics.beads import from_beads
+    from zsfiji.physics.optics.measure import describe
+    from zsfiji.physics.optics.spacing import spacing_micrometres
 
     if any(size(image, dim) > 1 for dim in ("t", "ch")):
         raise UserError(
@@ -308,14 +308,14 @@ def psf_from_beads(
     title = result_title(
         str(image.attrs.get("title") or "beads"), psf_from_beads.command.suffixes[0]
     )
-    figures = {"beads": float(len(beads.positions)), **_figures(psf)}
+    metrics = {"beads": float(len(beads.positions)), **_metrics(psf)}
     plot = Plot(f"{title} profile", "Distance (microns)", "Share of the maximum", _profiles(psf))
     notes = (f"{describe(psf)}.", *(f"{line}." for line in beads.report().splitlines()))
-    return Outcome((kernel.as_image(psf, title),), notes, figures, (plot,))
+    return Outcome((kernel.as_image(psf, title),), notes, metrics, (plot,))
 
 
-def _figures(psf: Psf) -> dict[str, float]:
-    from zsfiji.physics.psf.measure import fwhm
+def _metrics(psf: Psf) -> dict[str, float]:
+    from zsfiji.physics.optics.measure import fwhm
 
     names = ("fwhm_axial", "fwhm_vertical", "fwhm_horizontal")[-psf.values.ndim :]
     return {n: 1000 * w for n, w in zip(names, fwhm(psf), strict=True)}

@@ -24,4 +24,4 @@ class Restored:
 
     image: xr.DataArray
     notes: tuple[str, ...] = ()
-    figures: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)

@@ -21,10 +21,10 @@ import tifffile
 import xarray as xr
 
 from zsfiji.errors import UserError
-from zsfiji.images._ome import calibration
 from zsfiji.images.axes import STACK_DIMS, as_image, pixel_size, set_calibration, size
 from zsfiji.images.files import replacing
 from zsfiji.images.metadata import bulk_ranges
+from zsfiji.images.ome import calibration
 from zsfiji.images.palette import is_palette, shown
 
 _log = logging.getLogger(__name__)

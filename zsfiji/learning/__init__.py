@@ -1,1 +1,1 @@
-"""The torch parts that services share: training loop, tiling, checkpoints, device choice."""
+"""What the training of every method shares: loop, networks, examples, losses, model files."""

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 
-def draw_weights(network: nn.Module, seed: int) -> None:
+def init_uniform(network: nn.Module, seed: int) -> None:
     """Draw the weights of every convolution of `network`, from a seed of their own.
 
     They are uniform within the inverse root of the number of inputs, as torch draws the biases;
@@ -29,7 +29,7 @@ def draw_weights(network: nn.Module, seed: int) -> None:
                 nn.init.uniform_(weights, -bound, bound, generator=source)
 
 
-def draw_glorot(network: nn.Module, seed: int) -> None:
+def init_glorot(network: nn.Module, seed: int) -> None:
     """Draw the weights of every convolution uniformly after Glorot and Bengio, biases 0.
 
     This is how Keras, which published networks often come from, begins.
@@ -54,7 +54,7 @@ def _convolutions(network: nn.Module) -> Iterator[nn.Conv2d | nn.Conv3d]:
             yield module
 
 
-def silence(layer: nn.Module) -> None:
+def zero_init(layer: nn.Module) -> None:
     """Set all weights of a layer to 0, for a network that begins by giving back its input."""
     for weights in layer.parameters():
         nn.init.zeros_(weights)

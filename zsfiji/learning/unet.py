@@ -49,7 +49,7 @@ class TwoScales(nn.Module):
         deep = image
         for layer in self.inner:
             deep = F.leaky_relu(layer(deep), self.slope)
-        deep = F.leaky_relu(unfold(self.widen(deep), 2), self.slope)
+        deep = F.leaky_relu(depth_to_space(self.widen(deep), 2), self.slope)
         image = torch.cat([image, deep], 1)
         for layer in self.merge:
             image = F.leaky_relu(layer(image), self.slope)
@@ -114,7 +114,7 @@ def last_convolution(
     )
 
 
-def fold(image: torch.Tensor, factor: int) -> torch.Tensor:
+def space_to_depth(image: torch.Tensor, factor: int) -> torch.Tensor:
     """Turn squares of `factor` x `factor` pixels of each plane or slice into channels.
 
     Takes (batch, channel, row, column) or (batch, channel, slice, row, column).
@@ -125,7 +125,7 @@ def fold(image: torch.Tensor, factor: int) -> torch.Tensor:
     return flat.unflatten(0, (image.shape[0], image.shape[2])).transpose(1, 2)
 
 
-def unfold(image: torch.Tensor, factor: int) -> torch.Tensor:
+def depth_to_space(image: torch.Tensor, factor: int) -> torch.Tensor:
     """Take back :func:`fold`."""
     if image.ndim == 4:
         return F.pixel_shuffle(image, factor)

@@ -1,1 +1,1 @@
-"""Forward models that services share: camera noise, and later PSF, OTF and illumination."""
+"""Models of how an image comes about: optics, camera and its noise, specimens; no networks."""

@@ -3,7 +3,7 @@
 The model: a pixel of expected value m has noise of the variance ``gain * m + intercept``
 (Poisson-Gaussian; `intercept` holds the read noise and what a camera adds to every pixel, so it is
 negative where that is more than the noise), with one spectrum everywhere.
-:mod:`zsfiji.physics.calibration` measures it.
+:mod:`zsfiji.physics.camera.calibration` measures it.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Image quality: figures against a truth, and figures that need none."""
+"""Image quality: metrics against a truth, and what can be said of a result without one."""

@@ -18,7 +18,7 @@ from zsfiji import progress
 from zsfiji.errors import UserError
 from zsfiji.images import restoring
 from zsfiji.images.axes import count, planes, size
-from zsfiji.learning.checkpoints import Model
+from zsfiji.learning.models import Model
 from zsfiji.words import counted
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from zsfiji.learning.initial import draw_weights, silence
-from zsfiji.learning.unet import TwoScales, fold, unfold
+from zsfiji.learning.initial import init_uniform, zero_init
+from zsfiji.learning.unet import TwoScales, depth_to_space, space_to_depth
 
 MULTIPLE = 4
 """Heights and widths have to be multiples of this."""
@@ -32,10 +32,10 @@ class Denoiser(TwoScales):
 
     def __init__(self, inputs: int, *, width: int = 32, seed: int = 0) -> None:
         super().__init__(2, 4 * inputs, width, 4, 0.1)
-        draw_weights(self, seed)
-        silence(self.last)
+        init_uniform(self, seed)
+        zero_init(self.last)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
         """Give (batch, 1, height, width) for (batch, inputs, height, width), values about 0."""
-        _, change = super().forward(fold(image, 2))
-        return image[:, -1:] + unfold(change, 2)
+        _, change = super().forward(space_to_depth(image, 2))
+        return image[:, -1:] + depth_to_space(change, 2)

@@ -18,10 +18,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from zsfiji import progress
-from zsfiji.learning.augment import random_patches
-from zsfiji.learning.device import autocast, generator
+from zsfiji.compute.device import autocast, generator
+from zsfiji.learning.patches import random_patches
+from zsfiji.physics.filters.dct import dct_denoise
 from zsfiji.physics.noise import Noise
-from zsfiji.physics.shrinkage import dct_denoise
 
 INPUTS = 2
 """Channels that the network sees: the noisy image and the filtered one."""
@@ -39,7 +39,7 @@ _NEIGHBOURS = ((1, 2), (0, 3), (0, 3), (1, 2))
 """The horizontal and the vertical neighbour of each of the four pixels of a cell, row by row."""
 
 
-def seen(stabilised: torch.Tensor, noise: Noise) -> torch.Tensor:
+def to_network(stabilised: torch.Tensor, noise: Noise) -> torch.Tensor:
     """What the network sees of a stabilised plane (height, width): shape (2, height, width)."""
     return torch.stack([stabilised, dct_denoise(stabilised, noise.spectrum, grids=1)])
 
@@ -109,7 +109,7 @@ def examples(
             for length, edge in zip(plane.shape, (tall, wide), strict=True)
         )
         noisy, target = neighbour_pair(plane[top : top + tall, left : left + wide], source)
-        made.append(torch.cat([seen(noisy, noise), target[None]]))
+        made.append(torch.cat([to_network(noisy, noise), target[None]]))
     return torch.stack(made)
 
 

@@ -10,29 +10,29 @@ import numpy as np
 import torch
 
 from zsfiji import progress
-from zsfiji.learning.augment import self_ensemble
-from zsfiji.learning.device import autocast, generator
+from zsfiji.compute.device import autocast, generator
+from zsfiji.compute.symmetries import self_ensemble
+from zsfiji.compute.tiling import by_tiles
+from zsfiji.images.middle import middle
 from zsfiji.learning.loop import Schedule, train
-from zsfiji.learning.tiling import by_tiles
-from zsfiji.physics.calibration.calibrate import at_least, in_smoothest
-from zsfiji.physics.camera import NOTHING_KNOWN, Known, measure
-from zsfiji.physics.defects import repaired
-from zsfiji.physics.doubt import believed
-from zsfiji.physics.filters import filtered
-from zsfiji.physics.middle import middle
-from zsfiji.physics.noise import SURE, Noise, decimated
-from zsfiji.physics.phases import (
+from zsfiji.physics.camera.calibration.calibrate import in_smoothest, least_noise
+from zsfiji.physics.camera.defects import repaired
+from zsfiji.physics.camera.doubt import believed
+from zsfiji.physics.camera.model import NOTHING_KNOWN, Known, measure
+from zsfiji.physics.filters.anscombe import Stabiliser
+from zsfiji.physics.filters.both import filtered
+from zsfiji.physics.filters.polyphase import (
     centred,
     lost_structure,
     phases,
     smoothed,
     working_resolution,
 )
-from zsfiji.physics.residual import residual
-from zsfiji.physics.structure import Shape, put_back, shape
-from zsfiji.physics.transform import Stabiliser
+from zsfiji.physics.filters.structure import Shape, put_back, shape
+from zsfiji.physics.noise import SURE, Noise, decimated
+from zsfiji.quality.residual import residual
 from zsfiji.services.denoise.network import MARGIN, MULTIPLE, Denoiser
-from zsfiji.services.denoise.objective import INPUTS, examples, pair_objective, seen
+from zsfiji.services.denoise.objective import INPUTS, examples, pair_objective, to_network
 
 STEPS = {"quick": 150, "standard": 700, "best": 2500}
 """Training steps of each quality."""
@@ -127,14 +127,14 @@ class Plane(NamedTuple):
     spared: float = 0.0
 
 
-def prepare(planes: Sequence[np.ndarray], resolution: int, known: Known) -> Unit:
+def prepare(planes: Sequence[np.ndarray], noise_correlation: int, known: Known) -> Unit:
     """Measure the noise and choose the working resolution.
 
     Parameters
     ----------
     planes : sequence of numpy.ndarray
         float32 (row, col), of one channel.
-    resolution : int
+    noise_correlation : int
         Working resolution; 0 chooses it: that at which the noise is independent, or the nearest
         finer one at which the filters take no structure out.
     known : Known
@@ -146,8 +146,8 @@ def prepare(planes: Sequence[np.ndarray], resolution: int, known: Known) -> Unit
         Without a network.
     """
     noise = measure(list(planes), known).noise
-    if resolution:
-        return _at(noise, resolution, planes)
+    if noise_correlation:
+        return _at(noise, noise_correlation, planes)
     plane = planes[len(planes) // 2]
     for d in range(working_resolution(noise), 1, -1):
         unsure = noise.confidence < SURE
@@ -156,7 +156,7 @@ def prepare(planes: Sequence[np.ndarray], resolution: int, known: Known) -> Unit
         taken_to = restore(unit, part, torch.device("cpu"), spare=False).values
         left = shape(part, taken_to, noise) if unsure else Shape.NOISE
         if left is Shape.DENSE:
-            least = at_least(planes)
+            least = least_noise(planes)
             return Unit(least, 1, least, doubted=True)
         # The structure has to bear the resolution.
         if noise.confidence > 0:
@@ -183,7 +183,7 @@ def fit_unit(
     planes: Sequence[np.ndarray],
     *,
     quality: str,
-    resolution: int,
+    noise_correlation: int,
     seed: int,
     device: torch.device,
     label: str,
@@ -197,7 +197,7 @@ def fit_unit(
         float32 (row, col), all of one size and one channel.
     quality : str
         A key of :data:`STEPS`.
-    resolution : int
+    noise_correlation : int
         Working resolution; 0 chooses it.
     seed : int
         Seed of weights and draws.
@@ -213,7 +213,7 @@ def fit_unit(
     Unit
         With a network on `device`, unless the planes are too small for one.
     """
-    unit = prepare(planes, resolution, known)
+    unit = prepare(planes, noise_correlation, known)
     weight = network_weight(unit)
     if unit.working.floor == 0 or min(planes[0].shape) // unit.d < SMALLEST or weight == 0:
         return unit
@@ -362,7 +362,7 @@ def _through_network(
     def work(tile: torch.Tensor) -> torch.Tensor:
         return self_ensemble(once, tile[None])[0] if ensemble else once(tile[None])[0]
 
-    scaled = (seen(noisy, unit.working) - unit.centre) * NOISE_SCALE
+    scaled = (to_network(noisy, unit.working) - unit.centre) * NOISE_SCALE
     result = by_tiles(
         work, scaled, tile=_TILE, margin=MARGIN, multiple=MULTIPLE, network=network, label=label
     )

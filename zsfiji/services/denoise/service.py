@@ -8,15 +8,15 @@ import numpy as np
 import torch
 import xarray as xr
 
+from zsfiji.compute.device import choose, with_fallback
 from zsfiji.errors import UserError
 from zsfiji.images import restoring
 from zsfiji.images.restored import Restored
-from zsfiji.learning.checkpoints import Model
-from zsfiji.learning.device import choose, with_fallback
-from zsfiji.physics.camera import Known
-from zsfiji.physics.defects import said
+from zsfiji.learning.models import Model
+from zsfiji.physics.camera.defects import said
+from zsfiji.physics.camera.model import Known
 from zsfiji.physics.noise import Noise
-from zsfiji.physics.residual import Findings, spared, uncertain
+from zsfiji.quality.residual import Findings, spared, uncertain
 from zsfiji.services.denoise.network import Denoiser
 from zsfiji.services.denoise.objective import INPUTS
 from zsfiji.services.denoise.pipeline import STEPS, Unit, fit_unit, network_weight, restore
@@ -37,7 +37,7 @@ def fit(
     *,
     quality: str = "standard",
     fit_per: str = "channel",
-    resolution: int = 0,
+    noise_correlation: int = 0,
     gain: float | None = None,
     background: float | None = None,
     read_variance: float | None = None,
@@ -55,7 +55,7 @@ def fit(
         How long to train.
     fit_per : {"channel", "plane"}
         One model for each channel, shared by all slices and frames, or one for each plane.
-    resolution : int
+    noise_correlation : int
         Pixels that the noise spreads over, 1 to 4; 0 measures it.
     gain : float, optional
         Grey levels per photoelectron; measured without it.
@@ -82,17 +82,22 @@ def fit(
     Cancelled
         If the user asked to stop.
     """
-    _validate(image, quality, resolution)
+    _validate(image, quality, noise_correlation)
     chosen = choose(device)
     known = Known(gain, read_variance, background, dark)
-    settings = {"quality": quality, "fit_per": fit_per, "resolution": resolution, "seed": seed}
+    settings = {
+        "quality": quality,
+        "fit_per": fit_per,
+        "noise_correlation": noise_correlation,
+        "seed": seed,
+    }
 
     def fit_one(stack: list[np.ndarray], label: str) -> Unit:
         return with_fallback(
             lambda where: fit_unit(
                 stack,
                 quality=quality,
-                resolution=resolution,
+                noise_correlation=noise_correlation,
                 seed=seed,
                 device=where,
                 label=label,
@@ -155,13 +160,13 @@ def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restore
         findings.remark(said(defects))
     for sentence in spared(max(shares)):
         findings.remark(sentence)
-    figures = findings.figures() | {
+    metrics = findings.metrics() | {
         "working_resolution": float(units[0].d),
         "network_share": units[0].weight,
         "defects": float(defects),
         "spared": max(shares),
     }
-    return Restored(result, findings.sentences(), figures)
+    return Restored(result, findings.sentences(), metrics)
 
 
 def _without_network(unit: Unit) -> str:
@@ -194,10 +199,12 @@ def _units(model: Model, device: torch.device) -> list[Unit]:
     return units
 
 
-def _validate(image: xr.DataArray, quality: str, resolution: int) -> None:
+def _validate(image: xr.DataArray, quality: str, noise_correlation: int) -> None:
     if quality not in QUALITIES:
         raise UserError(f"There is no quality '{quality}'. Choose one of {', '.join(QUALITIES)}.")
-    if resolution not in range(5):
-        raise UserError(f"The noise correlation is {resolution}; it has to be 0 (measure) to 4.")
+    if noise_correlation not in range(5):
+        raise UserError(
+            f"The noise correlation is {noise_correlation}; it has to be 0 (measure) to 4."
+        )
     restoring.require_pixels(image)
     restoring.require_contrast(image)

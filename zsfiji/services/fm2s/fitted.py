@@ -16,13 +16,13 @@ import torch
 from torch import nn
 
 from zsfiji import progress
-from zsfiji.learning.augment import random_patches
-from zsfiji.learning.device import autocast, generator
+from zsfiji.compute.device import autocast, generator
 from zsfiji.learning.loop import Schedule, train
-from zsfiji.physics.filters import filtered
+from zsfiji.learning.patches import random_patches
+from zsfiji.physics.filters.anscombe import Stabiliser
+from zsfiji.physics.filters.both import filtered
+from zsfiji.physics.filters.polyphase import phases, smoothed
 from zsfiji.physics.noise import Noise
-from zsfiji.physics.phases import phases, smoothed
-from zsfiji.physics.transform import Stabiliser
 from zsfiji.services.fm2s.injection import noise_device, poisson
 from zsfiji.services.fm2s.network import MARGIN, build
 

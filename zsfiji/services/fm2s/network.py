@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from zsfiji.learning.device import generator
+from zsfiji.compute.device import generator
 from zsfiji.learning.unet import last_convolution
 
 MARGIN = 5

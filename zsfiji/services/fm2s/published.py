@@ -10,9 +10,9 @@ import torch
 from scipy.ndimage import median_filter
 from torch import nn
 
-from zsfiji.learning.augment import random_patches
-from zsfiji.learning.device import autocast, generator
+from zsfiji.compute.device import autocast, generator
 from zsfiji.learning.loop import Schedule, train
+from zsfiji.learning.patches import random_patches
 from zsfiji.services.fm2s.injection import inject, noise_device, smooth_strength, strength
 from zsfiji.services.fm2s.network import MARGIN, build
 from zsfiji.services.fm2s.presets import Preset

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 import xarray as xr
 
+from zsfiji.compute.device import choose, with_fallback
 from zsfiji.errors import UserError
 from zsfiji.images import restoring
 from zsfiji.images.restored import Restored
-from zsfiji.learning.checkpoints import Model
-from zsfiji.learning.device import choose, with_fallback
-from zsfiji.physics.residual import Findings
+from zsfiji.learning.models import Model
+from zsfiji.quality.residual import Findings
 from zsfiji.services.fm2s.presets import MODALITIES, preset
 from zsfiji.services.fm2s.published import RECIPES
 from zsfiji.services.fm2s.units import FittedUnit, PublishedUnit, Unit
@@ -140,7 +140,7 @@ def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restore
         return restored
 
     result = restore_planes(model, image, _units(model), restore_one)
-    return Restored(result, findings.sentences(), findings.figures())
+    return Restored(result, findings.sentences(), findings.metrics())
 
 
 def _remark(findings: Findings, unit: Unit, settings: dict[str, Any]) -> None:

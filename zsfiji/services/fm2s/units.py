@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from zsfiji.learning.augment import self_ensemble
-from zsfiji.learning.tiling import by_tiles
-from zsfiji.physics.calibration.calibrate import calibrate, in_smoothest
-from zsfiji.physics.filters import filtered
+from zsfiji.compute.symmetries import self_ensemble
+from zsfiji.compute.tiling import by_tiles
+from zsfiji.physics.camera.calibration.calibrate import calibrate, in_smoothest
+from zsfiji.physics.filters.anscombe import Stabiliser
+from zsfiji.physics.filters.both import filtered
+from zsfiji.physics.filters.polyphase import centred, phases, smoothed, working_resolution
 from zsfiji.physics.noise import Noise
-from zsfiji.physics.phases import centred, phases, smoothed, working_resolution
-from zsfiji.physics.transform import Stabiliser
 from zsfiji.services.fm2s import fitted, published
 from zsfiji.services.fm2s.network import MARGIN, build
 from zsfiji.services.fm2s.presets import Preset

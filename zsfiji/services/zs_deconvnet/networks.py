@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from zsfiji.learning.initial import draw_glorot, draw_weights, silence
+from zsfiji.learning.initial import init_glorot, init_uniform, zero_init
 from zsfiji.learning.unet import Pair, TwoScales, convolution, last_convolution
-from zsfiji.physics.psf.operator import Degradation
+from zsfiji.physics.optics.degradation import Degradation
 
 INVERSE_REACH = 10
 """Pixels of the image on each side that the linear inverse filter takes in."""
@@ -52,7 +52,7 @@ class PublishedUNet(nn.Module):
         self.deconvolve = _UNet()
         self.tail = nn.ModuleList([_conv(16, 128), _conv(128, 128)])
         self.deconvolved = last_convolution(2, 128, 1)
-        draw_glorot(self, seed)
+        init_glorot(self, seed)
 
     def forward(self, image: torch.Tensor) -> Pair:
         """Denoise and deconvolve (batch, 1, height, width), sides that are multiples of 16."""
@@ -124,10 +124,10 @@ class FastNet(nn.Module):
         nearest = torch.zeros(fine, 1, edge, edge)
         nearest[..., INVERSE_REACH, INVERSE_REACH] = 1
         self.register_buffer("inverse", nearest)
-        draw_weights(self, seed)
+        init_uniform(self, seed)
         # Both stages begin by giving back their input.
         for stage in (self.denoise, self.deconvolve):
-            silence(stage.last)
+            zero_init(stage.last)
 
     def forward(self, image: torch.Tensor) -> Pair:
         """Denoise and deconvolve.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from zsfiji.learning.checkpoints import Model
-from zsfiji.physics import defects, residual
+from zsfiji.deconvolution import brightness, guard
+from zsfiji.learning.models import Model
+from zsfiji.physics.camera import defects
 from zsfiji.physics.noise import Noise
-from zsfiji.services.zs_deconvnet import brightness, guard, verdict
+from zsfiji.quality import residual, sharpening
 from zsfiji.services.zs_deconvnet.pipeline import Unit
 
 
@@ -63,7 +64,7 @@ class Notes:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.found: list[verdict.Verdict] = []
+        self.found: list[sharpening.Verdict] = []
         self.light: list[tuple[brightness.Brightness, brightness.Brightness]] = []
         self.noise: dict[int | None, str] = {}
         self.first: Unit | None = None
@@ -77,7 +78,7 @@ class Notes:
         self,
         unit: Unit,
         noisy: np.ndarray,
-        found: verdict.Verdict,
+        found: sharpening.Verdict,
         channel: int | None,
         light: tuple[brightness.Brightness, brightness.Brightness],
     ) -> None:
@@ -105,7 +106,7 @@ class Notes:
     def sentences(self, total: int) -> tuple[str, ...]:
         """What was found, the most important first."""
         said = finished_early(self.model)
-        blunt = sum(f.sharpening < verdict.SHARPER for f in self.found)
+        blunt = sum(f.sharpening < sharpening.SHARPER for f in self.found)
         if blunt:
             of = "" if total == 1 else f" in {blunt} of {total} planes"
             said.append(
@@ -131,15 +132,15 @@ class Notes:
         said += residual.by_channel(self.noise)
         return tuple(said)
 
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """Give numbers for tables: of the first unit, the others as means over the planes."""
         if self.first is None:
             return {}
-        figures = {
+        metrics = {
             "noise_gain": self.first.camera.noise.gain,
             "noise_intercept": self.first.camera.noise.intercept,
             "noise_white": float(self.first.camera.noise.white),
-            "black": self.first.camera.black,
+            "dark_level": self.first.camera.dark_level,
             "saturated": self.saturated,
             "defects": float(self.defects),
             "spared": self.spared,
@@ -152,6 +153,6 @@ class Notes:
         ):
             there = [r for r in all_found if r is not None]
             if there:
-                figures[f"{name}_residual_variance"] = float(np.mean([r.variance for r in there]))
-                figures[f"{name}_residual_excess"] = float(np.mean([r.excess for r in there]))
-        return figures
+                metrics[f"{name}_residual_variance"] = float(np.mean([r.variance for r in there]))
+                metrics[f"{name}_residual_excess"] = float(np.mean([r.excess for r in there]))
+        return metrics

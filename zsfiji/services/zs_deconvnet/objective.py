@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from zsfiji.learning.augment import random_patches
-from zsfiji.learning.device import autocast, generator
-from zsfiji.physics.camera import Camera
-from zsfiji.physics.psf.operator import Degradation
-from zsfiji.physics.transform import Stabiliser
-from zsfiji.services.zs_deconvnet import exemplars, losses, sharpness
-from zsfiji.services.zs_deconvnet.turns import kept_by
+from zsfiji.compute.device import autocast, generator
+from zsfiji.learning import examples, losses, sharpness
+from zsfiji.learning.patches import random_patches
+from zsfiji.physics.camera.model import Camera
+from zsfiji.physics.filters.anscombe import Stabiliser
+from zsfiji.physics.optics.degradation import Degradation
+from zsfiji.physics.optics.symmetries import psf_symmetries
 
 Objective = Callable[[int], torch.Tensor]
 
@@ -72,7 +72,7 @@ class Scale:
 
     Attributes
     ----------
-    black, unit : float
+    dark_level, unit : float
         Grey levels that the network's results of 0 and of 1 stand for.
     stabiliser : Stabiliser or None
         The transform of the second channel that the network sees; None leaves that out.
@@ -80,14 +80,14 @@ class Scale:
         Stabilised value that the network sees as 0 there.
     """
 
-    black: float
+    dark_level: float
     unit: float
     stabiliser: Stabiliser | None = None
     centre: float = 0.0
 
-    def seen(self, grey: torch.Tensor) -> torch.Tensor:
+    def to_network(self, grey: torch.Tensor) -> torch.Tensor:
         """Grey levels (batch, 1, ...) as the network sees them, of one channel or of two."""
-        linear = (grey - self.black) / self.unit
+        linear = (grey - self.dark_level) / self.unit
         if self.stabiliser is None:
             return linear
         even = (self.stabiliser.root(grey) - self.centre) * NOISE_SCALE
@@ -95,7 +95,7 @@ class Scale:
 
     def grey(self, result: torch.Tensor) -> torch.Tensor:
         """Grey levels of a result."""
-        return result.float() * self.unit + self.black
+        return result.float() * self.unit + self.dark_level
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Task:
     data : torch.Tensor
         Grey levels: planes (planes, 1, row, col), or stacks (stacks, pln, row, col).
     places : torch.Tensor
-        Where patches may be: see :func:`.content.centres`.
+        Where patches may be: see :func:`zsfiji.learning.foreground.centres`.
     camera : Camera
         The noise.
     scale : Scale
@@ -186,20 +186,24 @@ def published(task: Task) -> Objective:
         Takes the step and gives the loss.
     """
     draw, noise = generator(task.seed), generator(task.seed + 1, task.data.device)
-    sizes, terms, turns = PUBLISHED[task.axes], task.terms, kept_by(task.degradation.psf)
-    data = exemplars.at_least(task.data, sizes.patch)
+    sizes, terms, symmetries = (
+        PUBLISHED[task.axes],
+        task.terms,
+        psf_symmetries(task.degradation.psf),
+    )
+    data = examples.pad_mirrored(task.data, sizes.patch)
     depth = min(sizes.depth, data.shape[1])
 
     def objective(step: int) -> torch.Tensor:
         patches = random_patches(
-            data, sizes.batch, sizes.patch, draw, turns=turns, centres=task.places
+            data, sizes.batch, sizes.patch, draw, symmetries=symmetries, centres=task.places
         )
         patches = some_slices(patches, depth, draw)
         alpha = 0.5 + float(torch.rand((), generator=draw))
         noisier, target, _ = task.camera.recorrupt(patches, alpha, noise, factors=True)
-        target = _as_channel(task.scale.seen(target), task.axes)
-        seen = _padded(_as_channel(task.scale.seen(noisier), task.axes), sizes)
-        denoised, sharp = run(task.network, seen)
+        target = _as_channel(task.scale.to_network(target), task.axes)
+        given = _padded(_as_channel(task.scale.to_network(noisier), task.axes), sizes)
+        denoised, sharp = run(task.network, given)
         stage1 = losses.distance(_unpadded(denoised, sizes), target, terms.distance)
         blurred = _unpadded(task.degradation(sharp), sizes)
         stage2 = losses.distance(blurred, target, terms.distance) + _regular(sharp, task)
@@ -226,16 +230,16 @@ def slice_pairs(task: Task) -> Objective:
         Takes the step and gives the loss.
     """
     draw = generator(task.seed)
-    sizes, terms, turns = PUBLISHED[3], task.terms, kept_by(task.degradation.psf)
-    data = exemplars.at_least(task.data, sizes.patch)
+    sizes, terms, symmetries = PUBLISHED[3], task.terms, psf_symmetries(task.degradation.psf)
+    data = examples.pad_mirrored(task.data, sizes.patch)
     depth = 2 * min(sizes.depth, data.shape[1] // 2)
     stage1: nn.Module = task.network.get_submodule("denoise")
 
     def objective(step: int) -> torch.Tensor:
         patches = random_patches(
-            data, sizes.batch, sizes.patch, draw, turns=turns, centres=task.places
+            data, sizes.batch, sizes.patch, draw, symmetries=symmetries, centres=task.places
         )
-        window = task.scale.seen(_as_channel(some_slices(patches, depth, draw), 3))
+        window = task.scale.to_network(_as_channel(some_slices(patches, depth, draw), 3))
         target, given = window[:, :, 0::2], window[:, :, 1::2]
         with torch.no_grad(), autocast(window.device):
             whole = _unpadded(stage1(_padded(window, sizes)).float(), sizes)
@@ -277,12 +281,12 @@ def self_scaled(task: Task, average: nn.Module, steps: int, ready: bool = False)
     draw, noise = generator(task.seed), generator(task.seed + 1, task.data.device)
     scale, camera, degradation = task.scale, task.camera, task.degradation
     fine, margin = degradation.upsample, max(degradation.margin)
-    turns = kept_by(degradation.psf)
+    symmetries = psf_symmetries(degradation.psf)
     patch = max(OURS.patch, -(-(2 * margin + OURS.patch // 2) // 4) * 4)
     size = patch + 2 * margin
-    data = exemplars.at_least(task.data, patch)
+    data = examples.pad_mirrored(task.data, patch)
     source = task.data[:: -(-len(task.data) // _EXEMPLARS)]
-    source = exemplars.middle(exemplars.at_least(source, 4), 2)
+    source = examples.middle(examples.pad_mirrored(source, 4), 2)
     typical = float(camera.variance(data.mean()))
     first = 0 if ready else int(_FIRST_ROUND * steps)
     every = max(1, -(-(steps - first) // _ROUNDS))
@@ -290,7 +294,7 @@ def self_scaled(task: Task, average: nn.Module, steps: int, ready: bool = False)
 
     def renew() -> None:
         with torch.no_grad():
-            restored = [run(average, scale.seen(plane[None])) for plane in source]
+            restored = [run(average, scale.to_network(plane[None])) for plane in source]
             denoised = torch.cat([d for d, _ in restored])
             sharp = torch.cat([s for _, s in restored]).clamp_min(0)
             angles = (0.5 * math.pi * torch.rand(len(FACTORS[2]), generator=draw)).tolist()
@@ -302,7 +306,7 @@ def self_scaled(task: Task, average: nn.Module, steps: int, ready: bool = False)
         which = int(torch.randint(len(made), (), generator=draw))
         layers = random_patches(made[which], OURS.batch // 2, size * fine, draw)
         levels = 0.7 + 0.7 * torch.rand((*layers.shape[:2], 1, 1), generator=draw)
-        specimen = (layers * levels.to(layers)).sum(1, keepdim=True) + scale.black
+        specimen = (layers * levels.to(layers)).sum(1, keepdim=True) + scale.dark_level
         mean = inside(degradation(specimen), margin)
         return camera.capture(mean, noise), mean, inside(specimen, margin * fine)
 
@@ -310,12 +314,14 @@ def self_scaled(task: Task, average: nn.Module, steps: int, ready: bool = False)
         if step >= first and (step - first) % every == 0:
             renew()
         count = OURS.batch // 2 if made else OURS.batch
-        patches = random_patches(data, count, patch, draw, turns=turns, centres=task.places)
+        patches = random_patches(
+            data, count, patch, draw, symmetries=symmetries, centres=task.places
+        )
         batch, target, deviation = camera.recorrupt(patches, 1.0, noise)
         if made:
             captured, mean, specimen = simulated()
             batch = torch.cat([batch, captured])
-        denoised, sharp = run(task.network, scale.seen(batch))
+        denoised, sharp = run(task.network, scale.to_network(batch))
         denoised, sharp = scale.grey(denoised), scale.grey(sharp)
 
         weight = deviation.square().reciprocal()
@@ -353,22 +359,22 @@ def _exemplars(
     fine = degradation.upsample
     reach = max(6, round(_REACH * sharpness.width(degradation) / fine))
     denoised = denoised.clamp_min(0)
-    haze = exemplars.background(denoised, reach)
+    haze = examples.background(denoised, reach)
     wide_haze = F.interpolate(haze, scale_factor=fine, mode="bilinear")
     light = torch.cat([(sharp - wide_haze).clamp_min(0), wide_haze], 1)
     variance = task.camera.variance(scale.grey(denoised)) / scale.unit**2
-    seen = (noisy - scale.black) / scale.unit
+    measured = (noisy - scale.dark_level) / scale.unit
     made = []
     for factor, angle in zip(FACTORS[2], angles, strict=True):
-        turned = exemplars.shrink(light, factor)
-        turned = exemplars.rotate(turned, angle) if angle else turned
+        turned = examples.shrink(light, factor)
+        turned = examples.rotate(turned, angle) if angle else turned
         layers = list(turned.split(1, 1))
         if task.camera.noise.white:
             layers[0] = sharpness.as_sharp_as_seen(
-                layers[0], layers[1], seen, variance, degradation
+                layers[0], layers[1], measured, variance, degradation
             )
-        small, background = (exemplars.at_least(layer, least, fine) for layer in layers)
-        small = exemplars.matched(small, degradation(small), denoised - haze)
+        small, background = (examples.pad_mirrored(layer, least, fine) for layer in layers)
+        small = examples.matched(small, degradation(small), denoised - haze)
         made.append(torch.cat([small, background], 1) * scale.unit)
     return made
 

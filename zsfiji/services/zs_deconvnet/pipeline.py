@@ -13,16 +13,18 @@ import torch
 import torch.nn.functional as F
 
 from zsfiji import progress
+from zsfiji.compute.device import autocast
+from zsfiji.compute.scratch import release, scratch_array
+from zsfiji.compute.symmetries import SYMMETRIES, dihedral, undo_dihedral
+from zsfiji.compute.tiling import over_tiles
 from zsfiji.errors import UserError
-from zsfiji.learning.augment import SYMMETRIES, dihedral, undo_dihedral
-from zsfiji.learning.device import autocast
+from zsfiji.learning.foreground import centres
 from zsfiji.learning.loop import DivergedError, Schedule, train
-from zsfiji.learning.tiling import over_tiles
-from zsfiji.physics.camera import Camera
+from zsfiji.physics.camera.model import Camera
+from zsfiji.physics.filters.anscombe import Stabiliser
 from zsfiji.physics.noise import Noise
-from zsfiji.physics.psf.operator import Degradation
-from zsfiji.physics.transform import Stabiliser
-from zsfiji.services.zs_deconvnet.content import centres
+from zsfiji.physics.optics.degradation import Degradation
+from zsfiji.physics.optics.symmetries import psf_symmetries
 from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet, inverse_filter
 from zsfiji.services.zs_deconvnet.objective import (
     Objective,
@@ -34,9 +36,7 @@ from zsfiji.services.zs_deconvnet.objective import (
     self_scaled,
     slice_pairs,
 )
-from zsfiji.services.zs_deconvnet.room import let_go, room
 from zsfiji.services.zs_deconvnet.stacks import Classical, in_two_steps, learning_rate, part
-from zsfiji.services.zs_deconvnet.turns import kept_by
 from zsfiji.services.zs_deconvnet.volumes import FastNet3D, PublishedRCAN
 
 Network = FastNet | PublishedUNet | FastNet3D | PublishedRCAN
@@ -110,9 +110,9 @@ class Unit:
     doubted: bool = False
 
     @property
-    def turns(self) -> tuple[int, ...]:
+    def symmetries(self) -> tuple[int, ...]:
         """The flips and rotations in which the network may see an image."""
-        return (0,) if self.optics is None else kept_by(self.optics.psf)
+        return (0,) if self.optics is None else psf_symmetries(self.optics.psf)
 
     @property
     def classical(self) -> Classical:
@@ -124,8 +124,8 @@ class Unit:
         """Give all but the weights in types that JSON has."""
         return {
             "noise": self.camera.noise.as_settings(),
-            "camera_black": self.camera.black,
-            "black": self.scale.black,
+            "camera_dark_level": self.camera.dark_level,
+            "dark_level": self.scale.dark_level,
             "unit": self.scale.unit,
             "centre": self.scale.centre,
             "stabilised": self.scale.stabiliser is not None,
@@ -152,14 +152,14 @@ class Unit:
             raise UserError("The model is from an earlier version of zsfiji. Train it again.")
         noise = Noise.from_settings(settings["noise"])
         scale = Scale(
-            settings["black"],
+            settings["dark_level"],
             settings["unit"],
             Stabiliser.of(noise) if settings["stabilised"] else None,
             settings["centre"],
         )
         network = NETWORKS[settings["kind"], settings["axes"]](settings["upsample"])
         return cls(
-            Camera(noise, settings["camera_black"]),
+            Camera(noise, settings["camera_dark_level"]),
             scale,
             settings["kind"],
             settings["axes"],
@@ -181,30 +181,32 @@ class Results(NamedTuple):
         Of the shape of the image.
     sharp : numpy.ndarray
         Deconvolved, on the fine grid.
-    seen : numpy.ndarray or None
+    reblurred : numpy.ndarray or None
         Of stacks: what the camera would see of it, and of light from beyond the stack.
     """
 
     denoised: np.ndarray
     sharp: np.ndarray
-    seen: np.ndarray | None
+    reblurred: np.ndarray | None
 
     @classmethod
     def room_for(cls, shape: tuple[int, ...], fine: int, axes: int) -> Results:
-        """Make arrays, in files if they are large; see :func:`.room.room`."""
+        """Make arrays, in files if they are large; see :mod:`zsfiji.compute.scratch`."""
         finer = (*shape[:-2], *(n * fine for n in shape[-2:]))
-        return cls(room(shape), room(finer), room(shape) if axes == 3 else None)
+        return cls(
+            scratch_array(shape), scratch_array(finer), scratch_array(shape) if axes == 3 else None
+        )
 
     def part(self, place: Any) -> Results:
         """A view of each."""
-        seen = None if self.seen is None else self.seen[place]
-        return Results(self.denoised[place], self.sharp[place], seen)
+        reblurred = None if self.reblurred is None else self.reblurred[place]
+        return Results(self.denoised[place], self.sharp[place], reblurred)
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Take them out of the memory, where files have them."""
         for result in self:
             if result is not None:
-                let_go(result)
+                release(result)
 
 
 def fit_unit(
@@ -327,7 +329,7 @@ def restore(
         with progress.part(first / slices, last / slices):
             block = into.part(slice(first, last))
             _restore_slices(unit, image[low:high], block, first - low, label, symmetries)
-        into.let_go()
+        into.release()
     return into
 
 
@@ -347,19 +349,19 @@ def _restore_slices(
     network, count = unit.network, len(slices)
     fine = network.upsample
     wanted = {1: (0,), 2: (0, 6), 4: (0, 2, 5, 7)}.get(symmetries, tuple(range(SYMMETRIES)))
-    chosen = [which for which in wanted if which in unit.turns]
+    chosen = [which for which in wanted if which in unit.symmetries]
     tile = _TILE
     while tile > 64 and count > 1 and count * _area(slices.shape, tile, network.margin) > _VOXELS:
         tile -= 64
     margin = network.margin
     if unit.axes == 3 and max(slices.shape[-2:]) <= tile:
         margin = min(margin, _BORDER)  # there is no seam, and the optics know of mirrored borders
-    denoised, sharp, seen = into
+    denoised, sharp, reblurred = into
     length = len(denoised)
     kept = slice(skipped, skipped + length)
 
     def work(piece: torch.Tensor) -> torch.Tensor:
-        smooth, detail, again = _mean_of_turns(unit, piece, chosen, label)
+        smooth, detail, again = _mean_of_symmetries(unit, piece, chosen, label)
         # The pixels of the fine grid travel as channels: tiles keep their size.
         cells = F.pixel_unshuffle(detail[kept, None], fine).flatten(0, 1)
         return torch.cat([smooth[kept], cells, *([] if again is None else [again[kept]])])
@@ -368,8 +370,8 @@ def _restore_slices(
         bottom, right = top + both.shape[-2], left + both.shape[-1]
         both = both.cpu()
         denoised[:, top:bottom, left:right] = both[:length].numpy()
-        if seen is not None:
-            seen[:, top:bottom, left:right] = both[-length:].numpy()
+        if reblurred is not None:
+            reblurred[:, top:bottom, left:right] = both[-length:].numpy()
         cells = both[length : length * (1 + fine**2)]
         cells = cells.reshape(length, fine**2, *both.shape[-2:])
         rows, cols = slice(top * fine, bottom * fine), slice(left * fine, right * fine)
@@ -393,41 +395,41 @@ def _area(shape: tuple[int, ...], tile: int, margin: int) -> int:
     return rows * cols
 
 
-def _mean_of_turns(
-    unit: Unit, piece: torch.Tensor, turns: Sequence[int], label: str | None
+def _mean_of_symmetries(
+    unit: Unit, piece: torch.Tensor, symmetries: Sequence[int], label: str | None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
     """Mean of what the network makes of a piece (slices, row, col) in several positions.
 
     In grey levels; of stacks also what the camera would see of the deconvolved piece.
     """
-    seen = []
-    for which in turns:
+    inputs = []
+    for which in symmetries:
         turned = dihedral(piece, which)[None]
-        seen.append(unit.scale.seen(turned if unit.axes == 2 else turned[None]))
+        inputs.append(unit.scale.to_network(turned if unit.axes == 2 else turned[None]))
 
     def mean(results: Sequence[torch.Tensor]) -> torch.Tensor:
         flat = (r.float().reshape(-1, *r.shape[-2:]) for r in results)
-        back = [undo_dihedral(r, which) for r, which in zip(flat, turns, strict=True)]
+        back = [undo_dihedral(r, which) for r, which in zip(flat, symmetries, strict=True)]
         return unit.scale.grey(torch.stack(back).mean(0))
 
     network = unit.network
     if not isinstance(network, FastNet3D):
-        both = [run(network, s) for s in seen]
+        both = [run(network, s) for s in inputs]
         smooth, sharp = mean([d for d, _ in both]), mean([s for _, s in both])
         again = unit.optics(sharp) if unit.optics is not None and unit.axes == 3 else None
         return smooth, sharp, again
     with autocast(piece.device):
-        found = [network.smooth(s) for s in seen]
+        found = [network.smooth(s) for s in inputs]
     smooth = mean([d for d, _ in found])
     begun = unit.classical(piece, label)  # the same in every position
-    known = (begun.specimen - unit.scale.black) / unit.scale.unit
+    known = (begun.specimen - unit.scale.dark_level) / unit.scale.unit
     mended = []
-    for shown, (denoised, features), which in zip(seen, found, turns, strict=True):
+    for shown, (denoised, features), which in zip(inputs, found, symmetries, strict=True):
         with autocast(piece.device):
             turned = dihedral(known, which)[None, None]
             mended.append(network.mend(shown, denoised, features, turned))
     result = unit.classical.mended(piece, begun, mean(mended))
-    return smooth, result.specimen, result.seen
+    return smooth, result.specimen, result.reblurred
 
 
 def _begin(
@@ -453,9 +455,9 @@ def _begin(
         stabiliser = Stabiliser.of(camera.noise)
         some = data[:: -(-len(data) // 8), :: -(-data.shape[1] // 8), ::2, ::2].cpu().numpy()
         top = float(np.quantile(some, 0.995))
-        bright = max(top - camera.black, float(camera.noise.variance(top)) ** 0.5)
+        bright = max(top - camera.dark_level, float(camera.noise.variance(top)) ** 0.5)
         centre = float(np.median(stabiliser.forward(some)))
-        scale = Scale(camera.black, bright, stabiliser, centre)
+        scale = Scale(camera.dark_level, bright, stabiliser, centre)
     network = NETWORKS[kind, axes](degradation.upsample, seed=seed).to(device)
     if isinstance(network, FastNet):
         network.inverse.copy_(inverse_filter(degradation))
@@ -489,7 +491,7 @@ def _train(
 
     def dead(done: int = 0) -> bool:
         with torch.no_grad():
-            results = run(unit.network, unit.scale.seen(probe))
+            results = run(unit.network, unit.scale.to_network(probe))
         return any(bool(r.min() == r.max()) for r in results)
 
     def preview() -> np.ndarray:
@@ -504,7 +506,7 @@ def _train(
             middle = len(piece) // 2
             near = piece[max(0, middle - 6) : middle + 7]
             sharp = restore(shown, near, symmetries=1).sharp[len(near) // 2]
-        return np.maximum(sharp, unit.camera.black)  # as in the result
+        return np.maximum(sharp, unit.camera.dark_level)  # as in the result
 
     objective: Objective
     if unit.kind == "fast":

@@ -14,29 +14,30 @@ import xarray as xr
 
 import zsfiji
 from zsfiji import progress
+from zsfiji.compute.device import choose, with_fallback
+from zsfiji.compute.scratch import scratch_array
+from zsfiji.deconvolution import guard
+from zsfiji.deconvolution.brightness import in_turn, keep_mean, slicewise
 from zsfiji.errors import UserError
 from zsfiji.images import restoring
 from zsfiji.images.axes import count, pixel_size, planes, size
 from zsfiji.images.metadata import carry
 from zsfiji.images.restored import Restored
-from zsfiji.learning.checkpoints import Model
-from zsfiji.learning.device import choose, with_fallback
-from zsfiji.physics.camera import Camera, Known, measure
-from zsfiji.physics.defects import repaired
-from zsfiji.physics.doubt import believed
-from zsfiji.physics.psf.calibration import spacing_micrometres
-from zsfiji.physics.psf.kernel import DIMS, Psf
-from zsfiji.physics.psf.measure import fwhm
-from zsfiji.physics.psf.operator import Degradation
-from zsfiji.physics.psf.resample import match
+from zsfiji.learning.losses import HESSIAN_2D, HESSIAN_3D
+from zsfiji.learning.models import Model
+from zsfiji.physics.camera.defects import repaired
+from zsfiji.physics.camera.doubt import believed
+from zsfiji.physics.camera.model import Camera, Known, measure
+from zsfiji.physics.optics.degradation import Degradation
+from zsfiji.physics.optics.kernel import DIMS, Psf
+from zsfiji.physics.optics.measure import fwhm
+from zsfiji.physics.optics.resample import match
+from zsfiji.physics.optics.spacing import spacing_micrometres
+from zsfiji.quality import sharpening
 from zsfiji.services.units import load_weights, require_as_many, weights
-from zsfiji.services.zs_deconvnet import guard, verdict
-from zsfiji.services.zs_deconvnet.brightness import in_turn, keep_mean, slicewise
-from zsfiji.services.zs_deconvnet.losses import HESSIAN_2D, HESSIAN_3D
 from zsfiji.services.zs_deconvnet.notes import Notes
 from zsfiji.services.zs_deconvnet.objective import Terms
 from zsfiji.services.zs_deconvnet.pipeline import KINDS, Results, Unit, fit_unit, restore
-from zsfiji.services.zs_deconvnet.room import room
 from zsfiji.words import counted
 
 METHOD = "zs-deconvnet"
@@ -303,10 +304,10 @@ def apply(
     per_plane = model.settings["fit_per"] == "plane"
     number_of = {int(n[4:]): t for n, t in model.tensors.items() if n.startswith("psf.")}
     optics = [Degradation(psf, fine) for _, psf in sorted(number_of.items())]
-    denoised = room(image.shape)
+    denoised = scratch_array(image.shape)
     shape = tuple(n * fine if d in ("row", "col") else n for d, n in image.sizes.items())
-    sharp = room(shape)
-    seen = room(tuple(size(image, d) for d in DIMS)) if axes == 3 else None
+    sharp = scratch_array(shape)
+    reblurred = scratch_array(tuple(size(image, d) for d in DIMS)) if axes == 3 else None
     notes = Notes(model)
     total = count(flat)
     for number, position in enumerate(planes(flat)):
@@ -318,17 +319,17 @@ def apply(
         noisy, defects = _sound(np.asarray(image.data[where]), unit.camera)
         notes.defects += defects
         smooth, detail = denoised[where], sharp[where]
-        into = Results(smooth, detail, seen)
+        into = Results(smooth, detail, reblurred)
         with progress.part(number / total, (number + 1) / total):
             restore(unit, noisy, "Deconvolving", symmetries=symmetries, into=into)
         # Fluorescence is not darker than no light.
         for plane in in_turn(detail):
-            np.maximum(plane, unit.camera.black, out=plane)
+            np.maximum(plane, unit.camera.dark_level, out=plane)
         light = keep_mean([smooth], smooth, noisy, unit.camera)
         # Of a stack's light some came from above and below it.
         light_sharp = keep_mean(
-            [detail] if seen is None else [detail, seen],
-            detail if seen is None else seen,
+            [detail] if reblurred is None else [detail, reblurred],
+            detail if reblurred is None else reblurred,
             noisy,
             unit.camera,
         )
@@ -337,21 +338,21 @@ def apply(
         if axes == 2:
             missing = guard.deconvolved(noisy, smooth, detail, unit.camera, degradation)
             keep_mean([detail], detail, noisy, unit.camera)
-        found = verdict.judge(unit.camera.noise, degradation, noisy, smooth, detail, seen)
-        if found.sharpening < verdict.SHARPER:
+        found = sharpening.judge(unit.camera.noise, degradation, noisy, smooth, detail, reblurred)
+        if found.sharpening < sharpening.SHARPER:
             for blunt, plane in zip(in_turn(detail), in_turn(smooth), strict=True):
-                blunt[:] = verdict.enlarged(plane, fine)
+                blunt[:] = sharpening.enlarged(plane, fine)
             light_sharp, missing = light, None
         notes.add(unit, noisy, found, None if per_plane else channel, (light, light_sharp))
         notes.guarded(spared, missing)
-        into.let_go()
+        into.release()
     progress.report(1, "Deconvolving")
     title = str(image.attrs.get("title") or "image")
     first = carry(image, denoised, title=f"{title}-denoised")
     second = carry(_finer(image, fine), sharp, title=f"{title}-deconvolved")
     return Deconvolved(
-        Restored(first, notes.sentences(total), notes.figures()),
-        Restored(second, notes.sentences(total), notes.figures()),
+        Restored(first, notes.sentences(total), notes.metrics()),
+        Restored(second, notes.sentences(total), notes.metrics()),
     )
 
 
@@ -619,7 +620,7 @@ def _sound(noisy: np.ndarray, camera: Camera) -> tuple[np.ndarray, int]:
     for number, plane in enumerate(slicewise(noisy)):
         mended, found = repaired(np.asarray(plane, np.float32), camera.noise)
         if found and result is noisy:
-            result = room(noisy.shape)
+            result = scratch_array(noisy.shape)
             for into, source in zip(slicewise(result), slicewise(noisy), strict=True):
                 into[:] = source
         if found:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 import torch
 
-from zsfiji.learning.augment import SYMMETRIES, dihedral, random_patches, some_turn
-from zsfiji.learning.device import autocast, generator
-from zsfiji.physics.camera import Camera
-from zsfiji.physics.psf.deblur import Deblurred, deblur, enough, replaced
-from zsfiji.physics.psf.operator import Degradation
-from zsfiji.services.zs_deconvnet import exemplars, losses
+from zsfiji.compute.device import autocast, generator
+from zsfiji.compute.symmetries import SYMMETRIES, dihedral, some_symmetry
+from zsfiji.deconvolution.richardson_lucy import Deblurred, choose_iterations, deblur, replaced
+from zsfiji.learning import examples, losses
+from zsfiji.learning.patches import random_patches
+from zsfiji.physics.camera.model import Camera
+from zsfiji.physics.optics.degradation import Degradation
+from zsfiji.physics.optics.symmetries import psf_symmetries
 from zsfiji.services.zs_deconvnet.objective import (
     FACTORS,
     Objective,
@@ -26,7 +28,6 @@ from zsfiji.services.zs_deconvnet.objective import (
     inside,
     some_slices,
 )
-from zsfiji.services.zs_deconvnet.turns import kept_by
 from zsfiji.services.zs_deconvnet.volumes import FastNet3D
 
 ITERATIONS = 120
@@ -71,7 +72,7 @@ class Classical:
         noise = camera.noise
         common = 0.0 if noise.white else float(noise.correlation(1)[1])
         with torch.no_grad():
-            iterations = enough(light, optics, read, ITERATIONS, common)
+            iterations = choose_iterations(light, optics, read, ITERATIONS, common)
         return cls(camera, optics, iterations)
 
     def __call__(self, stack: torch.Tensor, label: str | None = None) -> Deblurred:
@@ -97,14 +98,16 @@ class Classical:
     def mended(self, stack: torch.Tensor, begun: Deblurred, specimen: torch.Tensor) -> Deblurred:
         """Put what a network made of a specimen in its place, in grey levels."""
         light, unit, _ = self.camera.photons(stack)
-        specimen = (specimen - self.camera.black) / unit
+        specimen = (specimen - self.camera.dark_level) / unit
         with torch.no_grad():
             found = replaced(light, self.optics, begun, specimen)
         return self._in_grey(found, unit)
 
     def _in_grey(self, found: Deblurred, unit: float) -> Deblurred:
-        black = self.camera.black
-        return Deblurred(found.specimen * unit + black, found.seen * unit + black, found.field)
+        dark_level = self.camera.dark_level
+        return Deblurred(
+            found.specimen * unit + dark_level, found.reblurred * unit + dark_level, found.field
+        )
 
 
 @dataclass(frozen=True)
@@ -168,62 +171,64 @@ def in_two_steps(
     draw, noise = generator(task.seed), generator(task.seed + 1, task.data.device)
     scale, camera, optics = task.scale, task.camera, task.degradation
     fine = optics.upsample
-    data = exemplars.at_least(task.data, _PATCH)
+    data = examples.pad_mirrored(task.data, _PATCH)
     alone = 0 if ready else int(ALONE * steps)
     rounds = max(1, round((steps - alone) / _ROUND))
     every = -(-(steps - alone) // rounds)
-    turns, near = kept_by(optics.psf), _nearer(optics)
+    symmetries, near = psf_symmetries(optics.psf), _nearer(optics)
     pairs: list[_Example] = []
     known: list[_Example] = []
 
     def renew(which: int) -> None:
         pairs.clear()
         known.clear()
-        stack = part(exemplars.at_least(task.data, _BOTH, 4), task.places, which)
+        stack = part(examples.pad_mirrored(task.data, _BOTH, 4), task.places, which)
         noisier, target, deviation = (x[0] for x in camera.recorrupt(stack[None], 1.0, noise))
         pairs.append(_Example(noisier, classical(noisier), target, deviation))
-        seen = scale.seen(stack[None, None])
+        given = scale.to_network(stack[None, None])
         with torch.no_grad(), autocast(stack.device):
-            denoised, features = average.smooth(seen)
+            denoised, features = average.smooth(given)
             # What nothing has mended yet is noisy, unless it was denoised before.
             mended = which > 0 or ready
             shown = stack if mended else scale.grey(denoised)[0, 0]
-            sharp = (classical(shown).specimen[None, None] - scale.black) / scale.unit
+            sharp = (classical(shown).specimen[None, None] - scale.dark_level) / scale.unit
             if mended:
-                sharp = average.mend(seen, denoised, features, sharp)
-        light = scale.grey(sharp)[0] - scale.black
-        denoised = scale.grey(denoised) - scale.black
+                sharp = average.mend(given, denoised, features, sharp)
+        light = scale.grey(sharp)[0] - scale.dark_level
+        denoised = scale.grey(denoised) - scale.dark_level
         for factor in FACTORS[3]:
-            specimen = exemplars.shrink(light.clamp_min(0)[None], factor)
-            specimen = exemplars.at_least(specimen, _BOTH * fine, 4 * fine)
-            specimen = exemplars.matched(specimen, optics(specimen), denoised)[0, 0]
+            specimen = examples.shrink(light.clamp_min(0)[None], factor)
+            specimen = examples.pad_mirrored(specimen, _BOTH * fine, 4 * fine)
+            specimen = examples.matched(specimen, optics(specimen), denoised)[0, 0]
             specimen = specimen * (0.7 + 0.7 * float(torch.rand((), generator=draw)))
-            mean = optics(specimen) + scale.black
+            mean = optics(specimen) + scale.dark_level
             captured = camera.capture(mean, noise)
-            found, specimen = classical(captured), specimen + scale.black
+            found, specimen = classical(captured), specimen + scale.dark_level
             usual = float((found.specimen - specimen).square().mean())
             known.append(_Example(captured, found, mean, None, specimen, usual))
 
     def denoising(data: torch.Tensor) -> torch.Tensor:
         """Loss of the first stage alone."""
-        patches = random_patches(data, _BATCH, _PATCH, draw, turns=turns, centres=task.places)
+        patches = random_patches(
+            data, _BATCH, _PATCH, draw, symmetries=symmetries, centres=task.places
+        )
         patches = some_slices(patches, min(_DEPTH, data.shape[1]), draw)
         noisier, target, deviation = camera.recorrupt(patches, 1.0, noise)
         with autocast(patches.device):
-            denoised, _ = network.smooth(scale.seen(noisier[:, None]))
+            denoised, _ = network.smooth(scale.to_network(noisier[:, None]))
         error = (scale.grey(denoised)[:, 0] - target) / deviation
-        return losses.tamed(inside(error.square(), _RIM).mean())
+        return losses.log_capped(inside(error.square(), _RIM).mean())
 
     def both(example: _Example) -> torch.Tensor:
         """Loss of the two stages on a part of an example."""
-        cut = _cut(example.noisy.shape, _BOTH, _DEPTH, turns, draw)
+        cut = _cut(example.noisy.shape, _BOTH, _DEPTH, symmetries, draw)
         shown, target = cut(example.noisy, 1)[None, None], cut(example.target, 1)
         begun = cut(example.classical.specimen, fine)
-        seen = scale.seen(shown)
+        given = scale.to_network(shown)
         with autocast(shown.device):
-            denoised, features = network.smooth(seen)
-            known = (begun[None, None] - scale.black) / scale.unit
-            sharp = network.mend(seen, denoised, features, known)
+            denoised, features = network.smooth(given)
+            known = (begun[None, None] - scale.dark_level) / scale.unit
+            sharp = network.mend(given, denoised, features, known)
         denoised, sharp = scale.grey(denoised)[0, 0], scale.grey(sharp)[0, 0]
         if example.specimen is not None:
             # What noise the specimen has kept is no structure: stage 1 must not learn to keep it.
@@ -233,10 +238,10 @@ def in_two_steps(
         weight = cut(example.deviation, 1).square().reciprocal()
         error = (denoised - target).square() * weight
         # All that lies around the patch is seen too, but only what was mended is made anew.
-        blurred = cut(example.classical.seen, 1) + near(sharp - begun)
+        blurred = cut(example.classical.reblurred, 1) + near(sharp - begun)
         missed = (blurred - target).square() * weight
-        loss = losses.tamed(inside(error, _RIM).mean())
-        return loss + losses.tamed(inside(missed, _RIM).mean())
+        loss = losses.log_capped(inside(error, _RIM).mean())
+        return loss + losses.log_capped(inside(missed, _RIM).mean())
 
     def objective(step: int) -> torch.Tensor:
         if step < alone:
@@ -277,7 +282,7 @@ def part(data: torch.Tensor, places: torch.Tensor, which: int) -> torch.Tensor:
     data : torch.Tensor
         Shape (stacks, pln, row, col).
     places : torch.Tensor
-        Where there is something to be seen: see :func:`.content.centres`.
+        Where there is something to be seen: see :func:`zsfiji.learning.foreground.centres`.
     which : int
         Number of the stack, which may go round.
 
@@ -302,14 +307,14 @@ def part(data: torch.Tensor, places: torch.Tensor, which: int) -> torch.Tensor:
 
 
 def _cut(
-    shape: torch.Size, size: int, depth: int, turns: Sequence[int], draw: torch.Generator
+    shape: torch.Size, size: int, depth: int, symmetries: Sequence[int], draw: torch.Generator
 ) -> Callable[[torch.Tensor, int], torch.Tensor]:
     """Draw a place and a turn; gives what cuts it out of a stack of any grid."""
     depth = min(depth, shape[0])
     limits = (shape[0] - depth + 1, *((n - min(size, n)) // 4 + 1 for n in shape[1:]), SYMMETRIES)
     first, row, col, turn = (int(torch.randint(n, (), generator=draw)) for n in limits)
     tall, wide = (min(size, n) for n in shape[1:])
-    turn = some_turn(turns, turn, square=tall == wide)
+    turn = some_symmetry(symmetries, turn, square=tall == wide)
 
     def cut(stack: torch.Tensor, fine: int) -> torch.Tensor:
         top, left = 4 * row * fine, 4 * col * fine

@@ -12,8 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from zsfiji.learning.initial import draw_glorot, draw_weights, silence
-from zsfiji.learning.unet import Pair, TwoScales, convolution, fold, last_convolution, unfold
+from zsfiji.learning.initial import init_glorot, init_uniform, zero_init
+from zsfiji.learning.unet import (
+    Pair,
+    TwoScales,
+    convolution,
+    depth_to_space,
+    last_convolution,
+    space_to_depth,
+)
 
 _SLOPE = 0.2
 _FAST_SLOPE = 0.1
@@ -41,7 +48,7 @@ class PublishedRCAN(nn.Module):
         super().__init__()
         self.upsample = upsample
         self.denoise, self.deconvolve = _Attentive(1), _Attentive(upsample)
-        draw_glorot(self, seed)
+        init_glorot(self, seed)
 
     def forward(self, stack: torch.Tensor) -> Pair:
         """Denoise and deconvolve stacks of one channel."""
@@ -111,9 +118,9 @@ class FastNet3D(nn.Module):
         self.denoise = TwoScales(3, 8, width, 4, _FAST_SLOPE)
         fine = upsample**2
         self.deconvolve = TwoScales(3, 12 + width + 4 * fine, width, 4 * fine, _FAST_SLOPE)
-        draw_weights(self, seed)
+        init_uniform(self, seed)
         for stage in (self.denoise, self.deconvolve):
-            silence(stage.last)
+            zero_init(stage.last)
 
     def smooth(self, stack: torch.Tensor) -> Pair:
         """Denoise.
@@ -129,9 +136,9 @@ class FastNet3D(nn.Module):
         denoised, features : torch.Tensor
             The result, and what stage 2 may know of how it came about.
         """
-        cells = fold(stack, 2)
+        cells = space_to_depth(stack, 2)
         features, change = self.denoise(cells)
-        return unfold(cells[:, :4] + change, 2), features
+        return depth_to_space(cells[:, :4] + change, 2), features
 
     def forward(self, stack: torch.Tensor) -> Pair:
         """Denoise, enlarge, and mend that, which shows whether the network is alive."""
@@ -149,9 +156,9 @@ class FastNet3D(nn.Module):
 
         Stage 1 learns to denoise and nothing else: no gradient passes from here.
         """
-        seen = [fold(stack, 2), fold(denoised, 2).detach(), features.detach()]
-        _, change = self.deconvolve(torch.cat([*seen, fold(sharp, 2 * self.upsample)], 1))
-        return sharp + unfold(change, 2 * self.upsample)
+        seen = [space_to_depth(stack, 2), space_to_depth(denoised, 2).detach(), features.detach()]
+        _, change = self.deconvolve(torch.cat([*seen, space_to_depth(sharp, 2 * self.upsample)], 1))
+        return sharp + depth_to_space(change, 2 * self.upsample)
 
 
 def _wider(stack: torch.Tensor, factor: int) -> torch.Tensor:

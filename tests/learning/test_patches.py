@@ -1,0 +1,62 @@
+import pytest
+import torch
+
+from zsfiji.compute import symmetries
+from zsfiji.compute.device import generator
+from zsfiji.learning import patches
+
+
+def test_the_eight_symmetries_differ_and_are_taken_back():
+    patch = torch.arange(2 * 3 * 4.0).reshape(2, 3, 4)
+    square = torch.arange(9.0).reshape(3, 3)
+    turned = [symmetries.dihedral(patch, which) for which in range(8)]
+    for which in range(8):
+        assert torch.equal(symmetries.undo_dihedral(turned[which], which), patch)
+    assert len({tuple(symmetries.dihedral(square, k).flatten().tolist()) for k in range(8)}) == 8
+
+
+def test_odd_symmetries_change_height_and_width():
+    patch = torch.zeros(1, 3, 4)
+    shapes = [tuple(symmetries.dihedral(patch, which).shape[-2:]) for which in range(8)]
+    assert shapes == [(3, 4), (4, 3)] * 4
+
+
+def test_the_self_ensemble_treats_all_directions_alike():
+    # A step to the right becomes a cross: the mean over all eight directions.
+    point = torch.zeros(1, 1, 5, 5)
+    point[..., 2, 2] = 1
+    cross = symmetries.self_ensemble(lambda x: x.roll(1, -1), point)[0, 0]
+    assert cross[2, 1] == cross[2, 3] == cross[1, 2] == cross[3, 2] == 0.25
+    assert cross.sum() == 1
+
+
+def test_patches_are_cut_from_the_planes_and_repeat_with_the_seed():
+    planes = torch.arange(3 * 2 * 20 * 30.0).reshape(3, 2, 20, 30)
+    first = patches.random_patches(planes, 16, 8, generator(1), symmetries=(0,))
+    assert first.shape == (16, 2, 8, 8)
+    assert torch.equal(first, patches.random_patches(planes, 16, 8, generator(1), symmetries=(0,)))
+    for patch in first:
+        plane, top, left = (int(patch[0, 0, 0]) // n % m for n, m in ((1200, 3), (30, 20), (1, 30)))
+        assert torch.equal(patch, planes[plane, :, top : top + 8, left : left + 8])
+
+
+def test_turned_patches_hold_the_same_pixels():
+    planes = torch.rand(1, 1, 8, 8)
+    drawn = patches.random_patches(planes, 40, 8, generator(0))
+    assert torch.equal(drawn.flatten(1).sort().values[0], planes.flatten().sort().values)
+    assert len({tuple(p.flatten().tolist()) for p in drawn}) == 8
+
+
+@pytest.mark.parametrize("shape", [(5, 40), (40, 5), (5, 5)])
+def test_planes_smaller_than_a_patch_give_smaller_patches(shape):
+    drawn = patches.random_patches(torch.rand(1, 1, *shape), 6, 16, generator(0))
+    assert drawn.shape == (6, 1, *(min(n, 16) for n in shape))
+
+
+def test_patches_lie_around_the_chosen_centres_as_far_as_the_border_allows():
+    planes = torch.zeros(2, 1, 20, 30)
+    planes[1, 0, 10, 20] = planes[1, 0, 0, 29] = 1
+    centres = torch.tensor([[1, 10, 20], [1, 0, 29]])
+    drawn = patches.random_patches(planes, 24, 8, generator(0), symmetries=(0,), centres=centres)
+    seen = {tuple(p[0].nonzero()[0].tolist()) for p in drawn}
+    assert seen == {(4, 4), (0, 7)}

@@ -1,0 +1,1 @@
+"""Classical deconvolution, and what keeps the results of a network true to the image."""

@@ -1,0 +1,59 @@
+"""Data terms and regularisers (docs/methods/zs-deconvnet.md, 1.7 and 2.2)."""
+
+from __future__ import annotations
+
+import torch
+
+HESSIAN_2D = 0.02
+"""Published weight of the Hessian term for planes."""
+
+HESSIAN_3D = 0.1
+"""Published weight of the Hessian term for stacks."""
+
+MUCH = 4.0
+"""Variances that a pair differs by where nothing is denoised: see :func:`tamed`."""
+
+
+def distance(result: torch.Tensor, target: torch.Tensor, kind: str) -> torch.Tensor:
+    """Mean absolute ("mae") or mean squared ("mse") difference."""
+    difference = result - target
+    return difference.abs().mean() if kind == "mae" else difference.square().mean()
+
+
+def log_capped(error: torch.Tensor) -> torch.Tensor:
+    """Let errors of many times the noise weigh by their logarithm only.
+
+    Where there is much light a blurred image differs from its target by hundreds of variances,
+    which would drown every other term.
+
+    Parameters
+    ----------
+    error : torch.Tensor
+        Mean squared error over the variance of the noise, a scalar.
+
+    Returns
+    -------
+    torch.Tensor
+        The same up to :data:`MUCH`, and `MUCH (1 + log(error / MUCH))` beyond it.
+    """
+    return torch.where(error < MUCH, error, MUCH * (1 + (error / MUCH).clamp_min(1).log()))
+
+
+def hessian(image: torch.Tensor, axes: int = 2) -> torch.Tensor:
+    """Second differences of the last `axes` axes.
+
+    For planes half the mean squares of the four are summed (xx, yy, xy and yx), for stacks the
+    mean squares of the nine, as published.
+    """
+    total = image.new_zeros(())
+    for first in range(-axes, 0):
+        slope = image.diff(dim=first)
+        for second in range(-axes, 0):
+            total = total + slope.diff(dim=second).square().mean()
+    return total / 2 if axes == 2 else total
+
+
+def variation(image: torch.Tensor, axes: int = 2) -> torch.Tensor:
+    """First differences of the last `axes` axes: half their mean squares, summed (published TV)."""
+    slopes = [image.diff(dim=axis).square().mean() for axis in range(-axes, 0)]
+    return torch.stack(slopes).sum() / 2

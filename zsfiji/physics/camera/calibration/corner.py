@@ -1,0 +1,370 @@
+"""The noise at the frequencies that optics pass least.
+
+Along the diagonals of the pixel grid frequencies go up to 0.71 cycles per pixel, where hardly any
+microscope has contrast: the corner of the DCT. White noise has its full power there. Lower
+frequencies join, brightness by brightness, as far as they agree with the corner. Noise that falls
+towards the corner, in a way that a filter explains, is called correlated.
+
+The constants were tuned by hand on simulated captures (benchmarks/captures.py, seeds below 1000;
+`_AGREEMENT` also on 5000 to 5279) and on a prototype's set of the same kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zsfiji import progress
+from zsfiji.physics.camera.calibration import filters
+from zsfiji.physics.camera.calibration.bins import Bins, line
+from zsfiji.physics.camera.calibration.blocks import Blocks, blocks
+from zsfiji.physics.camera.calibration.filters import HIGHER, LOWER, SIZE, SQUARE, Filtered
+from zsfiji.physics.noise import Noise, no_noise
+
+GROUPS = (
+    LOWER >= 6,
+    LOWER == 5,
+    LOWER == 4,
+    (LOWER >= 2) & (LOWER < 4) & (HIGHER >= 6),
+    (LOWER < 2) & (HIGHER >= 6),
+)
+"""Coefficients from the corner outwards to those that optics pass more of."""
+
+MIDDLE = (SQUARE >= 10) & (SQUARE <= 28)
+"""Coefficients where correlated noise has most of its power, but for the lowest."""
+
+_MOST_BLOCKS = 16_500
+"""Blocks of all planes: more make no difference, and take time."""
+
+_ENOUGH_BLOCKS = 400
+"""Blocks below which the confidence falls."""
+
+_FEWEST_BLOCKS = 2
+_KEPT = 0.5
+"""Share of the blocks of a bin that are believed to be free of structure in the corner."""
+
+_KEPT_DIM = 0.95
+_DIM = 0.2
+"""Where the square of the gain is this share of the variance, a photon or few to a pixel, the
+smoothest blocks are those that few photons hit; nearly all are kept there."""
+
+_OVERLAP = 2.5
+"""Blocks to an independent one."""
+
+_UNEVEN, _UNEVEN_MOST = 0.15, 4.0
+"""How much fewer independent coefficients a block of uneven brightness has."""
+
+_EXTRAPOLATED = 0.45
+"""Of the structure that the fall of the inner groups foretells for the corner."""
+
+_AGREE, _AGREE_ERRORS = 0.04, 1.5
+"""How far above the corner another group may lie to join: a share, or standard errors."""
+
+_ROUNDING = 1 / 12
+"""Variance of rounding to whole numbers."""
+
+_NEAR = 4.0
+"""Standard deviations below the value of saturation where blocks are safe from it."""
+
+_MIDDLE_ASKED = 1.6
+"""Power of the middle over the corner from which on a filter is looked for."""
+
+_MIDDLE_ALONE = 1.8
+"""The same for noise that the shape of the corner alone calls correlated."""
+
+_AGREEMENT = 0.92
+"""Share of the frequencies that have to agree with a filter; white noise below structure reached
+0.89, but for one capture in 440."""
+
+_STEEP = 1.6
+"""Fall of that filter's spectrum from the middle to the corner, at least."""
+
+_SHAPE, _SEPARABLE = 0.74, 0.1
+"""Fall inside the corner, on a logarithmic scale, from which on noise is correlated; and how much
+less it counts where the low frequencies show structure."""
+
+_CLEAN = 0.34
+"""Share of the bins that are the cleanest."""
+
+_PHOTONS = 8.0
+"""Square of the contrast over the noise below which the noise would hide the image."""
+
+_MEDIAN_OF_CHI2 = 0.4549
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the corner says.
+
+    Attributes
+    ----------
+    noise : Noise
+        The noise, with its confidence.
+    least : Noise
+        White noise that has all of the power in the corner: as much as there is at least.
+    agreement : float
+        Share of the frequencies that agree with a filter of the bank; 1 for white noise.
+    """
+
+    noise: Noise
+    least: Noise
+    agreement: float = 1.0
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The variance over the brightness, and how it was found."""
+
+    gain: float
+    intercept: float
+    error: float
+    corner: tuple[float, float]
+    by_group: NDArray[np.float64]
+    extrapolated: float
+    above: float
+
+
+def measure(planes: Sequence[np.ndarray], saturation: float | None) -> Found:
+    """Measure the noise from the corner of the DCT outwards.
+
+    Parameters
+    ----------
+    planes : sequence of numpy.ndarray
+        Shapes (row, col), at least 8 pixels each way, any unit and scale, finite.
+    saturation : float or None
+        The value at which pixels are cut off.
+
+    Returns
+    -------
+    Found
+        The noise.
+    """
+    taken = blocks(planes, SIZE, apart=4, most=_MOST_BLOCKS, saturation=saturation, fewest=64)
+    progress.stop_if_cancelled()
+    # Constant blocks beside others tell nothing: they were cut off or masked.
+    taken = taken.where(np.asarray(taken.energy[:, SQUARE >= 10].any(1)))
+    if len(taken) < _FEWEST_BLOCKS:
+        return Found(no_noise(SIZE), no_noise(SIZE))
+    whole = all(np.array_equal(p[::3], np.rint(p[::3])) for p in planes)
+    rounding = _ROUNDING if whole else 0.0
+    bins = Bins(taken.mean)
+    first = bins.lowest(_power(taken, GROUPS[0]), GROUPS[0].sum(), _KEPT)
+    floor = max(float(np.median(first)) * 1e-2, 1e-12)
+    share = taken.uncut
+    if saturation is not None:
+        taken, share = _far_from(saturation, taken, float(first[: len(bins) // 3 + 1].max()))
+        bins = Bins(taken.mean)
+        first = bins.lowest(_power(taken, GROUPS[0]), GROUPS[0].sum(), _KEPT)
+    gain, intercept, _ = line(bins.mean, first, _error(bins, GROUPS[0].sum()), floor)
+    share *= min(1.0, len(taken) / _ENOUGH_BLOCKS)
+
+    progress.stop_if_cancelled()
+    energies = [_power(taken, group) for group in GROUPS]
+    counts = [int(group.sum()) for group in GROUPS]
+    fitted = _outwards(energies, counts, bins, taken, gain, intercept, floor)
+    corner_gain, corner_intercept = fitted.corner
+    unit = np.maximum(corner_gain * taken.mean + corner_intercept, floor)
+    ratio = bins.lowest(_power(taken, MIDDLE) / unit, MIDDLE.sum(), 0.1)
+    margin = 3.0
+    middle = float(np.quantile(ratio, 0.1))
+    only_rounding = bool(rounding) and float(np.median(fitted.by_group[0])) < 1.5 * _ROUNDING
+    flat = np.ones((SIZE, SIZE))
+    least = Noise(corner_gain, corner_intercept, floor, flat, True, confidence=0.0)
+    if middle > _MIDDLE_ASKED:
+        progress.stop_if_cancelled()
+        power, smooth = _smooth_power(taken, bins, ratio, middle, floor)
+        found = filters.fit(power, rounding, smooth / _OVERLAP)
+        correlated, margin = _correlated(power, rounding, found, middle, only_rounding)
+        if correlated:
+            sure = share * min(1.0, margin / 0.4)
+            noise = _filtered(found, taken, bins, ratio, middle, sure)
+            return Found(noise, least, found.agreement)
+    if only_rounding:
+        # Noise below half a grey level is not rounded as the model supposes.
+        share *= 0.4
+    confidence = share * min(1.0, margin / 0.4) * (1 - fitted.above)
+    confidence /= 1 + (fitted.extrapolated / 0.15) ** 2
+    white = Noise(fitted.gain, fitted.intercept, floor, flat, True, confidence=float(confidence))
+    return Found(white, least)
+
+
+def _power(taken: Blocks, group: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Mean energy of some coefficients of each block."""
+    return taken.energy[:, group].mean(1, dtype=np.float64)
+
+
+def _error(bins: Bins, coefficients: NDArray | float) -> NDArray[np.float64]:
+    """Relative standard error of the variance of each bin."""
+    return np.sqrt(2 * 1.4 * _OVERLAP / (coefficients * bins.count)) + 0.01
+
+
+def _far_from(saturation: float, taken: Blocks, variance: float) -> tuple[Blocks, float]:
+    """Blocks too dark to be cut, and the share of all that they are, at most 1.
+
+    Near the cut blocks are free of cut pixels only by chance, which takes from their noise. How
+    near is told by the `variance` in the dark.
+    """
+    dark = taken.mean < saturation - _NEAR * variance**0.5
+    share = taken.uncut
+    least = min(max(round(0.3 * len(taken)), 64), len(taken))
+    if dark.sum() < least:
+        dark = taken.mean <= np.partition(taken.mean, least - 1)[least - 1]
+        share *= 0.3
+    return taken.where(dark), min(1.0, share / 0.4)
+
+
+def _outwards(
+    energies: Sequence[NDArray[np.float64]],
+    counts: Sequence[int],
+    bins: Bins,
+    taken: Blocks,
+    gain: float,
+    intercept: float,
+    floor: float,
+) -> _Line:
+    """Fit the variance from the first group of coefficients on, as far as the others agree.
+
+    Parameters
+    ----------
+    energies : sequence of numpy.ndarray
+        Energy of each group in each block, the most trusted group first.
+    counts : sequence of int
+        Coefficients in each group.
+    bins : Bins
+        The brightness of the blocks.
+    taken : Blocks
+        The blocks.
+    gain, intercept, floor : float
+        A first line.
+    """
+    x = bins.mean
+    contrast = np.maximum(taken.energy.sum((1, 2), dtype=np.float64), 0) / (SIZE**2 - 1)
+    weight = 1 / _error(bins, 4) ** 2
+    corner, extrapolated, error = (gain, intercept), 0.0, np.inf
+    joined = by_group = np.empty(0)
+    for turn in range(3):
+        unit = np.maximum(gain * taken.mean + intercept, floor)
+        at = np.maximum(gain * x + intercept, floor)
+        # In a block of uneven brightness shot noise makes coefficients depend on one another.
+        excess = np.minimum(gain**2 * np.maximum(contrast - unit, 0) / unit**2, _UNEVEN_MOST)
+        uneven = 1 + _UNEVEN * bins.average(excess)
+        # A bin may span a wide range of brightness: blocks are compared in units of the line.
+        low, most = (
+            np.array(
+                [
+                    bins.lowest(energy / unit, count / uneven, share) * at
+                    for energy, count in zip(energies, counts, strict=True)
+                ]
+            )
+            for share in (_KEPT, _KEPT_DIM)
+        )
+        by_group = low
+        if turn == 0:
+            gain, intercept, _ = line(x, low[0], _error(bins, counts[0]), floor)
+            continue
+        used = np.where(gain**2 / at > _DIM, most, low)
+        if len(used) > 2:
+            base = np.maximum(used[0], floor)
+            near, next_ = (float(np.average(used[k] / base, weights=weight)) - 1 for k in (1, 2))
+            extrapolated = min(near**2 / next_, 0.6) if 0.1 < near < next_ else 0.0
+        total = used[0] * counts[0] / (1 + _EXTRAPOLATED * extrapolated)
+        number = np.full(len(x), float(counts[0]))
+        corner = line(x, total / number, _error(bins, counts[0]), floor)[:2]
+        base = np.maximum(corner[0] * x + corner[1], floor)
+        open_ = np.ones(len(x), dtype=bool)
+        for k in range(1, len(used)):
+            ratio = used[k] / base
+            around = np.median(
+                np.stack([np.r_[ratio[:1], ratio[:-1]], ratio, np.r_[ratio[1:], ratio[-1:]]]), 0
+            )
+            expected = _error(bins, counts[k])
+            agrees = open_ & (around < 1 + np.maximum(_AGREE, _AGREE_ERRORS * expected))
+            agrees &= ratio < 1 + 2.5 * expected
+            if k <= 2:
+                # The outer groups hold on only where those nearer to the corner did.
+                open_ = open_ & agrees
+            total = total + np.where(agrees, used[k] * counts[k], 0)
+            number = number + np.where(agrees, counts[k], 0)
+        joined = total / number
+        gain, intercept, error = line(x, joined, _error(bins, number / uneven), floor)
+    fitted = np.maximum(gain * x + intercept, floor)
+    above = float(np.mean(joined > 1.25 * fitted))
+    return _Line(gain, intercept, error, corner, by_group, extrapolated, above)
+
+
+def _smooth_power(
+    taken: Blocks, bins: Bins, ratio: NDArray, middle: float, floor: float
+) -> tuple[NDArray[np.float64], int]:
+    """Power of the coefficients in the smoothest blocks of the cleanest bins, and their number."""
+    outer = bins.lowest(_power(taken, (LOWER >= 2) & (HIGHER >= 5)), 24, _KEPT)
+    reference = np.maximum(outer, floor)[bins.place]
+    low = np.sort(taken.energy[:, (SQUARE > 0) & (SQUARE < 10)], 1)[:, :-1]
+    texture = low.mean(1) / reference
+    wide = np.log(np.quantile(ratio, 0.9) / middle) > 0.5
+    clean = (ratio <= (np.quantile(ratio, _CLEAN) if wide else np.inf))[bins.place]
+    smooth = clean & (texture <= np.quantile(texture[clean], 0.5 if wide else 0.3))
+    power = np.median(taken.energy[smooth], 0).astype(float) / _MEDIAN_OF_CHI2
+    return power, int(smooth.sum())
+
+
+def _correlated(
+    power: NDArray, rounding: float, found: Filtered, middle: float, only_rounding: bool
+) -> tuple[bool, float]:
+    """Whether the noise is filtered, and by what margin.
+
+    The corner of white noise is flat, whatever the structure; that of filtered noise falls on.
+    """
+    inner = np.maximum(power - rounding, 1e-3 * max(float(power[7, 7]), 1e-9))
+    last = inner[7, 7]
+    separable = max(float(inner[2, 2] * last / (inner[2, 7] * inner[7, 2])), 1.0)
+    score = float(
+        np.log((inner[6, 7] + inner[7, 6]) / 2 / last)
+        + 0.5 * np.log(inner[6, 6] / last)
+        - _SEPARABLE * np.log(separable)
+    )
+    steep = found.spectrum[MIDDLE].mean() / found.spectrum[GROUPS[0]].mean()
+    if only_rounding and middle > _MIDDLE_ALONE:
+        return True, 0.3
+    if found.agreement >= _AGREEMENT and steep > _STEEP:
+        return True, 0.4
+    return score > _SHAPE and middle > _MIDDLE_ALONE, abs(score - _SHAPE)
+
+
+def _filtered(
+    found: Filtered, taken: Blocks, bins: Bins, ratio: NDArray, middle: float, share: float
+) -> Noise:
+    """The variance of filtered noise, by the frequencies that agree with the filter."""
+    use = found.asked
+    for better in (found.agreed, found.model > 8 * found.rounding):
+        use = use & better if (use & better).sum() >= 8 else use
+    outer = use & (np.median(SQUARE[use]) <= SQUARE)
+    energies, counts = [], []
+    for cells in (outer, use & ~outer):
+        if cells.any():
+            unfiltered = (taken.energy[:, cells] - found.rounding) / found.spectrum[cells]
+            energies.append(np.maximum(unfiltered.mean(1, dtype=np.float64), 0))
+            counts.append(int(cells.sum()))
+    first = bins.lowest(energies[0], counts[0], _KEPT)
+    floor = max(1e-2 * float(np.median(first)), 1e-12)
+    gain, intercept, _ = line(bins.mean, first, _error(bins, counts[0]), floor)
+    fitted = _outwards(energies, counts, bins, taken, gain, intercept, floor)
+    spectrum = found.spectrum + found.rounding / found.level
+    # Where the unfiltered noise would hide the image, what is called noise may be all structure.
+    top, bottom = float(bins.mean[-3:].mean()), float(bins.mean[0])
+    hidden = (fitted.gain * top + fitted.intercept) * spectrum[0, 0] / spectrum.mean()
+    contrast = float((top - bottom) ** 2 / max(hidden, 1e-12))
+    wide = float(np.log(np.quantile(ratio, 0.9) / middle))
+    confidence = share * (1 - fitted.above) * min(1.0, found.agreement / 0.9) ** 4
+    confidence *= min(1.0, found.agreed.sum() / 12) * min(1.0, contrast / _PHOTONS)
+    confidence /= 1 + (max(wide - 0.4, 0) / 0.5) ** 2
+    return Noise(
+        fitted.gain,
+        fitted.intercept + found.rounding,
+        floor,
+        spectrum / spectrum.mean(),
+        False,
+        confidence=float(confidence),
+    )

@@ -1,0 +1,280 @@
+"""A detector whose noise can be drawn: for recorrupted pairs and for simulated captures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.ndimage import uniform_filter
+
+from zsfiji.errors import UserError
+from zsfiji.physics.camera.calibration.calibrate import calibrate, least_noise
+from zsfiji.physics.noise import Noise, resampled
+
+BOX = 5
+"""Edge of the mean filter H of equation 3."""
+
+_TOO_DARK = 0.1
+"""Share of the image that may be darker than the background that is given."""
+
+_ALL_THERE = 0.6
+"""Share of the known variance that has to reach the highest frequencies of white noise."""
+
+_FIELD = 16
+"""Correlated noise is drawn from spectra of this many coefficients an axis."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is given about a detector; the rest is measured.
+
+    Attributes
+    ----------
+    gain : float, optional
+        Grey levels per photoelectron.
+    read_variance : float, optional
+        Variance of a pixel without light, in grey levels squared; it needs `dark_level`.
+    dark_level : float, optional
+        Grey level of no light.
+    dark : numpy.ndarray, optional
+        A frame (or several) taken without light, which gives `dark_level` and `read_variance`.
+    """
+
+    gain: float | None = None
+    read_variance: float | None = None
+    dark_level: float | None = None
+    dark: np.ndarray | None = None
+
+
+NOTHING_KNOWN = Known()
+"""All is measured in the image."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """The noise of an image, and the value of its pixels without light.
+
+    Attributes
+    ----------
+    noise : Noise
+        Of the unit of the image.
+    dark_level : float
+        Pixel value that stands for no light (b of equation 3). Where it is not known, the lowest
+        that the noise allows: with a read noise of zero, as an image does not tell the two apart.
+    dark_level_known : bool
+        Whether `dark_level` was given or measured in a dark frame.
+    darkest : float
+        The darkest that the image is, noise aside: no light is not brighter than this.
+    """
+
+    noise: Noise
+    dark_level: float
+    dark_level_known: bool = False
+    darkest: float = math.inf
+
+    def with_noise(self, noise: Noise) -> Camera:
+        """The same detector with another noise, and the level of no light that this one allows."""
+        dark_level = self.dark_level
+        if not self.dark_level_known:
+            dark_level = min(_lowest(noise, self.darkest), self.darkest)
+        return replace(self, noise=noise, dark_level=dark_level)
+
+    def photons(self, grey: torch.Tensor) -> tuple[torch.Tensor, float, float]:
+        """Give light in photoelectrons, grey levels to one of these, and the variance of reading.
+
+        Where the noise does not grow with the light, its standard deviation without light is the
+        unit.
+        """
+        read = float(self.noise.variance(self.dark_level))
+        unit = self.noise.gain if self.noise.gain > 0 else read**0.5
+        return (grey.float() - self.dark_level) / unit, unit, read / unit**2
+
+    def variance(self, mean: torch.Tensor) -> torch.Tensor:
+        """Variance of pixels of the expected value `mean`, equation 3."""
+        return (self.noise.gain * mean + self.noise.intercept).clamp_min(self.noise.floor)
+
+    def recorrupt(
+        self, noisy: torch.Tensor, alpha: float, draws: torch.Generator, factors: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Make a pair whose noise is independent out of each patch (equation 2).
+
+        The covariance of the two is that of the noise less that of what is added, so nought as
+        far as the calibration is right, whatever `alpha` is.
+
+        Parameters
+        ----------
+        noisy : torch.Tensor
+            Shape (count, slices, height, width), in grey levels.
+        alpha : float
+            The input gets `alpha` times the added noise, the target one part in `alpha` of it.
+        draws : torch.Generator
+            Random numbers, on the device of the patches.
+        factors : bool
+            Whether gain and read noise are varied, by 0.5 to 1.5 and by 0.8 to 1.2, as published.
+
+        Returns
+        -------
+        noisier, target, deviation : torch.Tensor
+            The pair, and the standard deviation of the noise that was added.
+        """
+        half = BOX // 2
+        # The published filter takes the outside for black, which is wrong for two pixels.
+        mean = F.avg_pool2d(noisy, BOX, 1, half, count_include_pad=False)
+        variance = self.variance(mean)
+        if factors:
+            draw = torch.rand(2, generator=draws, device=noisy.device)
+            read = self.variance(torch.tensor(self.dark_level, device=noisy.device))
+            shot = (variance - read).clamp_min(0)
+            variance = shot * (0.5 + draw[0]) + read * (0.8 + 0.4 * draw[1])
+        deviation = variance.sqrt()
+        added = deviation * self._field(noisy, draws)
+        return noisy + alpha * added, noisy - added / alpha, deviation
+
+    def capture(self, mean: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
+        """Simulate what the detector shows of the expected values `mean`, in grey levels."""
+        gain = self.noise.gain
+        if gain > 0 and self.noise.white:
+            # The Poisson distribution with the right variance: `dark` lies lower than the true
+            # level of no light by as much as the read noise takes.
+            dark = -self.noise.intercept / gain
+            rate = ((mean - dark) / gain).clamp_min(self.noise.floor / gain**2)
+            return mean + gain * (torch.poisson(rate, generator=draws) - rate)
+        return mean + self.variance(mean).sqrt() * self._field(mean, draws)
+
+    def _field(self, like: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
+        """Gaussian noise of variance 1, with the spectrum of the detector's."""
+        if self.noise.white:
+            return torch.randn(like.shape, generator=draws, device=like.device)
+        kernel = torch.from_numpy(_kernel(self.noise.spectrum)).to(like)
+        half = kernel.shape[-1] // 2
+        shape = (like[..., 0, 0].numel(), 1, *(n + 2 * half for n in like.shape[-2:]))
+        field = torch.randn(shape, generator=draws, device=like.device)
+        return F.conv2d(field, kernel[None, None]).reshape(like.shape)
+
+
+def measure(planes: list[np.ndarray], known: Known = NOTHING_KNOWN) -> Camera:
+    """Measure the noise in the image, as far as it is not given.
+
+    Parameters
+    ----------
+    planes : list of numpy.ndarray
+        float32 (row, col), of one channel.
+    known : Known
+        What is given.
+
+    Returns
+    -------
+    Camera
+        The detector.
+
+    Raises
+    ------
+    UserError
+        If what is given cannot be.
+    """
+    gain, read_variance, dark_level, dark = (
+        known.gain,
+        known.read_variance,
+        known.dark_level,
+        known.dark,
+    )
+    if dark is not None:
+        dark = np.asarray(dark, dtype=np.float64)
+        if dark.size < 2 or not np.isfinite(dark).all():
+            raise UserError(
+                "The dark frame is empty or has pixels that are no numbers. Choose another one."
+            )
+        if dark.min() == dark.max():
+            raise UserError(
+                f"All pixels of the dark frame are {dark.min():g}, so it does not show the noise "
+                "of the camera. Take one with the shutter closed, or give the background alone."
+            )
+        dark_level = float(dark.mean()) if dark_level is None else dark_level
+        # Pixels that are always bright are no noise, and would outweigh all the others.
+        spread = float(np.median(np.abs(dark - np.median(dark)))) / 0.6745
+        inside = dark[np.abs(dark - dark_level) <= max(5 * spread, 5.0)]
+        read_variance = float(inside.var()) if read_variance is None else read_variance
+    if gain is not None and not gain >= 0:
+        raise UserError(f"The gain is {gain:g}; it cannot be negative.")
+    if read_variance is not None and not read_variance >= 0:
+        raise UserError(f"The read variance is {read_variance:g}; it cannot be negative.")
+    if read_variance is not None and dark_level is None:
+        raise UserError("The read variance needs the background: the grey level of no light.")
+    brightest = max(float(p.max()) for p in planes)
+    if dark_level is not None and dark_level >= brightest:
+        raise UserError(
+            f"The background of {dark_level:g} is not less than the brightest pixel, "
+            f"{brightest:g}. Give the grey level that the camera shows without light."
+        )
+    found = calibrate(planes)
+    if gain is not None or read_variance is not None:
+        found = _with_given(found, planes, gain, read_variance, dark_level)
+    darkest = _darkest(planes)
+    if dark_level is None:
+        return Camera(found, darkest, False, darkest).with_noise(found)
+    # What is darker than no light by more than the noise of a mean of so many pixels.
+    limit = dark_level - 3 * float(found.variance(dark_level)) ** 0.5 / BOX
+    below = float(np.mean(np.concatenate([_smooth(p).ravel() for p in planes]) < limit))
+    if below > _TOO_DARK:
+        raise UserError(
+            f"{below:.0%} of the image is darker than the background of {dark_level:g}. Give the "
+            f"grey level that the camera shows without light: here it is {darkest:.4g} at most."
+        )
+    return Camera(found, dark_level, True, darkest)
+
+
+def _with_given(
+    found: Noise,
+    planes: list[np.ndarray],
+    gain: float | None,
+    read_variance: float | None,
+    dark_level: float | None,
+) -> Noise:
+    """Put given numbers in place of measured ones."""
+    slope = found.gain if gain is None else gain
+    middle = float(np.median(planes[0]))
+    confidence = found.confidence
+    if read_variance is not None and dark_level is not None:
+        intercept, floor = read_variance - slope * dark_level, read_variance
+        if gain is not None:
+            confidence = 1.0
+            line = replace(found, gain=slope, intercept=intercept, floor=floor)
+            least = least_noise(planes)
+            if least.variance(middle) > _ALL_THERE * line.variance(middle):
+                # As much as is known to be there reaches the corner: the noise is white.
+                found = replace(least, saturation=found.saturation, saturated=found.saturated)
+    else:
+        # The line is turned about the median, where most was measured.
+        intercept = float(found.variance(middle)) - slope * middle
+        floor = found.floor
+    floor = max(floor, 1e-6 * float(found.variance(float(planes[0].max()))))
+    return replace(found, gain=slope, intercept=intercept, floor=floor, confidence=confidence)
+
+
+def _darkest(planes: list[np.ndarray]) -> float:
+    """The darkest that the image is, by means over boxes of pixels."""
+    return float(min(np.quantile(_smooth(p), 0.002) for p in planes))
+
+
+def _lowest(noise: Noise, darkest: float) -> float:
+    """Where the fitted variance ends, if that is not below a pixel value of 0 for no reason."""
+    if noise.gain == 0:
+        return darkest
+    return max(-noise.intercept / noise.gain, min(0.0, darkest))
+
+
+def _smooth(plane: np.ndarray) -> np.ndarray:
+    """Means over boxes of :data:`BOX` pixels a side, at every second pixel."""
+    return uniform_filter(plane, BOX, mode="reflect")[::2, ::2]
+
+
+def _kernel(spectrum: np.ndarray) -> np.ndarray:
+    """Filter, of energy 1, that gives white noise the spectrum of DCT coefficients."""
+    half = resampled(spectrum, _FIELD)
+    index = np.minimum(np.abs(np.fft.fftfreq(2 * _FIELD) * 2 * _FIELD).astype(int), _FIELD - 1)
+    amplitude = np.sqrt(half[np.ix_(index, index)])
+    kernel = np.fft.fftshift(np.fft.ifft2(amplitude).real)[1:, 1:]
+    return (kernel / np.sqrt((kernel**2).sum())).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Denoising without training: a transform that evens the noise out, and filters that know it."""

@@ -1,0 +1,116 @@
+"""Where the image of a PSF comes from, read from what :func:`.kernel.as_image` wrote into it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zsfiji.errors import UserError
+from zsfiji.physics.optics.kernel import OPTICS_PROPERTY, ORIGIN_PROPERTY, Origin, Psf
+from zsfiji.physics.optics.measure import fwhm
+from zsfiji.physics.optics.pupil import Optics, from_optics
+
+_ALIKE = 2e-3
+"""Deviation in the maximum, up to which a PSF is still what it was: half a grey level of 8 bit."""
+
+_WORTH_SAYING = 0.01
+"""Relative error of the width that is told. Chosen by eye."""
+
+
+def origin(properties: Mapping[str, str]) -> Origin:
+    """Where a PSF comes from, by the ImageJ properties of its image."""
+    told = properties.get(ORIGIN_PROPERTY)
+    for known in get_args(Origin):
+        if told == known:
+            return known
+    return "unknown"
+
+
+def calculated(
+    values: NDArray[np.float64], spacing: Sequence[float], properties: Mapping[str, str]
+) -> Psf | None:
+    """The PSF, with its optics, that an image holds; None if it is none or was changed.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        (row, col) or (pln, row, col), finite and not all zero, in any unit.
+    spacing : sequence of float
+        Pixel sizes in micrometres, one an axis.
+    properties : mapping of str to str
+        ImageJ properties of the image, which tell the optics but not whether the image was
+        changed afterwards: cropped off its centre, filtered, or calibrated anew.
+    """
+    optics = _optics(properties.get(OPTICS_PROPERTY))
+    if optics is None:
+        return None
+    try:
+        made = from_optics(optics, spacing, values.shape)
+    except UserError:
+        return None
+    light = values * made.values.max() / values.max()
+    if np.abs(light - made.values).max() > _ALIKE * made.values.max():
+        return None
+    return replace(made, own=values.shape)
+
+
+def _optics(text: str | None) -> Optics | None:
+    """Read :data:`OPTICS_PROPERTY`, which anybody may have edited."""
+    try:
+        optics = Optics(**json.loads(text or ""))
+        optics.check()
+    except (ValueError, TypeError, UserError):
+        return None
+    return optics
+
+
+def said(psf: Psf, pixel: float) -> str:
+    """How the pixels of a PSF are counted, in a sentence or two for the log.
+
+    Parameters
+    ----------
+    psf : Psf
+        The PSF on its own grid.
+    pixel : float
+        Size in micrometres of a pixel of the camera that took the image.
+    """
+    own = 1000 * psf.spacing[-1]
+    if psf.optics is not None:
+        return "Its optics are known: it is calculated on the pixels of the result."
+    if psf.origin == "calculated":
+        return (
+            "It was changed after it was calculated, so it is interpolated to the pixels of the "
+            "result."
+        )
+    if psf.origin == "measured":
+        return (
+            f"It was measured with pixels of {own:.4g} nm, which are in it and are not counted "
+            "twice."
+        )
+    if psf.origin == "OTF":
+        text = "The OTF is taken as that of the optics, without the pixels of the camera."
+        wider = _growth(psf, pixel)
+        if wider >= _WORTH_SAYING:
+            text += f" If they are in it, its PSF is {wider:.0%} too wide."
+        return text
+    text = (
+        "It does not tell how it was made: its values are taken as means over its pixels, as a "
+        "camera gives them."
+    )
+    narrower = _growth(psf, psf.spacing[-1])
+    if narrower >= _WORTH_SAYING:
+        text += f" If it was calculated at points, it is taken {narrower:.0%} too narrow."
+    return text
+
+
+def _growth(psf: Psf, pixel: float) -> float:
+    """By what share a PSF is wider with a pixel in it than without, about."""
+    # The variance of a pixel is its square over twelve, that of a Gaussian FWHM^2 / (8 ln 2).
+    ratio = pixel / fwhm(psf)[-1]
+    return math.sqrt(1 + 8 * math.log(2) * ratio**2 / 12) - 1
