@@ -16,8 +16,8 @@ import xarray as xr
 import zsfiji
 from zsfiji import progress
 from zsfiji.errors import UserError
-from zsfiji.images import restoring
-from zsfiji.images.axes import count, planes, size
+from zsfiji.images import parts
+from zsfiji.images.axes import size
 from zsfiji.learning.models import Model
 from zsfiji.words import counted
 
@@ -68,19 +68,19 @@ def fit_units(
     Model
         The model.
     """
-    groups = restoring.groups(image, settings["fit_per"])
+    groups = parts.groups(image, settings["fit_per"])
     units: list[dict[str, Any]] = []
     tensors: dict[str, torch.Tensor] = {}
     for number, positions in enumerate(groups):
         with progress.part(number / len(groups), (number + 1) / len(groups)):
             label = "Training" if len(groups) == 1 else f"Training {number + 1} of {len(groups)}"
             progress.report(0, first or label)
-            chosen = restoring.spread(positions, image, pixels)
-            unit = fit_one([restoring.pixels_of(image, p) for p in chosen], label)
+            chosen = parts.spread(positions, image, pixels)
+            unit = fit_one([parts.pixels_of(image, p) for p in chosen], label)
         units.append(unit.as_settings())
         if unit.network is not None:
             tensors |= weights(unit.network, number)
-    about = {"version": zsfiji.__version__, "fitted_to": restoring.described(image)}
+    about = {"version": zsfiji.__version__, "fitted_to": parts.described(image)}
     return Model(method, {**settings, **about, "units": units}, tensors)
 
 
@@ -123,17 +123,17 @@ def load_weights(network: torch.nn.Module, model: Model, number: int) -> None:
     network.eval()
 
 
-def require_as_many(units: int, parts: int, what: str) -> None:
-    """Refuse an image with more or fewer `parts` (such as "channel") than the model has units.
+def require_as_many(units: int, there: int, what: str) -> None:
+    """Refuse an image with more or fewer of `what`, such as "channel", than the model has units.
 
     Raises
     ------
     UserError
         If it has.
     """
-    if units != parts:
+    if units != there:
         raise UserError(
-            f"The model was fitted to {counted(units, what)} and the image has {parts}. "
+            f"The model was fitted to {counted(units, what)} and the image has {there}. "
             "Fit a model to this image, or choose one of its kind."
         )
 
@@ -169,16 +169,17 @@ def restore_planes(
         If the image has more or fewer channels (or planes) than the model has units.
     """
     per_plane = model.settings["fit_per"] == "plane"
-    total = count(image)
+    positions = parts.positions(image)
+    total = len(positions)
     expected = total if per_plane else size(image, "ch")
     require_as_many(len(units), expected, "plane" if per_plane else "channel")
     result = np.empty(image.shape, dtype=np.float32)
-    for number, position in enumerate(planes(image)):
+    for number, position in enumerate(positions):
         progress.report(number / total, "Denoising")
         channel = None if per_plane else position.get("ch", 0)
         unit = units[number if channel is None else channel]
         with progress.part(number / total, (number + 1) / total):
-            restored = restore_one(unit, restoring.pixels_of(image, position), channel)
-        result[restoring.place(image, position)] = restored
+            restored = restore_one(unit, parts.pixels_of(image, position), channel)
+        result[parts.place(image, position)] = restored
     progress.report(1, "Denoising")
     return image.copy(data=result)

@@ -10,7 +10,7 @@ import xarray as xr
 
 from zsfiji.compute.device import choose, with_fallback
 from zsfiji.errors import UserError
-from zsfiji.images import restoring
+from zsfiji.images import parts
 from zsfiji.images.restored import Restored
 from zsfiji.learning.models import Model
 from zsfiji.physics.camera.defects import said
@@ -136,7 +136,7 @@ def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restore
     Cancelled
         If the user asked to stop.
     """
-    restoring.require_pixels(image)
+    parts.require_pixels(image)
     chosen = choose(device)
     units = _units(model, chosen)
     findings = Findings()
@@ -206,5 +206,5 @@ def _validate(image: xr.DataArray, quality: str, noise_correlation: int) -> None
         raise UserError(
             f"The noise correlation is {noise_correlation}; it has to be 0 (measure) to 4."
         )
-    restoring.require_pixels(image)
-    restoring.require_contrast(image)
+    parts.require_pixels(image)
+    parts.require_contrast(image)

@@ -11,7 +11,7 @@ import xarray as xr
 
 from zsfiji.compute.device import choose, with_fallback
 from zsfiji.errors import UserError
-from zsfiji.images import restoring
+from zsfiji.images import parts
 from zsfiji.images.restored import Restored
 from zsfiji.learning.models import Model
 from zsfiji.quality.residual import Findings
@@ -74,8 +74,8 @@ def fit(
         If the user asked to stop.
     """
     _validate(modality, average, quality)
-    restoring.require_pixels(image)
-    restoring.require_contrast(image)
+    parts.require_pixels(image)
+    parts.require_contrast(image)
     chosen = choose(device)
     settings = {
         "modality": modality,
@@ -129,7 +129,7 @@ def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restore
     Cancelled
         If the user asked to stop.
     """
-    restoring.require_pixels(image)
+    parts.require_pixels(image)
     chosen = choose(device)
     findings = Findings()
 
