@@ -44,7 +44,7 @@ def restore(
     settings : dict
         Further arguments of the service's ``fit``.
     seed, device, bit_depth, apply_model, save_model
-        See :mod:`zsfiji.commands._parameters`.
+        See :mod:`zsfiji.parameters`.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def model_path(path: Path | None) -> Path | None:
 
 
 def with_depth(pixels: xr.DataArray, source: xr.DataArray, depth: str) -> np.ndarray:
-    """The pixels in the type that the option `depth` asks for; see :data:`BitDepth`."""
+    """The pixels in the type that `depth` asks for; see :mod:`zsfiji.parameters.output`."""
     keep = depth == "input" or (depth == "auto" and bool(source.attrs.get("rgb")))
     if not keep or source.dtype.kind == "f":
         return np.asarray(pixels.data, np.float32)
