@@ -57,7 +57,7 @@ def image(values: np.ndarray, *dims: str) -> xr.DataArray:
     """An image of that pixel size, with a slice spacing of three pixels."""
     steps = {"pln": 3 * PIXEL, "row": PIXEL, "col": PIXEL}
     coords = {d: np.arange(values.shape[n]) * steps[d] for n, d in enumerate(dims) if d in steps}
-    units = {d: "micron" for d in coords}
+    units = dict.fromkeys(coords, "micron")
     attrs = {"title": "image", "units": units}
     return xr.DataArray(values, dims=dims, coords=coords, attrs=attrs)
 

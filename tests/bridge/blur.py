@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from zsfiji.commands._declare import Shown, command
-from zsfiji.commands._source import Source
+from zsfiji.commands._declare import command
+from zsfiji.parameters.declare import Shown
+from zsfiji.parameters.source import Source
 
 if TYPE_CHECKING:
     import xarray as xr

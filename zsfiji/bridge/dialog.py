@@ -25,9 +25,9 @@ from zsfiji.bridge.host import Host
 from zsfiji.bridge.jobs import in_thread
 from zsfiji.bridge.suggest import suggested
 from zsfiji.commands import Command, Parameter
-from zsfiji.commands._declare import FILES
 from zsfiji.commands._duration import estimate
 from zsfiji.errors import UserError
+from zsfiji.parameters.declare import FILES
 from zsfiji.words import counted
 
 _COLUMNS = 66

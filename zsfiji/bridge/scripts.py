@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from zsfiji.commands import Command, Parameter, find, table
-from zsfiji.commands._declare import FILES
 from zsfiji.errors import Cancelled, UserError
 from zsfiji.images.files import replacing
+from zsfiji.parameters.declare import FILES
 
 FOLDER = "fiji-scripts"
 

@@ -19,10 +19,10 @@ from zsfiji.commands._declare import Command
 from zsfiji.commands._duration import learn
 from zsfiji.commands._options import macro_line
 from zsfiji.commands._outcome import Outcome
-from zsfiji.commands._source import Source, Windows
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image
 from zsfiji.images.metadata import crop_to_roi
+from zsfiji.parameters.source import Source, Windows
 
 _log = logging.getLogger("zsfiji")
 
@@ -78,13 +78,13 @@ def run(
         _require_memory(region, command.memory)
         before = _worked()
         with remarks:
-            outcome = command.function(region, **given)
+            outcome = command.call(region, given)
         if not progress.finish_requested():
             lengths = {str(dim): int(length) for dim, length in region.sizes.items()}
             learn(command, lengths, values, _worked() - before)
     else:
         with remarks:
-            outcome = command.function(**given)
+            outcome = command.call(None, given)
     outcome = replace(outcome, notes=(*remarks.found, *outcome.notes))
     provenance = {
         "zsfiji.command": macro_line(command, values),

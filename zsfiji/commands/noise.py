@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zsfiji import progress
 from zsfiji.commands._declare import command
-from zsfiji.commands._parameters import Dark
+from zsfiji.parameters.camera import Dark
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,8 +27,8 @@ def noise_calibration(image: xr.DataArray, *, dark: Dark = None) -> Outcome:
     Nothing is changed. The other commands measure the noise themselves; use the numbers to
     check them, or take better ones from a darker or brighter image of the same camera.
     """
+    from zsfiji.commands._inputs import dark_frame
     from zsfiji.commands._outcome import Outcome, Plot
-    from zsfiji.commands._sources import dark_frame
     from zsfiji.images import parts
     from zsfiji.images.axes import size
 

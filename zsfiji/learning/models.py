@@ -13,7 +13,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -34,7 +33,7 @@ FORMAT = 2
 _KEY = "zsfiji"
 
 _HISTORY = ("losses",)
-"""Fields of records that do not count for the digest: read at times, which no two trainings share."""
+"""Fields of records without a part in the digest: the loss is read at times that differ."""
 
 
 class Unit(Protocol):
@@ -218,7 +217,7 @@ def load(path: str | os.PathLike[str], kind: Kind[S, U]) -> Model[S, U]:
             fitted_to = _adapter(Fitted).validate_python(header["fitted_to"])
     except OSError as error:
         raise UserError(f"The model file {path} cannot be read ({error.strerror}).") from error
-    except (safetensors.SafetensorError, ValidationError, KeyError) as error:
+    except (safetensors.SafetensorError, ValidationError, KeyError, TypeError) as error:
         raise UserError(
             f"The file {path} is no model of zsfiji, or it is damaged. "
             "Choose another file, or train the model again."
@@ -242,7 +241,7 @@ def digest(model: Model[Any, Any]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        content.update(memoryview(tensor.flatten().view(torch.uint8).numpy()))
+        content.update(tensor.flatten().view(torch.uint8).numpy().data)
     return content.hexdigest()[:12]
 
 
@@ -261,7 +260,6 @@ def load_weights(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> Non
     network.eval()
 
 
-@cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 

@@ -16,7 +16,6 @@ from pydantic import PlainSerializer, PlainValidator
 from scipy.fft import dct
 from scipy.ndimage import convolve1d, map_coordinates
 
-
 SURE = 0.5
 """Confidence below which a measured noise is to be doubted.
 

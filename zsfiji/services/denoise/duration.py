@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from zsfiji.services import duration as common
+from zsfiji.services.denoise.fit import PIXELS, STEPS
 from zsfiji.services.denoise.objective import OFTEN
-from zsfiji.services.denoise.pipeline import PIXELS, STEPS
 from zsfiji.services.denoise.service import TRAINING_PIXELS
 
 _STEP = 0.076
@@ -30,7 +30,7 @@ def seconds(sizes: Mapping[str, int], *, quality: str, fit_per: str, train: bool
     sizes : mapping
         Axis -> length of the image.
     quality, fit_per : str
-        As :func:`.service.fit` takes them.
+        See :class:`.Settings`.
     train : bool
         Whether a network is trained, and not only applied.
     """

@@ -10,7 +10,6 @@ import torch
 import xarray as xr
 
 from zsfiji.compute.device import choose, with_fallback
-from zsfiji.errors import UserError
 from zsfiji.images.parts import require_contrast, require_pixels
 from zsfiji.learning.models import Model, load_weights, model_of
 from zsfiji.physics.camera.defects import said
@@ -18,15 +17,12 @@ from zsfiji.physics.camera.model import NOTHING_KNOWN, Known
 from zsfiji.quality.report import Findings
 from zsfiji.quality.residual import spared, uncertain
 from zsfiji.services import over_parts
-from zsfiji.services.denoise.fit import STEPS, fit_restorer, network_weight
+from zsfiji.services.denoise.fit import fit_restorer, network_weight
 from zsfiji.services.denoise.network import Denoiser
 from zsfiji.services.denoise.objective import INPUTS
 from zsfiji.services.denoise.restorer import Record, Restorer, restore
 from zsfiji.services.denoise.settings import Settings
 from zsfiji.services.method import Method, Restored
-
-QUALITIES = tuple(STEPS)
-"""The choices of `quality`, the fastest first."""
 
 TRAINING_PIXELS = 32 * 2**20
 """Pixels of a stack or movie that are looked at in a training, at most: bounds the memory."""
@@ -68,7 +64,6 @@ class ZeroShotDenoise:
 
         `given` is what is known about the camera.
         """
-        _require(settings)
         require_pixels(image)
         require_contrast(image)
         chosen = choose(device)
@@ -76,7 +71,10 @@ class ZeroShotDenoise:
         def fit_one(group: over_parts.Group) -> Restorer:
             planes = group.pixels(image)
             return with_fallback(
-                lambda where: fit_restorer(planes, settings, given, where, group.label), chosen
+                lambda where: fit_restorer(
+                    planes, settings=settings, known=given, device=where, label=group.label
+                ),
+                chosen,
             )
 
         units = over_parts.fit(
@@ -144,15 +142,3 @@ def _without_network(unit: Restorer) -> str:
             "separate it from structure: only the filters were used."
         )
     return "The image is too small to train a network on: only the filters were used."
-
-
-def _require(settings: Settings) -> None:
-    """Refuse settings that do not exist."""
-    if settings.quality not in QUALITIES:
-        raise UserError(
-            f"There is no quality '{settings.quality}'. Choose one of {', '.join(QUALITIES)}."
-        )
-    if settings.noise_correlation not in range(5):
-        raise UserError(
-            f"The noise correlation is {settings.noise_correlation}; it has to be 0 (measure) to 4."
-        )

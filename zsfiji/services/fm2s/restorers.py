@@ -135,9 +135,7 @@ class PublishedRestorer:
         """Make it again from its record, with weights still to be loaded."""
         channels = record.preset.channels
         network = build(channels, channels, 0)
-        return cls(
-            record.noise, record.preset, record.low, record.scale, record.ensemble, network
-        )
+        return cls(record.noise, record.preset, record.low, record.scale, record.ensemble, network)
 
     @property
     def record(self) -> PublishedRecord:

@@ -15,7 +15,6 @@ from zsfiji.learning.models import Model, load_weights, model_of
 from zsfiji.quality.report import Findings
 from zsfiji.services import over_parts
 from zsfiji.services.fm2s.presets import preset
-from zsfiji.services.fm2s.published import RECIPES
 from zsfiji.services.fm2s.restorers import (
     FittedRecord,
     FittedRestorer,
@@ -25,9 +24,6 @@ from zsfiji.services.fm2s.restorers import (
 )
 from zsfiji.services.fm2s.settings import Settings
 from zsfiji.services.method import Method, Restored
-
-QUALITIES = tuple(RECIPES)
-"""The choices of `quality`, the fastest first."""
 
 TRAINING_PIXELS = 16 * 2**20
 """Pixels of a stack or movie that are looked at in a training, at most: bounds the memory."""
@@ -71,7 +67,11 @@ class Fm2s:
             def work(where: torch.device) -> Restorer:
                 if settings.modality == "auto":
                     return FittedRestorer.fit(
-                        planes, settings.quality, seed=settings.seed, device=where, label=group.label
+                        planes,
+                        settings.quality,
+                        seed=settings.seed,
+                        device=where,
+                        label=group.label,
                     )
                 return PublishedRestorer.fit(
                     planes,

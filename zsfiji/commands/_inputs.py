@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zsfiji.commands._source import Source
 from zsfiji.errors import UserError
+from zsfiji.parameters.source import Source
 from zsfiji.words import counted
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from zsfiji.parameters.camera import CameraOptions
+    from zsfiji.parameters.pixel_sizes import PixelSizes
+    from zsfiji.physics.camera.model import Known
     from zsfiji.physics.optics.kernel import Psf
 
 _NM = 1000
@@ -22,13 +25,13 @@ _MOST_IMAGES = 32
 _SAME_PIXEL = 0.02
 
 
-def calibrated(
-    image: xr.DataArray, pixel_size: float | None, slice_spacing: float | None
-) -> xr.DataArray:
-    """The image with the pixel size and the slice spacing, in nm, that options give."""
+def calibrated(image: xr.DataArray, sizes: PixelSizes) -> xr.DataArray:
+    """The image with the pixel size and the slice spacing that options give."""
     from zsfiji.physics.optics.spacing import with_spacing
 
-    lateral, axial = (None if v is None else v / _NM for v in (pixel_size, slice_spacing))
+    lateral, axial = (
+        None if v is None else v / _NM for v in (sizes.pixel_size, sizes.slice_spacing)
+    )
     return with_spacing(image, lateral, axial)
 
 
@@ -112,6 +115,13 @@ def dark_frame(source: Source | None) -> np.ndarray | None:
 
         image = tiff.read(source.path)
     return np.asarray(image.data)
+
+
+def known_camera(options: CameraOptions) -> Known:
+    """What the options tell of the camera; the rest is measured."""
+    from zsfiji.physics.camera.model import Known
+
+    return Known(options.gain, options.read_variance, options.background, dark_frame(options.dark))
 
 
 def psfs(
