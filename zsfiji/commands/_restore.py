@@ -11,8 +11,8 @@ import xarray as xr
 
 from zsfiji import progress
 from zsfiji.commands._colours import colours
+from zsfiji.commands._device_lock import device_lock
 from zsfiji.commands._outcome import Outcome, result_title
-from zsfiji.commands._queue import turn
 from zsfiji.images import metadata
 from zsfiji.images.files import require_writable
 
@@ -61,7 +61,7 @@ def restore(
 
     target = model_path(save_model)
     chosen = choose(device)
-    with turn(str(chosen)):
+    with device_lock(str(chosen)):
         if apply_model is None:
             parts = colours(image)
             with progress.part(0, 0.85):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from zsfiji import progress
 from zsfiji.commands._colours import colours
+from zsfiji.commands._device_lock import device_lock
 from zsfiji.commands._inputs import dark_frame, psfs
 from zsfiji.commands._outcome import Curve, Outcome, Plot, result_title
-from zsfiji.commands._queue import turn
 from zsfiji.commands._restore import model_path, with_depth
 from zsfiji.errors import UserError
 from zsfiji.parameters.source import Source
@@ -76,7 +76,7 @@ def train(
     if len(found) == size(image, "ch"):
         found = [found[n] for n in parts.kept]
     earlier = None if start is None else load(start)
-    with turn(str(choose(device))), progress.part(0, share):
+    with device_lock(str(choose(device))), progress.part(0, share):
         model = service.fit(
             work,
             found,
@@ -170,7 +170,7 @@ def predict(
 
     chosen = choose(device)
     parts = colours(image, model)
-    with turn(str(chosen)), progress.part(start, 1):
+    with device_lock(str(chosen)), progress.part(start, 1):
         both = service.apply(model, parts.work, device=device)
     title = str(image.attrs.get("title") or "image")
     images = []
