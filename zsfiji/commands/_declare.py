@@ -306,7 +306,7 @@ def _read(function: Callable[..., Outcome]) -> tuple[bool, list[Argument]]:
             one = read_parameter(name, hints[name], default)
             arguments.append(Argument(name, hints[name], (one,)))
         else:
-            raise TypeError(f"the argument {name!r} is no group, and has no Shown")
+            raise TypeError(f"the argument {name!r} is neither a group nor has a Shown")
     return takes_image, arguments
 
 
@@ -320,7 +320,7 @@ def _read_argument(name: str, group: type[ParameterGroup], default: Any) -> Argu
 
 
 def _of_values(function: Callable[..., Any], arguments: Iterable[Argument]) -> Callable[..., Any]:
-    """A function of some arguments of a command as one of the values of the command.
+    """Make a function of the values of a command from a function of some of its arguments.
 
     Parameters
     ----------
@@ -332,12 +332,12 @@ def _of_values(function: Callable[..., Any], arguments: Iterable[Argument]) -> C
     Returns
     -------
     callable
-        Takes the arguments before them, and the values as a mapping.
+        Takes the arguments that come before them, then key -> value as the last one.
 
     Raises
     ------
     TypeError
-        If the command has no argument of a name and a type.
+        If the command has no argument of that name and type.
     """
     by_name = {argument.name: argument for argument in arguments}
     hints = _hints(function)
@@ -346,7 +346,9 @@ def _of_values(function: Callable[..., Any], arguments: Iterable[Argument]) -> C
         if declared.kind is not inspect.Parameter.KEYWORD_ONLY:
             continue
         if name not in by_name or by_name[name].annotation != hints[name]:
-            raise TypeError(f"{function.__name__}() wants {name!r}, which the command has not")
+            raise TypeError(
+                f"{function.__name__}() wants {name!r}, and the command has no such argument"
+            )
         wanted.append(by_name[name])
 
     def of_values(*before_and_values: Any) -> Any:

@@ -72,7 +72,7 @@ def train(
     target = model_path(save)
     parts = colours(image)
     work = parts.work
-    found = _psfs(image, psf, psf_grid, settings.upsample)
+    found = _psfs(image, psf, psf_grid, upsample=settings.upsample)
     if len(found) == size(image, "ch"):
         found = [found[n] for n in parts.kept]
     earlier = None if start is None else load(start)
@@ -105,7 +105,7 @@ def train(
 
 
 def learnt(image: xr.DataArray, model: Model, about: tuple[str, ...]) -> Outcome:
-    """What to say about a settings.
+    """What to say about a training.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def predict(
     return Outcome(tuple(images), last.notes + parts.notes, dict(last.metrics))
 
 
-def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, upsample: int) -> list[Psf]:
+def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, *, upsample: int) -> list[Psf]:
     from zsfiji.images.axes import size
     from zsfiji.physics.optics.spacing import spacing_micrometres
 
@@ -204,7 +204,7 @@ def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, upsample: int) -> lis
         # Slices that are deconvolved one by one need no calibrated distance.
         spacing = spacing_micrometres(image, dims[-2:])
     fine = [*spacing[:-2], *(s / upsample for s in spacing[-2:])]
-    return psfs(psf, pixel=grid.psf_pixel, slices=grid.psf_spacing, grid=fine)
+    return psfs(psf, grid, onto=fine)
 
 
 def _metrics(model: Model) -> dict[str, float]:
