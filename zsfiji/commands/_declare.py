@@ -26,6 +26,8 @@ from zsfiji.parameters.declare import (
     Checker,
     Parameter,
     ParameterGroup,
+    Value,
+    Values,
     is_shown,
     read_group,
     read_parameter,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 RENAMED = {"resolution": "noise_correlation"}
 """Options that had another name before: old name -> new name."""
 
-Duration = Callable[[Mapping[str, int], Mapping[str, Any]], float]
+Duration = Callable[[Mapping[str, int], Values], float]
 """Takes the lengths of the axes of an image and the values of a command; gives seconds."""
 
 
@@ -64,12 +66,12 @@ class Argument:
     parameters: tuple[Parameter, ...]
     default: ParameterGroup | None = None
 
-    def of(self, values: Mapping[str, Any]) -> Any:
+    def of(self, values: Values) -> Any:
         """The argument, of the values of the parameters."""
         group = _group(self.annotation)
         if group is None:
             return values[self.name]
-        chosen = {p.key: values[p.key] for p in self.parameters}
+        chosen: dict[str, Any] = {p.key: values[p.key] for p in self.parameters}
         return group(**chosen) if self.default is None else replace(self.default, **chosen)
 
 
@@ -126,11 +128,11 @@ class Command:
     suffixes: tuple[str, ...]
     memory: float
     result_bytes: float
-    check: Callable[[Mapping[str, Any]], None] | None = None
+    check: Callable[[Values], None] | None = None
     duration: Duration | None = None
 
     @property
-    def defaults(self) -> dict[str, Any]:
+    def defaults(self) -> dict[str, Value]:
         """Key -> value where nothing is given; without the keys that are required."""
         return {p.key: p.default for p in self.parameters if not p.required}
 
@@ -145,7 +147,7 @@ class Command:
         known = ", ".join(keys)
         raise UserError(f'{self.label} has no option "{key}". It has: {known}.')
 
-    def validate(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def validate(self, given: Mapping[str, object]) -> dict[str, Value]:
         """Check the values of some parameters and fill in the defaults of the others.
 
         Parameters
@@ -171,11 +173,11 @@ class Command:
             self.check(chosen)
         return chosen
 
-    def valid(self, key: str, value: Any) -> Any:
+    def valid(self, key: str, value: object) -> Value:
         """One value, checked as :meth:`validate` checks all; raises as it does."""
         return self.checker.one(self.parameter(key).key, value)
 
-    def call(self, image: xr.DataArray | None, values: Mapping[str, Any]) -> Outcome:
+    def call(self, image: xr.DataArray | None, values: Values) -> Outcome:
         """Call the function.
 
         Parameters
@@ -304,7 +306,7 @@ def _read(function: Callable[..., Outcome]) -> tuple[bool, list[Argument]]:
             one = read_parameter(name, hints[name], default)
             arguments.append(Argument(name, hints[name], (one,)))
         else:
-            raise TypeError(f"the argument {name!r} is no group, and has no Shown")
+            raise TypeError(f"the argument {name!r} is neither a group nor has a Shown")
     return takes_image, arguments
 
 
@@ -314,11 +316,11 @@ def _read_argument(name: str, group: type[ParameterGroup], default: Any) -> Argu
     if default is REQUIRED:
         return Argument(name, group, shown)
     own = (read_parameter(p.key, p.annotation, getattr(default, p.key)) for p in shown)
-    return Argument(name, group, tuple(own), default)
+    return Argument(name, group, tuple(own), default=default)
 
 
 def _of_values(function: Callable[..., Any], arguments: Iterable[Argument]) -> Callable[..., Any]:
-    """A function of some arguments of a command as one of the values of the command.
+    """Make a function of the values of a command from a function of some of its arguments.
 
     Parameters
     ----------
@@ -330,12 +332,12 @@ def _of_values(function: Callable[..., Any], arguments: Iterable[Argument]) -> C
     Returns
     -------
     callable
-        Takes the arguments before them, and the values as a mapping.
+        Takes the arguments that come before them, then key -> value as the last one.
 
     Raises
     ------
     TypeError
-        If the command has no argument of a name and a type.
+        If the command has no argument of that name and type.
     """
     by_name = {argument.name: argument for argument in arguments}
     hints = _hints(function)
@@ -344,7 +346,9 @@ def _of_values(function: Callable[..., Any], arguments: Iterable[Argument]) -> C
         if declared.kind is not inspect.Parameter.KEYWORD_ONLY:
             continue
         if name not in by_name or by_name[name].annotation != hints[name]:
-            raise TypeError(f"{function.__name__}() wants {name!r}, which the command has not")
+            raise TypeError(
+                f"{function.__name__}() wants {name!r}, and the command has no such argument"
+            )
         wanted.append(by_name[name])
 
     def of_values(*before_and_values: Any) -> Any:

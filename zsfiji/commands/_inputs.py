@@ -1,4 +1,4 @@
-"""What the images that options name hold: a point spread function, a dark frame."""
+"""What options give as input: calibrations, folders of images, dark frames, PSFs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from zsfiji.parameters.camera import CameraOptions
     from zsfiji.parameters.pixel_sizes import PixelSizes
+    from zsfiji.parameters.psf import PsfGrid
     from zsfiji.physics.camera.model import Known
     from zsfiji.physics.optics.kernel import Psf
 
@@ -36,7 +37,7 @@ def calibrated(image: xr.DataArray, sizes: PixelSizes) -> xr.DataArray:
 
 
 def images_in(folder: Path, image: xr.DataArray) -> list[xr.DataArray]:
-    """The images of a folder, without `image` itself; of very many some, evenly spread.
+    """The images of a folder without `image` itself; of more than 32 an even selection.
 
     Raises
     ------
@@ -124,9 +125,7 @@ def known_camera(options: CameraOptions) -> Known:
     return Known(options.gain, options.read_variance, options.background, dark_frame(options.dark))
 
 
-def psfs(
-    source: Source, *, pixel: float | None, slices: float | None, grid: Sequence[float]
-) -> list[Psf]:
+def psfs(source: Source, grid: PsfGrid, *, onto: Sequence[float]) -> list[Psf]:
     """The point spread functions that an option names.
 
     Parameters
@@ -134,16 +133,16 @@ def psfs(
     source : Source
         An open image or a file: TIFF, NPY, or an OTF in MRC. Of an image with several channels
         each is the PSF of the channel of the same number.
-    pixel, slices : float or None
-        Pixel size and slice spacing in nm, which overrule what the image tells.
-    grid : sequence of float
+    grid : PsfGrid
+        Its pixel size and slice spacing, where they are not to be read from the image or file.
+    onto : sequence of float
         Pixel sizes in micrometres of the image to restore, (row, col) or (pln, row, col), on
         which the PSF of an OTF is made.
 
     Returns
     -------
     list of Psf
-        One, or one a channel.
+        One, or one for each channel.
 
     Raises
     ------
@@ -154,9 +153,9 @@ def psfs(
     from zsfiji.physics.optics.files import read_psf
     from zsfiji.physics.optics.prepare import prepare, prepare_image
 
-    spacing = _given(pixel, slices)
+    spacing = _spacing(grid)
     if source.image is None:
-        return [read_psf(source.path, spacing, grid=grid)]
+        return [read_psf(source.path, spacing, grid=onto)]
     image = source.image
     if size(image, "ch") > 1:
         channels = [image.isel(ch=n) for n in range(size(image, "ch"))]
@@ -174,12 +173,13 @@ def psfs(
     return found
 
 
-def _given(pixel: float | None, slices: float | None) -> tuple[float, ...] | None:
-    if pixel is None:
-        if slices is not None:
+def _spacing(grid: PsfGrid) -> tuple[float, ...] | None:
+    """Pixel sizes in micrometres, (row, col) or (pln, row, col); None where none is given."""
+    if grid.psf_pixel is None:
+        if grid.psf_spacing is not None:
             raise UserError(
                 "The slice spacing of the PSF is given without its pixel size. Give both."
             )
         return None
-    lateral = (pixel / _NM, pixel / _NM)
-    return lateral if slices is None else (slices / _NM, *lateral)
+    lateral = (grid.psf_pixel / _NM, grid.psf_pixel / _NM)
+    return lateral if grid.psf_spacing is None else (grid.psf_spacing / _NM, *lateral)

@@ -11,8 +11,8 @@ import xarray as xr
 
 from zsfiji import progress
 from zsfiji.commands._colours import Colours, colours
+from zsfiji.commands._device_lock import device_lock
 from zsfiji.commands._outcome import Outcome, result_title
-from zsfiji.commands._queue import turn
 from zsfiji.images import metadata
 from zsfiji.images.files import require_writable
 from zsfiji.images.grid import finer
@@ -118,7 +118,7 @@ def fit(
     target = model_path(save)
     chosen = colours(image)
     known = given(chosen)
-    with turn(str(choose(device))), progress.part(0, share):
+    with device_lock(str(choose(device))), progress.part(0, share):
         model = method.fit(chosen.work, settings, known, device=device)
     if target is not None:
         models.save(model, target)
@@ -163,7 +163,7 @@ def apply(
 
     device_used = choose(device)
     chosen = colours(image, model)
-    with turn(str(device_used)), progress.part(start, 1):
+    with device_lock(str(device_used)), progress.part(start, 1):
         restored = method.apply(model, chosen.work, device=device)
     properties = {
         "zsfiji.model": models.digest(model),

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from zsfiji import progress
 from zsfiji.commands._colours import colours
+from zsfiji.commands._device_lock import device_lock
 from zsfiji.commands._inputs import dark_frame, psfs
 from zsfiji.commands._outcome import Curve, Outcome, Plot, result_title
-from zsfiji.commands._queue import turn
 from zsfiji.commands._restore import model_path, with_depth
 from zsfiji.errors import UserError
 from zsfiji.parameters.source import Source
@@ -72,11 +72,11 @@ def train(
     target = model_path(save)
     parts = colours(image)
     work = parts.work
-    found = _psfs(image, psf, psf_grid, settings.upsample)
+    found = _psfs(image, psf, psf_grid, upsample=settings.upsample)
     if len(found) == size(image, "ch"):
         found = [found[n] for n in parts.kept]
     earlier = None if start is None else load(start)
-    with turn(str(choose(device))), progress.part(0, share):
+    with device_lock(str(choose(device))), progress.part(0, share):
         model = service.fit(
             work,
             found,
@@ -105,7 +105,7 @@ def train(
 
 
 def learnt(image: xr.DataArray, model: Model, about: tuple[str, ...]) -> Outcome:
-    """What to say about a settings.
+    """What to say about a training.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def predict(
 
     chosen = choose(device)
     parts = colours(image, model)
-    with turn(str(chosen)), progress.part(start, 1):
+    with device_lock(str(chosen)), progress.part(start, 1):
         both = service.apply(model, parts.work, device=device)
     title = str(image.attrs.get("title") or "image")
     images = []
@@ -193,7 +193,7 @@ def predict(
     return Outcome(tuple(images), last.notes + parts.notes, dict(last.metrics))
 
 
-def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, upsample: int) -> list[Psf]:
+def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, *, upsample: int) -> list[Psf]:
     from zsfiji.images.axes import size
     from zsfiji.physics.optics.spacing import spacing_micrometres
 
@@ -204,7 +204,7 @@ def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, upsample: int) -> lis
         # Slices that are deconvolved one by one need no calibrated distance.
         spacing = spacing_micrometres(image, dims[-2:])
     fine = [*spacing[:-2], *(s / upsample for s in spacing[-2:])]
-    return psfs(psf, pixel=grid.psf_pixel, slices=grid.psf_spacing, grid=fine)
+    return psfs(psf, grid, onto=fine)
 
 
 def _metrics(model: Model) -> dict[str, float]:

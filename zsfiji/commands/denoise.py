@@ -21,12 +21,7 @@ if TYPE_CHECKING:
 def _duration(sizes: Mapping[str, int], *, settings: Settings, files: ModelFiles) -> float:
     from zsfiji.services.denoise.duration import seconds
 
-    return seconds(
-        sizes,
-        quality=settings.quality,
-        fit_per=settings.fit_per,
-        train=files.apply_model is None,
-    )
+    return seconds(sizes, settings, train=files.apply_model is None)
 
 
 @command(label="Zero-Shot Denoise...", suffixes=("denoised",), duration=_duration)

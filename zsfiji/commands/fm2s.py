@@ -20,13 +20,7 @@ if TYPE_CHECKING:
 def _duration(sizes: Mapping[str, int], *, settings: Settings, files: ModelFiles) -> float:
     from zsfiji.services.fm2s.duration import seconds
 
-    return seconds(
-        sizes,
-        modality=settings.modality,
-        quality=settings.quality,
-        fit_per=settings.fit_per,
-        train=files.apply_model is None,
-    )
+    return seconds(sizes, settings, train=files.apply_model is None)
 
 
 @command(label="FM2S Denoise...", suffixes=("fm2s",), duration=_duration)

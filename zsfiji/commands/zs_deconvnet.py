@@ -70,6 +70,38 @@ TrainedModel = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
+class RestoreFiles(ParameterGroup):
+    """Model files of ZS-DeconvNet Restore....
+
+    Attributes
+    ----------
+    start_model : Path, optional
+        A model to continue training from.
+    save_model : Path, optional
+        Where the trained model goes.
+    """
+
+    start_model: Continue = None
+    save_model: SaveModel = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainFiles(ParameterGroup):
+    """What ZS-DeconvNet Train... learns from besides the image.
+
+    Attributes
+    ----------
+    more_images : Path, optional
+        A folder with further images.
+    start_model : Path, optional
+        A model to continue training from.
+    """
+
+    more_images: MoreImages = None
+    start_model: Continue = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Output(ParameterGroup):
     """What the commands that give images give.
 
@@ -86,26 +118,15 @@ class Output(ParameterGroup):
 
 
 def _training(sizes: Mapping[str, int], *, settings: Settings) -> float:
-    return _seconds(sizes, settings, restore=False)
+    from zsfiji.services.zs_deconvnet.duration import seconds
+
+    return seconds(sizes, settings, restore=False)
 
 
 def _restoring(sizes: Mapping[str, int], *, settings: Settings) -> float:
-    return _seconds(sizes, settings, restore=True)
-
-
-def _seconds(sizes: Mapping[str, int], settings: Settings, *, restore: bool) -> float:
     from zsfiji.services.zs_deconvnet.duration import seconds
 
-    return seconds(
-        sizes,
-        quality=settings.quality,
-        network=settings.network,
-        steps=settings.steps,
-        upsample=settings.upsample,
-        dimensions=settings.dimensions,
-        fit_per=settings.fit_per,
-        restore=restore,
-    )
+    return seconds(sizes, settings, restore=True)
 
 
 @command(
@@ -123,8 +144,7 @@ def zs_deconvnet_restore(
     camera: CameraOptions,
     pixel_sizes: PixelSizes,
     psf_grid: PsfGrid,
-    start_model: Continue = None,
-    save_model: SaveModel = None,
+    files: RestoreFiles,
     output: Output,
     device: Device = "auto",
 ) -> Outcome:
@@ -145,8 +165,8 @@ def zs_deconvnet_restore(
         settings=settings,
         camera=camera,
         psf_grid=psf_grid,
-        start=start_model,
-        save=save_model,
+        start=files.start_model,
+        save=files.save_model,
         device=device,
         share=0.9,
     )
@@ -164,8 +184,7 @@ def zs_deconvnet_train(
     camera: CameraOptions,
     pixel_sizes: PixelSizes,
     psf_grid: PsfGrid,
-    more_images: MoreImages = None,
-    start_model: Continue = None,
+    files: TrainFiles,
     device: Device = "auto",
 ) -> Outcome:
     """Train a network on an image and save it, for ZS-DeconvNet Predict... and further images.
@@ -177,8 +196,8 @@ def zs_deconvnet_train(
     from zsfiji.commands._inputs import calibrated, images_in, joined
 
     image = calibrated(image, pixel_sizes)
-    if more_images is not None:
-        others = images_in(more_images, image)
+    if files.more_images is not None:
+        others = images_in(files.more_images, image)
         image = joined([image, *(calibrated(i, pixel_sizes) for i in others)])
     model, about = body.train(
         image,
@@ -186,7 +205,7 @@ def zs_deconvnet_train(
         settings=settings,
         camera=camera,
         psf_grid=psf_grid,
-        start=start_model,
+        start=files.start_model,
         save=save_model,
         device=device,
         share=1.0,

@@ -31,6 +31,9 @@ FILES: tuple[Kind, ...] = ("open", "save", "folder")
 Value = bool | int | float | str | Path | Source | None
 """What a parameter can be."""
 
+Values = Mapping[str, Value]
+"""Key -> value of parameters, checked."""
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -90,7 +93,7 @@ class Parameter:
 
     key: str
     kind: Kind
-    default: Any
+    default: Value
     label: str
     help: str
     unit: str = ""
@@ -107,7 +110,7 @@ class Parameter:
         """Whether there is a meaning in giving nothing: measured, or not wanted."""
         return self.default is None and not self.required
 
-    def text(self, value: Any) -> str:
+    def text(self, value: Value) -> str:
         """`value` as it is written in a macro; the empty string for what is not given."""
         if value is None:
             return ""
@@ -121,7 +124,7 @@ class Parameter:
             return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
         return str(value)
 
-    def from_text(self, value: Any) -> Any:
+    def from_text(self, value: object) -> object:
         """The value that a text of a macro or a shell stands for; other values as they are.
 
         Raises
@@ -147,7 +150,7 @@ class Parameter:
                     return choice
         return value
 
-    def complaint(self, value: Any, *, missing: bool = False) -> str:
+    def complaint(self, value: object, *, missing: bool = False) -> str:
         """What to say of a value that it cannot have, or of one that is missing."""
         if missing or value is None:
             return f'{self.label}: {self._expected()}, as "{self.key}=...".'
@@ -213,19 +216,19 @@ def read_parameter(key: str, annotation: Any, default: Any) -> Parameter:
     bare = _bare(annotation)
     choices = typing.get_args(bare) if typing.get_origin(bare) is Literal else ()
     return Parameter(
-        key,
-        _kind(key, bare, shown),
-        None if default is REQUIRED else default,
-        shown.label,
-        declared.description or "",
-        shown.unit,
-        tuple(str(choice) for choice in choices),
-        minimum,
-        maximum,
-        shown.advanced,
-        default is REQUIRED,
-        shown.suggest,
-        annotation,
+        key=key,
+        kind=_kind(key, bare, shown),
+        default=None if default is REQUIRED else default,
+        label=shown.label,
+        help=declared.description or "",
+        unit=shown.unit,
+        choices=tuple(str(choice) for choice in choices),
+        minimum=minimum,
+        maximum=maximum,
+        advanced=shown.advanced,
+        required=default is REQUIRED,
+        suggest=shown.suggest,
+        annotation=annotation,
     )
 
 
@@ -256,7 +259,7 @@ def _kind(key: str, bare: Any, shown: Shown) -> Kind:
     return kinds[bare]
 
 
-def _quoted(value: Any) -> str:
+def _quoted(value: object) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return f'"{value}"' if isinstance(value, str) else repr(value)
@@ -287,7 +290,7 @@ class Checker:
         )
         self._model: type[BaseModel] = create_model(name, __config__=config, **declared)
 
-    def all(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def all(self, given: Mapping[str, object]) -> dict[str, Value]:
         """Key -> value of the right type for every parameter, with defaults for what is missing.
 
         Raises
@@ -295,20 +298,23 @@ class Checker:
         UserError
             If a value is of the wrong type or out of its range.
         """
-        values = {key: self._parameters[key].from_text(value) for key, value in given.items()}
+        values: dict[str, Any] = {
+            key: self._parameters[key].from_text(value) for key, value in given.items()
+        }
         try:
             return dict(self._model(**values))
         except ValidationError as error:
             raise self._explained(error) from None
 
-    def one(self, key: str, value: Any) -> Any:
+    def one(self, key: str, value: object) -> Value:
         """One value, of the right type; raises as :meth:`all` does."""
         model = self._model.model_construct()
         try:
             setattr(model, key, self._parameters[key].from_text(value))
         except ValidationError as error:
             raise self._explained(error) from None
-        return getattr(model, key)
+        value_of: Value = getattr(model, key)
+        return value_of
 
     def _explained(self, error: ValidationError) -> UserError:
         detail = error.errors()[0]
