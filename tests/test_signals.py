@@ -43,7 +43,8 @@ _PROGRAM = f"{_WORK}\nfrom zsfiji import cli\nsys.exit(cli.main())"
 _WINDOW = f"""{_WORK}
 leaving = sys.argv[-1] == "quit" and sys.argv.pop()
 from zsfiji import cli
-from zsfiji.bridge import jobs, menu
+from zsfiji.bridge import menu
+from zsfiji.bridge.ui import jobs
 
 def install(host, real=menu.install):
     real(host)
