@@ -155,7 +155,10 @@ def test_a_python_without_torch_is_a_problem_that_names_the_environment(
 def test_the_process_speaks_apposes_protocol_and_ends_with_its_input(tmp_path):
     exchange = tmp_path / "exchange"
     exchange.mkdir()
-    call = "from zsfiji import worker\nworker.work(task, label, '', source, target, exchange=place)"
+    call = (
+        "from zsfiji.bridge.stock import worker\n"
+        "worker.work(task, label, '', source, target, exchange=place)"
+    )
     request = {
         "task": "1",
         "requestType": "EXECUTE",
