@@ -13,9 +13,9 @@ import safetensors
 import safetensors.torch
 import torch
 
+import zsfiji
 from zsfiji.errors import UserError
 from zsfiji.images.files import replacing
-from zsfiji.version import __version__
 
 FORMAT = 1
 """Version of the file format; raised when an older zsfiji could not read the file rightly."""
@@ -66,7 +66,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     header = {
         "format": FORMAT,
-        "version": __version__,
+        "version": zsfiji.__version__,
         "method": model.method,
         "settings": model.settings,
     }
@@ -115,7 +115,7 @@ def load(path: str | os.PathLike[str], method: str) -> Model:
     if header["format"] > FORMAT:
         raise UserError(
             f"The model {path} was written by zsfiji {header['version']}, which is newer than this "
-            f"one ({__version__}). Update zsfiji to use it."
+            f"one ({zsfiji.__version__}). Update zsfiji to use it."
         )
     if header["method"] != method:
         raise UserError(

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 import xarray as xr
 
+import zsfiji
 from zsfiji import progress
 from zsfiji.errors import UserError
 from zsfiji.images import restoring
 from zsfiji.images.axes import count, planes, size
 from zsfiji.learning.models import Model
-from zsfiji.version import __version__
 from zsfiji.words import counted
 
 
@@ -80,7 +80,7 @@ def fit_units(
         units.append(unit.as_settings())
         if unit.network is not None:
             tensors |= weights(unit.network, number)
-    about = {"version": __version__, "fitted_to": restoring.described(image)}
+    about = {"version": zsfiji.__version__, "fitted_to": restoring.described(image)}
     return Model(method, {**settings, **about, "units": units}, tensors)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+import zsfiji
 from zsfiji import progress
 from zsfiji.compute.device import choose, with_fallback
 from zsfiji.compute.scratch import scratch_array
@@ -37,7 +38,6 @@ from zsfiji.services.units import load_weights, require_as_many, weights
 from zsfiji.services.zs_deconvnet.notes import Notes
 from zsfiji.services.zs_deconvnet.objective import Terms
 from zsfiji.services.zs_deconvnet.pipeline import KINDS, Results, Unit, fit_unit, restore
-from zsfiji.version import __version__
 from zsfiji.words import counted
 
 METHOD = "zs-deconvnet"
@@ -200,7 +200,7 @@ def fit(
         "hessian": weight,
         "variation": variation,
         "seed": seed,
-        "version": __version__,
+        "version": zsfiji.__version__,
         "fitted_to": restoring.described(image),
         "spacing": list(spacing_micrometres(image, DIMS[-axes:])),
         "units": [],
