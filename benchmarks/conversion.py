@@ -17,8 +17,8 @@ import xarray as xr
 from rich.console import Console
 from rich.table import Table
 
-from zsfiji.bridge.host import start
-from zsfiji.bridge.images import from_imageplus, to_imageplus, to_imglib2
+from zsfiji.bridge.convert.images import from_imageplus, to_imageplus, to_imglib2
+from zsfiji.bridge.start.host import start
 
 SIDE = 1024
 

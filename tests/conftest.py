@@ -78,7 +78,7 @@ def ij(tmp_path_factory, window_manager):
     os.environ["ZSFIJI_FIJI"] = "none"
     import scyjava
 
-    from zsfiji.bridge.host import start
+    from zsfiji.bridge.start.host import start
 
     scyjava.config.add_option(f"-Duser.home={tmp_path_factory.mktemp('home')}")
     return start()

@@ -43,7 +43,8 @@ _PROGRAM = f"{_WORK}\nfrom zsfiji import cli\nsys.exit(cli.main())"
 _WINDOW = f"""{_WORK}
 leaving = sys.argv[-1] == "quit" and sys.argv.pop()
 from zsfiji import cli
-from zsfiji.bridge import jobs, menu
+from zsfiji.bridge import menu
+from zsfiji.bridge.ui import jobs
 
 def install(host, real=menu.install):
     real(host)
@@ -61,7 +62,7 @@ def install(host, real=menu.install):
 menu.install = install
 sys.exit(cli.main())
 """
-_SERVICE = f"{_WORK}\nfrom zsfiji import worker\nworker.main()"
+_SERVICE = f"{_WORK}\nfrom zsfiji.bridge.stock import worker\nworker.main()"
 
 
 class Process:
@@ -244,7 +245,7 @@ def test_the_python_of_a_stock_fiji_ends_with_its_jobs_on_sigterm(cells, work):
     request = {
         "task": "1",
         "requestType": "EXECUTE",
-        "script": "from zsfiji import worker\n"
+        "script": "from zsfiji.bridge.stock import worker\n"
         "worker.work(task, 'denoise', '', source, target, exchange=place)",
         "inputs": {
             "source": str(cells / "cells.tif"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zsfiji.errors import Cancelled, UserError
+from zsfiji.version import __version__
 
 if TYPE_CHECKING:
     from zsfiji.commands.denoise import denoise
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
         zs_deconvnet_train,
     )
 
-__version__ = "0.1.0"
 __all__ = [
     "Cancelled",
     "UserError",

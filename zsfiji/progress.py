@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from zsfiji.errors import Cancelled
+from zsfiji.words import time_span
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,16 @@ class Event:
     preview: Callable[[], Any] | None = None
     step: int | None = None
     waiting: bool = False
+
+
+def in_words(event: Event) -> str:
+    """`event` in a few words, as "Training, 43 %, 12 s left"."""
+    if event.waiting:
+        return event.message
+    parts = [event.message, f"{100 * event.fraction:.0f} %"]
+    if event.seconds_left is not None:
+        parts.append(f"{time_span(event.seconds_left)} left")
+    return ", ".join(parts)
 
 
 class Sink(Protocol):

@@ -1,4 +1,4 @@
-"""Numbers with their nouns."""
+"""Numbers and time spans in words."""
 
 from __future__ import annotations
 
@@ -16,3 +16,19 @@ def counted(number: int, noun: str, several: str = "") -> str:
         The plural where it is not the singular with an s.
     """
     return f"{number} {noun if number == 1 else several or f'{noun}s'}"
+
+
+def time_span(seconds: float) -> str:
+    """A time span as a person says it: 12 s, 3 min 20 s, 2 h 5 min.
+
+    Parameters
+    ----------
+    seconds : float
+        Its length; less than a second is told as 1 s.
+    """
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

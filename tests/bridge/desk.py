@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from jpype import JClass
 
-from zsfiji.bridge.classes import jc
+from zsfiji.bridge.start.classes import jc
 
 
 def wait(condition, seconds=10.0):

@@ -95,7 +95,7 @@ def step_the_search_bar_finds_a_command_and_runs_it_as_a_click(host, folder):
 
 
 def step_the_task_bar_shows_a_job_and_cancels_it(host, folder):
-    from zsfiji.bridge import jobs
+    from zsfiji.bridge.ui import jobs
 
     started()
     bar = [c for c in desk.parts(jc.IJ.getInstance()) if "JProgressBar" in str(type(c))][-1]
@@ -186,7 +186,7 @@ def step_the_script_editor_runs_python_on_each_kind_of_image(host, folder):
 
 def step_a_command_of_imagej2_leaves_a_window_that_we_take(host, folder):
     source = desk.show("cells")
-    from zsfiji.bridge.datasets import from_dataset, is_dataset
+    from zsfiji.bridge.convert.datasets import from_dataset, is_dataset
 
     dataset = host.gateway.imageDisplay().getActiveDataset()
     assert is_dataset(dataset)
@@ -197,7 +197,7 @@ def step_a_command_of_imagej2_leaves_a_window_that_we_take(host, folder):
 
 
 def step_an_image_goes_to_imagej2_and_comes_back_the_same(host, folder):
-    from zsfiji.bridge.datasets import from_dataset, to_dataset
+    from zsfiji.bridge.convert.datasets import from_dataset, to_dataset
 
     numbers = np.random.default_rng(1)
     for shape, dtype in (
@@ -231,7 +231,7 @@ def step_an_image_goes_to_imagej2_and_comes_back_the_same(host, folder):
 
 
 def step_a_dataset_of_python_may_have_any_order_and_type(host, folder):
-    from zsfiji.bridge.datasets import from_dataset
+    from zsfiji.bridge.convert.datasets import from_dataset
     from zsfiji.errors import UserError
 
     pixels = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
@@ -247,7 +247,7 @@ def step_a_dataset_of_python_may_have_any_order_and_type(host, folder):
 
 
 def step_quitting_while_a_job_runs_asks_and_then_ends(host, folder):
-    from zsfiji.bridge import jobs
+    from zsfiji.bridge.ui import jobs
 
     source = started()
     source.changes = False
@@ -301,7 +301,7 @@ def close_images():
 
 def tidy():
     """Close what a step has left open, and Fiji's own greetings."""
-    from zsfiji.bridge import jobs
+    from zsfiji.bridge.ui import jobs
 
     jobs.stop_all()
     close_images()
@@ -316,7 +316,8 @@ def main(fiji, folder, report):
     global _host
     import scyjava
 
-    from zsfiji.bridge import host, menu, scripts
+    from zsfiji.bridge import menu, scripts
+    from zsfiji.bridge.start import host
 
     scyjava.config.add_option(f"-Duser.home={folder}")
     _host = host.start(headless=False, fiji=fiji)

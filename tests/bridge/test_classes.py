@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from zsfiji.bridge import classes
+from zsfiji.bridge.start import classes
 
 ROOT = Path(__file__).parents[2]
 

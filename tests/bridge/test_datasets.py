@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from zsfiji.bridge import datasets
+from zsfiji.bridge.convert import datasets
 from zsfiji.errors import UserError
 
 pytestmark = pytest.mark.jvm

@@ -13,8 +13,9 @@ import fiji_tour
 import pytest
 import python_mode
 
-from zsfiji.bridge import display, install, java
-from zsfiji.bridge.fiji import is_fiji
+from zsfiji.bridge.start import display, java
+from zsfiji.bridge.start.fiji import is_fiji
+from zsfiji.bridge.stock import install
 from zsfiji.images import tiff
 from zsfiji.samples import __file__ as samples
 

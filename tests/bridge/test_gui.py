@@ -26,7 +26,8 @@ def desk(windows, closing):
     import desk
     from blur import blur, compare, paint
 
-    from zsfiji.bridge import dialog, jobs, menu
+    from zsfiji.bridge import menu
+    from zsfiji.bridge.ui import dialog, jobs
 
     menu.install(windows)
     tests = (blur.command, compare.command, paint.command)
@@ -397,7 +398,7 @@ def test_esc_cancels_within_a_second_and_leaves_nothing(desk, windows):
 
 
 def test_esc_at_once_cancels_too(desk, windows):
-    from zsfiji.bridge import jobs
+    from zsfiji.bridge.ui import jobs
 
     source = desk.show("cells")
     start(desk, source, seconds=20)
@@ -408,7 +409,7 @@ def test_esc_at_once_cancels_too(desk, windows):
 
 
 def test_esc_that_closes_another_dialog_does_not_cancel_the_job(desk):
-    from zsfiji.bridge import jobs
+    from zsfiji.bridge.ui import jobs
 
     source = desk.show("cells")
     start(desk, source, seconds=2)
@@ -427,7 +428,7 @@ def test_finish_now_keeps_what_there_is(desk):
 
 
 def test_cancel_in_the_window_stops_that_job_only_and_two_jobs_wait_for_one_another(desk):
-    from zsfiji.bridge import jobs
+    from zsfiji.bridge.ui import jobs
 
     def work_on_both():
         start(desk, one, seconds=40)
@@ -614,7 +615,7 @@ def test_other_commands_proceed_while_a_macro_waits_for_us(desk, windows):
 
 
 def test_a_job_in_a_thread_of_java_is_stopped_too(desk, windows):
-    from zsfiji.bridge import jobs
+    from zsfiji.bridge.ui import jobs
 
     desk.show("cells")
     windows.ij1.MacroRunner(f'run("{LABEL}", "seconds=20");')
@@ -640,7 +641,9 @@ import sys, threading, time
 sys.path.insert(0, {tests!r})
 import scyjava
 scyjava.config.add_option("-Duser.home=" + {home!r})
-from zsfiji.bridge import host, jobs, menu
+from zsfiji.bridge import menu
+from zsfiji.bridge.start import host
+from zsfiji.bridge.ui import jobs
 from blur import blur
 import desk
 running = host.start(headless=False, fiji="none")
@@ -689,7 +692,8 @@ import sys
 sys.path.insert(0, {tests!r})
 import scyjava
 scyjava.config.add_option("-Duser.home=" + {home!r})
-from zsfiji.bridge import host, menu
+from zsfiji.bridge import menu
+from zsfiji.bridge.start import host
 from blur import blur
 import desk
 menu.install(host.start(headless=False, fiji="none"), {{blur.command.label: blur.command}})

@@ -13,7 +13,7 @@ from urllib.parse import urlparse
 
 import pytest
 
-from zsfiji.bridge import display, fiji, host, jars, java
+from zsfiji.bridge.start import display, fiji, host, jars, java
 from zsfiji.errors import UserError
 
 NOBODY = "http://127.0.0.1:9"
@@ -72,7 +72,7 @@ def test_without_display_and_network_imagej_works_and_the_process_ends():
 import socket
 def refuse(*_): raise AssertionError("asked the network")
 socket.getaddrinfo = socket.socket.connect = refuse
-from zsfiji.bridge.host import start
+from zsfiji.bridge.start.host import start
 ij = start()
 assert ij.headless
 image = ij.ij1.IJ.createImage("a", "8-bit ramp", 64, 64, 8)
@@ -93,7 +93,7 @@ print(ij.ij1.IJ.runMacro("return 'macro ' + getVersion();"))
 def test_an_old_java_home_gives_way_to_the_java_from_pip_with_a_warning(tmp_path):
     old = java_in(tmp_path, "1.8.0_312")
     done = python(
-        "from zsfiji.bridge.host import start; print(start(headless=True).java)",
+        "from zsfiji.bridge.start.host import start; print(start(headless=True).java)",
         JAVA_HOME=str(old),
         PATH=str(tmp_path),
     )
@@ -108,7 +108,7 @@ def test_the_user_quits_imagej_and_python_goes_on(windows):
     done = python(
         """
 import threading, time
-from zsfiji.bridge.host import serve, current
+from zsfiji.bridge.start.host import serve, current
 def body(ij):
     assert not ij.headless and ij.running
     assert ij.ij1.IJ.getInstance().isVisible()
@@ -127,7 +127,7 @@ print("python goes on")
 def test_quit_ends_imagej_without_asking_about_unsaved_images(windows):
     done = python(
         """
-from zsfiji.bridge.host import start
+from zsfiji.bridge.start.host import start
 ij = start()
 image = ij.ij1.IJ.createImage("unsaved", "8-bit ramp", 64, 64, 1)
 image.show()
@@ -147,7 +147,7 @@ print("gone")
 def test_the_process_ends_whatever_is_left_open_in_imagej(windows):
     done = python(
         """
-from zsfiji.bridge.host import start
+from zsfiji.bridge.start.host import start
 ij = start()
 image = ij.ij1.IJ.createImage("unsaved", "8-bit ramp", 64, 64, 5)
 image.show()
@@ -173,13 +173,13 @@ def test_an_imagej_that_runs_already_is_joined():
     done = python(
         """
 import scyjava
-from zsfiji.bridge import jars
+from zsfiji.bridge.start import jars
 for jar in jars.fetch(): scyjava.config.add_classpath(jar)
 scyjava.config.endpoints.clear()
 scyjava.config.set_java_constraints(fetch="auto")
 scyjava.config.enable_headless_mode()
 scyjava.start_jvm()
-from zsfiji.bridge.host import start
+from zsfiji.bridge.start.host import start
 print(start().version)
 """,
         DISPLAY=None,
@@ -194,7 +194,7 @@ def test_pyimagej_that_somebody_has_imported_does_no_harm():
     done = python(
         """
 import imglyb
-from zsfiji.bridge.host import start
+from zsfiji.bridge.start.host import start
 print(start(headless=True).version)
 """,
         ZSFIJI_FIJI="none",
@@ -210,7 +210,7 @@ def test_a_java_that_runs_already_without_imagej_is_no_use():
         """
 import jpype
 jpype.startJVM(convertStrings=False)
-from zsfiji.bridge.host import start
+from zsfiji.bridge.start.host import start
 try: start(headless=True)
 except Exception as error: print(type(error).__name__, error)
 """
@@ -238,7 +238,7 @@ def test_windows_without_a_display_are_refused_before_java_starts(monkeypatch, v
 def test_the_message_about_the_display_says_what_works_without(value):
     done = python(
         """
-from zsfiji.bridge.host import start
+from zsfiji.bridge.start.host import start
 import jpype
 try: start(headless=False)
 except Exception as error: print(type(error).__name__, error)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jpype import JClass, JLong
 
-from zsfiji.bridge.images import from_imageplus, to_imageplus, to_imglib2
+from zsfiji.bridge.convert.images import from_imageplus, to_imageplus, to_imglib2
 from zsfiji.errors import UserError
 from zsfiji.images import tiff
 from zsfiji.images.axes import DIMS, STACK_DIMS, count, pixel_size, planes

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from zsfiji import folders
-from zsfiji.bridge import install as module
-from zsfiji.bridge.install import install, uninstall
+from zsfiji.bridge.stock import install as module
+from zsfiji.bridge.stock.install import install, uninstall
 from zsfiji.cli import main
 from zsfiji.commands import table
 from zsfiji.errors import UserError

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zsfiji.bridge import jobs
+from zsfiji.bridge.ui import jobs
 from zsfiji.errors import UserError
 from zsfiji.images import tiff
 

@@ -69,7 +69,8 @@ sys.path.insert(0, {tests!r})
 import scyjava
 scyjava.config.add_option("-Duser.home=" + {home!r})
 from jpype import JArray, JInt, JProxy
-from zsfiji.bridge import host, macro, menu
+from zsfiji.bridge import macro, menu
+from zsfiji.bridge.start import host
 from blur import blur, compare, paint
 running = host.start(headless=True, fiji="none")
 menu.install(running, {{c.command.label: c.command for c in (blur, compare, paint)}})

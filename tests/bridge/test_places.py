@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zsfiji.bridge.places import Box, beside, column
+from zsfiji.bridge.ui.places import Box, beside, column
 
 SCREEN = Box(0, 25, 1600, 900)
 

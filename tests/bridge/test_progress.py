@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from zsfiji import progress
-from zsfiji.bridge.curve import draw_curve, loss_limits, ticks
-from zsfiji.bridge.help import bounds, command_help, overview
-from zsfiji.bridge.progress import duration, status
-from zsfiji.bridge.progress_window import _to_bytes
+from zsfiji.bridge.ui.curve import draw_curve, loss_limits, ticks
+from zsfiji.bridge.ui.help import bounds, command_help, overview
+from zsfiji.bridge.ui.progress_window import _to_bytes
 from zsfiji.commands import table
-from zsfiji.progress import Event
+from zsfiji.progress import Event, in_words
+from zsfiji.words import time_span
 
 
 @pytest.mark.parametrize(
@@ -19,13 +19,13 @@ from zsfiji.progress import Event
     [(0.2, "1 s"), (59.4, "59 s"), (61, "1 min 1 s"), (7500, "2 h 5 min")],
 )
 def test_a_time_span_is_written_as_a_person_says_it(seconds, text):
-    assert duration(seconds) == text
+    assert time_span(seconds) == text
 
 
 def test_the_status_has_the_time_left_once_it_is_known():
-    assert status(Event(0.43, "Training", 12.3)) == "Training, 43 %, 12 s left"
-    assert status(Event(0.01, "Training")) == "Training, 1 %"
-    assert status(Event(0, "Waiting", waiting=True)) == "Waiting"
+    assert in_words(Event(0.43, "Training", 12.3)) == "Training, 43 %, 12 s left"
+    assert in_words(Event(0.01, "Training")) == "Training, 1 %"
+    assert in_words(Event(0, "Waiting", waiting=True)) == "Waiting"
 
 
 def test_the_loss_curve_falls_from_the_left_to_the_right():

@@ -16,7 +16,8 @@ import pytest
 import xarray as xr
 
 import zsfiji
-from zsfiji.bridge import install, jars, java
+from zsfiji.bridge.start import jars, java
+from zsfiji.bridge.stock import install
 from zsfiji.errors import UserError
 from zsfiji.folders import cache_folder
 from zsfiji.images import tiff

@@ -98,7 +98,7 @@ def test_colour_comes_back(tmp_path, dims):
 
 @pytest.mark.jvm
 def test_imagej_finds_everything_that_we_wrote(ij, tmp_path):
-    from zsfiji.bridge.images import from_imageplus
+    from zsfiji.bridge.convert.images import from_imageplus
 
     image = hyperstack()
     tiff.write(image, tmp_path / "a.tif")
@@ -116,7 +116,7 @@ def test_imagej_finds_no_info_that_nobody_gave(ij, tmp_path):
 @pytest.mark.jvm
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
 def test_imagej_finds_the_lut_of_an_image_without_channels(ij, tmp_path, dtype):
-    from zsfiji.bridge.images import from_imageplus
+    from zsfiji.bridge.convert.images import from_imageplus
 
     image = as_image(
         noise((3, 6, 5), dtype),
@@ -131,7 +131,7 @@ def test_imagej_finds_the_lut_of_an_image_without_channels(ij, tmp_path, dtype):
 @pytest.mark.jvm
 @pytest.mark.parametrize("make", ["hyperstack", "colour", "signed", "plain"])
 def test_what_imagej_wrote_we_read_as_the_bridge_does(ij, tmp_path, make):
-    from zsfiji.bridge.images import from_imageplus, to_imageplus
+    from zsfiji.bridge.convert.images import from_imageplus, to_imageplus
 
     if make == "hyperstack":
         imp = to_imageplus(hyperstack())

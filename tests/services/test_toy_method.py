@@ -10,10 +10,10 @@ import pytest
 import toy_method
 from scipy.ndimage import gaussian_filter
 from toy_method import METHOD, Settings
-
-from zsfiji.commands import run
 from zsfiji.commands.declare import command
 from zsfiji.commands.outcome import Outcome
+
+from zsfiji.commands import run
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image
 from zsfiji.learning import models
@@ -24,7 +24,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
 
 
 @command(label="Toy Average...", suffixes=("averaged",))
-def toy_average(image, *, settings: Settings, files: ModelFiles, device: Device = "auto") -> Outcome:
+def toy_average(
+    image, *, settings: Settings, files: ModelFiles, device: Device = "auto"
+) -> Outcome:
     """Average the neighbours of each pixel.
 
     A command is a function whose groups of options become fields of a dialog.

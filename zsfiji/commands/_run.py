@@ -13,7 +13,6 @@ import numpy as np
 import psutil
 import xarray as xr
 
-import zsfiji
 from zsfiji import progress
 from zsfiji.commands._declare import Command
 from zsfiji.commands._duration import learn
@@ -24,6 +23,7 @@ from zsfiji.images.axes import as_image
 from zsfiji.images.metadata import crop_to_roi
 from zsfiji.parameters.declare import Value
 from zsfiji.parameters.source import Source, Windows
+from zsfiji.version import __version__
 
 _log = logging.getLogger("zsfiji")
 
@@ -89,7 +89,7 @@ def run(
     outcome = replace(outcome, notes=(*warnings.messages, *outcome.notes))
     provenance = {
         "zsfiji.command": macro_line(command, values),
-        "zsfiji.version": zsfiji.__version__,
+        "zsfiji.version": __version__,
     }
     if region is not None and "region" in region.attrs:
         x, y, width, height = region.attrs["region"]

@@ -23,9 +23,9 @@ import xarray as xr
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
-from zsfiji import __version__
 from zsfiji.errors import UserError
 from zsfiji.images.files import replacing
+from zsfiji.version import __version__
 
 FORMAT = 2
 """Version of the file format; raised when another zsfiji could not read the file rightly."""

@@ -362,7 +362,7 @@ class ZeroShot {
 
     private Map work(String label, Map inputs, Map here) {
         def service = service()
-        def task = service.task("from zsfiji import worker\n" +
+        def task = service.task("from zsfiji.bridge.stock import worker\n" +
             "worker.work(task, label, options, source, target, title, roi, exchange, named)",
             inputs + [label: label])
         def latest = null
@@ -494,7 +494,7 @@ class ZeroShot {
 
     /** Call a function of worker.py that answers at once. */
     private Map ask(String call, Map inputs) {
-        def task = service().task("from zsfiji import worker\n" + call, inputs)
+        def task = service().task("from zsfiji.bridge.stock import worker\n" + call, inputs)
         task.waitFor()
         return task.outputs
     }
@@ -522,7 +522,7 @@ class ZeroShot {
                     "(Help > Update...), or open it from Python: zsfiji --fiji \"${folder.parent}\"")
             }
             // -E: the variables of a launcher must not lead Python to other packages.
-            String[] words = [python, "-E", "-X", "utf8", "-m", "zsfiji.worker"]
+            String[] words = [python, "-E", "-X", "utf8", "-m", "zsfiji.bridge.stock.worker"]
             def service = type.getConstructor(File, String[]).newInstance(folder, words)
             try {
                 service.start()
@@ -530,7 +530,7 @@ class ZeroShot {
                 throw new Problem("The Python of zsfiji could not be started (${e.message}). Run " +
                     "'zsfiji install' with this Fiji's folder again.")
             }
-            def greeting = service.task("from zsfiji import worker\nworker.greet(scripts)",
+            def greeting = service.task("from zsfiji.bridge.stock import worker\nworker.greet(scripts)",
                 [scripts: settings.scripts])
             greeting.waitFor()
             // What cannot even answer is told by the job.
@@ -571,7 +571,7 @@ class ZeroShot {
         try {
             def engine = language.getScriptEngine()
             context.inject(engine)
-            engine.eval("from zsfiji.bridge import host, menu\nmenu.install(host.start())")
+            engine.eval("from zsfiji.bridge.menu import attach\nattach()")
         } catch (Exception e) {
             return false
         }

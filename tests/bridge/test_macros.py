@@ -1,0 +1,126 @@
+"""The macros that we hand out run as they are, in ImageJ."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from zsfiji.images import tiff
+
+FOLDER = Path(__file__).parents[2] / "macros"
+
+pytestmark = [pytest.mark.jvm, pytest.mark.slow]
+
+
+@pytest.fixture
+def run(ij, closing):
+    """Run one of the macros at the lowest quality; gives nothing, writes what the macro writes."""
+    from zsfiji.bridge import menu
+    from zsfiji.bridge.macro import run_macro
+
+    menu.install(ij)
+
+    def call(name, argument):
+        text = (FOLDER / name).read_text()
+        assert 'quality = "standard";' in text
+        run_macro(ij, text.replace('quality = "standard";', 'quality = "quick";'), str(argument))
+
+    return call
+
+
+def cells(path, frames=0, seed=0):
+    rng = np.random.default_rng(seed)
+    row, col = np.mgrid[:40, :44]
+    clean = 300 + 200 * np.sin(row / 6) * np.cos(col / 8)
+    shape = (frames, 40, 44) if frames else (40, 44)
+    pixels = rng.poisson(np.broadcast_to(clean, shape)).astype(np.uint16)
+    known = {"unit": "micron", "axes": "ZYX" if frames else "YX"}
+    tifffile.imwrite(path, pixels, imagej=True, resolution=(4, 4), metadata=known)
+    return pixels
+
+
+def test_every_macro_is_tested():
+    tested = {"single_image.ijm", "folder_batch.ijm", "time_lapse.ijm", "zs_deconvnet_folder.ijm"}
+    assert {path.name for path in FOLDER.iterdir()} == tested
+
+
+def test_single_image(run, tmp_path):
+    before = cells(tmp_path / "my cells.tif")
+    run("single_image.ijm", tmp_path / "my cells.tif")
+    result = tiff.read(tmp_path / "my cells-denoised.tif")
+    assert result.shape == before.shape
+    assert result.dtype == np.float32
+    assert result.attrs["units"]["col"] == "micron"
+    assert result.attrs["properties"]["zsfiji.command"].startswith('run("Zero-Shot Denoise...", ')
+
+
+def test_folder_batch_trains_once_and_reuses_the_model(run, tmp_path):
+    (tmp_path / "raw data").mkdir()
+    for number in range(3):
+        cells(tmp_path / "raw data" / f"cell {number}.tif", seed=number)
+    (tmp_path / "raw data" / "notes.txt").write_text("no image")
+    run("folder_batch.ijm", f"{tmp_path / 'raw data'};{tmp_path / 'results'}")
+    results = [tiff.read(tmp_path / "results" / f"cell {n}-denoised.tif") for n in range(3)]
+    models = {result.attrs["properties"]["zsfiji.model"] for result in results}
+    assert len(models) == 1
+    lines = [result.attrs["properties"]["zsfiji.command"] for result in results]
+    assert ["apply_model" in line for line in lines] == [False, True, True]
+    assert not np.array_equal(results[0], results[1])
+
+
+def test_zs_deconvnet_folder_trains_once_and_saves_both_results(ij, closing, tmp_path):
+    from zsfiji.bridge import menu
+    from zsfiji.bridge.macro import run_macro
+
+    (tmp_path / "raw").mkdir()
+    for number in range(2):
+        cells(tmp_path / "raw" / f"cell {number}.tif", seed=number)
+    menu.install(ij)
+    text = (FOLDER / "zs_deconvnet_folder.ijm").read_text(encoding="utf-8")
+    assert '"microscope=wide-field' in text
+    # Ten steps, and pixels of 250 nm, which want a weaker lens than the one in the macro.
+    text = text.replace("na = 1.4;", "na = 0.5;").replace(" seed=0", " seed=0 steps=10")
+    run_macro(ij, text, f"{tmp_path / 'raw'};{tmp_path / 'results'}")
+    found = {path.name for path in (tmp_path / "results").iterdir()}
+    results = {f"cell {n}-{kind}.tif" for n in range(2) for kind in ("denoised", "deconvolved")}
+    assert found == {*results, "psf.tif", "model.zsfiji"}
+    sharp = [tiff.read(tmp_path / "results" / f"cell {n}-deconvolved.tif") for n in range(2)]
+    assert sharp[0].shape == (80, 88)
+    assert float(sharp[0].col[1] - sharp[0].col[0]) == pytest.approx(0.125)
+    assert (
+        sharp[0].attrs["properties"]["zsfiji.model"]
+        == (sharp[1].attrs["properties"]["zsfiji.model"])
+    )
+
+
+def test_folder_batch_says_that_a_folder_is_missing(tmp_path):
+    # Apart and without windows, where ImageJ does not open a dialog to say it.
+    words = ["macro", FOLDER / "folder_batch.ijm", f"{tmp_path / 'no'};{tmp_path / 'results'}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "zsfiji.cli", *map(str, words), "--fiji", "none"],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 2
+    assert "There is no folder" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_time_lapse_makes_frames_of_slices_and_keeps_its_model(run, tmp_path):
+    before = cells(tmp_path / "movie.tif", frames=3)
+    run("time_lapse.ijm", tmp_path / "movie.tif")
+    result = tiff.read(tmp_path / "movie-denoised.tif")
+    assert result.dims == ("t", "row", "col")
+    assert result.shape == before.shape
+    assert (tmp_path / "movie.zsfiji").exists()
+    run("time_lapse.ijm", tmp_path / "movie.tif")
+    again = tiff.read(tmp_path / "movie-denoised.tif")
+    assert "apply_model" in again.attrs["properties"]["zsfiji.command"]
+    np.testing.assert_array_equal(again, result)

@@ -1,0 +1,1 @@
+"""Images of ImageJ and ImageJ2 as labelled arrays, and back."""

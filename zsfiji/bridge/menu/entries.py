@@ -1,0 +1,199 @@
+"""The Zero-Shot menu, and what happens when one of its entries is chosen or called."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable, Collection, Mapping
+from html import escape
+from typing import Any
+
+from zsfiji.bridge import macro
+from zsfiji.bridge.menu import quit as quitting
+from zsfiji.bridge.menu import search
+from zsfiji.bridge.start.classes import jc
+from zsfiji.bridge.start.host import Host, start
+from zsfiji.bridge.ui import dialog, jobs, messages, windows
+from zsfiji.bridge.ui.help import ABOUT, DOCTOR, HELP, about, overview
+from zsfiji.bridge.ui.recorder import record
+from zsfiji.commands import Command, table
+from zsfiji.errors import Cancelled, UserError
+from zsfiji.version import __version__
+
+MENU = "Plugins>Zero-Shot"
+
+_commands: dict[str, Command] = {}
+_listener: Any = None
+
+
+def install(host: Host, commands: Mapping[str, Command] | None = None) -> None:
+    """Put the commands into ImageJ's menu and command table, and answer their calls.
+
+    Parameters
+    ----------
+    host : Host
+        The running ImageJ.
+    commands : mapping, optional
+        Label -> command; the whole table without it. Those installed before stay.
+    """
+    global _listener
+    new = table() if commands is None else commands
+    _add(host, [f"{command.menu}>{label}" for label, command in new.items()])
+    _commands.update(new)
+    if _listener is not None:
+        return
+    _separate(host)
+    _add(host, [f"{MENU}>{label}" for label in _INFORMATION])
+    # Known to macros, and no use in a menu.
+    jc.Menus.getCommands().put(macro.EXTENSIONS, macro.ENTRY)
+    from jpype import JProxy
+
+    _listener = JProxy(
+        "ij.CommandListener", dict={"commandExecuting": lambda name: _executing(host, name)}
+    )
+    jc.Executer.addCommandListener(_listener)
+    # The entries of 'zsfiji install', which Fiji's search bar calls without asking listeners, hand
+    # over to us when they see this.
+    jc.System.setProperty("zsfiji.bridge", __version__)
+
+
+def attach() -> Host:
+    """Put the commands into the Fiji that runs in this process; for a script in Python mode.
+
+    Returns
+    -------
+    Host
+        That Fiji.
+    """
+    host = start()
+    install(host)
+    return host
+
+
+def _add(host: Host, paths: Collection[str]) -> None:
+    known = jc.Menus.getCommands()
+    # 'zsfiji install' may have put an entry of the same name there, whose calls we take over.
+    new = [path for path in paths if not known.containsKey(path.rpartition(">")[2])]
+    for path in paths:
+        if path in new and not host.headless:
+            jc.Menus.add(path, macro.ENTRY)
+        known.put(path.rpartition(">")[2], macro.ENTRY)
+    search.offer(host, new)
+
+
+def _separate(host: Host) -> None:
+    menu = None if host.headless else jc.Menus.getImageJMenu(MENU)
+    if menu is not None:
+        menu.addSeparator()
+
+
+def _executing(host: Host, name: Any) -> Any:
+    """Answer ImageJ's question whether it may run a command; see ij.CommandListener.
+
+    Gives the name to let ImageJ run it, or None when it is done already.
+    """
+    label = str(name)
+    command = _commands.get(label)
+    if command and host.headless and messages.is_call() and not macro.in_macro():
+        macro.call_directly(host, command)
+        return None
+    try:
+        if command:
+            return _chosen(host, name, command)
+        if label == macro.EXTENSIONS:
+            macro.register_extensions(host, _commands)
+            return None
+        if label in _INFORMATION:
+            jobs.in_thread(lambda: _inform(host, label), label)
+            return None
+        if label == "Quit" and jobs.running():
+            return quitting.stop_or_ask(name)
+    except Exception as error:
+        messages.show_fault("zsfiji", error)
+        return None
+    return name
+
+
+def _chosen(host: Host, name: Any, command: Command) -> Any:
+    if messages.is_call():
+        return name if macro.prepare(command) else None
+    image = jc.WindowManager.getCurrentImage()
+    jobs.in_thread(lambda: _clicked(host, command, image), command.label)
+    return None
+
+
+def _clicked(host: Host, command: Command, image: Any) -> None:
+    name = messages.name_of(command.label)
+    try:
+        if image is None and command.takes_image:
+            messages.show_error(
+                "No Image", f"{jobs.NO_IMAGE} Open the image that you want to restore first."
+            )
+            return
+        if command.label in table():
+            jobs.in_thread(_load_torch, "Load torch")
+        answer = dialog.ask(host, command, image)
+        if answer is None:
+            return
+        if command.takes_image:
+            windows.activate(answer.image)
+        record(command, answer.values)
+        jobs.work(host, command, answer.image, answer.values)
+    except Cancelled:
+        return
+    except UserError as error:
+        messages.show_error(name, str(error))
+    except Exception as error:
+        messages.show_fault(name, error)
+
+
+def _load_torch() -> None:
+    """Load what takes seconds to load while the user looks at the dialog."""
+    # Not before it is there to be looked at.
+    time.sleep(0.5)
+    # The part of torch that its optimizers load when the first of them is made.
+    importlib.import_module("torch._dynamo")
+
+
+def _inform(host: Host, label: str) -> None:
+    name = messages.name_of(label)
+    try:
+        _INFORMATION[label](host)
+    except Exception as error:
+        messages.show_fault(name, error)
+
+
+def _help(host: Host) -> None:
+    page = overview(_commands.values())
+    _page("Zero-Shot Help", page, page)
+
+
+def _doctor(host: Host) -> None:
+    from zsfiji.bridge.start import doctor
+
+    jc.IJ.showStatus("Zero-Shot Doctor: looking at what works here")
+    text = doctor.format(doctor.report(host.fiji))
+    jc.IJ.showStatus("")
+    _page("Zero-Shot Doctor", f"<html><pre>{escape(text)}</pre></html>", text)
+
+
+def _about(host: Host) -> None:
+    text = f"{about(__version__)}\n{host.version}"
+    if messages.has_windows():
+        jc.IJ.showMessage("About zsfiji", messages.wrapped(text))
+    else:
+        messages.log(text)
+
+
+def _page(title: str, html: str, text: str) -> None:
+    if messages.has_windows():
+        jc.HTMLDialog(title, html, False)
+    else:
+        messages.log(text)
+
+
+_INFORMATION: dict[str, Callable[[Host], None]] = {
+    HELP: _help,
+    DOCTOR: _doctor,
+    ABOUT: _about,
+}

@@ -1,0 +1,1 @@
+"""Finding Java, ImageJ and Fiji, and starting them."""

@@ -1,0 +1,1 @@
+"""A Fiji that was started as usual, as a Java program: its menu entries and their Python."""

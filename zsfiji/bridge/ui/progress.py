@@ -1,0 +1,122 @@
+"""A job's progress in ImageJ: status bar, progress bar, Esc, task bar, its window's buttons."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from zsfiji.bridge.start.classes import jc
+from zsfiji.bridge.start.host import Host
+from zsfiji.bridge.ui.messages import name_of
+from zsfiji.bridge.ui.progress_window import ProgressWindow
+from zsfiji.bridge.ui.task_bar import Task
+from zsfiji.progress import Event, in_words
+
+_INTERVAL = 0.2
+# ImageJ's dialogs set the Esc flag and unset it when Esc closes them: only a lasting one counts.
+_ESCAPE_STAYS = 0.1
+# A job that ends sooner needs no window.
+_WINDOW_AFTER = 0.7
+
+_shown: list[JobProgress] = []
+"""The jobs that run, the oldest first; only that one writes to ImageJ's one status bar."""
+
+
+class JobProgress:
+    """The sink of one job, and what the user wants of it.
+
+    Parameters
+    ----------
+    host : Host
+        The running ImageJ.
+    label : str
+        Label of the command.
+    title : str
+        Title of the image, empty without one.
+    window : bool
+        Whether a small window with buttons may open.
+    """
+
+    def __init__(self, host: Host, label: str, title: str, *, window: bool) -> None:
+        self.name = name_of(label)
+        self.title = title
+        self._cancel = threading.Event()
+        self._finish = threading.Event()
+        self._started = time.monotonic()
+        self._next = 0.0
+        self._escape_seen: float | None = None
+        self._may_open = window
+        self._window: ProgressWindow | None = None
+        self._heading = heading(label, title)
+        self._task = Task(host, self._heading)
+        _shown.append(self)
+
+    def cancel(self) -> None:
+        """Stop the job and keep nothing."""
+        self._cancel.set()
+
+    def finish(self) -> None:
+        """End the job with the best result so far."""
+        self._finish.set()
+
+    def cancelled(self) -> bool:
+        """Whether the user has cancelled, by Esc, by a button or by quitting ImageJ."""
+        if not self._cancel.is_set() and (self._escape() or self._task.cancelled()):
+            self._cancel.set()
+        return self._cancel.is_set()
+
+    def finish_now(self) -> bool:
+        """Whether the user wants the best result so far."""
+        return self._finish.is_set()
+
+    def show(self, event: Event) -> None:
+        """Show `event`, five times a second at most."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _INTERVAL
+        if _shown and _shown[0] is self:
+            jc.IJ.showStatus(f"{self.name}: {in_words(event)} (Esc cancels)")
+            jc.IJ.showProgress(float(min(event.fraction, 0.999)))
+        self._task.show(event)
+        if self._may_open and now - self._started > _WINDOW_AFTER:
+            if self._window is None:
+                self._window = ProgressWindow(self._heading, self.cancel, self.finish)
+            self._window.show(event, in_words(event))
+
+    def end(self, how: str) -> None:
+        """Clear the bars and leave a last word in the status bar.
+
+        Parameters
+        ----------
+        how : str
+            "done", "cancelled" or "failed".
+        """
+        front = bool(_shown) and _shown[0] is self
+        if self in _shown:
+            _shown.remove(self)
+        self._task.end()
+        if self._window is not None:
+            self._window.close()
+        if front:
+            jc.IJ.showProgress(1.0)
+        seconds = time.monotonic() - self._started
+        if how == "cancelled":
+            jc.IJ.beep()
+        if how == "done" and self._finish.is_set():
+            how = "finished early"
+        jc.IJ.showStatus(f"{self.name}: {how}, {seconds:.1f} s")
+
+    def _escape(self) -> bool:
+        if not jc.IJ.escapePressed():
+            self._escape_seen = None
+            return False
+        now = time.monotonic()
+        if self._escape_seen is None:
+            self._escape_seen = now
+        return now - self._escape_seen >= _ESCAPE_STAYS
+
+
+def heading(label: str, title: str) -> str:
+    """Title of the window of a job: the command, and the title of the image if there is one."""
+    return f"{name_of(label)}: {title}" if title else name_of(label)
