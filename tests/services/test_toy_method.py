@@ -1,4 +1,4 @@
-"""A method of docs/architecture.md, followed to the end: what one has to write, and nothing more."""
+"""The worked example of docs/architecture.md, followed to the end."""
 
 from __future__ import annotations
 
