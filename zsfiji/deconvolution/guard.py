@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from zsfiji.compute.scratch import release
 from zsfiji.compute.tiling import by_tiles
@@ -97,13 +96,11 @@ def deconvolved(
     Missing
         What was not explained.
     """
-    fine = optics.upsample
     shares: list[tuple[int, float, float]] = []
 
-    def work(piece: torch.Tensor) -> torch.Tensor:
-        cells = piece[2:]
-        measured, known = piece[:2].cpu().numpy()
-        specimen, unit, read = camera.photons(F.pixel_shuffle(cells, fine)[0])
+    def work(piece: torch.Tensor, detail: torch.Tensor) -> torch.Tensor:
+        measured, known = piece.cpu().numpy()
+        specimen, unit, read = camera.photons(detail[0])
         found = deblur(camera.photons(piece[0])[0], optics, 0, read, begun=specimen)
         each: list[float] = []
         while True:
@@ -119,15 +116,12 @@ def deconvolved(
             found = deblur(light, optics, _ITERATIONS, read, begun=found.specimen)
         shares.append((measured.size, each[0], each[-1]))
         if len(each) == 1:
-            return cells
-        return F.pixel_unshuffle(found.specimen[None] * unit + camera.dark_level, fine)
+            return detail
+        return found.specimen[None] * unit + camera.dark_level
 
-    cells = F.pixel_unshuffle(torch.from_numpy(sharp)[None], fine)
-    images = torch.from_numpy(np.stack([np.asarray(noisy, np.float32), smooth]))
-    source = torch.cat([images, cells])
+    images = np.stack([np.asarray(noisy, np.float32), smooth])
     margin = 0 if max(noisy.shape) <= _TILE else max(optics.margin)
-    mended = by_tiles(work, source, tile=_TILE, margin=margin)
-    sharp[:] = F.pixel_shuffle(mended, fine)[0].numpy()
+    sharp[:] = by_tiles(work, images, finer=[sharp[None]], tile=_TILE, margin=margin)[0]
     pixels = sum(n for n, _, _ in shares)
     return Missing(*(sum(s[0] * s[i] for s in shares) / pixels for i in (1, 2)))
 
