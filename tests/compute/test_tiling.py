@@ -140,18 +140,18 @@ def test_finer_planes_are_cut_where_the_plane_is_cut(shape, tile, margin, scale)
     torch.testing.assert_close(got, by_tiles(work, plane, finer=[fine], tile=64, margin=1))
 
 
-@pytest.mark.parametrize("scale", [1, 2, 3])
-def test_a_finer_grid_is_mirrored_in_the_middle_of_the_border_pixels(scale):
-    for length in (2, 3, 7):
-        x = np.arange(length * scale) - (scale - 1) / 2
-        start, stop = -length + 1, 2 * length - 1
-        found = x[mirrored(start, stop, length, scale)]
-        there = np.arange(start * scale, stop * scale) - (scale - 1) / 2
-        last = (length - 1) * scale
-        # The border pixels themselves are given as they are.
-        mirror = np.where(there < x[0], -there, np.where(there > x[-1], 2 * last - there, there))
-        np.testing.assert_allclose(found, mirror)
-    assert mirrored(-1, 2, 1, 2).tolist() == [0, 1] * 3
+def test_beyond_the_border_finer_planes_show_what_the_plane_shows():
+    plane = torch.rand(1, 5, 4)
+    fine = plane.repeat_interleave(3, 1).repeat_interleave(2, 2)
+    seen = []
+
+    def work(piece, detail):
+        seen.append((piece, detail))
+        return piece
+
+    by_tiles(work, plane, finer=[fine], tile=3, margin=7)
+    for piece, detail in seen:
+        assert torch.equal(detail, piece.repeat_interleave(3, 1).repeat_interleave(2, 2))
 
 
 def test_results_of_several_scales_come_tile_by_tile():

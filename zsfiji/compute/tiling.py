@@ -54,8 +54,8 @@ def by_tiles(
         Width of the context around a tile, in pixels of `plane`.
     finer : sequence of numpy.ndarray or torch.Tensor
         Further planes of the same field of view that `function` needs, whose heights and widths
-        are whole multiples of those of `plane`. They are cut where `plane` is cut, and beyond the
-        border they are mirrored where it is mirrored.
+        are whole multiples of those of `plane`. They are cut where `plane` is cut, and mirrored
+        with it: all that lies in place of one of its pixels as a whole, in the order that it has.
     multiple : int
         Tiles begin at multiples of this, and `function` gets heights and widths that are multiples
         of it, as networks need that shrink the image inside.
@@ -206,7 +206,7 @@ def over_tiles(
             torch.cuda.empty_cache()
 
 
-def mirrored(start: int, stop: int, length: int, scale: int = 1) -> np.ndarray:
+def mirrored(start: int, stop: int, length: int) -> np.ndarray:
     """Give the indices `start` to `stop` on an axis of `length` pixels, mirrored at its ends.
 
     Parameters
@@ -215,26 +215,17 @@ def mirrored(start: int, stop: int, length: int, scale: int = 1) -> np.ndarray:
         Range of positions; both may lie any distance outside of the axis.
     length : int
         Number of pixels of the axis.
-    scale : int
-        Give indices on a grid with so many pixels in place of each one. It is mirrored where the
-        coarse one is: in the middle of the first and of the last coarse pixel.
 
     Returns
     -------
     numpy.ndarray
-        Integers in 0 .. length * scale - 1, shape ((stop - start) * scale,).
+        Integers in 0 .. length - 1, shape (stop - start,).
     """
     if length == 1:
-        return np.tile(np.arange(scale, dtype=np.int64), stop - start)
-    position, last = np.arange(start, stop, dtype=np.int64), length - 1
-    pixel = np.minimum(position % (2 * last), -position % (2 * last))
-    if scale == 1:
-        return pixel
-    # Seen in an odd number of mirrors, fine pixels within a coarse one are in the opposite order.
-    mirrors = -(-np.maximum(-position, position - last) // last)
-    within = np.arange(scale, dtype=np.int64)
-    within = np.where((mirrors > 0)[:, None] & (mirrors % 2 == 1)[:, None], within[::-1], within)
-    return (pixel[:, None] * scale + within).ravel()
+        return np.zeros(stop - start, dtype=np.int64)
+    period = 2 * (length - 1)
+    position = np.arange(start, stop, dtype=np.int64) % period
+    return np.minimum(position, period - position)
 
 
 class _Grid(NamedTuple):
@@ -247,10 +238,15 @@ class _Grid(NamedTuple):
     def piece(self, top: int, bottom: int, left: int, right: int) -> torch.Tensor:
         """The rectangle that has these limits in the coarsest plane."""
         height, width = self.values.shape[-2] // self.down, self.values.shape[-1] // self.across
-        rows = torch.from_numpy(mirrored(top, bottom, height, self.down))
-        cols = torch.from_numpy(mirrored(left, right, width, self.across))
+        rows = _finer(mirrored(top, bottom, height), self.down)
+        cols = _finer(mirrored(left, right, width), self.across)
         device = self.values.device
         return self.values[:, rows.to(device)[:, None], cols.to(device)]
+
+
+def _finer(pixels: np.ndarray, scale: int) -> torch.Tensor:
+    """Indices of the pixels in place of some coarse ones, those of each in their own order."""
+    return torch.from_numpy((pixels[:, None] * scale + np.arange(scale)).ravel())
 
 
 def _pass(
