@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from zsfiji.compute.scratch import release
+from zsfiji.compute.slices import slicewise
 from zsfiji.compute.tiling import by_tiles
-from zsfiji.deconvolution.brightness import slicewise
 from zsfiji.deconvolution.richardson_lucy import deblur
 from zsfiji.physics.camera.model import Camera
 from zsfiji.physics.filters.structure import put_back
@@ -58,9 +58,9 @@ def denoised(noisy: np.ndarray, smooth: np.ndarray, camera: Camera) -> float:
     """
     most = 0.0
     for measured, plane in zip(slicewise(noisy), slicewise(smooth), strict=True):
-        mended, share = put_back(np.asarray(measured, np.float32), plane, camera.noise)
+        corrected, share = put_back(np.asarray(measured, np.float32), plane, camera.noise)
         if share:
-            plane[:] = mended
+            plane[:] = corrected
         release(plane)
         most = max(most, share)
     return most
@@ -73,10 +73,11 @@ def deconvolved(
     camera: Camera,
     optics: Degradation,
 ) -> Missing:
-    """Go on deconvolving, in place, until what would be seen of the result explains the image.
+    """Deconvolve further, in place, until the result, blurred again, explains the image.
 
-    Richardson-Lucy, which begins with the result, is given the denoised image where what would be
-    seen lacks structure, and what would be seen everywhere else, so that it changes little there.
+    Richardson-Lucy begins with the result. Its target is the denoised image where the reblurred
+    result lacks structure, and the reblurred result everywhere else, so that it changes little
+    there.
 
     Parameters
     ----------
