@@ -55,11 +55,11 @@ def captured(
 
 def image(values: np.ndarray, *dims: str) -> xr.DataArray:
     """An image of that pixel size, with a slice spacing of three pixels."""
-    spacing = {d: PIXEL * (3 if d == "pln" else 1) for d in dims if d in ("pln", "row", "col")}
-    units = dict.fromkeys(spacing, "micron")
-    return xr.DataArray(
-        values, dims=dims, attrs={"title": "image", "spacing": spacing, "units": units}
-    )
+    steps = {"pln": 3 * PIXEL, "row": PIXEL, "col": PIXEL}
+    coords = {d: np.arange(values.shape[n]) * steps[d] for n, d in enumerate(dims) if d in steps}
+    units = dict.fromkeys(coords, "micron")
+    attrs = {"title": "image", "units": units}
+    return xr.DataArray(values, dims=dims, coords=coords, attrs=attrs)
 
 
 def results(folder: Path) -> Iterator[tuple[str, Any]]:

@@ -10,11 +10,11 @@
 #@ String (label="Network", description="auto takes the network of the quality: our fast one, or for paper the published one.", choices={"auto", "fast", "published"}, value="auto", persistKey="zsfiji.zs_deconvnet_train.network") network
 #@ Integer (label="Steps (0 = auto)", description="Steps of the training. 0: as many as the quality has.", value=0, persistKey="zsfiji.zs_deconvnet_train.steps", min=0, max=1000000) steps
 #@ String (label="Training pairs (3D)", description="What the published network learns from in 3D: pairs of neighbouring slices, which needs many slices close to each other, or pairs made by adding noise.", choices={"auto", "slices", "recorruption"}, value="auto", persistKey="zsfiji.zs_deconvnet_train.pairs") pairs
+#@ String (label="Hessian weight", description="Weight of the Hessian regulariser. Empty: the published 0.02 (0.1 in 3D) for the published network, and none for the fast one.", required=false, persist=false) hessian
 #@ String (label="Gain (grey levels)", description="Grey levels per photoelectron. Empty: measured in the image.", required=false, persist=false) gain
 #@ String (label="Background (grey levels)", description="Grey level of the camera without light. Empty: measured in the image.", required=false, persist=false) background
 #@ String (label="Read variance", description="Variance of a pixel without light, in grey levels squared; it needs the background as well. Empty: measured in the image.", required=false, persist=false) read_variance
 #@ String (label="Dark frame (open image or file)", description="An image taken without light by the same camera at the same settings, or a stack of them. It gives the background and the read noise more reliably than the image itself.", required=false, persist=false) dark
-#@ String (label="Hessian weight", description="Weight of the Hessian regulariser. Empty: the published 0.02 (0.1 in 3D) for the published network, and none for the fast one.", required=false, persist=false) hessian
 #@ String (label="Pixel size of the image (nm)", description="Width of a pixel of the image in the specimen. Empty: as the image has it (Image > Properties...).", required=false, persist=false) pixel_size
 #@ String (label="Slice spacing of the image (nm)", description="Distance between the slices of the image (z step). Empty: as the image has it (Image > Properties...).", required=false, persist=false) slice_spacing
 #@ String (label="Pixel size of the PSF (nm)", description="Pixel size of the PSF, if its file does not contain it (NPY files do not).", required=false, persist=false) psf_pixel
@@ -28,4 +28,4 @@
 
 from zsfiji.bridge.scripts import call
 
-call("ZS-DeconvNet Train...", input, {"psf": psf, "save_model": save_model, "quality": quality, "dimensions": dimensions, "upsample": upsample, "fit_per": fit_per, "seed": seed, "network": network, "steps": steps, "pairs": pairs, "gain": gain, "background": background, "read_variance": read_variance, "dark": dark, "hessian": hessian, "pixel_size": pixel_size, "slice_spacing": slice_spacing, "psf_pixel": psf_pixel, "psf_spacing": psf_spacing, "more_images": more_images, "start_model": start_model, "device": device})
+call("ZS-DeconvNet Train...", input, {"psf": psf, "save_model": save_model, "quality": quality, "dimensions": dimensions, "upsample": upsample, "fit_per": fit_per, "seed": seed, "network": network, "steps": steps, "pairs": pairs, "hessian": hessian, "gain": gain, "background": background, "read_variance": read_variance, "dark": dark, "pixel_size": pixel_size, "slice_spacing": slice_spacing, "psf_pixel": psf_pixel, "psf_spacing": psf_spacing, "more_images": more_images, "start_model": start_model, "device": device})

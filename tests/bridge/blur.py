@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from zsfiji.commands._declare import Shown, command
-from zsfiji.commands._source import Source
+from zsfiji.commands._declare import command
+from zsfiji.parameters.declare import Shown
+from zsfiji.parameters.source import Source
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -59,8 +60,8 @@ def blur(
     from scipy.ndimage import gaussian_filter
 
     from zsfiji import progress
+    from zsfiji.commands._device_lock import device_lock
     from zsfiji.commands._outcome import Outcome, result_title
-    from zsfiji.commands._queue import turn
     from zsfiji.errors import UserError
     from zsfiji.images.metadata import carry
 
@@ -72,7 +73,7 @@ def blur(
     widths = [sigma if axis in axes else 0 for axis in range(image.ndim)]
     pixels = gaussian_filter(image.data.astype(np.float32), widths, mode=border)
     # One at a time, as the real ones.
-    with turn("cpu"):
+    with device_lock("cpu"):
         started = time.monotonic()
         step = 0
         while time.monotonic() - started < seconds and not progress.finish_requested():

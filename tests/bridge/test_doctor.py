@@ -22,7 +22,8 @@ def test_a_sound_computer_gets_a_sound_report_without_java_in_this_process(ij, t
         [
             sys.executable,
             "-c",
-            "import jpype; from zsfiji.bridge.start import doctor; print(doctor.format(doctor.report('none')));"
+            "import jpype; from zsfiji.bridge.start import doctor;"
+            "print(doctor.format(doctor.report('none')));"
             "assert not jpype.isJVMStarted()",
         ],
         capture_output=True,

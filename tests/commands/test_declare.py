@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, dataclass, replace
+from typing import Annotated, Literal
 
 import pytest
+from pydantic import Field
 
 import zsfiji
 from zsfiji.commands import find, table
+from zsfiji.commands._declare import command
+from zsfiji.commands._outcome import Outcome
 from zsfiji.errors import UserError
+from zsfiji.parameters.camera import CameraOptions
+from zsfiji.parameters.declare import ParameterGroup, Shown
+from zsfiji.parameters.source import Source
+from zsfiji.services.denoise import settings as denoise_settings
+from zsfiji.services.fm2s import settings as fm2s_settings
+from zsfiji.services.zs_deconvnet import settings as zs_settings
 
 COMMANDS = list(table().values())
 ids = [command.name for command in COMMANDS]
@@ -137,3 +150,169 @@ def test_a_command_without_an_image_says_so_to_whoever_gives_one():
         zsfiji.psf_generator([[1, 2], [3, 4]])
     with pytest.raises(TypeError, match="takes one image"):
         zsfiji.denoise()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter(ParameterGroup):
+    """A group with a field of each sort."""
+
+    shape: Annotated[Literal[3, 5], Field(description="Edge."), Shown("Shape")]
+    sigma: Annotated[float, Field(ge=0, description="Width."), Shown("Sigma", unit="px")] = 2.0
+    kept: Annotated[Source | None, Field(description="Image."), Shown("Kept", advanced=True)] = None
+    order: Annotated[int, Field(ge=0, le=2, description="Only from Python.")] = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masks(ParameterGroup):
+    """A second group."""
+
+    invert: Annotated[bool, Field(description="Swap."), Shown("Invert")] = False
+
+
+Size = Annotated[int, Field(ge=1, description="Edge."), Shown("Size")]
+
+
+def declared(function, **extra):
+    return command(label="Test...", **extra)(function)
+
+
+def grouped(**extra):
+    called = []
+
+    def grouped(image, *, size: Size = 4, filtering: Filter, masks: Masks):
+        called.append((size, filtering, masks))
+        return Outcome()
+
+    return declared(grouped, **extra), called
+
+
+def test_groups_are_taken_apart_in_the_order_of_their_fields_and_put_together_again():
+    function, called = grouped()
+    keys = [p.key for p in function.command.parameters]
+    assert keys == ["size", "shape", "sigma", "kept", "invert"]
+    assert list(inspect.signature(function).parameters) == ["image", *keys]
+    assert all(f"\n{key} : " in function.__doc__ for key in keys)
+    assert "filtering" not in function.__doc__
+    assert "order" not in function.__doc__
+    function([[1, 2], [3, 4]], shape="5", invert=True)
+    assert called == [(4, Filter(shape=5), Masks(invert=True))]
+
+
+def test_a_field_of_a_group_without_a_default_has_to_be_given():
+    function, called = grouped()
+    assert function.command.parameter("shape").required
+    assert "shape" not in function.command.defaults
+    with pytest.raises(UserError, match=r'Shape: choose one of 3, 5, as "shape=\.\.\."'):
+        function([[1, 2], [3, 4]])
+    assert not called
+
+
+def test_a_default_of_the_command_has_the_defaults_of_its_fields():
+    usual = Filter(shape=3, sigma=0.5, order=2)
+    called = []
+
+    def narrow(image, *, filtering: Filter = usual):
+        called.append(filtering)
+        return Outcome()
+
+    function = declared(narrow)
+    assert function.command.defaults == {"shape": 3, "sigma": 0.5, "kept": None}
+    function([[1, 2], [3, 4]], sigma=1)
+    assert called == [replace(usual, sigma=1.0)]
+
+
+def test_a_key_that_two_parameters_have_is_refused_when_the_command_is_declared():
+    def twice(image, *, sigma: Size = 1, filtering: Filter): ...
+
+    def hidden(image, *, a: Size = 1, filtering: Filter): ...
+
+    with pytest.raises(ValueError, match="'sigma' is declared twice"):
+        declared(twice)
+    # ImageJ would find "a=" in "sigma=".
+    with pytest.raises(ValueError, match="'a' is upper-case or the tail of another one"):
+        declared(hidden)
+
+
+def test_a_type_that_no_dialog_can_show_is_refused_when_the_command_is_declared():
+    def bare(image, *, size: int = 1): ...
+
+    def strange(image, *, size: Annotated[bytes, Field(description="B."), Shown("B")] = b""): ...
+
+    with pytest.raises(TypeError, match="'size' is neither a group nor has a Shown"):
+        declared(bare)
+    with pytest.raises(TypeError, match="'size' has the type <class 'bytes'>"):
+        declared(strange)
+
+
+def test_checks_and_durations_take_the_arguments_of_the_command_that_they_name():
+    def check(*, masks: Masks, filtering: Filter):
+        if masks.invert and filtering.shape == 5:
+            raise UserError("not together")
+
+    def duration(sizes, *, size: Size):
+        return float(size * sizes["row"])
+
+    function, called = grouped(check=check, duration=duration)
+    with pytest.raises(UserError, match="not together"):
+        function([[1, 2], [3, 4]], shape=5, invert=True)
+    assert not called
+    # What a duration does not name need not be there, as before a required value is entered.
+    assert function.command.duration({"row": 10}, {"size": 3}) == 30
+
+
+def test_checks_and_durations_that_want_what_the_command_has_not_are_refused():
+    def other_name(*, mask: Masks): ...
+
+    def other_type(*, masks: Filter): ...
+
+    for check in (other_name, other_type):
+        with pytest.raises(
+            TypeError, match=r"wants 'masks?', and the command has no such argument"
+        ):
+            grouped(check=check)
+
+
+@pytest.mark.parametrize(
+    ("group", "wrong", "words"),
+    [
+        (Filter, {"shape": 4}, "Shape: choose one of 3, 5, not 4"),
+        (Filter, {"shape": 3, "sigma": -1}, "Sigma: give a number of at least 0"),
+        (Filter, {"shape": 3, "order": 3}, "order: give a whole number from 0 to 2, not 3"),
+        (denoise_settings.Settings, {"quality": "paper"}, "Quality: .* quick, standard, best"),
+        (fm2s_settings.Settings, {"average": 3}, "Averaged captures: choose one of 1, 2, 4, 8"),
+        (zs_settings.Settings, {"loss": "huber"}, "loss: choose one of mae, mse"),
+        (CameraOptions, {"gain": -1}, "Gain: give a number of at least 0"),
+    ],
+)
+def test_a_group_made_in_python_checks_its_values_in_the_words_of_the_dialog(group, wrong, words):
+    with pytest.raises(UserError, match=words):
+        group(**wrong)
+
+
+def test_a_group_has_values_of_the_declared_types_and_cannot_be_changed():
+    made = Filter(shape="5", sigma="1.5", kept="dark.tif")
+    assert (made.shape, made.sigma, made.kept) == (5, 1.5, Source("dark.tif"))
+    with pytest.raises(FrozenInstanceError):
+        made.sigma = 3.0
+    with pytest.raises(UserError, match="Sigma"):
+        replace(made, sigma=-1)
+
+
+def test_a_field_that_no_dialog_shows_needs_a_default():
+    @dataclass(frozen=True, kw_only=True)
+    class Lacking(ParameterGroup):
+        order: Annotated[int, Field(description="Only from Python.")]
+
+    with pytest.raises(TypeError, match=r"Lacking\.order has neither a Shown nor a default"):
+        Lacking(order=1)
+
+
+def test_the_settings_of_a_method_are_declared_without_torch():
+    code = """
+import sys
+import zsfiji.services.denoise.settings
+import zsfiji.services.fm2s.settings
+import zsfiji.services.zs_deconvnet.settings
+sys.exit("torch" in sys.modules or "jpype" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -14,8 +14,8 @@ from bridge.blur import blur
 
 from zsfiji import folders, progress
 from zsfiji.commands import _run, find, parse
+from zsfiji.commands._device_lock import device_lock
 from zsfiji.commands._outcome import result_title
-from zsfiji.commands._queue import turn
 from zsfiji.commands._run import run, run_on_array
 from zsfiji.errors import Cancelled, UserError
 from zsfiji.images.axes import as_image
@@ -196,7 +196,7 @@ def test_jobs_on_one_device_wait_for_one_another():
     order = []
 
     def job(name):
-        with turn("a device"):
+        with device_lock("a device"):
             order.append(f"{name} in")
             time.sleep(0.05)
             order.append(f"{name} out")
@@ -211,14 +211,14 @@ def test_jobs_on_one_device_wait_for_one_another():
 
 @pytest.fixture
 def another_process(tmp_path, monkeypatch):
-    """A process that has its turn on a device until it is killed."""
+    """A process that holds a device until it is killed."""
     monkeypatch.setattr(folders, "runtime_folder", lambda: tmp_path / "locks")
     code = """
 import pathlib, sys, time
 from zsfiji import folders
-from zsfiji.commands._queue import turn
+from zsfiji.commands._device_lock import device_lock
 folders.runtime_folder = lambda: pathlib.Path(sys.argv[1])
-with turn("a device"), turn("cpu"):
+with device_lock("a device"), device_lock("cpu"):
     print("in", flush=True)
     time.sleep(60)
 """
@@ -250,31 +250,31 @@ class Waiting:
 
 def test_a_job_waits_for_another_process_until_that_ends_however(another_process):
     sink = Waiting(lambda _: another_process.kill())
-    with progress.using(sink), turn("a device"):
+    with progress.using(sink), device_lock("a device"):
         assert another_process.wait(10) != 0
     assert set(sink.said) == {"Waiting for another zsfiji process on this device"}
 
 
 def test_a_job_that_waits_for_another_process_can_be_cancelled(another_process):
     sink = Waiting(lambda me: setattr(me, "stop", True))
-    with progress.using(sink), pytest.raises(Cancelled), turn("a device"):
+    with progress.using(sink), pytest.raises(Cancelled), device_lock("a device"):
         pass
     assert sink.said
     sink.stop = False
-    with progress.using(sink), turn("another device"):
+    with progress.using(sink), device_lock("another device"):
         pass
 
 
 def test_processes_share_the_cpu(another_process):
     sink = Waiting(lambda me: setattr(me, "stop", True))
-    with progress.using(sink), turn("cpu"):
+    with progress.using(sink), device_lock("cpu"):
         assert not sink.said
 
 
 def test_without_a_place_for_locks_the_work_goes_on(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr(folders, "runtime_folder", lambda: tmp_path / "file" / "locks")
-    with turn("a device"):
+    with device_lock("a device"):
         pass
 
 
@@ -289,10 +289,10 @@ def test_a_waiting_job_can_be_cancelled():
         def finish_now(self):
             return False
 
-    with turn("a device"):
-        with progress.using(Impatient()), pytest.raises(Cancelled), turn("a device"):
+    with device_lock("a device"):
+        with progress.using(Impatient()), pytest.raises(Cancelled), device_lock("a device"):
             pass
-        with turn("another device"):
+        with device_lock("another device"):
             pass
-    with turn("a device"):
+    with device_lock("a device"):
         pass

@@ -13,9 +13,13 @@ from scipy.ndimage import gaussian_filter
 from zsfiji import progress
 from zsfiji.errors import Cancelled, UserError
 from zsfiji.images.axes import as_image
-from zsfiji.images.restored import Restored
 from zsfiji.learning import models
-from zsfiji.services.denoise import objective, pipeline, service
+from zsfiji.learning.models import Model
+from zsfiji.physics.camera.model import NOTHING_KNOWN
+from zsfiji.services.denoise import fit, objective, restorer
+from zsfiji.services.denoise.service import METHOD
+from zsfiji.services.denoise.settings import Settings
+from zsfiji.services.method import Restored
 
 PAIRS = Path(__file__).parents[3] / "shared" / "data" / "fmd"
 
@@ -28,8 +32,8 @@ def one_core() -> None:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A training that is only begun: for what does not depend on its success."""
-    monkeypatch.setitem(pipeline.STEPS, "quick", 4)
-    monkeypatch.setitem(pipeline.PIXELS, "quick", 2**12)
+    monkeypatch.setitem(fit.STEPS, "quick", 4)
+    monkeypatch.setitem(fit.PIXELS, "quick", 2**12)
 
 
 def cells(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -48,9 +52,15 @@ def captured(photons: np.ndarray, seed: int = 1) -> np.ndarray:
     return np.rint(image).astype(np.uint16)
 
 
+def fitted(
+    image: xr.DataArray, quality: str = "quick", device: str = "auto", **settings: object
+) -> Model:
+    return METHOD.fit(image, Settings(quality=quality, **settings), NOTHING_KNOWN, device=device)
+
+
 def restored(image: np.ndarray | xr.DataArray, **settings: object) -> Restored:
     image = as_image(image)
-    return service.apply(service.fit(image, quality="quick", **settings), image)
+    return METHOD.apply(fitted(image, **settings), image)
 
 
 def grain(shape: tuple[int, int], deviation: float, reach: float = 0.9) -> np.ndarray:
@@ -71,20 +81,20 @@ def test_it_beats_the_best_gaussian_by_a_margin_and_says_what_it_found() -> None
     best = min(error(gaussian_filter(noisy.astype(float), s), truth) for s in sigmas)
     assert error(result.image, truth) < 0.7 * best
     assert result.image.dtype == np.float32
-    assert result.metrics["noise_gain"] == pytest.approx(2.5, rel=0.2)
-    assert result.metrics["noise_white"] == 1
-    assert result.metrics["residual_variance"] == pytest.approx(1, abs=0.25)
-    assert result.metrics["residual_excess"] < 0.12
-    assert any(note.startswith("Noise: standard deviation") for note in result.notes)
-    assert not any(note.startswith(("Over", "Noise left")) for note in result.notes)
+    assert result.report.metrics["noise_gain"] == pytest.approx(2.5, rel=0.2)
+    assert result.report.metrics["noise_white"] == 1
+    assert result.report.metrics["residual_variance"] == pytest.approx(1, abs=0.25)
+    assert result.report.metrics["residual_excess"] < 0.12
+    assert any(note.startswith("Noise: standard deviation") for note in result.report.notes)
+    assert not any(note.startswith(("Over", "Noise left")) for note in result.report.notes)
 
 
 def test_noise_that_spreads_over_pixels_is_removed_at_its_own_resolution() -> None:
     truth = 100 + gaussian_filter(200 * cells(200, 200), 3) / 100
     noisy = (truth + grain(truth.shape, 12)).astype(np.float32)
     result = restored(noisy)
-    assert result.metrics["working_resolution"] > 1
-    assert result.metrics["noise_white"] == 0
+    assert result.report.metrics["working_resolution"] > 1
+    assert result.report.metrics["noise_white"] == 0
     assert error(result.image, truth) < 0.25 * error(noisy, truth)
     assert error(result.image, truth) < error(restored(noisy, noise_correlation=1).image, truth)
 
@@ -93,7 +103,7 @@ def test_structure_too_fine_for_that_resolution_is_kept() -> None:
     truth = 100 + 2 * cells(200, 200)
     noisy = (truth + grain(truth.shape, 12)).astype(np.float32)
     result = restored(noisy)
-    assert result.metrics["working_resolution"] == 1
+    assert result.report.metrics["working_resolution"] == 1
     assert error(result.image, truth) < error(noisy, truth)
 
 
@@ -114,8 +124,8 @@ def pair(
         return PAIRS / "raw" / f"{name}.png", PAIRS / "gt" / f"{name[:-2]}.png"
     from skimage.io import imsave
 
-    monkeypatch.setitem(pipeline.STEPS, "quick", 50)
-    monkeypatch.setitem(pipeline.PIXELS, "quick", 2**17)
+    monkeypatch.setitem(fit.STEPS, "quick", 50)
+    monkeypatch.setitem(fit.PIXELS, "quick", 2**17)
     truth = 10 + 2.2 * cells(144, 160)
     if name == "simulated-white":
         noisy = 2.2 * np.random.default_rng(1).poisson(truth / 2.2)
@@ -155,26 +165,26 @@ def test_a_seed_gives_the_same_pixels_and_another_one_others(short: None) -> Non
 
 def test_a_saved_model_gives_the_same_pixels(short: None, tmp_path: Path) -> None:
     image = as_image(captured(cells(80, 96)))
-    model = service.fit(image, quality="quick")
+    model = fitted(image)
     path = models.save(model, tmp_path / "model.zsfiji")
-    loaded = models.load(path, service.METHOD)
-    assert np.array_equal(service.apply(loaded, image).image, service.apply(model, image).image)
+    loaded = models.load(path, METHOD)
+    assert np.array_equal(METHOD.apply(loaded, image).image, METHOD.apply(model, image).image)
     assert models.digest(loaded) == models.digest(model)
 
 
 def test_a_model_serves_another_image_of_its_kind() -> None:
     photons = cells(128, 128, seed=5)
-    model = service.fit(as_image(captured(cells(128, 128))), quality="quick")
+    model = fitted(as_image(captured(cells(128, 128))))
     noisy, truth = captured(photons, seed=6), 2.5 * photons + 100
-    assert error(service.apply(model, as_image(noisy)).image, truth) < 0.25 * error(noisy, truth)
+    assert error(METHOD.apply(model, as_image(noisy)).image, truth) < 0.25 * error(noisy, truth)
 
 
 def test_tiles_give_the_same_as_the_whole(short: None, monkeypatch: pytest.MonkeyPatch) -> None:
     image = as_image(captured(cells(150, 170)))
-    model = service.fit(image, quality="quick")
-    whole = service.apply(model, image).image
-    monkeypatch.setattr(pipeline, "_TILE", 64)
-    tiled = service.apply(model, image).image
+    model = fitted(image)
+    whole = METHOD.apply(model, image).image
+    monkeypatch.setattr(restorer, "TILE", 64)
+    tiled = METHOD.apply(model, image).image
     # In bfloat16 a sum in another order differs by a little of the noise.
     assert np.abs(tiled - whole).max() < 0.5
 
@@ -185,11 +195,11 @@ def test_hyperstacks_keep_axes_and_channels_their_own_noise(short: None, fit_per
     data = planes.reshape(2, 2, 2, 48, 56).transpose(0, 1, 3, 4, 2).astype(np.float32)
     data[..., 1] = data[..., 1] * 1000 - 5e4
     image = as_image(data, ("t", "pln", "row", "col", "ch"), {"title": "stack"})
-    model = service.fit(image, quality="quick", fit_per=fit_per)
-    units = model.settings["units"]
+    model = fitted(image, fit_per=fit_per)
+    units = model.units
     assert len(units) == (8 if fit_per == "plane" else 2)
-    assert units[1]["noise"]["floor"] > 1e4 * units[0]["noise"]["floor"]
-    result = service.apply(model, image)
+    assert units[1].noise.floor > 1e4 * units[0].noise.floor
+    result = METHOD.apply(model, image)
     assert result.image.shape == image.shape
     assert result.image.dims == image.dims
     means = result.image.mean(("row", "col")).data - data.mean((2, 3))
@@ -212,7 +222,7 @@ def test_small_narrow_and_odd_sizes_come_back(short: None, shape: tuple[int, int
     assert np.isfinite(result.image).all()
     assert error(result.image, noisy) <= 4 * 30
     if min(shape) < 32:
-        assert any("too small" in note or "No noise" in note for note in result.notes)
+        assert any("too small" in note or "No noise" in note for note in result.report.notes)
 
 
 @pytest.mark.parametrize("kind", ["smooth", "mask"])
@@ -224,7 +234,7 @@ def test_an_image_without_noise_comes_back_as_it_was(kind: str) -> None:
     }[kind]
     result = restored(image)
     assert np.array_equal(result.image, image)
-    assert "No noise was found" in result.notes[0]
+    assert "No noise was found" in result.report.notes[0]
 
 
 def test_a_black_surround_stays_black_and_light_is_kept(short: None) -> None:
@@ -248,7 +258,7 @@ def test_saturation_and_defects_are_told(short: None) -> None:
     noisy = captured(cells(120, 120))
     noisy = np.minimum(noisy, 200)
     noisy[50, 60] = 0
-    notes = " ".join(restored(noisy).notes)
+    notes = " ".join(restored(noisy).report.notes)
     assert "saturated" in notes
     assert "replaced by their neighbours: 1." in notes
 
@@ -266,28 +276,28 @@ def test_saturation_and_defects_are_told(short: None) -> None:
 )
 def test_images_that_do_not_serve_are_refused_with_help(image: np.ndarray, text: str) -> None:
     with pytest.raises(UserError, match=text):
-        service.fit(as_image(image), quality="quick")
+        fitted(as_image(image))
 
 
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
         ({"quality": "fine"}, "quick, standard, best"),
-        ({"fit_per": "stack"}, "channel or plane"),
-        ({"noise_correlation": 9}, "0 .* to 4"),
+        ({"fit_per": "stack"}, "one of channel, plane"),
+        ({"noise_correlation": 9}, "from 0 to 4"),
         ({"device": "tpu"}, "cpu"),
     ],
 )
 def test_settings_that_do_not_exist_are_refused(settings: dict[str, object], text: str) -> None:
     with pytest.raises(UserError, match=text):
-        service.fit(as_image(captured(cells(40, 40))), **settings)
+        fitted(as_image(captured(cells(40, 40))), **settings)
 
 
 def test_a_model_of_other_channels_is_refused(short: None) -> None:
-    model = service.fit(as_image(captured(cells(40, 40))), quality="quick")
+    model = fitted(as_image(captured(cells(40, 40))))
     two = as_image(np.zeros((40, 40, 2), np.uint8), ("row", "col", "ch"))
     with pytest.raises(UserError, match="1 channel and the image has 2"):
-        service.apply(model, two)
+        METHOD.apply(model, two)
 
 
 class Host:
@@ -308,7 +318,7 @@ class Host:
 
 
 def test_progress_rises_with_a_loss_and_a_preview(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(pipeline.STEPS, "quick", 12)
+    monkeypatch.setitem(fit.STEPS, "quick", 12)
     monkeypatch.setattr("zsfiji.learning.loop.REPORT_EVERY", 0)
     host = Host()
     with progress.using(host):
@@ -324,12 +334,12 @@ def test_progress_rises_with_a_loss_and_a_preview(monkeypatch: pytest.MonkeyPatc
 def test_cancel_keeps_nothing_and_finish_now_keeps_the_best_so_far() -> None:
     image = as_image(captured(cells(64, 80)))
     with progress.using(Host(cancel_after=3)), pytest.raises(Cancelled):
-        service.fit(image, quality="best")
+        fitted(image, quality="best")
     host = Host(finish_after=6)
     with progress.using(host):
-        model = service.fit(image, quality="best")
+        model = fitted(image, quality="best")
     assert len(host.events) < 100
-    assert service.apply(model, image).image.shape == image.shape
+    assert METHOD.apply(model, image).image.shape == image.shape
 
 
 def test_pairs_of_neighbours_are_fair() -> None:

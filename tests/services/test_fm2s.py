@@ -13,7 +13,9 @@ from zsfiji.errors import Cancelled, UserError
 from zsfiji.images.axes import as_image
 from zsfiji.learning import models
 from zsfiji.quality.metrics import psnr
-from zsfiji.services.fm2s import fitted, published, service, units
+from zsfiji.services.fm2s import fitted, published, restorers
+from zsfiji.services.fm2s.service import METHOD
+from zsfiji.services.fm2s.settings import Settings
 
 
 def specimen(shape=(96, 96), seed=0):
@@ -37,8 +39,12 @@ def fast(monkeypatch):
     monkeypatch.setattr(fitted, "PIXELS", dict.fromkeys(fitted.PIXELS, 2**14))
 
 
+def trained(noisy, device="cpu", **settings):
+    return METHOD.fit(noisy, Settings(**settings), None, device=device)
+
+
 def both(noisy, **settings):
-    return service.apply(service.fit(noisy, device="cpu", **settings), noisy, device="cpu")
+    return METHOD.apply(trained(noisy, **settings), noisy, device="cpu")
 
 
 @pytest.mark.parametrize("modality", ["auto", "confocal"])
@@ -51,7 +57,7 @@ def test_an_image_is_denoised(modality):
 
 
 def test_photon_noise_that_is_added_is_the_noise_that_was_measured():
-    stabiliser = units.Stabiliser(gain=4.0, intercept=-60.0)
+    stabiliser = restorers.Stabiliser(gain=4.0, intercept=-60.0)
     mean = torch.full((300, 300), 50.0)
     clean = stabiliser.root(mean)
     source = torch.Generator().manual_seed(0)
@@ -62,7 +68,7 @@ def test_photon_noise_that_is_added_is_the_noise_that_was_measured():
 
 
 def test_noise_that_does_not_depend_on_brightness_is_gaussian():
-    stabiliser = units.Stabiliser(gain=0.0, intercept=9.0)
+    stabiliser = restorers.Stabiliser(gain=0.0, intercept=9.0)
     source = torch.Generator().manual_seed(0)
     drawn = fitted.add_noise(torch.zeros(300, 300), stabiliser, source)
     assert drawn.std().item() == pytest.approx(1, rel=0.02)
@@ -73,10 +79,10 @@ def test_noise_that_does_not_depend_on_brightness_is_gaussian():
 @pytest.mark.usefixtures("fast")
 def test_a_saved_model_gives_the_same_pixels(modality, tmp_path):
     noisy = image(specimen()[1])
-    model = service.fit(noisy, modality=modality, device="cpu")
+    model = trained(noisy, modality=modality)
     path = models.save(model, tmp_path / "m.zsfiji")
-    again = models.load(path, service.METHOD)
-    first, second = (service.apply(m, noisy, device="cpu").image for m in (model, again))
+    again = models.load(path, METHOD)
+    first, second = (METHOD.apply(m, noisy, device="cpu").image for m in (model, again))
     np.testing.assert_array_equal(first.data, second.data)
 
 
@@ -108,8 +114,8 @@ def test_bit_depth_and_negative_values_make_no_difference(modality):
 @pytest.mark.usefixtures("fast")
 def test_eight_bit_images_have_the_full_scale_of_the_authors():
     noisy = image(specimen()[1].astype(np.uint8))
-    stored = service.fit(noisy, modality="confocal", device="cpu").settings["units"][0]
-    assert (stored["low"], stored["scale"]) == (0, 255)
+    stored = trained(noisy, modality="confocal").units[0].record
+    assert (stored.low, stored.scale) == (0, 255)
 
 
 @pytest.mark.usefixtures("fast")
@@ -125,9 +131,9 @@ def test_hyperstacks_have_one_model_a_channel_or_one_a_plane(fit_per, models):
     stack = np.stack([specimen((40, 48), seed)[1] for seed in range(12)])
     stack = stack.reshape(2, 3, 2, 40, 48).transpose(0, 1, 3, 4, 2)
     hyperstack = image(stack, "t", "pln", "row", "col", "ch")
-    model = service.fit(hyperstack, modality="confocal", fit_per=fit_per, device="cpu")
-    assert len(model.settings["units"]) == models
-    restored = service.apply(model, hyperstack, device="cpu")
+    model = trained(hyperstack, modality="confocal", fit_per=fit_per)
+    assert len(model.units) == models
+    restored = METHOD.apply(model, hyperstack, device="cpu")
     assert restored.image.dims == hyperstack.dims
     assert restored.image.shape == hyperstack.shape
     # Each plane is restored from its own pixels, with the model of its channel.
@@ -138,12 +144,12 @@ def test_hyperstacks_have_one_model_a_channel_or_one_a_plane(fit_per, models):
 
 @pytest.mark.usefixtures("fast")
 def test_a_model_serves_further_images_of_its_kind_but_no_others():
-    model = service.fit(image(specimen()[1]), device="cpu")
-    further = service.apply(model, image(specimen((50, 70), seed=3)[1]), device="cpu")
+    model = trained(image(specimen()[1]))
+    further = METHOD.apply(model, image(specimen((50, 70), seed=3)[1]), device="cpu")
     assert further.image.shape == (50, 70)
     colours = image(np.stack([specimen()[1]] * 3, -1), "row", "col", "ch")
     with pytest.raises(UserError, match="fitted to 1 channel and the image has 3"):
-        service.apply(model, colours, device="cpu")
+        METHOD.apply(model, colours, device="cpu")
 
 
 @pytest.mark.parametrize("modality", ["auto", "widefield"])
@@ -153,39 +159,39 @@ def test_small_images_are_restored_too(modality, shape):
     restored = both(image(specimen(shape)[1]), modality=modality)
     assert restored.image.shape == shape
     assert np.isfinite(restored.image.data).all()
-    if modality == "auto" and min(shape) < units.SMALLEST:
-        assert any("too small" in note or "No noise" in note for note in restored.notes)
+    if modality == "auto" and min(shape) < restorers.SMALLEST:
+        assert any("too small" in note or "No noise" in note for note in restored.report.notes)
 
 
 @pytest.mark.usefixtures("fast")
 def test_big_planes_are_restored_tile_by_tile_without_seams(monkeypatch):
     noisy = image(specimen((150, 170))[1])
     for modality in ("auto", "confocal"):
-        model = service.fit(noisy, modality=modality, device="cpu")
-        whole = service.apply(model, noisy, device="cpu").image.data
+        model = trained(noisy, modality=modality)
+        whole = METHOD.apply(model, noisy, device="cpu").image.data
         with monkeypatch.context() as patch:
-            patch.setattr(units, "_TILE", 64)
-            tiles = service.apply(model, noisy, device="cpu").image.data
+            patch.setattr(restorers, "_TILE", 64)
+            tiles = METHOD.apply(model, noisy, device="cpu").image.data
         np.testing.assert_allclose(tiles, whole, atol=1e-2)
 
 
 @pytest.mark.usefixtures("fast")
 def test_notes_tell_the_constants_the_noise_and_what_was_not_right():
     noisy = specimen()[1]
-    said = both(image(noisy), modality="confocal").notes
+    said = both(image(noisy), modality="confocal").report.notes
     assert any("k_g 200, k_p 30, lambda_p 70" in note for note in said)
     assert any(note.startswith("Noise: standard deviation") for note in said)
     restored = both(image(noisy))
-    assert 0.5 < restored.metrics["residual_variance"] < 1.5
-    assert restored.metrics["noise_gain"] == pytest.approx(1, rel=0.5)
+    assert 0.5 < restored.report.metrics["residual_variance"] < 1.5
+    assert restored.report.metrics["noise_gain"] == pytest.approx(1, rel=0.5)
     bright = image(np.minimum(noisy, np.quantile(noisy, 0.97)))
-    assert any("saturated" in note for note in both(bright).notes)
+    assert any("saturated" in note for note in both(bright).report.notes)
 
 
 @pytest.mark.usefixtures("fast")
 def test_averages_choose_their_constants():
     noisy = image(specimen()[1])
-    assert any("k_g 5," in n for n in both(noisy, modality="confocal", average=16).notes)
+    assert any("k_g 5," in n for n in both(noisy, modality="confocal", average=16).report.notes)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +199,7 @@ def test_averages_choose_their_constants():
     [
         ({"modality": "confokal"}, "auto, confocal, twophoton, widefield, base"),
         ({"quality": "good"}, "quick, standard, best"),
-        ({"fit_per": "slice"}, "channel or plane"),
+        ({"fit_per": "slice"}, "one of channel, plane"),
         ({"modality": "base", "average": 2}, "only for 1"),
         ({"modality": "confocal", "average": 3}, "1, 2, 4, 8, 16"),
         ({"device": "gpu"}, "auto, cpu, cuda, mps"),
@@ -201,7 +207,7 @@ def test_averages_choose_their_constants():
 )
 def test_a_wrong_setting_is_refused_with_the_choices(settings, text):
     with pytest.raises(UserError, match=text):
-        service.fit(image(specimen()[1]), **settings)
+        trained(image(specimen()[1]), **settings)
 
 
 @pytest.mark.parametrize(
@@ -217,15 +223,15 @@ def test_a_wrong_setting_is_refused_with_the_choices(settings, text):
 )
 def test_an_image_that_does_not_serve_is_refused_with_help(pixels, text):
     with pytest.raises(UserError, match=text):
-        service.fit(image(pixels), device="cpu")
+        trained(image(pixels))
 
 
 @pytest.mark.usefixtures("fast")
 def test_a_damaged_model_is_refused():
-    model = service.fit(image(specimen()[1]), device="cpu")
+    model = trained(image(specimen()[1]))
     model.tensors = {name: value[:1] for name, value in model.tensors.items()}
     with pytest.raises(UserError, match="damaged"):
-        service.apply(model, image(specimen()[1]), device="cpu")
+        METHOD.apply(model, image(specimen()[1]), device="cpu")
 
 
 class Host:
@@ -260,7 +266,7 @@ def test_finish_now_keeps_the_result_so_far_and_previews_show_it(modality):
 
 def test_cancel_keeps_nothing():
     with progress.using(Host(cancel=True)), pytest.raises(Cancelled):
-        service.fit(image(specimen()[1]), quality="best", device="cpu")
+        trained(image(specimen()[1]), quality="best")
 
 
 @pytest.mark.usefixtures("fast")

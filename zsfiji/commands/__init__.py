@@ -6,9 +6,10 @@ import importlib
 import pkgutil
 from functools import cache
 
-from zsfiji.commands._declare import Command, Parameter, PublicFunction
+from zsfiji.commands._declare import Command, PublicFunction
 from zsfiji.commands._options import example_line, format_options, macro_line, parse
 from zsfiji.errors import UserError
+from zsfiji.parameters.declare import Parameter
 
 __all__ = [
     "Command",

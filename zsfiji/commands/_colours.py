@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -56,7 +56,7 @@ class Colours:
         return first.expand_dims(ch=len(parts), axis=-1).copy(data=np.stack(parts, -1))
 
 
-def colours(image: xr.DataArray, model: Model | None = None) -> Colours:
+def colours(image: xr.DataArray, model: Model[Any, Any] | None = None) -> Colours:
     """Find the channels to restore: of a grey RGB image one, else those that are not empty.
 
     Parameters
@@ -84,7 +84,6 @@ def colours(image: xr.DataArray, model: Model | None = None) -> Colours:
     return Colours(image.isel(ch=list(lit) if len(lit) > 1 else lit[0]), lit, shown, (note,))
 
 
-def _channels(model: Model) -> int:
+def _channels(model: Model[Any, Any]) -> int:
     """To how many channels a model was fitted."""
-    fitted = model.settings.get("fitted_to", {})
-    return int(dict(zip(fitted.get("dims", ()), fitted.get("shape", ()), strict=True)).get("ch", 1))
+    return model.fitted_to.size("ch")

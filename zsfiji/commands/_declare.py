@@ -1,10 +1,11 @@
 """How a command is declared, and what everybody else reads off the declaration.
 
-A command is a plain function: the image first, unless it needs none, then keyword-only parameters
-whose annotations say type, range, unit and help text. :func:`command` turns it into a
-:class:`Command`, from which the menu entry, the dialog, the macro grammar, the recorder, the
-``Ext`` function, the command line, the Fiji script, the Python call and the documentation are
-made. No Java and no torch here.
+A command is a plain function: the image first, unless it needs none, then keyword-only arguments.
+Each is one parameter, or a group of them; see :mod:`zsfiji.parameters.declare`. :func:`command`
+takes the groups apart and turns the function into a :class:`Command`, from which the menu entry,
+the dialog, the macro grammar, the recorder, the ``Ext`` function, the command line, the Fiji
+script, the Python call and the documentation are made. All of them know single parameters only; the
+function is called with the groups put together again. No Java and no torch here.
 
 The texts of the parameters stand in the annotations and not in the docstring: commands share
 parameters (seed, device, model files), and a text that is written once cannot contradict itself.
@@ -14,118 +15,64 @@ The docstring of the public function gets its Parameters section from them.
 from __future__ import annotations
 
 import inspect
-import math
 import typing
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
-import annotated_types
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from pydantic.fields import FieldInfo
-
-from zsfiji.commands._source import Source
 from zsfiji.errors import UserError
+from zsfiji.parameters.declare import (
+    REQUIRED,
+    Checker,
+    Parameter,
+    ParameterGroup,
+    Value,
+    Values,
+    is_shown,
+    read_group,
+    read_parameter,
+)
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from zsfiji.commands._outcome import Outcome
 
-Kind = Literal["boolean", "integer", "number", "choice", "open", "save", "folder", "image", "text"]
 RENAMED = {"resolution": "noise_correlation"}
 """Options that had another name before: old name -> new name."""
 
-FILES: tuple[Kind, ...] = ("open", "save", "folder")
-"""The kinds whose values are paths."""
-
-Duration = Callable[[Mapping[str, int], Mapping[str, Any]], float]
+Duration = Callable[[Mapping[str, int], Values], float]
+"""Takes the lengths of the axes of an image and the values of a command; gives seconds."""
 
 
 @dataclass(frozen=True)
-class Shown:
-    """How a parameter is shown; stands in its ``Annotated``.
+class Argument:
+    """An argument of the function of a command: one parameter, or a group of them.
 
     Attributes
     ----------
-    label : str
-        Name in the dialog, in the words of a microscopist.
-    unit : str
-        Unit behind the field.
-    advanced : bool
-        Whether it belongs in the second dialog.
-    path : {"open", "save", "folder"}
-        For a path: a file that has to exist, one to be written, or a folder that has to exist.
-    suggest : {"", "pixel_size", "slice_spacing", "dimensions"}
-        What the dialog takes from the active image, where that tells it: its pixel size or slice
-        spacing in nm, or whether it is a stack ("3d") or not ("2d"). Macros never do: what they
-        leave out has its default, whatever image is open.
+    name : str
+        Its name.
+    annotation : type
+        The group, or the annotated type of the parameter.
+    parameters : tuple of Parameter
+        What dialogs and macros have of it.
+    default : ParameterGroup or None
+        The group that the function has as a default.
     """
 
-    label: str
-    unit: str = ""
-    advanced: bool = False
-    path: Literal["open", "save", "folder"] = "open"
-    suggest: Literal["", "pixel_size", "slice_spacing", "dimensions"] = ""
+    name: str
+    annotation: Any
+    parameters: tuple[Parameter, ...]
+    default: ParameterGroup | None = None
 
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of a command, as every front end needs it.
-
-    Attributes
-    ----------
-    key : str
-        Name in macros, scripts and on the command line; public and lower-case.
-    kind : str
-        "boolean", "integer", "number", "choice", "open", "save" (files), "folder", "image" (the
-        title of an open image, or a file) or "text".
-    default : object
-        Value when the key is missing; None for what may be left empty, and where `required`.
-    choices : tuple of str
-        What a choice can be, as written in a macro.
-    minimum, maximum : float or None
-        Inclusive range of a number.
-    label, unit, help : str
-        For the dialog; `help` is the tooltip and the documentation.
-    advanced : bool
-        Whether it belongs in the second dialog.
-    required : bool
-        Whether the command does not run without it.
-    suggest : str
-        See :class:`Shown`.
-    """
-
-    key: str
-    kind: Kind
-    default: Any
-    label: str
-    help: str
-    unit: str = ""
-    choices: tuple[str, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
-    advanced: bool = False
-    required: bool = False
-    suggest: str = ""
-
-    @property
-    def may_be_empty(self) -> bool:
-        """Whether there is a meaning in giving nothing: measured, or not wanted."""
-        return self.default is None and not self.required
-
-    def text(self, value: Any) -> str:
-        """`value` as it is written in a macro; the empty string for what is not given."""
-        if value is None:
-            return ""
-        if isinstance(value, Source):
-            return value.text
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, Path):
-            return value.as_posix()
-        if isinstance(value, float):
-            return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-        return str(value)
+    def of(self, values: Values) -> Any:
+        """The argument, of the values of the parameters."""
+        group = _group(self.annotation)
+        if group is None:
+            return values[self.name]
+        chosen: dict[str, Any] = {p.key: values[p.key] for p in self.parameters}
+        return group(**chosen) if self.default is None else replace(self.default, **chosen)
 
 
 @dataclass(frozen=True)
@@ -147,7 +94,11 @@ class Command:
     parameters : tuple of Parameter
         In the order of the dialog.
     function : callable
-        Takes the image, unless it needs none, and the validated values; gives an Outcome.
+        Takes the image, unless it needs none, and the arguments; gives an Outcome.
+    arguments : tuple of Argument
+        The keyword-only arguments of `function`.
+    checker : Checker
+        Checks the values of the parameters.
     takes_image : bool
         Whether it works on the active image.
     suffixes : tuple of str
@@ -171,16 +122,17 @@ class Command:
     description: str
     parameters: tuple[Parameter, ...]
     function: Callable[..., Outcome]
-    model: type[BaseModel]
+    arguments: tuple[Argument, ...]
+    checker: Checker
     takes_image: bool
     suffixes: tuple[str, ...]
     memory: float
     result_bytes: float
-    check: Callable[[dict[str, Any]], None] | None = None
+    check: Callable[[Values], None] | None = None
     duration: Duration | None = None
 
     @property
-    def defaults(self) -> dict[str, Any]:
+    def defaults(self) -> dict[str, Value]:
         """Key -> value where nothing is given; without the keys that are required."""
         return {p.key: p.default for p in self.parameters if not p.required}
 
@@ -195,7 +147,7 @@ class Command:
         known = ", ".join(keys)
         raise UserError(f'{self.label} has no option "{key}". It has: {known}.')
 
-    def validate(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def validate(self, given: Mapping[str, object]) -> dict[str, Value]:
         """Check the values of some parameters and fill in the defaults of the others.
 
         Parameters
@@ -214,30 +166,29 @@ class Command:
             If a key is unknown, a value is of the wrong type or out of its range, or values do not
             go together. The same wrong value gives the same text wherever it was entered.
         """
-        values = {key: _from_text(self.parameter(key), value) for key, value in given.items()}
-        try:
-            chosen = dict(self.model(**values))
-        except ValidationError as error:
-            raise UserError(self._explain(error)) from None
+        for key in given:
+            self.parameter(key)
+        chosen = self.checker.all(given)
         if self.check is not None:
             self.check(chosen)
         return chosen
 
-    def valid(self, key: str, value: Any) -> Any:
+    def valid(self, key: str, value: object) -> Value:
         """One value, checked as :meth:`validate` checks all; raises as it does."""
-        one = self.model.model_construct()
-        try:
-            setattr(one, key, _from_text(self.parameter(key), value))
-        except ValidationError as error:
-            raise UserError(self._explain(error)) from None
-        return getattr(one, key)
+        return self.checker.one(self.parameter(key).key, value)
 
-    def _explain(self, error: ValidationError) -> str:
-        detail = error.errors()[0]
-        parameter = self.parameter(str(detail["loc"][0]))
-        if detail["type"] == "missing" or detail["input"] is None:
-            return f'{parameter.label}: {_expected(parameter)}, as "{parameter.key}=...".'
-        return f"{parameter.label}: {_expected(parameter)}, not {_quoted(detail['input'])}."
+    def call(self, image: xr.DataArray | None, values: Values) -> Outcome:
+        """Call the function.
+
+        Parameters
+        ----------
+        image : xarray.DataArray or None
+            The image, for a command that takes one.
+        values : mapping
+            Key -> value, for every parameter; see :meth:`validate`.
+        """
+        arguments = {argument.name: argument.of(values) for argument in self.arguments}
+        return self.function(*(() if image is None else (image,)), **arguments)
 
 
 class PublicFunction(Protocol):
@@ -257,26 +208,58 @@ def command(
     menu: str = "Plugins>Zero-Shot",
     memory: float = 8,
     result_bytes: float = 4,
-    check: Callable[[dict[str, Any]], None] | None = None,
-    duration: Duration | None = None,
+    check: Callable[..., None] | None = None,
+    duration: Callable[..., float] | None = None,
 ) -> Callable[[Callable[..., Outcome]], PublicFunction]:
     """Declare the decorated function to be a command.
 
     Parameters
     ----------
-    label, suffixes, menu, memory, result_bytes, check, duration
+    label, suffixes, menu, memory, result_bytes
         See :class:`Command`. By default there is one result of 32-bit pixels, and as much again
         while it is handed over.
+    check : callable, optional
+        Raises a UserError where values do not go together. Its keyword-only arguments are some of
+        those of the decorated function, with the same names and types.
+    duration : callable, optional
+        Takes the lengths of the axes of the image as a mapping, and keyword-only arguments as
+        `check` does; gives seconds. See :class:`Command`.
 
     Returns
     -------
     callable
         A decorator. What it gives takes arrays as well as labelled images, validates its
         arguments, and carries the declaration as its attribute ``command``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When the module is imported, if the declaration is wrong: a type that no dialog can show, a
+        key that two parameters have, a key that ImageJ's parser would take for another one.
     """
 
     def declare(function: Callable[..., Outcome]) -> PublicFunction:
-        declared = _read(function, label, menu, suffixes, memory, result_bytes, check, duration)
+        takes_image, arguments = _read(function)
+        parameters = [p for argument in arguments for p in argument.parameters]
+        _check_keys([p.key for p in parameters])
+        summary, _, description = inspect.cleandoc(function.__doc__ or "").partition("\n\n")
+        declared = Command(
+            name=function.__name__,
+            label=label,
+            menu=menu,
+            summary=" ".join(summary.split()),
+            description=description,
+            parameters=tuple(parameters),
+            function=function,
+            arguments=tuple(arguments),
+            checker=Checker(function.__name__, parameters),
+            takes_image=takes_image,
+            suffixes=suffixes,
+            memory=memory,
+            result_bytes=result_bytes,
+            check=None if check is None else _of_values(check, arguments),
+            duration=None if duration is None else _of_values(duration, arguments),
+        )
 
         def public(*image: Any, **options: Any) -> Any:
             from zsfiji.commands._run import run_on_array
@@ -289,66 +272,110 @@ def command(
         public.__name__ = public.__qualname__ = function.__name__
         public.__module__ = function.__module__
         public.__doc__ = _documentation(declared)
-        public.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+        public.__signature__ = _signature(function, parameters)  # type: ignore[attr-defined]
         public.command = declared  # type: ignore[attr-defined]
         return typing.cast("PublicFunction", public)
 
     return declare
 
 
-def _read(
-    function: Callable[..., Outcome],
-    label: str,
-    menu: str,
-    suffixes: tuple[str, ...],
-    memory: float,
-    result_bytes: float,
-    check: Callable[[dict[str, Any]], None] | None,
-    duration: Duration | None,
-) -> Command:
-    parameters = []
-    fields: dict[str, Any] = {}
+def _hints(function: Callable[..., object]) -> dict[str, Any]:
+    names = {"xr": _Anything(), "Outcome": object}
+    return typing.get_type_hints(function, localns=names, include_extras=True)
+
+
+def _group(annotation: Any) -> type[ParameterGroup] | None:
+    is_group = isinstance(annotation, type) and issubclass(annotation, ParameterGroup)
+    return annotation if is_group else None
+
+
+def _read(function: Callable[..., Outcome]) -> tuple[bool, list[Argument]]:
+    """Whether a function takes an image, and its other arguments."""
+    arguments = []
     takes_image = False
-    hints = typing.get_type_hints(
-        function, localns={"xr": _Anything(), "Outcome": object}, include_extras=True
-    )
+    hints = _hints(function)
     for name, declared in inspect.signature(function).parameters.items():
         if declared.kind is not inspect.Parameter.KEYWORD_ONLY:
             takes_image = True
             continue
-        required = declared.default is inspect.Parameter.empty
-        default = ... if required else declared.default
-        field = FieldInfo.from_annotated_attribute(hints[name], default)
-        fields[name] = (hints[name], default)
-        parameters.append(_parameter(name, field, required))
-    _check_keys([p.key for p in parameters])
-    summary, _, description = inspect.cleandoc(function.__doc__ or "").partition("\n\n")
-    model = create_model(
-        function.__name__,
-        __config__=ConfigDict(
-            extra="forbid",
-            allow_inf_nan=False,
-            arbitrary_types_allowed=True,
-            validate_assignment=True,
-        ),
-        **fields,
-    )
-    return Command(
-        function.__name__,
-        label,
-        menu,
-        " ".join(summary.split()),
-        description,
-        tuple(parameters),
-        function,
-        model,
-        takes_image,
-        suffixes,
-        memory,
-        result_bytes,
-        check,
-        duration,
-    )
+        default = REQUIRED if declared.default is inspect.Parameter.empty else declared.default
+        group = _group(hints[name])
+        if group is not None:
+            arguments.append(_read_argument(name, group, default))
+        elif is_shown(hints[name]):
+            one = read_parameter(name, hints[name], default)
+            arguments.append(Argument(name, hints[name], (one,)))
+        else:
+            raise TypeError(f"the argument {name!r} is neither a group nor has a Shown")
+    return takes_image, arguments
+
+
+def _read_argument(name: str, group: type[ParameterGroup], default: Any) -> Argument:
+    """Read a group; a default of the function's own has the defaults of its parameters."""
+    shown = tuple(p for p in read_group(group) if is_shown(p.annotation))
+    if default is REQUIRED:
+        return Argument(name, group, shown)
+    own = (read_parameter(p.key, p.annotation, getattr(default, p.key)) for p in shown)
+    return Argument(name, group, tuple(own), default=default)
+
+
+def _of_values(function: Callable[..., Any], arguments: Iterable[Argument]) -> Callable[..., Any]:
+    """Make a function of the values of a command from a function of some of its arguments.
+
+    Parameters
+    ----------
+    function : callable
+        Its keyword-only arguments are some of `arguments`; it may have others before them.
+    arguments : iterable of Argument
+        All that there are.
+
+    Returns
+    -------
+    callable
+        Takes the arguments that come before them, then key -> value as the last one.
+
+    Raises
+    ------
+    TypeError
+        If the command has no argument of that name and type.
+    """
+    by_name = {argument.name: argument for argument in arguments}
+    hints = _hints(function)
+    wanted = []
+    for name, declared in inspect.signature(function).parameters.items():
+        if declared.kind is not inspect.Parameter.KEYWORD_ONLY:
+            continue
+        if name not in by_name or by_name[name].annotation != hints[name]:
+            raise TypeError(
+                f"{function.__name__}() wants {name!r}, and the command has no such argument"
+            )
+        wanted.append(by_name[name])
+
+    def of_values(*before_and_values: Any) -> Any:
+        *before, values = before_and_values
+        return function(*before, **{argument.name: argument.of(values) for argument in wanted})
+
+    return of_values
+
+
+def _signature(
+    function: Callable[..., Outcome], parameters: Iterable[Parameter]
+) -> inspect.Signature:
+    """The signature of the Python call: the image, and each parameter by itself."""
+    declared = inspect.signature(function)
+    image = [
+        p for p in declared.parameters.values() if p.kind is not inspect.Parameter.KEYWORD_ONLY
+    ]
+    options = [
+        inspect.Parameter(
+            p.key,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if p.required else p.default,
+            annotation=typing.get_args(p.annotation)[0],
+        )
+        for p in parameters
+    ]
+    return declared.replace(parameters=[*image, *options])
 
 
 class _Anything:
@@ -358,104 +385,13 @@ class _Anything:
         return object
 
 
-def _check_keys(keys: list[str]) -> None:
-    # ImageJ's own option parser finds "sigma=" inside "psf_sigma=", and no upper-case key at all.
+def _check_keys(keys: Sequence[str]) -> None:
     for key in keys:
+        if keys.count(key) > 1:
+            raise ValueError(f"the key {key!r} is declared twice")
+        # ImageJ's own parser finds "sigma=" inside "psf_sigma=", and no upper-case key at all.
         if key != key.lower() or any(key != other and other.endswith(key) for other in keys):
             raise ValueError(f"the key {key!r} is upper-case or the tail of another one")
-
-
-def _parameter(key: str, field: FieldInfo, required: bool) -> Parameter:
-    shown = next(m for m in field.metadata if isinstance(m, Shown))
-    bounds: dict[str, float] = {}
-    for entry in field.metadata:
-        if isinstance(entry, annotated_types.Ge):
-            bounds["minimum"] = typing.cast(float, entry.ge)
-        elif isinstance(entry, annotated_types.Le):
-            bounds["maximum"] = typing.cast(float, entry.le)
-    kind, choices = _kind(field.annotation, shown)
-    return Parameter(
-        key,
-        kind,
-        None if required else field.default,
-        shown.label,
-        field.description or "",
-        shown.unit,
-        choices,
-        advanced=shown.advanced,
-        required=required,
-        suggest=shown.suggest,
-        **bounds,
-    )
-
-
-def _kind(annotation: Any, shown: Shown) -> tuple[Kind, tuple[str, ...]]:
-    if typing.get_origin(annotation) is Annotated:
-        annotation = typing.get_args(annotation)[0]
-    if typing.get_origin(annotation) is Literal:
-        return "choice", tuple(str(choice) for choice in typing.get_args(annotation))
-    # What may be left empty is a union with None.
-    named = [part for part in typing.get_args(annotation) if part is not type(None)]
-    annotation = named[0] if named else annotation
-    if annotation is Path:
-        return shown.path, ()
-    kinds: dict[Any, Kind] = {
-        bool: "boolean",
-        int: "integer",
-        float: "number",
-        str: "text",
-        Source: "image",
-    }
-    return kinds[annotation], ()
-
-
-def _from_text(parameter: Parameter, value: Any) -> Any:
-    if isinstance(value, bool) and parameter.kind != "boolean":
-        # A bare key in a macro is True, which would pass for the number 1.
-        raise UserError(f'{parameter.label}: {_expected(parameter)}, as "{parameter.key}=...".')
-    if isinstance(value, str) and not value and (parameter.required or parameter.may_be_empty):
-        return None
-    if parameter.kind == "image" and value is not None:
-        return Source.of(value)
-    if parameter.kind == "choice":
-        # Choices of numbers (averages of 1, 2, 4 ...) are numbers in Python and text in a macro,
-        # where a script may also write them as 2.0.
-        wanted = str(value).strip().lower()
-        if isinstance(value, float) and value.is_integer():
-            wanted = str(int(value))
-        for choice in parameter.choices:
-            if choice.lower() == wanted:
-                return type(parameter.default)(choice)
-    return value
-
-
-def _expected(parameter: Parameter) -> str:
-    if parameter.kind == "choice":
-        return f"choose one of {', '.join(parameter.choices)}"
-    if parameter.kind == "boolean":
-        return "write true or false"
-    if parameter.kind in ("integer", "number"):
-        noun = "a whole number" if parameter.kind == "integer" else "a number"
-        low, high = parameter.minimum, parameter.maximum
-        if low is not None and high is not None:
-            noun += f" from {parameter.text(low)} to {parameter.text(high)}"
-        elif low is not None:
-            noun += f" of at least {parameter.text(low)}"
-        elif high is not None:
-            noun += f" of at most {parameter.text(high)}"
-        noun += f" ({parameter.unit})" if parameter.unit else ""
-        return f"give {noun}" + (", or nothing" if parameter.may_be_empty else "")
-    if parameter.kind == "image":
-        return "give the title of an open image or the path of a file"
-    if parameter.kind in FILES:
-        return f"give the path of a {'folder' if parameter.kind == 'folder' else 'file'}"
-    return "give a text"
-
-
-def _quoted(value: Any) -> str:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 _TYPE_NAMES: dict[str, str] = {

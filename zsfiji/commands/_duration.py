@@ -1,9 +1,11 @@
 """How long a command will take on this computer.
 
-A command that trains declares a ``duration``: seconds on a reference computer, from the size of the
-image and the options. How this computer compares is measured: by each job that ends, for its
-command and device; before the first one, by a probe of some tenths of a second, a small training
-like those of the services. Both are kept in ``speed.json`` in the user's cache folder.
+A command that trains declares a ``duration``: the seconds that it takes on a reference computer,
+from the size of the image and the options. The pace of this computer is the number of seconds that
+it takes for one second of the reference computer. Each job that ends gives the pace of its command
+on its device. Before the first one, a probe measures it: a small training like those of the
+services, which takes some tenths of a second. All paces are kept in ``speed.json`` in the user's
+cache folder.
 """
 
 from __future__ import annotations
@@ -14,34 +16,38 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zsfiji.commands._declare import Command
 from zsfiji.errors import UserError
 from zsfiji.folders import cache_folder
 from zsfiji.images.files import replacing
+from zsfiji.parameters.declare import Values
 from zsfiji.words import counted
 
 if TYPE_CHECKING:
     import torch
 
 _PROBE = "probe"
+"""Stands in ``speed.json`` where jobs have the name of their command."""
+
 _PROBE_ON_REFERENCE = 0.07
 """Seconds of the probe on the reference computer; see :mod:`zsfiji.services.duration`."""
 
 _GAIN_BY_CORES = 0.8
-"""So many times as fast as one core are n cores: n to this power. Only until there is a measure."""
+"""n cores are n to this power times as fast as one; used only until something is measured."""
 
-_FREE = 0.6
-"""Share of the processor that the probe has to get to count."""
+_LEAST_CPU_SHARE = 0.6
+"""Share of the CPU that the probe has to get; with less of it other programs were measured too."""
 
 _SHORTEST = 5.0
-"""Jobs that are shorter tell little: what they do once weighs too much."""
+"""Seconds of a job that counts: in shorter ones loading and preparing take too large a part."""
 
-_WIDEST = 100.0
+_MOST_PACE = 100.0
+"""Paces lie between this and its reciprocal; others are faults of the measurement."""
 
 
-def estimate(command: Command, sizes: Mapping[str, int], values: Mapping[str, Any]) -> str:
+def estimate(command: Command, sizes: Mapping[str, int], values: Values) -> str:
     """Say how long a command will take.
 
     Parameters
@@ -56,8 +62,8 @@ def estimate(command: Command, sizes: Mapping[str, int], values: Mapping[str, An
     Returns
     -------
     str
-        As "About 3 min on 2 CPU cores"; empty for a command that tells nothing of its duration,
-        and where the device is not there. The first call loads torch.
+        As "About 3 min on 2 CPU cores"; empty for a command without a duration, and where
+        the device does not exist. The first call loads torch.
     """
     if command.duration is None:
         return ""
@@ -86,25 +92,23 @@ def estimates(command: Command, sizes: Mapping[str, int]) -> str:
     if command.duration is None:
         return ""
     device = _device({})
-    told = []
+    parts = []
     for quality in command.parameter("quality").choices:
         reference = command.duration(sizes, {**command.defaults, "quality": quality})
         seconds = about(reference * _pace(command, device))
-        told.append(f"{quality} {seconds[0].lower()}{seconds[1:]}")
-    return f"Time on {_name(device)}: {', '.join(told)}."
+        parts.append(f"{quality} {seconds[0].lower()}{seconds[1:]}")
+    return f"Time on {_name(device)}: {', '.join(parts)}."
 
 
-def learn(
-    command: Command, sizes: Mapping[str, int], values: Mapping[str, Any], seconds: float
-) -> None:
-    """Take note of how long a job took that was neither cancelled nor finished early.
+def learn(command: Command, sizes: Mapping[str, int], values: Values, seconds: float) -> None:
+    """Keep the pace of a job that was neither cancelled nor finished early.
 
     Parameters
     ----------
     command, sizes, values
         As :func:`estimate` takes them.
     seconds : float
-        Time of work, without waiting for other jobs.
+        How long it worked, without waiting for other jobs.
     """
     if command.duration is None or seconds < _SHORTEST:
         return
@@ -116,9 +120,9 @@ def learn(
     here = known.setdefault(_name(device), {})
     pace = seconds / reference
     if command.name in here:
-        # One job beside other work must not spoil the estimates.
+        # Averaged, because this job may have run while other programs used the computer.
         pace = math.sqrt(pace * here[command.name])
-    here[command.name] = _sane(pace)
+    here[command.name] = _clipped(pace)
     _keep(known)
 
 
@@ -135,10 +139,10 @@ def about(seconds: float) -> str:
     return f"About {counted(round(seconds / 86400), 'day')}"
 
 
-def _device(values: Mapping[str, Any]) -> torch.device:
+def _device(values: Values) -> torch.device:
     from zsfiji.compute.device import choose
 
-    return choose(values.get("device", "auto"))
+    return choose(str(values.get("device", "auto")))
 
 
 def _name(device: torch.device) -> str:
@@ -161,13 +165,13 @@ def _pace(command: Command, device: torch.device) -> float:
         seconds = _probe(device)
         if seconds is None:
             return _threads() ** -_GAIN_BY_CORES
-        here[_PROBE] = _sane(seconds / _PROBE_ON_REFERENCE)
+        here[_PROBE] = _clipped(seconds / _PROBE_ON_REFERENCE)
         _keep(known)
     return here[_PROBE]
 
 
-def _sane(pace: float) -> float:
-    return min(max(pace, 1 / _WIDEST), _WIDEST)
+def _clipped(pace: float) -> float:
+    return min(max(pace, 1 / _MOST_PACE), _MOST_PACE)
 
 
 def _threads() -> int:
@@ -182,7 +186,7 @@ def _probe(device: torch.device) -> float | None:
     Returns
     -------
     float or None
-        Seconds; None where other programs keep the processor busy, which would tell of them.
+        Seconds; None where other programs kept the CPU busy.
     """
     import torch
 
@@ -194,17 +198,17 @@ def _probe(device: torch.device) -> float | None:
     patches = patches.contiguous(memory_format=torch.channels_last)
     times = []
     begun, used = time.perf_counter(), time.process_time()
-    # The first ones also load and choose what computes them.
+    # The first steps take longer: libraries are loaded and algorithms are chosen.
     for _ in range(8):
         started = time.perf_counter()
         with autocast(device):
             loss = network(patches).float().square().mean()
         loss.backward()
-        # Reading it waits for the device.
+        # Reading the value waits until the device has computed it.
         float(loss.detach())
         times.append(time.perf_counter() - started)
     used, elapsed = time.process_time() - used, time.perf_counter() - begun
-    if device.type == "cpu" and used < _FREE * elapsed * _threads():
+    if device.type == "cpu" and used < _LEAST_CPU_SHARE * elapsed * _threads():
         return None
     return min(times)
 
@@ -214,11 +218,11 @@ def _file() -> Path:
 
 
 def _known() -> dict[str, dict[str, float]]:
-    """Device -> command or probe -> pace; empty where nothing readable is kept."""
+    """Device -> command or probe -> pace; empty where there is no readable file."""
     try:
         content = json.loads(_file().read_text(encoding="utf-8"))
         return {
-            str(device): {str(k): _sane(float(v)) for k, v in paces.items()}
+            str(device): {str(k): _clipped(float(v)) for k, v in paces.items()}
             for device, paces in content.items()
         }
     except (OSError, ValueError, AttributeError, TypeError):
@@ -226,7 +230,7 @@ def _known() -> dict[str, dict[str, float]]:
 
 
 def _keep(known: Mapping[str, Mapping[str, float]]) -> None:
-    # Where there is no cache, the next estimate measures again.
+    # Without a cache folder the next estimate measures again.
     with suppress(OSError, UserError):
         _file().parent.mkdir(parents=True, exist_ok=True)
         with replacing(_file()) as temporary:

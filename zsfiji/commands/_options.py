@@ -9,23 +9,23 @@ Grammar::
             | text without blanks
 
 A bare key is true. ImageJ's own parser looks for a key anywhere in the line, even inside the
-value of another one, which is why we have one of our own; what we write, it reads all the same.
+value of another one. That is why zsfiji has its own parser. ImageJ can still read what zsfiji
+writes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from zsfiji.commands._declare import Command
 from zsfiji.errors import UserError
+from zsfiji.parameters.declare import Value, Values
 
 _KEY = re.compile(r"[^\s=\[\]\"]+")
 
 
 def parse(text: str) -> dict[str, str | bool]:
-    """Take an option string apart.
+    """Read an option string.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def _written(value: str) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", value) + '"'
 
 
-def format_options(command: Command, values: Mapping[str, Any]) -> str:
+def format_options(command: Command, values: Values) -> str:
     """Write the option string that :func:`parse` and ImageJ's own parser read back.
 
     Parameters
@@ -127,7 +127,7 @@ def format_options(command: Command, values: Mapping[str, Any]) -> str:
 
 def example_line(command: Command) -> str:
     """The macro line with the defaults, and with made-up names where a file or image is needed."""
-    needed = {
+    needed: dict[str, Value] = {
         p.key: f"{p.key}.tif" if p.kind == "image" else f"{p.key}.zsfiji"
         for p in command.parameters
         if p.required
@@ -135,7 +135,7 @@ def example_line(command: Command) -> str:
     return macro_line(command, {**command.defaults, **needed})
 
 
-def macro_line(command: Command, values: Mapping[str, Any]) -> str:
+def macro_line(command: Command, values: Values) -> str:
     """The line ``run("...", "...");`` that does the same again, without a line end."""
 
     def quoted(text: str) -> str:

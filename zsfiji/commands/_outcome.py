@@ -56,8 +56,8 @@ class Outcome:
         open: the last one is the active image afterwards.
     notes : tuple of str
         Sentences for the user, the most important first.
-    figures : dict
-        The same as numbers, name -> value.
+    metrics : dict
+        What the notes say in numbers: name -> value.
     plots : tuple of Plot
         Shown where there are windows.
     """

@@ -2,92 +2,191 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import xarray as xr
 
 from zsfiji import progress
-from zsfiji.commands._colours import colours
+from zsfiji.commands._colours import Colours, colours
+from zsfiji.commands._device_lock import device_lock
 from zsfiji.commands._outcome import Outcome, result_title
-from zsfiji.commands._queue import turn
 from zsfiji.images import metadata
 from zsfiji.images.files import require_writable
+from zsfiji.images.grid import finer
+from zsfiji.parameters.model_files import ModelFiles
+
+if TYPE_CHECKING:
+    from zsfiji.learning.models import Model
+    from zsfiji.services.method import Method
+
+S = TypeVar("S")
+Given = TypeVar("Given")
+U = TypeVar("U", bound=Any)
 
 _ENDING = ".zsfiji"
 
+_TRAINING = 0.85
+"""Part of the progress that the training is. Chosen by eye."""
+
 
 def restore(
-    service: ModuleType,
+    method: Method[S, Given, U],
     image: xr.DataArray,
+    settings: S,
+    given: Given,
     *,
-    suffix: str,
-    settings: dict[str, Any],
-    seed: int,
-    device: str,
+    files: ModelFiles,
     bit_depth: str,
-    apply_model: Path | None,
-    save_model: Path | None,
+    device: str,
 ) -> Outcome:
     """Fit a model, or load one, and apply it.
 
     Parameters
     ----------
-    service : module
-        A service, with ``METHOD``, ``fit`` and ``apply``.
+    method : Method
+        The method.
     image : xarray.DataArray
         The image; a rectangular selection has been cut out already.
-    suffix : str
-        Put behind the title.
-    settings : dict
-        Further arguments of the service's ``fit``.
-    seed, device, bit_depth, apply_model, save_model
-        See :mod:`zsfiji.commands._parameters`.
+    settings : S
+        Its settings.
+    given : Given
+        What is known beside the image.
+    files : ModelFiles
+        A model to apply, and where the trained one goes.
+    bit_depth, device : str
+        See :mod:`zsfiji.parameters`.
 
     Returns
     -------
     Outcome
-        One image.
+        All results of the method.
 
     Raises
     ------
     UserError
         If the image or a model file does not serve.
     """
+    if files.apply_model is not None:
+        model = load(method, files.apply_model)
+        return apply(method, model, image, bit_depth=bit_depth, device=device)
+    model = fit(
+        method,
+        image,
+        settings,
+        lambda _: given,
+        save=files.save_model,
+        device=device,
+        share=_TRAINING,
+    )
+    return apply(method, model, image, bit_depth=bit_depth, device=device, start=_TRAINING)
+
+
+def fit(
+    method: Method[S, Given, U],
+    image: xr.DataArray,
+    settings: S,
+    given: Callable[[Colours], Given],
+    *,
+    save: Path | None,
+    device: str,
+    share: float = 1.0,
+) -> Model[S, U]:
+    """Fit a model, and save it where that is wanted.
+
+    Parameters
+    ----------
+    method, image, settings, device
+        See :func:`restore`.
+    given : callable
+        Gives what is known beside the image, for those of its channels that are restored.
+    save : Path, optional
+        Where the model goes.
+    share : float
+        Part of the progress that this is.
+
+    Raises
+    ------
+    UserError
+        If the image does not serve, or the model could not be saved: that is asked first.
+    """
     from zsfiji.compute.device import choose
     from zsfiji.learning import models
 
-    target = model_path(save_model)
-    chosen = choose(device)
-    with turn(str(chosen)):
-        if apply_model is None:
-            parts = colours(image)
-            with progress.part(0, 0.85):
-                model = service.fit(parts.work, seed=seed, device=device, **settings)
-            if target is not None:
-                models.save(model, target)
-        else:
-            model = models.load(apply_model, service.METHOD)
-            parts = colours(image, model)
-        with progress.part(0 if apply_model else 0.85, 1):
-            restored = service.apply(model, parts.work, device=device)
-    pixels = parts.put_back(restored.image, image)
+    target = model_path(save)
+    chosen = colours(image)
+    known = given(chosen)
+    with device_lock(str(choose(device))), progress.part(0, share):
+        model = method.fit(chosen.work, settings, known, device=device)
+    if target is not None:
+        models.save(model, target)
+    return model
+
+
+def load(method: Method[S, Given, U], path: Path) -> Model[S, U]:
+    """Read a model of a method; a UserError if it is none."""
+    from zsfiji.learning import models
+
+    return models.load(path.expanduser(), method)
+
+
+def apply(
+    method: Method[S, Given, U],
+    model: Model[S, U],
+    image: xr.DataArray,
+    *,
+    results: Sequence[str] | None = None,
+    bit_depth: str,
+    device: str,
+    start: float = 0.0,
+) -> Outcome:
+    """Apply a model.
+
+    Parameters
+    ----------
+    method, model, image, bit_depth, device
+        See :func:`restore`.
+    results : sequence of str, optional
+        Names of the results to give; all of them without it.
+    start : float
+        Part of the progress that has been before.
+
+    Returns
+    -------
+    Outcome
+        The results, the main one last, titled by their names.
+    """
+    from zsfiji.compute.device import choose
+    from zsfiji.learning import models
+
+    device_used = choose(device)
+    chosen = colours(image, model)
+    with device_lock(str(device_used)), progress.part(start, 1):
+        restored = method.apply(model, chosen.work, device=device)
     properties = {
         "zsfiji.model": models.digest(model),
-        "zsfiji.device": str(chosen),
-        "zsfiji.seed": str(model.settings.get("seed", seed)),
+        "zsfiji.device": str(device_used),
+        "zsfiji.seed": str(getattr(model.settings, "seed", 0)),
     }
-    result = metadata.carry(
-        image,
-        with_depth(pixels, image, bit_depth),
-        title=result_title(str(image.attrs.get("title") or "image"), suffix),
-        properties=properties,
-    )
-    if bit_depth == "32-bit":
-        result.attrs.pop("rgb", None)
-    return Outcome((result,), restored.notes + parts.notes, dict(restored.metrics))
+    title = str(image.attrs.get("title") or "image")
+    images = []
+    for name, found in restored.images.items():
+        if results is not None and name not in results:
+            continue
+        pixels = chosen.put_back(found, image)
+        result = metadata.carry(
+            finer(image, pixels.sizes["row"] // image.sizes["row"]),
+            with_depth(pixels, image, bit_depth),
+            title=result_title(title, name),
+            properties=properties,
+        )
+        if bit_depth == "32-bit":
+            result.attrs.pop("rgb", None)
+        images.append(result)
+    report = restored.report
+    return Outcome(tuple(images), report.notes + chosen.notes, dict(report.metrics))
 
 
 def model_path(path: Path | None) -> Path | None:
@@ -101,7 +200,7 @@ def model_path(path: Path | None) -> Path | None:
 
 
 def with_depth(pixels: xr.DataArray, source: xr.DataArray, depth: str) -> np.ndarray:
-    """The pixels in the type that the option `depth` asks for; see :data:`BitDepth`."""
+    """The pixels in the type that `depth` asks for; see :mod:`zsfiji.parameters.output`."""
     keep = depth == "input" or (depth == "auto" and bool(source.attrs.get("rgb")))
     if not keep or source.dtype.kind == "f":
         return np.asarray(pixels.data, np.float32)

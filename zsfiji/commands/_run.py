@@ -18,10 +18,11 @@ from zsfiji.commands._declare import Command
 from zsfiji.commands._duration import learn
 from zsfiji.commands._options import macro_line
 from zsfiji.commands._outcome import Outcome
-from zsfiji.commands._source import Source, Windows
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image
 from zsfiji.images.metadata import crop_to_roi
+from zsfiji.parameters.declare import Value
+from zsfiji.parameters.source import Source, Windows
 from zsfiji.version import __version__
 
 _log = logging.getLogger("zsfiji")
@@ -30,7 +31,7 @@ _log = logging.getLogger("zsfiji")
 def run(
     command: Command,
     image: xr.DataArray | None,
-    options: Mapping[str, Any],
+    options: Mapping[str, object],
     windows: Windows | None = None,
 ) -> Outcome:
     """Run a command.
@@ -61,14 +62,14 @@ def run(
         If the user stops the job.
     """
     values = command.validate(options)
-    given = {
+    found: dict[str, Value] = {
         key: value.found(command.parameter(key).label, windows)
         if isinstance(value, Source)
         else value
         for key, value in values.items()
     }
     region = None
-    remarks = _Remarks()
+    warnings = _Warnings()
     if command.takes_image:
         if image is None:
             raise UserError(f"{command.label} needs an image.")
@@ -76,16 +77,16 @@ def run(
             raise UserError("The image is empty: it has no pixels.")
         region = _without_provenance(crop_to_roi(image))
         _require_memory(region, command.memory)
-        before = _worked()
-        with remarks:
-            outcome = command.function(region, **given)
+        started = _worked()
+        with warnings:
+            outcome = command.call(region, found)
         if not progress.finish_requested():
             lengths = {str(dim): int(length) for dim, length in region.sizes.items()}
-            learn(command, lengths, values, _worked() - before)
+            learn(command, lengths, values, _worked() - started)
     else:
-        with remarks:
-            outcome = command.function(**given)
-    outcome = replace(outcome, notes=(*remarks.found, *outcome.notes))
+        with warnings:
+            outcome = command.call(None, found)
+    outcome = replace(outcome, notes=(*warnings.messages, *outcome.notes))
     provenance = {
         "zsfiji.command": macro_line(command, values),
         "zsfiji.version": __version__,
@@ -100,7 +101,7 @@ def run(
     return outcome
 
 
-def run_on_array(command: Command, data: Any, options: Mapping[str, Any]) -> Any:
+def run_on_array(command: Command, data: Any, options: Mapping[str, object]) -> Any:
     """Run a command from Python; see the public functions of :mod:`zsfiji`.
 
     Parameters
@@ -115,7 +116,7 @@ def run_on_array(command: Command, data: Any, options: Mapping[str, Any]) -> Any
     Returns
     -------
     numpy.ndarray, xarray.DataArray or dict
-        The result, of the type of `data`; of several results a tuple; the figures of a command
+        The result, of the type of `data`; of several results a tuple; the metrics of a command
         that gives no image. The notes go to the logger "zsfiji", and stand in the properties of a
         labelled result.
     """
@@ -130,18 +131,19 @@ def run_on_array(command: Command, data: Any, options: Mapping[str, Any]) -> Any
 
 
 def _worked() -> float:
-    """Seconds that this job has worked; without a sink nobody waits for another job."""
+    """Seconds that this job has worked, without the time it waited for other jobs."""
     seconds = progress.worked()
+    # A job without a progress sink: all its time counts as work.
     return time.monotonic() if seconds is None else seconds
 
 
-class _Remarks(logging.Handler):
-    """Takes down what is warned of in this thread: notes reach the user in every host."""
+class _Warnings(logging.Handler):
+    """Collects the warnings of this thread for the notes, which users see in every host."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self._thread = threading.get_ident()
-        self.found: dict[str, None] = {}
+        self.messages: dict[str, None] = {}
 
     def __enter__(self) -> None:
         _log.addHandler(self)
@@ -150,16 +152,16 @@ class _Remarks(logging.Handler):
         _log.removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a message, once."""
+        """Keep a message; the same one only once."""
         if record.thread == self._thread:
-            self.found[record.getMessage()] = None
+            self.messages[record.getMessage()] = None
             if logging.lastResort is not None and not logging.getLogger().handlers:
-                # Python shows warnings that nobody handles; with this handler it would not.
+                # Python prints warnings that no handler takes. This handler must not prevent that.
                 logging.lastResort.handle(record)
 
 
 def _without_provenance(image: xr.DataArray) -> xr.DataArray:
-    """An image that is a result itself must not hand on what was done to it as done to the next."""
+    """The image without what earlier commands noted in it: its results get notes of their own."""
     properties = image.attrs.get("properties", {})
     kept = {key: value for key, value in properties.items() if not key.startswith("zsfiji.")}
     return image.assign_attrs(properties=kept) if kept != properties else image

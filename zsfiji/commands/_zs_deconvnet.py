@@ -2,66 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zsfiji import progress
 from zsfiji.commands._colours import colours
+from zsfiji.commands._device_lock import device_lock
+from zsfiji.commands._inputs import dark_frame, psfs
 from zsfiji.commands._outcome import Curve, Outcome, Plot, result_title
-from zsfiji.commands._queue import turn
 from zsfiji.commands._restore import model_path, with_depth
-from zsfiji.commands._source import Source
-from zsfiji.commands._sources import dark_frame, psfs
 from zsfiji.errors import UserError
+from zsfiji.parameters.source import Source
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from zsfiji.commands.zs_deconvnet import Output
     from zsfiji.learning.models import Model
+    from zsfiji.parameters.camera import CameraOptions
+    from zsfiji.parameters.psf import PsfGrid
     from zsfiji.physics.optics.kernel import Psf
-
-
-@dataclass(frozen=True)
-class Training:
-    """Options of the training; see :func:`zsfiji.services.zs_deconvnet.service.fit`."""
-
-    quality: str
-    network: str
-    steps: int
-    upsample: int
-    dimensions: str
-    pairs: str
-    fit_per: str
-    hessian: float | None
-    seed: int
-
-
-@dataclass(frozen=True)
-class Detector:
-    """What is given about the camera; the rest is measured."""
-
-    gain: float | None
-    background: float | None
-    read_variance: float | None
-    dark: Source | None
-
-
-@dataclass(frozen=True)
-class PsfGrid:
-    """Pixel size and slice spacing of the PSF in nm, where its file does not contain them."""
-
-    pixel: float | None
-    spacing: float | None
+    from zsfiji.services.zs_deconvnet.settings import Settings
 
 
 def train(
     image: xr.DataArray,
     psf: Source,
-    training: Training,
-    detector: Detector,
-    psf_grid: PsfGrid,
     *,
+    settings: Settings,
+    camera: CameraOptions,
+    psf_grid: PsfGrid,
     start: Path | None,
     save: Path | None,
     device: str,
@@ -75,7 +45,7 @@ def train(
         The image.
     psf : Source
         Its point spread function.
-    training, detector, psf_grid
+    settings, camera, psf_grid
         The options.
     start, save : Path or None
         A model to continue from, and where to save this one.
@@ -102,28 +72,28 @@ def train(
     target = model_path(save)
     parts = colours(image)
     work = parts.work
-    found = _psfs(image, psf, psf_grid, training.upsample)
+    found = _psfs(image, psf, psf_grid, upsample=settings.upsample)
     if len(found) == size(image, "ch"):
         found = [found[n] for n in parts.kept]
     earlier = None if start is None else load(start)
-    with turn(str(choose(device))), progress.part(0, share):
+    with device_lock(str(choose(device))), progress.part(0, share):
         model = service.fit(
             work,
             found,
-            quality=training.quality,
-            network=training.network,
-            steps=training.steps,
-            upsample=training.upsample,
-            dimensions=training.dimensions,
-            pairs=training.pairs,
-            fit_per=training.fit_per,
-            hessian=training.hessian,
-            gain=detector.gain,
-            read_variance=detector.read_variance,
-            background=detector.background,
-            dark=dark_frame(detector.dark),
+            quality=settings.quality,
+            network=settings.network,
+            steps=settings.steps,
+            upsample=settings.upsample,
+            dimensions=settings.dimensions,
+            pairs=settings.pairs,
+            fit_per=settings.fit_per,
+            hessian=settings.hessian,
+            gain=camera.gain,
+            read_variance=camera.read_variance,
+            background=camera.background,
+            dark=dark_frame(camera.dark),
             start=earlier,
-            seed=training.seed,
+            seed=settings.seed,
             device=device,
         )
     pixel = spacing_micrometres(image, ("col",))[0]
@@ -169,10 +139,9 @@ def load(path: Path) -> Model:
 def predict(
     image: xr.DataArray,
     model: Model,
-    results: str,
-    bit_depth: str,
-    device: str,
+    output: Output,
     *,
+    device: str,
     start: float = 0.0,
 ) -> Outcome:
     """Apply a model.
@@ -183,10 +152,10 @@ def predict(
         The image.
     model : Model
         The model.
-    results : {"both", "denoised", "deconvolved"}
+    output : Output
         What to give.
-    bit_depth, device : str
-        See :mod:`zsfiji.commands._parameters`.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
     start : float
         Part of the progress that has been before.
 
@@ -201,15 +170,15 @@ def predict(
 
     chosen = choose(device)
     parts = colours(image, model)
-    with turn(str(chosen)), progress.part(start, 1):
+    with device_lock(str(chosen)), progress.part(start, 1):
         both = service.apply(model, parts.work, device=device)
     title = str(image.attrs.get("title") or "image")
     images = []
     for name, restored in (("denoised", both.denoised), ("deconvolved", both.deconvolved)):
-        if results not in ("both", name):
+        if output.results not in ("both", name):
             continue
         pixels = parts.put_back(restored.image, image)
-        result = pixels.copy(data=with_depth(pixels, image, bit_depth))
+        result = pixels.copy(data=with_depth(pixels, image, output.bit_depth))
         result.attrs["title"] = result_title(title, name)
         result.attrs["properties"] = {
             **result.attrs.get("properties", {}),
@@ -217,14 +186,14 @@ def predict(
             "zsfiji.device": str(chosen),
             "zsfiji.seed": str(model.settings["seed"]),
         }
-        if bit_depth == "32-bit":
+        if output.bit_depth == "32-bit":
             result.attrs.pop("rgb", None)
         images.append(result)
-    last = both.denoised if results == "denoised" else both.deconvolved
+    last = both.denoised if output.results == "denoised" else both.deconvolved
     return Outcome(tuple(images), last.notes + parts.notes, dict(last.metrics))
 
 
-def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, upsample: int) -> list[Psf]:
+def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, *, upsample: int) -> list[Psf]:
     from zsfiji.images.axes import size
     from zsfiji.physics.optics.spacing import spacing_micrometres
 
@@ -235,7 +204,7 @@ def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, upsample: int) -> lis
         # Slices that are deconvolved one by one need no calibrated distance.
         spacing = spacing_micrometres(image, dims[-2:])
     fine = [*spacing[:-2], *(s / upsample for s in spacing[-2:])]
-    return psfs(psf, pixel=grid.pixel, slices=grid.spacing, grid=fine)
+    return psfs(psf, grid, onto=fine)
 
 
 def _metrics(model: Model) -> dict[str, float]:

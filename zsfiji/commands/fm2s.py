@@ -3,69 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from zsfiji.commands._declare import Shown, command
-from zsfiji.commands._parameters import (
-    ApplyModel,
-    BitDepth,
-    Device,
-    FitPer,
-    Quality,
-    SaveModel,
-    Seed,
-)
+from zsfiji.commands._declare import command
+from zsfiji.parameters.device import Device
+from zsfiji.parameters.model_files import ModelFiles
+from zsfiji.parameters.output import BitDepth
+from zsfiji.services.fm2s.settings import Settings
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from zsfiji.commands._outcome import Outcome
 
-Modality = Annotated[
-    Literal["auto", "confocal", "twophoton", "widefield", "base"],
-    Field(
-        description="auto: the noise is measured in the image, which is nearly always best. The "
-        "others are the constants that the authors tuned for their microscopes; base is their "
-        "setting for simulated calcium imaging."
-    ),
-    Shown("Modality"),
-]
 
-Average = Annotated[
-    Literal[1, 2, 4, 8, 16],
-    Field(
-        description="How many captures were averaged to make the image. It chooses the authors' "
-        "constants; auto measures the noise instead, and base is for single captures only."
-    ),
-    Shown("Averaged captures"),
-]
-
-
-def _duration(sizes: Mapping[str, int], values: Mapping[str, Any]) -> float:
+def _duration(sizes: Mapping[str, int], *, settings: Settings, files: ModelFiles) -> float:
     from zsfiji.services.fm2s.duration import seconds
 
-    return seconds(
-        sizes,
-        modality=values["modality"],
-        quality=values["quality"],
-        fit_per=values["fit_per"],
-        train=values["apply_model"] is None,
-    )
+    return seconds(sizes, settings, train=files.apply_model is None)
 
 
 @command(label="FM2S Denoise...", suffixes=("fm2s",), duration=_duration)
 def fm2s(
     image: xr.DataArray,
     *,
-    modality: Modality = "auto",
-    average: Average = 1,
-    quality: Quality = "standard",
-    fit_per: FitPer = "channel",
-    seed: Seed = 0,
-    apply_model: ApplyModel = None,
-    save_model: SaveModel = None,
+    settings: Settings,
+    files: ModelFiles,
     bit_depth: BitDepth = "auto",
     device: Device = "auto",
 ) -> Outcome:
@@ -76,21 +39,6 @@ def fm2s(
     comparison with the published method and for its very small models.
     """
     from zsfiji.commands._restore import restore
-    from zsfiji.services.fm2s import service
+    from zsfiji.services.fm2s.service import METHOD
 
-    return restore(
-        service,
-        image,
-        suffix=fm2s.command.suffixes[-1],
-        settings={
-            "modality": modality,
-            "average": average,
-            "quality": quality,
-            "fit_per": fit_per,
-        },
-        seed=seed,
-        device=device,
-        bit_depth=bit_depth,
-        apply_model=apply_model,
-        save_model=save_model,
-    )
+    return restore(METHOD, image, settings, None, files=files, bit_depth=bit_depth, device=device)

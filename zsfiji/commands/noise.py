@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zsfiji import progress
 from zsfiji.commands._declare import command
-from zsfiji.commands._parameters import Dark
+from zsfiji.parameters.camera import Dark
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,22 +27,22 @@ def noise_calibration(image: xr.DataArray, *, dark: Dark = None) -> Outcome:
     Nothing is changed. The other commands measure the noise themselves; use the numbers to
     check them, or take better ones from a darker or brighter image of the same camera.
     """
+    from zsfiji.commands._inputs import dark_frame
     from zsfiji.commands._outcome import Outcome, Plot
-    from zsfiji.commands._sources import dark_frame
-    from zsfiji.images import restoring
+    from zsfiji.images import parts
     from zsfiji.images.axes import size
 
-    restoring.require_pixels(image)
-    restoring.require_contrast(image)
+    parts.require_pixels(image)
+    parts.require_contrast(image)
     frame = dark_frame(dark)
     notes: list[str] = []
     metrics: dict[str, float] = {}
     curves: list[Curve] = []
     channels = size(image, "ch")
-    for channel, positions in enumerate(restoring.groups(image, "channel")):
+    for channel, positions in enumerate(parts.groups(image, "channel")):
         progress.report(channel / channels, "Measuring the noise")
         some = positions[:: -(-len(positions) // _MOST_PLANES)]
-        planes = [restoring.pixels_of(image, p) for p in some]
+        planes = [parts.pixels_of(image, p) for p in some]
         camera, found = _measured(planes, frame)
         name = f"Channel {channel + 1}: " if channels > 1 else ""
         notes.append(name + _said(camera, planes))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from zsfiji.commands._declare import Shown, command
-from zsfiji.commands._parameters import ImagePixel, ImageSpacing
+from zsfiji.commands._declare import command
 from zsfiji.errors import UserError
+from zsfiji.parameters.declare import ParameterGroup, Shown
+from zsfiji.parameters.pixel_sizes import PixelSizes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -181,22 +183,102 @@ Saturation = Annotated[
 ]
 
 
-_OPTICS = {
-    "microscope": "kind",
-    "na": "numerical_aperture",
-    "emission": "emission",
-    "immersion": "immersion_index",
-    "specimen": "sample_index",
-    "depth": "depth",
-    "excitation": "excitation",
-    "pinhole": "pinhole",
-    "thickness": "sheet_thickness",
-    "penetration": "penetration_depth",
-}
-"""Option -> what the optics call it."""
+@dataclass(frozen=True, kw_only=True)
+class Objective(ParameterGroup):
+    """The microscope and its objective.
+
+    Attributes
+    ----------
+    microscope : {"wide-field", "confocal", "light-sheet", "TIRF"}
+        How the image was taken.
+    na : float
+        Numerical aperture.
+    emission : float
+        Wavelength of the fluorescence in nm.
+    """
+
+    microscope: Microscope = "wide-field"
+    na: NumericalAperture = 1.4
+    emission: Emission = 525.0
 
 
-def _optics(values: dict[str, Any]) -> Optics:
+@dataclass(frozen=True, kw_only=True)
+class Sampling(ParameterGroup):
+    """The pixels of the PSF.
+
+    Attributes
+    ----------
+    pixel_size : float
+        In nm.
+    dimensions : {"2d", "3d"}
+        Whether it is one slice or a stack.
+    slice_spacing : float
+        Distance between the slices of a stack (z step), in nm.
+    """
+
+    pixel_size: PixelSize = 65.0
+    dimensions: Dimensions = "2d"
+    slice_spacing: SliceSpacing = 200.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Media(ParameterGroup):
+    """What the light passes.
+
+    Attributes
+    ----------
+    immersion : float
+        Refractive index of the immersion.
+    specimen : float, optional
+        Refractive index of the specimen; by default that of the immersion.
+    depth : float
+        Distance of the structure from the cover glass, in micrometres.
+    """
+
+    immersion: Immersion = 1.515
+    specimen: Specimen = None
+    depth: Depth = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Illumination(ParameterGroup):
+    """How the specimen is illuminated, as far as a microscope needs it.
+
+    Attributes
+    ----------
+    excitation : float, optional
+        Wavelength of the laser in nm; confocal.
+    pinhole : float
+        Diameter of the pinhole in Airy units; confocal.
+    thickness : float, optional
+        Full width at half maximum of the light sheet, in micrometres.
+    penetration : float
+        Depth in nm at which the evanescent light has fallen to 1/e; TIRF.
+    """
+
+    excitation: Excitation = None
+    pinhole: Pinhole = 1.0
+    thickness: SheetThickness = None
+    penetration: Penetration = 100.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent(ParameterGroup):
+    """Size of the PSF in pixels; 0 is as large as needed.
+
+    Attributes
+    ----------
+    width : int
+        Rows and columns.
+    slices : int
+        Slices of a stack.
+    """
+
+    width: Width = 0
+    slices: Slices = 0
+
+
+def _optics(objective: Objective, media: Media, illumination: Illumination) -> Optics:
     """The microscope that the options describe.
 
     Raises
@@ -206,33 +288,34 @@ def _optics(values: dict[str, Any]) -> Optics:
     """
     from zsfiji.physics.optics.pupil import Optics
 
-    optics = Optics(**{name: values[key] for key, name in _OPTICS.items()})
+    optics = Optics(
+        kind=objective.microscope,
+        numerical_aperture=objective.na,
+        emission=objective.emission,
+        immersion_index=media.immersion,
+        sample_index=media.specimen,
+        depth=media.depth,
+        excitation=illumination.excitation,
+        pinhole=illumination.pinhole,
+        sheet_thickness=illumination.thickness,
+        penetration_depth=illumination.penetration,
+    )
     optics.check()
     return optics
 
 
-def _check(values: dict[str, Any]) -> None:
-    _optics(values)
+def _check(*, objective: Objective, media: Media, illumination: Illumination) -> None:
+    _optics(objective, media, illumination)
 
 
 @command(label="PSF Generator...", check=_check)
 def psf_generator(
     *,
-    microscope: Microscope = "wide-field",
-    na: NumericalAperture = 1.4,
-    emission: Emission = 525.0,
-    pixel_size: PixelSize = 65.0,
-    dimensions: Dimensions = "2d",
-    slice_spacing: SliceSpacing = 200.0,
-    immersion: Immersion = 1.515,
-    specimen: Specimen = None,
-    depth: Depth = 0.0,
-    excitation: Excitation = None,
-    pinhole: Pinhole = 1.0,
-    thickness: SheetThickness = None,
-    penetration: Penetration = 100.0,
-    width: Width = 0,
-    slices: Slices = 0,
+    objective: Objective,
+    sampling: Sampling,
+    media: Media,
+    illumination: Illumination,
+    extent: Extent,
 ) -> Outcome:
     """Calculate the point spread function (PSF) of a microscope from its optics.
 
@@ -240,25 +323,27 @@ def psf_generator(
     a mismatch of refractive indices (Gibson and Lanni). The result is calibrated, has a sum of 1
     and its focus at the middle pixel, and can be used in ZS-DeconvNet as it is.
     """
-    values = locals()
     from zsfiji.commands._outcome import Outcome
     from zsfiji.physics.optics import kernel
     from zsfiji.physics.optics.measure import describe
     from zsfiji.physics.optics.pupil import default_shape, from_optics, lateral_fwhm
 
-    optics = _optics(values)
-    lateral = pixel_size / 1000
-    spacing = (lateral, lateral) if dimensions == "2d" else (slice_spacing / 1000, lateral, lateral)
+    optics = _optics(objective, media, illumination)
+    lateral = sampling.pixel_size / 1000
+    spacing: tuple[float, ...] = (lateral, lateral)
+    if sampling.dimensions == "3d":
+        spacing = (sampling.slice_spacing / 1000, *spacing)
     sizes = default_shape(optics, spacing)
-    asked = (slices, width, width)[-len(spacing) :]
+    asked = (extent.slices, extent.width, extent.width)[-len(spacing) :]
     psf = from_optics(optics, spacing, [a or n for a, n in zip(asked, sizes, strict=True)])
-    title = f"PSF {microscope} NA {na:g} {emission:g} nm"
+    title = f"PSF {objective.microscope} NA {objective.na:g} {objective.emission:g} nm"
     notes = [f"{describe(psf)}."]
     light = 1000 * lateral_fwhm(optics)
-    if pixel_size > light:
+    if sampling.pixel_size > light:
         notes.append(
-            f"The pixels of {pixel_size:g} nm are wider than the light of a point, {light:.3g} nm, "
-            "so there is little to deconvolve. Is this the pixel size in the specimen, in nm?"
+            f"The pixels of {sampling.pixel_size:g} nm are wider than the light of a point, "
+            f"{light:.3g} nm, so there is little to deconvolve. Is this the pixel size in the "
+            "specimen, in nm?"
         )
     return Outcome((kernel.as_image(psf, title),), tuple(notes), _metrics(psf))
 
@@ -270,8 +355,7 @@ def psf_from_beads(
     fit: Fit = "none",
     window: Window = 0,
     saturation: Saturation = None,
-    pixel_size: ImagePixel = None,
-    slice_spacing: ImageSpacing = None,
+    pixel_sizes: PixelSizes,
 ) -> Outcome:
     """Measure the point spread function (PSF) in an image or stack of small fluorescent beads.
 
@@ -279,8 +363,8 @@ def psf_from_beads(
     crowded, at the border or unlike the others are left out; the others are centred to a fraction
     of a pixel and averaged, without the background. The image has to be calibrated.
     """
+    from zsfiji.commands._inputs import calibrated
     from zsfiji.commands._outcome import Outcome, Plot, result_title
-    from zsfiji.commands._sources import calibrated
     from zsfiji.images.axes import size
     from zsfiji.physics.optics import kernel
     from zsfiji.physics.optics.beads import from_beads
@@ -295,7 +379,7 @@ def psf_from_beads(
     single = image.squeeze(
         [d for d in ("t", "ch", "pln") if size(image, d) == 1 and d in image.dims]
     )
-    single = calibrated(single, pixel_size, slice_spacing)
+    single = calibrated(single, pixel_sizes)
     dims = [str(dim) for dim in single.dims]
     beads = from_beads(
         single.data,

@@ -1,49 +1,151 @@
-"""Models as files: safetensors with a JSON header that tells all about their making."""
+"""Models: what was learnt from an image, in memory and as files.
+
+A model has one unit for each part of the work that was fitted on its own (a channel, or a plane).
+In a file, safetensors, the weights of unit n have the prefix ``n.``, and a JSON header holds all
+else: the settings, what the model was fitted to, and a record of each unit. The header is written
+and read here and nowhere else; its types are the dataclasses of the methods.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import safetensors
 import safetensors.torch
 import torch
+import xarray as xr
+from pydantic import TypeAdapter, ValidationError
+from torch import nn
 
-import zsfiji
 from zsfiji.errors import UserError
 from zsfiji.images.files import replacing
+from zsfiji.version import __version__
 
-FORMAT = 1
-"""Version of the file format; raised when an older zsfiji could not read the file rightly."""
+FORMAT = 2
+"""Version of the file format; raised when another zsfiji could not read the file rightly."""
 
 _KEY = "zsfiji"
 
+_HISTORY = ("losses",)
+"""Fields of records without a part in the digest: the loss is read at times that differ."""
 
-@dataclass
-class Model:
+
+class Unit(Protocol):
+    """What was learnt about one channel (or one plane, or one stack)."""
+
+    @property
+    def record(self) -> Any:
+        """All of it but tensors: a frozen dataclass of types that pydantic turns into JSON."""
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Its weights, and what else is kept as arrays."""
+
+
+S = TypeVar("S")
+U = TypeVar("U", bound=Unit)
+S_co = TypeVar("S_co", covariant=True)
+U_co = TypeVar("U_co", bound=Unit, covariant=True)
+
+
+class Kind(Protocol[S_co, U_co]):
+    """What has to be known of a method to read its models."""
+
+    @property
+    def name(self) -> str:
+        """Name of the method in model files, such as "fm2s"."""
+
+    @property
+    def settings_type(self) -> type[S_co]:
+        """The dataclass of its settings."""
+
+    @property
+    def record_type(self) -> Any:
+        """The dataclass of the records of its units, or a union of several."""
+
+    def unit(self, record: Any, tensors: Mapping[str, torch.Tensor]) -> U_co:
+        """Make a unit again from its record and its tensors, on the CPU.
+
+        Raises
+        ------
+        UserError
+            If they do not fit each other.
+        """
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a model was fitted to.
+
+    Attributes
+    ----------
+    title : str
+        Title of the image.
+    dims : tuple of str
+        Its axes.
+    shape : tuple of int
+        Their lengths.
+    """
+
+    title: str
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, image: xr.DataArray) -> Fitted:
+        """Describe an image."""
+        dims = tuple(str(d) for d in image.dims)
+        return cls(str(image.attrs.get("title", "")), dims, tuple(int(n) for n in image.shape))
+
+    def size(self, dim: str) -> int:
+        """Length of an axis; 1 where there was none."""
+        return dict(zip(self.dims, self.shape, strict=True)).get(dim, 1)
+
+
+@dataclass(frozen=True)
+class Model(Generic[S, U]):
     """A trained model of one of the methods.
 
     Attributes
     ----------
     method : str
         Name of the method, such as "fm2s".
-    settings : dict
-        Every parameter, noise calibration, seed, version and what it was fitted to; only what JSON
-        can hold, with strings as keys.
-    tensors : dict of str to torch.Tensor
-        The weights.
+    settings : object
+        The dataclass of the method's settings.
+    fitted_to : Fitted
+        The image.
+    units : tuple
+        What was learnt: one unit for each channel, or for each plane (or stack) of the image.
+    version : str
+        The version of zsfiji that trained it.
     """
 
     method: str
-    settings: dict[str, Any]
-    tensors: dict[str, torch.Tensor]
+    settings: S
+    fitted_to: Fitted
+    units: tuple[U, ...]
+    version: str = __version__
 
 
-def save(model: Model, path: str | os.PathLike[str]) -> Path:
+def model_of(kind: Kind[S, U], settings: S, image: xr.DataArray, units: Sequence[U]) -> Model[S, U]:
+    """Put the units that were fitted to an image into a model.
+
+    They are made again from what a file would keep, so that a model gives the same pixels before
+    and after it was in one; their networks are on the CPU then.
+    """
+    kept = []
+    for unit in units:
+        record = _adapter(kind.record_type).validate_python(_plain(unit.record))
+        kept.append(kind.unit(record, _stored(unit)))
+    return Model(kind.name, settings, Fitted.of(image), tuple(kept))
+
+
+def save(model: Model[Any, Any], path: str | os.PathLike[str]) -> Path:
     """Write `model` to a file, whole or not at all.
 
     Parameters
@@ -64,84 +166,130 @@ def save(model: Model, path: str | os.PathLike[str]) -> Path:
         If the file cannot be written.
     """
     path = Path(path)
-    header = {
-        "format": FORMAT,
-        "version": zsfiji.__version__,
-        "method": model.method,
-        "settings": model.settings,
-    }
-    tensors = {name: t.detach().cpu().contiguous() for name, t in model.tensors.items()}
-    content = safetensors.torch.save(tensors, metadata={_KEY: json.dumps(header)})
+    header = {"format": FORMAT, "version": model.version, **_header_of(model)}
+    content = safetensors.torch.save(_tensors_of(model), metadata={_KEY: json.dumps(header)})
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return path
 
 
-def load(path: str | os.PathLike[str], method: str) -> Model:
+def load(path: str | os.PathLike[str], kind: Kind[S, U]) -> Model[S, U]:
     """Read a model that :func:`save` wrote.
+
+    Tensors are taken out of the file one by one, so that a model of hundreds of megabytes is in
+    the memory once.
 
     Parameters
     ----------
     path : path_like
         The file.
-    method : str
+    kind : Kind
         The method that the model has to be of.
 
     Returns
     -------
     Model
-        The model, its tensors on the CPU.
+        The model, its networks on the CPU.
 
     Raises
     ------
     UserError
-        If the file is missing, broken, no model of zsfiji, of another method or of a newer format.
+        If the file is missing, broken, no model of zsfiji, of another method or of another format.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"There is no model file {path}.")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(_KEY)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            header = _header(path, (file.metadata() or {}).get(_KEY))
+            _require(path, header, kind.name)
+            names = list(file.keys())
+            units = []
+            for number, stored in enumerate(header["units"]):
+                prefix = f"{number}."
+                own = {
+                    name.removeprefix(prefix): file.get_tensor(name)
+                    for name in names
+                    if name.startswith(prefix)
+                }
+                units.append(kind.unit(_adapter(kind.record_type).validate_python(stored), own))
+            settings = _adapter(kind.settings_type).validate_python(header["settings"])
+            fitted_to = _adapter(Fitted).validate_python(header["fitted_to"])
     except OSError as error:
         raise UserError(f"The model file {path} cannot be read ({error.strerror}).") from error
-    except safetensors.SafetensorError as error:
+    except (safetensors.SafetensorError, ValidationError, KeyError, TypeError) as error:
         raise UserError(
             f"The file {path} is no model of zsfiji, or it is damaged. "
             "Choose another file, or train the model again."
         ) from error
-    header = _header(path, text)
-    if header["format"] > FORMAT:
-        raise UserError(
-            f"The model {path} was written by zsfiji {header['version']}, which is newer than this "
-            f"one ({zsfiji.__version__}). Update zsfiji to use it."
-        )
-    if header["method"] != method:
-        raise UserError(
-            f"The model {path} belongs to the method '{header['method']}', not to '{method}'."
-        )
-    return Model(method, header["settings"], tensors)
+    return Model(kind.name, settings, fitted_to, tuple(units), header["version"])
 
 
-def digest(model: Model) -> str:
+def digest(model: Model[Any, Any]) -> str:
     """Short name of a model's content: equal for equal models, also after saving and loading.
 
     The course of the loss does not count: it is read at times, which no two trainings share.
     """
     content = hashlib.sha256()
-    settings = dict(model.settings)
-    if "units" in settings:
-        settings["units"] = [
-            {key: value for key, value in unit.items() if key != "losses"}
-            for unit in settings["units"]
-        ]
-    content.update(json.dumps([model.method, settings], sort_keys=True).encode())
-    for name in sorted(model.tensors):
-        tensor = model.tensors[name].detach().cpu().contiguous()
+    header = _header_of(model)
+    header["units"] = [
+        {key: value for key, value in unit.items() if key not in _HISTORY}
+        for unit in header["units"]
+    ]
+    content.update(json.dumps([model.version, header], sort_keys=True).encode())
+    tensors = _tensors_of(model)
+    for name in sorted(tensors):
+        tensor = tensors[name]
         content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        content.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+        content.update(tensor.flatten().view(torch.uint8).numpy().data)
     return content.hexdigest()[:12]
+
+
+def load_weights(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Give a network the weights of a file; it is left in evaluation mode.
+
+    Raises
+    ------
+    UserError
+        If they do not fit the network.
+    """
+    try:
+        network.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        raise UserError("The model is damaged: its weights do not fit.") from error
+    network.eval()
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _plain(value: Any) -> Any:
+    """A dataclass in types that JSON has."""
+    return _adapter(type(value)).dump_python(value, mode="json")
+
+
+def _stored(unit: Unit) -> dict[str, torch.Tensor]:
+    """The tensors of a unit as a file keeps them; one that is so already is not copied."""
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in unit.tensors().items()}
+
+
+def _header_of(model: Model[Any, Any]) -> dict[str, Any]:
+    """All of a model but the tensors, in types that JSON has."""
+    return {
+        "method": model.method,
+        "settings": _plain(model.settings),
+        "fitted_to": _plain(model.fitted_to),
+        "units": [_plain(unit.record) for unit in model.units],
+    }
+
+
+def _tensors_of(model: Model[Any, Any]) -> dict[str, torch.Tensor]:
+    return {
+        f"{number}.{name}": tensor
+        for number, unit in enumerate(model.units)
+        for name, tensor in _stored(unit).items()
+    }
 
 
 def _header(path: Path, text: str | None) -> dict[str, Any]:
@@ -156,3 +304,22 @@ def _header(path: Path, text: str | None) -> dict[str, Any]:
     ):
         raise UserError(f"The file {path} is no model of zsfiji.")
     return header
+
+
+def _require(path: Path, header: dict[str, Any], method: str) -> None:
+    """Refuse a model of another method, or of a format that this zsfiji does not read."""
+    if header["format"] > FORMAT:
+        raise UserError(
+            f"The model {path} was written by zsfiji {header['version']}, which is newer than this "
+            f"one ({__version__}). Update zsfiji to use it."
+        )
+    if header["method"] != method:
+        raise UserError(
+            f"The model {path} belongs to the method '{header['method']}', not to '{method}'. "
+            "Choose a model of this method."
+        )
+    if header["format"] < FORMAT:
+        raise UserError(
+            f"The model {path} is from an earlier version of zsfiji ({header['version']}), which "
+            "this one does not read. Train it again."
+        )

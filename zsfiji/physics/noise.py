@@ -9,13 +9,12 @@ negative where that is more than the noise), with one spectrum everywhere.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated
 
 import numpy as np
+from pydantic import PlainSerializer, PlainValidator
 from scipy.fft import dct
 from scipy.ndimage import convolve1d, map_coordinates
-
-from zsfiji.errors import UserError
 
 SURE = 0.5
 """Confidence below which a measured noise is to be doubted.
@@ -26,6 +25,18 @@ than 1.2 times, and all that were off by more than 1.5 times.
 
 _COARSE = 8
 """Edge of the DCT blocks for the noise of decimated images: that of the filter's blocks."""
+
+
+def _rounded(spectrum: np.ndarray) -> list[list[float]]:
+    return [[float(f"{v:.6g}") for v in row] for row in spectrum]
+
+
+Spectrum = Annotated[
+    np.ndarray,
+    PlainValidator(lambda rows: np.asarray(rows, dtype=float)),
+    PlainSerializer(_rounded),
+]
+"""An array that pydantic keeps as rows of numbers with six digits."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class Noise:
     gain: float
     intercept: float
     floor: float
-    spectrum: np.ndarray
+    spectrum: Spectrum
     white: bool
     saturation: float | None = None
     saturated: float = 0.0
@@ -73,32 +84,6 @@ class Noise:
     def correlation(self, lags: int = 6) -> np.ndarray:
         """Correlation of the noise of pixels 0 to `lags` apart, mean of rows and columns."""
         return autocorrelation(self.spectrum, lags)
-
-    def as_settings(self) -> dict[str, Any]:
-        """Give all of it in types that JSON has."""
-        return {
-            "gain": self.gain,
-            "intercept": self.intercept,
-            "floor": self.floor,
-            "spectrum": [[float(f"{v:.6g}") for v in row] for row in self.spectrum],
-            "white": self.white,
-            "saturation": self.saturation,
-            "saturated": self.saturated,
-            "confidence": self.confidence,
-        }
-
-    @classmethod
-    def from_settings(cls, settings: dict[str, Any]) -> Noise:
-        """Make it from what :meth:`as_settings` gave.
-
-        Raises
-        ------
-        UserError
-            If an earlier version gave it.
-        """
-        if "intercept" not in settings:
-            raise UserError("The model is from an earlier version of zsfiji. Train it again.")
-        return cls(**{**settings, "spectrum": np.asarray(settings["spectrum"], dtype=float)})
 
 
 def no_noise(size: int = 8) -> Noise:

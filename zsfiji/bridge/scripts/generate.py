@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from zsfiji.commands import Command, Parameter, table
-from zsfiji.commands._declare import FILES
 from zsfiji.images.files import replacing
+from zsfiji.parameters.declare import FILES
 
 FOLDER = "fiji-scripts"
 

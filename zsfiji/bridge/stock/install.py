@@ -198,7 +198,7 @@ def traits(command: Command) -> str:
     ``label``: its name. ``takes`` and ``gives``: whether it takes an image, and gives one.
     ``images``: the options that name other images, ``needs`` those without which it does not run.
     ``suggests``: option -> what the active image suggests for it (see
-    :class:`zsfiji.commands._declare.Shown`).
+    :class:`zsfiji.parameters.declare.Shown`).
     """
 
     def groovy(value: object) -> str:

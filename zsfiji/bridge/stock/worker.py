@@ -216,7 +216,7 @@ def names(label: str, options: str | Mapping[str, Any]) -> dict[str, Any]:
     dict
         ``names``: list of str. Wrong options have none; :func:`work` says what is wrong.
     """
-    from zsfiji.commands._source import Source
+    from zsfiji.parameters.source import Source
 
     try:
         values = _values(label, options)[1].values()

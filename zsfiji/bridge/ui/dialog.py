@@ -25,9 +25,9 @@ from zsfiji.bridge.ui.help import bounds, command_help
 from zsfiji.bridge.ui.jobs import in_thread
 from zsfiji.bridge.ui.suggest import suggested
 from zsfiji.commands import Command, Parameter
-from zsfiji.commands._declare import FILES
 from zsfiji.commands._duration import estimate
 from zsfiji.errors import UserError
+from zsfiji.parameters.declare import FILES
 from zsfiji.words import counted
 
 _COLUMNS = 66
@@ -269,14 +269,14 @@ class _Check:
             return str(error)
         for parameter in self._command.parameters:
             path = values[parameter.key]
-            if path is None or parameter.kind not in FILES:
+            if not isinstance(path, Path):
                 continue
-            if parameter.kind == "open" and not Path(path).expanduser().is_file():
+            if parameter.kind == "open" and not path.expanduser().is_file():
                 return f"{parameter.label}: there is no file {path}."
-            if parameter.kind == "folder" and not Path(path).expanduser().is_dir():
+            if parameter.kind == "folder" and not path.expanduser().is_dir():
                 return f"{parameter.label}: there is no folder {path}."
-            if parameter.kind == "save" and not Path(path).expanduser().absolute().parent.is_dir():
-                return f"{parameter.label}: there is no folder {Path(path).parent}."
+            if parameter.kind == "save" and not path.expanduser().absolute().parent.is_dir():
+                return f"{parameter.label}: there is no folder {path.parent}."
         return ""
 
     def _item_changed(self, _dialog: Any, _event: Any) -> bool:

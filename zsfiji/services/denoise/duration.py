@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from zsfiji.services import duration as common
+from zsfiji.services.denoise.fit import PIXELS, STEPS
 from zsfiji.services.denoise.objective import OFTEN
-from zsfiji.services.denoise.pipeline import PIXELS, STEPS
 from zsfiji.services.denoise.service import TRAINING_PIXELS
+from zsfiji.services.denoise.settings import Settings
 
 _STEP = 0.076
 """A step of training."""
@@ -22,24 +23,24 @@ _RESTORING = 1.7e-5
 """A pixel of the image."""
 
 
-def seconds(sizes: Mapping[str, int], *, quality: str, fit_per: str, train: bool) -> float:
+def seconds(sizes: Mapping[str, int], settings: Settings, *, train: bool) -> float:
     """Estimate the time on the reference computer.
 
     Parameters
     ----------
     sizes : mapping
         Axis -> length of the image.
-    quality, fit_per : str
-        As :func:`.service.fit` takes them.
+    settings : Settings
+        Of the training.
     train : bool
         Whether a network is trained, and not only applied.
     """
     found = common.START + _RESTORING * common.pixels(sizes) * common.planes(sizes)
     if train:
-        sampled = common.sampled(sizes, fit_per, TRAINING_PIXELS)
-        found += common.networks(sizes, fit_per) * (
+        sampled = common.sampled(sizes, settings.fit_per, TRAINING_PIXELS)
+        found += common.networks(sizes, settings.fit_per) * (
             _MEASURING * sampled
-            + _PAIRS * min(PIXELS[quality], OFTEN // 4 * sampled)
-            + _STEP * STEPS[quality]
+            + _PAIRS * min(PIXELS[settings.quality], OFTEN // 4 * sampled)
+            + _STEP * STEPS[settings.quality]
         )
     return found

@@ -11,7 +11,7 @@ lacks. The filter never sees the target, so the pair stays fair.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -113,10 +113,8 @@ def examples(
     return torch.stack(made)
 
 
-def pair_objective(
-    network: nn.Module, pairs: torch.Tensor, *, patch: int, batch: int, seed: int
-) -> Callable[[int], torch.Tensor]:
-    """Make the training objective: the squared error against the neighbours.
+class PairObjective:
+    """The training objective: the squared error against the neighbours.
 
     Parameters
     ----------
@@ -129,24 +127,23 @@ def pair_objective(
     batch : int
         Patches a step.
     seed : int
-        Seed of places and turns.
-
-    Returns
-    -------
-    callable
-        Takes the step and gives the loss.
+        Seed of places, flips and rotations.
     """
-    places = generator(seed)
-    edge = min(patch, *pairs.shape[-2:])
-    # Pixels at the rim of a patch lack context.
-    rim = _RIM if edge >= 6 * _RIM else 0
 
-    def objective(step: int) -> torch.Tensor:
-        patches = random_patches(pairs, batch, edge, places)
+    def __init__(
+        self, network: nn.Module, pairs: torch.Tensor, *, patch: int, batch: int, seed: int
+    ) -> None:
+        self.network, self.pairs, self.batch = network, pairs, batch
+        self.edge = min(patch, *pairs.shape[-2:])
+        self.rim = _RIM if self.edge >= 6 * _RIM else 0
+        self._places = generator(seed)
+
+    def __call__(self, step: int) -> torch.Tensor:
+        """Loss of a step."""
+        patches = random_patches(self.pairs, self.batch, self.edge, self._places)
         inputs = patches[:, :INPUTS].contiguous(memory_format=torch.channels_last)
-        with autocast(pairs.device):
-            result = network(inputs)
+        with autocast(self.pairs.device):
+            result = self.network(inputs)
         error = (result.float() - patches[:, INPUTS:]).square()
-        return error[..., rim : edge - rim, rim : edge - rim].mean()
-
-    return objective
+        inside = slice(self.rim, self.edge - self.rim)
+        return error[..., inside, inside].mean()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -9,167 +10,131 @@ import torch
 import xarray as xr
 
 from zsfiji.compute.device import choose, with_fallback
-from zsfiji.errors import UserError
-from zsfiji.images import restoring
-from zsfiji.images.restored import Restored
-from zsfiji.learning.models import Model
+from zsfiji.images.parts import require_contrast, require_pixels
+from zsfiji.learning.models import Model, load_weights, model_of
 from zsfiji.physics.camera.defects import said
-from zsfiji.physics.camera.model import Known
-from zsfiji.physics.noise import Noise
-from zsfiji.quality.residual import Findings, spared, uncertain
+from zsfiji.physics.camera.model import NOTHING_KNOWN, Known
+from zsfiji.quality.report import Findings
+from zsfiji.quality.residual import spared, uncertain
+from zsfiji.services import over_parts
+from zsfiji.services.denoise.fit import fit_restorer, network_weight
 from zsfiji.services.denoise.network import Denoiser
 from zsfiji.services.denoise.objective import INPUTS
-from zsfiji.services.denoise.pipeline import STEPS, Unit, fit_unit, network_weight, restore
-from zsfiji.services.units import fit_units, has_weights, load_weights, restore_planes
-
-METHOD = "denoise"
-"""Name of the method in its model files."""
-
-QUALITIES = tuple(STEPS)
-"""The choices of `quality`, the fastest first."""
+from zsfiji.services.denoise.restorer import Record, Restorer, restore
+from zsfiji.services.denoise.settings import Settings
+from zsfiji.services.method import Method, Restored
 
 TRAINING_PIXELS = 32 * 2**20
 """Pixels of a stack or movie that are looked at in a training, at most: bounds the memory."""
 
+OUTPUT = over_parts.Output("denoised")
 
-def fit(
-    image: xr.DataArray,
-    *,
-    quality: str = "standard",
-    fit_per: str = "channel",
-    noise_correlation: int = 0,
-    gain: float | None = None,
-    background: float | None = None,
-    read_variance: float | None = None,
-    dark: np.ndarray | None = None,
-    seed: int = 0,
-    device: str = "auto",
-) -> Model:
-    """Measure the noise of an image and train a network on it.
 
-    Parameters
-    ----------
-    image : xarray.DataArray
-        Any of the axes t, pln, row, col, ch; any unit and scale.
-    quality : {"quick", "standard", "best"}
-        How long to train.
-    fit_per : {"channel", "plane"}
-        One model for each channel, shared by all slices and frames, or one for each plane.
-    noise_correlation : int
-        Pixels that the noise spreads over, 1 to 4; 0 measures it.
-    gain : float, optional
-        Grey levels per photoelectron; measured without it.
-    background : float, optional
-        Grey level of no light.
-    read_variance : float, optional
-        Variance of a pixel without light, in grey levels squared; it needs `background`.
-    dark : numpy.ndarray, optional
-        A frame (or several) taken without light, which gives both.
-    seed : int
-        Seed of the initial weights and of all draws.
-    device : {"auto", "cpu", "cuda", "mps"}
-        Where to compute.
+class ZeroShotDenoise:
+    """Our own denoiser: noise measured in the image, filters that know it, and a network."""
 
-    Returns
-    -------
-    Model
-        Noise calibration and weights.
+    name = "denoise"
+    settings_type = Settings
+    record_type = Record
 
-    Raises
-    ------
-    UserError
-        If the image or a setting does not serve.
-    Cancelled
-        If the user asked to stop.
-    """
-    _validate(image, quality, noise_correlation)
-    chosen = choose(device)
-    known = Known(gain, read_variance, background, dark)
-    settings = {
-        "quality": quality,
-        "fit_per": fit_per,
-        "noise_correlation": noise_correlation,
-        "seed": seed,
-    }
-
-    def fit_one(stack: list[np.ndarray], label: str) -> Unit:
-        return with_fallback(
-            lambda where: fit_unit(
-                stack,
-                quality=quality,
-                noise_correlation=noise_correlation,
-                seed=seed,
-                device=where,
-                label=label,
-                known=known,
-            ),
-            chosen,
+    def unit(self, record: Record, tensors: Mapping[str, torch.Tensor]) -> Restorer:
+        """Make a restorer from what a model keeps of it."""
+        restorer = Restorer(
+            record.noise,
+            record.d,
+            record.working,
+            record.centre,
+            record.weight,
+            doubted=record.doubted,
         )
+        if record.trained:
+            restorer.network = Denoiser(INPUTS)
+            load_weights(restorer.network, tensors)
+        return restorer
 
-    return fit_units(
-        METHOD, image, settings, fit_one, pixels=TRAINING_PIXELS, first="Measuring the noise"
-    )
+    def fit(
+        self,
+        image: xr.DataArray,
+        settings: Settings,
+        given: Known = NOTHING_KNOWN,
+        *,
+        device: str = "auto",
+    ) -> Model[Settings, Restorer]:
+        """Measure the noise of an image and train a network on it; see :class:`.Method`.
 
+        `given` is what is known about the camera.
+        """
+        require_pixels(image)
+        require_contrast(image)
+        chosen = choose(device)
 
-def apply(model: Model, image: xr.DataArray, *, device: str = "auto") -> Restored:
-    """Restore an image with a fitted model; nothing is trained.
+        def fit_one(group: over_parts.Group) -> Restorer:
+            planes = group.pixels(image)
+            return with_fallback(
+                lambda where: fit_restorer(
+                    planes, settings=settings, known=given, device=where, label=group.label
+                ),
+                chosen,
+            )
 
-    Parameters
-    ----------
-    model : Model
-        What :func:`fit` gave, for this image or one of the same kind: same detector, gain and
-        optics.
-    image : xarray.DataArray
-        With as many channels (or planes) as the model was fitted to.
-    device : {"auto", "cpu", "cuda", "mps"}
-        Where to compute.
+        units = over_parts.fit(
+            image,
+            fit_one,
+            fit_per=settings.fit_per,
+            pixels=TRAINING_PIXELS,
+            first="Measuring the noise",
+        )
+        return model_of(self, settings, image, units)
 
-    Returns
-    -------
-    Restored
-        The image, 32-bit, in its own unit, with notes and figures.
+    def apply(
+        self, model: Model[Settings, Restorer], image: xr.DataArray, *, device: str = "auto"
+    ) -> Restored:
+        """Denoise an image; see :class:`.Method`."""
+        require_pixels(image)
+        chosen = choose(device)
+        findings = Findings()
+        defects = 0
+        shares: list[float] = []
+        for unit in model.units:
+            unit.to(chosen)
 
-    Raises
-    ------
-    UserError
-        If the image does not serve or does not fit the model.
-    Cancelled
-        If the user asked to stop.
-    """
-    restoring.require_pixels(image)
-    chosen = choose(device)
-    units = _units(model, chosen)
-    findings = Findings()
-    defects = 0
-    shares: list[float] = []
+        def restore_one(
+            unit: Restorer,
+            noisy: np.ndarray,
+            channel: int | None,
+            results: Mapping[str, np.ndarray],
+        ) -> None:
+            nonlocal defects
+            plane = with_fallback(partial(restore, unit, noisy, label="Denoising"), chosen)
+            results[OUTPUT.name][:] = plane.values
+            defects += plane.defects
+            shares.append(plane.spared)
+            findings.add(unit.noise, noisy, plane.values, channel)
+            for sentence in uncertain(unit.noise, unit.doubted):
+                findings.remark(sentence)
+            if unit.network is None and unit.noise.floor > 0:
+                findings.remark(_without_network(unit))
 
-    def restore_one(unit: Unit, noisy: np.ndarray, channel: int | None) -> np.ndarray:
-        nonlocal defects
-        plane = with_fallback(partial(restore, unit, noisy, label="Denoising"), chosen)
-        defects += plane.defects
-        shares.append(plane.spared)
-        findings.add(unit.noise, noisy, plane.values, channel)
-        for sentence in uncertain(unit.noise, unit.doubted):
+        results = over_parts.apply(
+            image, model.units, restore_one, (OUTPUT,), fit_per=model.settings.fit_per
+        )
+        if defects:
+            findings.remark(said(defects))
+        for sentence in spared(max(shares)):
             findings.remark(sentence)
-        if unit.network is None and unit.noise.floor > 0:
-            findings.remark(_without_network(unit))
-        return plane.values
-
-    result = restore_planes(model, image, units, restore_one)
-    if defects:
-        findings.remark(said(defects))
-    for sentence in spared(max(shares)):
-        findings.remark(sentence)
-    metrics = findings.metrics() | {
-        "working_resolution": float(units[0].d),
-        "network_share": units[0].weight,
-        "defects": float(defects),
-        "spared": max(shares),
-    }
-    return Restored(result, findings.sentences(), metrics)
+        report = findings.report(
+            working_resolution=float(model.units[0].d),
+            network_share=model.units[0].weight,
+            defects=float(defects),
+            spared=max(shares),
+        )
+        return Restored(results, report)
 
 
-def _without_network(unit: Unit) -> str:
+METHOD: Method[Settings, Known, Restorer] = ZeroShotDenoise()
+
+
+def _without_network(unit: Restorer) -> str:
     """Say why filters alone made the result."""
     if network_weight(unit) == 0:
         return (
@@ -177,34 +142,3 @@ def _without_network(unit: Unit) -> str:
             "separate it from structure: only the filters were used."
         )
     return "The image is too small to train a network on: only the filters were used."
-
-
-def _units(model: Model, device: torch.device) -> list[Unit]:
-    """Build the units of a model, networks on `device`."""
-    units = []
-    for number, stored in enumerate(model.settings["units"]):
-        unit = Unit(
-            noise=Noise.from_settings(stored["noise"]),
-            d=stored["d"],
-            working=Noise.from_settings(stored["working"]),
-            centre=stored["centre"],
-            weight=stored["weight"],
-            doubted=stored.get("doubted", False),
-        )
-        if has_weights(model, number):
-            network = Denoiser(INPUTS)
-            load_weights(network, model, number)
-            unit.network = network.to(device).to(memory_format=torch.channels_last)
-        units.append(unit)
-    return units
-
-
-def _validate(image: xr.DataArray, quality: str, noise_correlation: int) -> None:
-    if quality not in QUALITIES:
-        raise UserError(f"There is no quality '{quality}'. Choose one of {', '.join(QUALITIES)}.")
-    if noise_correlation not in range(5):
-        raise UserError(
-            f"The noise correlation is {noise_correlation}; it has to be 0 (measure) to 4."
-        )
-    restoring.require_pixels(image)
-    restoring.require_contrast(image)

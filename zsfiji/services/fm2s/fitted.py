@@ -129,17 +129,7 @@ def fit_network(
     with progress.part(0, 0.3):
         examples, centre = _examples(planes, noise, d, PIXELS[quality], seed, device, label)
     network = build(INPUTS, 1, seed).to(device)
-    places = generator(seed + 1)
-
-    def objective(step: int) -> torch.Tensor:
-        patches = random_patches(examples, _BATCH, _PATCH, places)
-        inputs = patches[:, :INPUTS].contiguous(memory_format=torch.channels_last)
-        with autocast(device):
-            correction = network(inputs)
-        error = (patches[:, 1:2] + correction.float() - patches[:, INPUTS:]).square()
-        height, width = error.shape[-2:]
-        return error[..., MARGIN : height - MARGIN, MARGIN : width - MARGIN].mean()
-
+    objective = FittedObjective(network, examples, seed + 1)
     schedule = Schedule(
         STEPS[quality], learning_rate=3e-3, warmup=20, final_fraction=0.02, ema=0.99
     )
@@ -147,6 +137,34 @@ def fit_network(
     with progress.part(0.3, 1):
         train(network, objective, schedule, label=label, preview=shown)
     return network, centre
+
+
+class FittedObjective:
+    """The objective: the squared error of the filtered image that the network has corrected.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network, on the device of the examples.
+    examples : torch.Tensor
+        Shape (fields, 3, field, field): noisy, filtered, clean, as the network wants them.
+    seed : int
+        Seed of places, flips and rotations.
+    """
+
+    def __init__(self, network: nn.Module, examples: torch.Tensor, seed: int) -> None:
+        self.network, self.examples = network, examples
+        self._places = generator(seed)
+
+    def __call__(self, step: int) -> torch.Tensor:
+        """Loss of a step."""
+        patches = random_patches(self.examples, _BATCH, _PATCH, self._places)
+        inputs = patches[:, :INPUTS].contiguous(memory_format=torch.channels_last)
+        with autocast(inputs.device):
+            correction = self.network(inputs)
+        error = (patches[:, 1:2] + correction.float() - patches[:, INPUTS:]).square()
+        height, width = error.shape[-2:]
+        return error[..., MARGIN : height - MARGIN, MARGIN : width - MARGIN].mean()
 
 
 def _examples(

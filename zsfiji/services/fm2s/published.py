@@ -100,76 +100,107 @@ def fit_network(
         The network, on `device`.
     """
     network = build(preset.channels, preset.channels, seed).to(device)
-    objective = published_objective(network, planes, preset, recipe, seed=seed, device=device)
+    examples = Examples(planes, preset, recipe, seed=seed, device=device)
+    objective = PublishedObjective(network, examples)
     schedule = Schedule(recipe.steps, LEARNING_RATE, ema=recipe.ema)
     shown = None if preview is None else lambda: preview(network)
     train(network, objective, schedule, label=label, preview=shown)
     return network
 
 
-def published_objective(
-    network: nn.Module,
-    planes: Sequence[np.ndarray],
-    preset: Preset,
-    recipe: Recipe,
-    *,
-    seed: int,
-    device: torch.device,
-) -> Callable[[int], torch.Tensor]:
-    """Make the objective of both stages.
+class Examples:
+    """Planes to learn from with their targets, and synthetic noisy images of these.
 
     Parameters
     ----------
-    network, planes, preset, recipe, seed, device
-        See :func:`fit_network`.
-
-    Returns
-    -------
-    callable
-        Takes the step, from 0 and in order, and gives the loss.
+    planes : sequence of numpy.ndarray
+        float32 (row, col) in units of full scale, all of one size.
+    preset : Preset
+        The constants.
+    recipe : Recipe
+        How to train.
+    seed : int
+        Seed of places and noise.
+    device : torch.device
+        Where the examples are.
     """
-    noisy = torch.from_numpy(np.stack(planes))[:, None]
-    clean = torch.from_numpy(np.stack([target(p, preset) for p in planes]))[:, None]
-    regions = (strength if recipe.patch is None else smooth_strength)(clean, preset.stride)
-    stack = torch.cat([noisy, clean, regions], 1).to(device)
-    places = generator(seed + 1)
-    source = generator(seed + 2, noise_device(device))
-    # Pixels above full scale exist where it was told from the image.
-    ceiling = max(1.0, float(noisy.max()))
-    edge = min(*stack.shape[-2:], recipe.patch or 0)
-    rim = MARGIN if edge > 4 * MARGIN else 0
 
-    def draw(count: int) -> torch.Tensor:
-        if recipe.patch is not None:
-            return random_patches(stack, count, recipe.patch, places)
-        which = torch.randint(len(stack), (1,), generator=places).item()
-        return stack[which : which + 1]
+    def __init__(
+        self,
+        planes: Sequence[np.ndarray],
+        preset: Preset,
+        recipe: Recipe,
+        *,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        noisy = torch.from_numpy(np.stack(planes))[:, None]
+        clean = torch.from_numpy(np.stack([target(p, preset) for p in planes]))[:, None]
+        regions = (strength if recipe.patch is None else smooth_strength)(clean, preset.stride)
+        self._stack = torch.cat([noisy, clean, regions], 1).to(device)
+        self._preset, self._recipe = preset, recipe
+        self._places = generator(seed + 1)
+        self._noise = generator(seed + 2, noise_device(device))
+        # Pixels above full scale exist where it was told from the image.
+        self._ceiling = max(1.0, float(noisy.max()))
+        edge = min(*self._stack.shape[-2:], recipe.patch or 0)
+        self.rim = MARGIN if edge > 4 * MARGIN else 0
 
-    def loss(inputs: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    def noisy(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """An example of stage 1: the noisy image itself, in copies, and its target."""
+        patch = self._draw(1)
+        return patch[:, :1].expand(-1, self._preset.channels, -1, -1), patch[:, 1:2]
+
+    def synthetic(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Examples of one draw of stage 2: synthetic noisy images and their targets.
+
+        Of one synthetic image either all is seen, or a patch in each of the steps.
+        """
+        patches = self._draw(STEPS_PER_DRAW)
+        wanted, region = patches[:, 1:2], patches[:, 2:3]
+        copies = wanted.expand(-1, self._preset.channels, -1, -1)
+        inputs = inject(copies, region, self._preset, self._noise, ceiling=self._ceiling)
+        return list(zip(inputs.split(1), wanted.split(1), strict=True))
+
+    def _draw(self, count: int) -> torch.Tensor:
+        if self._recipe.patch is not None:
+            return random_patches(self._stack, count, self._recipe.patch, self._places)
+        which = int(torch.randint(len(self._stack), (1,), generator=self._places).item())
+        return self._stack[which : which + 1]
+
+
+class PublishedObjective:
+    """The objective of both stages: the squared error against the target.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network.
+    examples : Examples
+        What it learns from.
+    """
+
+    def __init__(self, network: nn.Module, examples: Examples) -> None:
+        self.network, self.examples = network, examples
+        self._batch: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def __call__(self, step: int) -> torch.Tensor:
+        """Loss of a step; steps come from 0 and in order."""
+        if step < COARSE_STEPS:
+            return self._loss(*self.examples.noisy())
+        number = (step - COARSE_STEPS) % STEPS_PER_DRAW
+        if number == 0:
+            self._batch = self.examples.synthetic()
+        return self._loss(*self._batch[number % len(self._batch)])
+
+    def _loss(self, inputs: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with autocast(device):
-            result = network(inputs)
+        with autocast(inputs.device):
+            result = self.network(inputs)
         error = (result.float() - wanted).square()
         height, width = error.shape[-2:]
+        rim = self.examples.rim
         return error[..., rim : height - rim or None, rim : width - rim or None].mean()
-
-    batch: list[tuple[torch.Tensor, torch.Tensor]] = []
-
-    def objective(step: int) -> torch.Tensor:
-        if step < COARSE_STEPS:
-            patch = draw(1)
-            return loss(patch[:, :1].expand(-1, preset.channels, -1, -1), patch[:, 1:2])
-        if (step - COARSE_STEPS) % STEPS_PER_DRAW == 0:
-            # Of one synthetic image either all is seen, or a patch in each of the steps.
-            patches = draw(STEPS_PER_DRAW)
-            wanted, region = patches[:, 1:2], patches[:, 2:3]
-            copies = wanted.expand(-1, preset.channels, -1, -1)
-            inputs = inject(copies, region, preset, source, ceiling=ceiling)
-            batch[:] = list(zip(inputs.split(1), wanted.split(1), strict=True))
-        inputs, wanted = batch[(step - COARSE_STEPS) % STEPS_PER_DRAW % len(batch)]
-        return loss(inputs, wanted)
-
-    return objective
 
 
 def target(plane: np.ndarray, preset: Preset) -> np.ndarray:

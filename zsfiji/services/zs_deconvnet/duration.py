@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from zsfiji.services import duration as common
 from zsfiji.services.zs_deconvnet.service import FEWEST, PRESETS
+from zsfiji.services.zs_deconvnet.settings import Settings
 
 _STEP = {("fast", 2): 0.11, ("published", 2): 8.1, ("fast", 3): 0.58, ("published", 3): 48.0}
 """A step of training, by network and number of axes, for an upsampling of 2."""
@@ -25,37 +26,28 @@ _COARSE = 0.75
 """Share of the work that an upsampling of 1 leaves."""
 
 
-def seconds(
-    sizes: Mapping[str, int],
-    *,
-    quality: str,
-    network: str,
-    steps: int,
-    upsample: int,
-    dimensions: str,
-    fit_per: str,
-    restore: bool,
-) -> float:
+def seconds(sizes: Mapping[str, int], settings: Settings, *, restore: bool) -> float:
     """Estimate the time on the reference computer.
 
     Parameters
     ----------
     sizes : mapping
         Axis -> length of the image.
-    quality, network, steps, upsample, dimensions, fit_per
-        As :func:`.service.fit` takes them. Where the PSF decides on the dimensions, it is taken
-        for a stack.
+    settings : Settings
+        Of the training. Where the PSF decides on the dimensions, it is taken for a stack.
     restore : bool
         Whether the network is applied, too.
     """
-    preset = PRESETS[quality]
-    kind = preset.network if network == "auto" else network
-    deep = dimensions == "3d" or (dimensions == "auto" and sizes.get("pln", 1) >= FEWEST)
+    preset = PRESETS[settings.quality]
+    kind = preset.network if settings.network == "auto" else settings.network
+    deep = settings.dimensions == "3d" or (
+        settings.dimensions == "auto" and sizes.get("pln", 1) >= FEWEST
+    )
     axes = 3 if deep else 2
     flat = {k: n for k, n in sizes.items() if k != "pln"} if deep else sizes
-    planned = steps or (preset.steps_3d if deep else preset.steps)
+    planned = settings.steps or (preset.steps_3d if deep else preset.steps)
     one = _BEFORE[axes] + planned * _STEP[kind, axes]
-    found = one * common.networks(flat, fit_per)
+    found = one * common.networks(flat, settings.fit_per)
     if restore:
         found += _RESTORING[kind, axes] * common.pixels(sizes) * common.planes(sizes)
-    return common.START + found * (1.0 if upsample == 2 else _COARSE)
+    return common.START + found * (1.0 if settings.upsample == 2 else _COARSE)

@@ -19,8 +19,8 @@ from zsfiji.compute.scratch import scratch_array
 from zsfiji.deconvolution import guard
 from zsfiji.deconvolution.brightness import in_turn, keep_mean, slicewise
 from zsfiji.errors import UserError
-from zsfiji.images import restoring
-from zsfiji.images.axes import count, pixel_size, planes, size
+from zsfiji.images import parts
+from zsfiji.images.axes import pixel_size, size
 from zsfiji.images.metadata import carry
 from zsfiji.images.restored import Restored
 from zsfiji.learning.losses import HESSIAN_2D, HESSIAN_3D
@@ -175,12 +175,12 @@ def fit(
     if start is not None:
         _require_method(start)
     _require(image)
-    restoring.require_contrast(image)
+    parts.require_contrast(image)
     chosen = choose(device)
     psfs = [psf] if isinstance(psf, Psf) else list(psf)
     axes = _axes(image, psfs, dimensions)
-    flat = _by_stacks(image) if axes == 3 else image
-    groups = restoring.groups(flat, fit_per)
+    part = _part(axes)
+    groups = parts.groups(image, fit_per, part)
     grids = _matched(image, psfs, upsample, axes)
     weight = _hessian(preset.network, axes) if hessian is None else hessian
     terms = Terms(loss, 0.5, weight, variation)
@@ -201,7 +201,7 @@ def fit(
         "variation": variation,
         "seed": seed,
         "version": zsfiji.__version__,
-        "fitted_to": restoring.described(image),
+        "fitted_to": parts.described(image),
         "spacing": list(spacing_micrometres(image, DIMS[-axes:])),
         "units": [],
     }
@@ -211,8 +211,8 @@ def fit(
     for number, positions in enumerate(groups):
         with progress.part(number / len(groups), (number + 1) / len(groups)):
             progress.report(0, "Measuring the noise")
-            sample = restoring.spread(positions, image, _TRAINING_PIXELS // _slices(image, axes))
-            data = [_middle_slices(restoring.pixels_of(image, p)) for p in sample]
+            sample = parts.spread(positions, image, _TRAINING_PIXELS, part)
+            data = [_middle_slices(parts.pixels_of(image, p, part)) for p in sample]
             where = _where(number, len(groups), fit_per)
             if len(groups) > 1 and min(d.min() for d in data) == max(d.max() for d in data):
                 raise UserError(
@@ -295,12 +295,12 @@ def apply(
     """
     _require_method(model)
     _require(image)
-    restoring.require_contrast(image)
+    parts.require_contrast(image)
     chosen = choose(device)
     units = _units(model, chosen)
     axes, fine = int(model.settings["axes"]), int(model.settings["upsample"])
     _require_fit(model, units, image)
-    flat = _by_stacks(image) if axes == 3 else image
+    positions = parts.positions(image, _part(axes))
     per_plane = model.settings["fit_per"] == "plane"
     number_of = {int(n[4:]): t for n, t in model.tensors.items() if n.startswith("psf.")}
     optics = [Degradation(psf, fine) for _, psf in sorted(number_of.items())]
@@ -309,13 +309,13 @@ def apply(
     sharp = scratch_array(shape)
     reblurred = scratch_array(tuple(size(image, d) for d in DIMS)) if axes == 3 else None
     notes = Notes(model)
-    total = count(flat)
-    for number, position in enumerate(planes(flat)):
+    total = len(positions)
+    for number, position in enumerate(positions):
         progress.report(number / total, "Deconvolving")
         channel = position.get("ch", 0)
         degradation = optics[channel % len(optics)]
         unit = replace(units[number if per_plane else channel], optics=degradation)
-        where = restoring.place(image, position)
+        where = parts.place(image, position)
         noisy, defects = _sound(np.asarray(image.data[where]), unit.camera)
         notes.defects += defects
         smooth, detail = denoised[where], sharp[where]
@@ -456,13 +456,9 @@ def _axes(image: xr.DataArray, psfs: Sequence[Psf], dimensions: str) -> int:
     return 2
 
 
-def _by_stacks(image: xr.DataArray) -> xr.DataArray:
-    """Leave the slices out, so that positions are those of whole stacks."""
-    return image.isel(pln=0, drop=True)
-
-
-def _slices(image: xr.DataArray, axes: int) -> int:
-    return size(image, "pln") if axes == 3 else 1
+def _part(axes: int) -> tuple[str, ...]:
+    """What is restored in one piece."""
+    return parts.STACK if axes == 3 else parts.PLANE
 
 
 def _where(number: int, count: int, fit_per: str) -> str:
@@ -495,7 +491,7 @@ def _require_method(model: Model) -> None:
 
 
 def _require(image: xr.DataArray) -> None:
-    restoring.require_pixels(image)
+    parts.require_pixels(image)
     height, width = size(image, "row"), size(image, "col")
     if min(height, width) < SMALLEST:
         raise UserError(
@@ -594,8 +590,7 @@ def _require_fit(model: Model, units: list[Unit], image: xr.DataArray) -> None:
         )
     per_plane = model.settings["fit_per"] == "plane"
     what = "channel" if not per_plane else "plane" if axes == 2 else "stack"
-    flat = _by_stacks(image) if axes == 3 else image
-    expected = count(flat) if per_plane else size(image, "ch")
+    expected = len(parts.positions(image, _part(axes))) if per_plane else size(image, "ch")
     require_as_many(len(units), expected, what)
     _require_same_pixels(model, image, axes)
 

@@ -1,38 +1,41 @@
-"""From a noisy plane to a restored one, and the training before it."""
+"""What is learnt about the planes of a channel: their noise, the working resolution, a network."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from zsfiji import progress
-from zsfiji.compute.device import autocast, generator
-from zsfiji.compute.symmetries import self_ensemble
-from zsfiji.compute.tiling import by_tiles
+from zsfiji.compute.device import generator
 from zsfiji.images.middle import middle
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.physics.camera.calibration.calibrate import in_smoothest, least_noise
 from zsfiji.physics.camera.defects import repaired
 from zsfiji.physics.camera.doubt import believed
-from zsfiji.physics.camera.model import NOTHING_KNOWN, Known, measure
+from zsfiji.physics.camera.model import Known, measure
 from zsfiji.physics.filters.anscombe import Stabiliser
 from zsfiji.physics.filters.both import filtered
 from zsfiji.physics.filters.polyphase import (
-    centred,
     lost_structure,
     phases,
     smoothed,
     working_resolution,
 )
-from zsfiji.physics.filters.structure import Shape, put_back, shape
+from zsfiji.physics.filters.structure import Shape, shape
 from zsfiji.physics.noise import SURE, Noise, decimated
 from zsfiji.quality.residual import residual
-from zsfiji.services.denoise.network import MARGIN, MULTIPLE, Denoiser
-from zsfiji.services.denoise.objective import INPUTS, examples, pair_objective, to_network
+from zsfiji.services.denoise.network import Denoiser
+from zsfiji.services.denoise.objective import INPUTS, PairObjective, examples
+from zsfiji.services.denoise.restorer import (
+    NOISE_SCALE,
+    Restorer,
+    preview,
+    restore,
+    through_network,
+)
+from zsfiji.services.denoise.settings import Settings
 
 STEPS = {"quick": 150, "standard": 700, "best": 2500}
 """Training steps of each quality."""
@@ -40,13 +43,9 @@ STEPS = {"quick": 150, "standard": 700, "best": 2500}
 PIXELS = {"quick": 2**19, "standard": 2**21, "best": 2**22}
 """Pixels of the neighbour pairs that each quality trains on."""
 
-NOISE_SCALE = 0.25
-"""Standard deviation of the noise in what the network sees."""
-
 SMALLEST = 32
 """Planes with a shorter edge at working resolution are left to the DCT filter."""
 
-_TILE = 512
 _NETWORK_SHARE = 0.6
 _TOO_CORRELATED = 0.25
 _LOOK = 256
@@ -66,68 +65,7 @@ _HARMFUL, _MUCH_WORSE = 0.7, 1.3
 which on its share is lowered; below, the uncertainty of the noise weighs more."""
 
 
-@dataclass
-class Unit:
-    """What was learnt about one channel (or one plane).
-
-    Attributes
-    ----------
-    noise : Noise
-        Noise of the image as it is.
-    d : int
-        Working resolution in pixels; 1 for noise that is independent from pixel to pixel.
-    working : Noise
-        Noise at working resolution.
-    centre : float
-        Stabilised value that the network sees as 0.
-    weight : float
-        Share of the network in the result; 0 where none was trained.
-    network : Denoiser or None
-        The network.
-    doubted : bool
-        Whether what seemed to be correlated noise had structure: the noise is then what there is at
-        least.
-    """
-
-    noise: Noise
-    d: int
-    working: Noise
-    centre: float = 0.0
-    weight: float = 0.0
-    network: Denoiser | None = None
-    doubted: bool = False
-
-    def as_settings(self) -> dict[str, Any]:
-        """Give all but the network in types that JSON has."""
-        return {
-            "noise": self.noise.as_settings(),
-            "d": self.d,
-            "working": self.working.as_settings(),
-            "centre": self.centre,
-            "weight": self.weight,
-            "doubted": self.doubted,
-        }
-
-
-class Plane(NamedTuple):
-    """A restored plane.
-
-    Attributes
-    ----------
-    values : numpy.ndarray
-        float32 (row, col), in the unit of the image.
-    defects : int
-        Number of defective pixels that were replaced first.
-    spared : float
-        Share of the pixels where less was taken out, for it had structure.
-    """
-
-    values: np.ndarray
-    defects: int = 0
-    spared: float = 0.0
-
-
-def prepare(planes: Sequence[np.ndarray], noise_correlation: int, known: Known) -> Unit:
+def prepare(planes: Sequence[np.ndarray], noise_correlation: int, known: Known) -> Restorer:
     """Measure the noise and choose the working resolution.
 
     Parameters
@@ -142,7 +80,7 @@ def prepare(planes: Sequence[np.ndarray], noise_correlation: int, known: Known) 
 
     Returns
     -------
-    Unit
+    Restorer
         Without a network.
     """
     noise = measure(list(planes), known).noise
@@ -157,7 +95,7 @@ def prepare(planes: Sequence[np.ndarray], noise_correlation: int, known: Known) 
         left = shape(part, taken_to, noise) if unsure else Shape.NOISE
         if left is Shape.DENSE:
             least = least_noise(planes)
-            return Unit(least, 1, least, doubted=True)
+            return Restorer(least, 1, least, doubted=True)
         # The structure has to bear the resolution.
         if noise.confidence > 0:
             borne = lost_structure(noise, part, d) <= _LOST
@@ -167,53 +105,48 @@ def prepare(planes: Sequence[np.ndarray], noise_correlation: int, known: Known) 
         if borne and left is Shape.NOISE:
             return unit
     noise, doubted = believed(noise, planes)
-    return Unit(noise, 1, noise, doubted=doubted)
+    return Restorer(noise, 1, noise, doubted=doubted)
 
 
-def _at(noise: Noise, d: int, planes: Sequence[np.ndarray]) -> Unit:
+def _at(noise: Noise, d: int, planes: Sequence[np.ndarray]) -> Restorer:
     """Unit of the working resolution `d`, without a network."""
     if d == 1:
-        return Unit(noise, 1, noise)
+        return Restorer(noise, 1, noise)
     if noise.confidence > 0:
-        return Unit(noise, d, decimated(noise, d))
-    return Unit(noise, d, in_smoothest([smoothed(p, d)[::d, ::d] for p in planes]))
+        return Restorer(noise, d, decimated(noise, d))
+    return Restorer(noise, d, in_smoothest([smoothed(p, d)[::d, ::d] for p in planes]))
 
 
-def fit_unit(
+def fit_restorer(
     planes: Sequence[np.ndarray],
     *,
-    quality: str,
-    noise_correlation: int,
-    seed: int,
+    settings: Settings,
+    known: Known,
     device: torch.device,
     label: str,
-    known: Known = NOTHING_KNOWN,
-) -> Unit:
+) -> Restorer:
     """Measure the noise of the planes and train a network on them.
 
     Parameters
     ----------
     planes : sequence of numpy.ndarray
         float32 (row, col), all of one size and one channel.
-    quality : str
-        A key of :data:`STEPS`.
-    noise_correlation : int
-        Working resolution; 0 chooses it.
-    seed : int
-        Seed of weights and draws.
+    settings : Settings
+        What decides about the training.
+    known : Known
+        What is given about the camera.
     device : torch.device
         Where to train.
     label : str
         What to tell the user.
-    known : Known
-        What is given about the camera.
 
     Returns
     -------
-    Unit
+    Restorer
         With a network on `device`, unless the planes are too small for one.
     """
-    unit = prepare(planes, noise_correlation, known)
+    quality, seed = settings.quality, settings.seed
+    unit = prepare(planes, settings.noise_correlation, known)
     weight = network_weight(unit)
     if unit.working.floor == 0 or min(planes[0].shape) // unit.d < SMALLEST or weight == 0:
         return unit
@@ -228,11 +161,12 @@ def fit_unit(
         pairs = examples(parts, unit.working, PIXELS[quality], seed=seed, label=label)
     unit.centre = float(pairs[:, 0].median())
     pairs = pairs.sub_(unit.centre).mul_(NOISE_SCALE)
-    unit.network = Denoiser(INPUTS, seed=seed).to(device).to(memory_format=torch.channels_last)
+    unit.network = Denoiser(INPUTS, seed=seed)
+    unit.to(device)
     unit.weight = weight
     # Decimated images are small: more patches, each of a quarter, and half of the pixels a step.
     patch, batch, steps = (64, 8, STEPS[quality]) if unit.d == 1 else (32, 16, STEPS[quality] // 2)
-    objective = pair_objective(unit.network, pairs, patch=patch, batch=batch, seed=seed)
+    objective = PairObjective(unit.network, pairs, patch=patch, batch=batch, seed=seed)
     schedule = Schedule(
         steps=steps,
         learning_rate=3e-3,
@@ -247,14 +181,14 @@ def fit_unit(
             objective,
             schedule,
             label=label,
-            preview=lambda: _preview(unit, planes[0]),
+            preview=lambda: preview(unit, planes[0]),
         )
     if unit.d == 1:
         unit.weight = _checked_weight(unit, planes[len(planes) // 2], seed)
     return unit
 
 
-def _checked_weight(unit: Unit, plane: np.ndarray, seed: int) -> float:
+def _checked_weight(unit: Restorer, plane: np.ndarray, seed: int) -> float:
     """Share of the network that makes no great error, by a recorrupted pair.
 
     Neighbouring pixels of a sharp image differ, and a network that learnt from them blurs it. With
@@ -270,7 +204,7 @@ def _checked_weight(unit: Unit, plane: np.ndarray, seed: int) -> float:
     noisier = stabilised.to(device) + _ADDED * added
     by_filters = filtered(noisier, unit.working)
     taken = noisier - by_filters
-    change = _through_network(unit, noisier) - by_filters
+    change = through_network(unit, noisier) - by_filters
     target = (_ADDED + 1 / _ADDED) * added
     # In grey levels, for there an error is seen: by the variance of the noise at each brightness.
     weight = torch.from_numpy(unit.working.variance(stabiliser.inverse(by_filters.cpu().numpy())))
@@ -288,94 +222,7 @@ def _checked_weight(unit: Unit, plane: np.ndarray, seed: int) -> float:
     return best if harmful else unit.weight
 
 
-def network_weight(unit: Unit) -> float:
+def network_weight(unit: Restorer) -> float:
     """Share that a network deserves: less, the more its neighbour pairs share their noise."""
     shared = abs(float(unit.working.correlation(1)[1]))
     return _NETWORK_SHARE * float(np.clip(1 - shared / _TOO_CORRELATED, 0, 1))
-
-
-def restore(
-    unit: Unit,
-    plane: np.ndarray,
-    device: torch.device,
-    *,
-    spare: bool = True,
-    label: str | None = None,
-) -> Plane:
-    """Restore a plane.
-
-    Parameters
-    ----------
-    unit : Unit
-        What was learnt.
-    plane : numpy.ndarray
-        float32 (row, col).
-    device : torch.device
-        Where to compute.
-    spare : bool
-        Whether to take less out where structure would be.
-    label : str, optional
-        What to report to the user as progress; without it nothing is reported.
-
-    Returns
-    -------
-    Plane
-        The restored plane.
-    """
-    if unit.working.floor == 0:
-        return Plane(plane.copy())
-    sound, defects = repaired(plane, unit.noise)
-    coarse = smoothed(sound, unit.d)
-    stabiliser = Stabiliser.of(unit.working)
-    result = np.empty_like(plane)
-    for number, part in enumerate(phases(unit.d)):
-        if 0 in coarse[part].shape:
-            continue
-        noisy = torch.from_numpy(stabiliser.forward(coarse[part])).to(device)
-        with progress.part(number / unit.d**2, (number + 0.5) / unit.d**2):
-            smooth = filtered(noisy, unit.working, label=label)
-        value = stabiliser.inverse(smooth.cpu().numpy())
-        if unit.network is not None and unit.weight > 0:
-            with progress.part((number + 0.5) / unit.d**2, (number + 1) / unit.d**2):
-                learnt = _through_network(unit, noisy, label=label)
-            told = stabiliser.inverse(learnt.cpu().numpy())
-            value = unit.weight * told + (1 - unit.weight) * value
-        result[part] = value
-    result = centred(result, unit.d)
-    if not spare:
-        return Plane(result, defects)
-    result, share = put_back(sound, result, unit.noise, unit.d)
-    return Plane(result, defects, share)
-
-
-def _through_network(
-    unit: Unit, noisy: torch.Tensor, *, ensemble: bool = True, label: str | None = None
-) -> torch.Tensor:
-    """Result of the network for a stabilised plane (height, width)."""
-    network = unit.network
-    assert network is not None, "asked only where there is one"
-
-    def once(image: torch.Tensor) -> torch.Tensor:
-        with autocast(image.device):
-            return network(image.contiguous(memory_format=torch.channels_last)).float()
-
-    def work(tile: torch.Tensor) -> torch.Tensor:
-        return self_ensemble(once, tile[None])[0] if ensemble else once(tile[None])[0]
-
-    scaled = (to_network(noisy, unit.working) - unit.centre) * NOISE_SCALE
-    result = by_tiles(
-        work, scaled, tile=_TILE, margin=MARGIN, multiple=MULTIPLE, network=network, label=label
-    )
-    return result[0] / NOISE_SCALE + unit.centre
-
-
-def _preview(unit: Unit, plane: np.ndarray) -> np.ndarray:
-    """What the network makes of the middle of the first plane at present."""
-    part = next(iter(phases(unit.d)))
-    coarse = smoothed(plane, unit.d)[part]
-    rows, cols = (slice(max(0, n // 2 - 256), n // 2 + 256) for n in coarse.shape)
-    stabiliser = Stabiliser.of(unit.working)
-    assert unit.network is not None, "asked only while it is trained"
-    device = next(unit.network.parameters()).device
-    noisy = torch.from_numpy(stabiliser.forward(coarse[rows, cols])).to(device)
-    return stabiliser.inverse(_through_network(unit, noisy, ensemble=False).cpu().numpy())

@@ -1,7 +1,8 @@
 """One job at a time on a device: two trainings at once would only slow each other down.
 
-On a GPU that holds for all processes of a user, for two may not fit into its memory. The processor
-is shared by the system: who starts several processes on it, as on a server, means it.
+The jobs of one process wait for each other on every device. On a GPU all processes of a user wait
+for each other, because two trainings may not fit into its memory. On the CPU they do not: whoever
+starts several processes, as on a server, wants them to run side by side.
 """
 
 from __future__ import annotations
@@ -19,40 +20,43 @@ from filelock import FileLock, Timeout
 from zsfiji import folders, progress
 
 _INTERVAL = 0.1
+"""Seconds between two attempts to get a device; so often a waiting job can be cancelled."""
 
-_busy: dict[str, threading.Lock] = {}
-_guard = threading.Lock()
+_locks: dict[str, threading.Lock] = {}
+"""Device -> lock among the jobs of this process."""
+
+_locks_guard = threading.Lock()
 
 
 @contextmanager
-def turn(device: str) -> Iterator[None]:
-    """Wait for the device, then hold it for the length of the block.
+def device_lock(device: str) -> Iterator[None]:
+    """Wait until the device is free, then hold it for the length of the block.
 
     Parameters
     ----------
     device : str
-        Name of the device.
+        Name of the device, as torch writes it: "cpu", "cuda:0" or "mps".
 
     Raises
     ------
     Cancelled
         If the user stops the job while it waits.
     """
-    with _guard:
-        lock = _busy.setdefault(device, threading.Lock())
+    with _locks_guard:
+        lock = _locks.setdefault(device, threading.Lock())
     while not lock.acquire(timeout=_INTERVAL):
         progress.report(0, "Waiting for the job before it", waiting=True)
     try:
-        with _among_processes(device):
+        with _lock_among_processes(device):
             yield
     finally:
         lock.release()
 
 
 @contextmanager
-def _among_processes(device: str) -> Iterator[None]:
-    """Hold the lock file of a GPU; the system frees it when the process ends, however it ends."""
-    lock = None if device.startswith("cpu") else _lock(device)
+def _lock_among_processes(device: str) -> Iterator[None]:
+    """Hold the lock file of a GPU; the system releases it however the process ends."""
+    lock = None if device.startswith("cpu") else _lock_file(device)
     while lock is not None:
         try:
             lock.acquire(timeout=0)
@@ -61,7 +65,7 @@ def _among_processes(device: str) -> Iterator[None]:
             progress.report(0, "Waiting for another zsfiji process on this device", waiting=True)
             time.sleep(_INTERVAL)
         except (OSError, NotImplementedError):
-            # Without a place for locks, or on a file system without them, nobody is to wait.
+            # There is no folder for locks, or its file system has none: work without a lock.
             lock = None
     try:
         yield
@@ -71,7 +75,7 @@ def _among_processes(device: str) -> Iterator[None]:
                 lock.release()
 
 
-def _lock(device: str) -> FileLock | None:
+def _lock_file(device: str) -> FileLock | None:
     name = re.sub(r"[^\w.-]+", "_", f"{device}-{_hardware(device)}".strip("-"))
     try:
         folder = folders.runtime_folder()
@@ -82,7 +86,7 @@ def _lock(device: str) -> FileLock | None:
 
 
 def _hardware(device: str) -> str:
-    """Which of several GPUs it is: each process counts those that it may use from 0."""
+    """Identify a GPU: "cuda:0" may be another one in each process."""
     if not device.startswith("cuda"):
         return ""
     import torch
@@ -90,5 +94,5 @@ def _hardware(device: str) -> str:
     try:
         return str(torch.cuda.get_device_properties(torch.device(device)).uuid)
     except (AttributeError, AssertionError, RuntimeError):
-        # An older torch does not tell.
+        # Older versions of torch do not tell.
         return os.environ.get("CUDA_VISIBLE_DEVICES", "")

@@ -1,4 +1,4 @@
-"""What the images that options name hold: a point spread function, a dark frame."""
+"""What options give as input: calibrations, folders of images, dark frames, PSFs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zsfiji.commands._source import Source
 from zsfiji.errors import UserError
+from zsfiji.parameters.source import Source
 from zsfiji.words import counted
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from zsfiji.parameters.camera import CameraOptions
+    from zsfiji.parameters.pixel_sizes import PixelSizes
+    from zsfiji.parameters.psf import PsfGrid
+    from zsfiji.physics.camera.model import Known
     from zsfiji.physics.optics.kernel import Psf
 
 _NM = 1000
@@ -22,18 +26,18 @@ _MOST_IMAGES = 32
 _SAME_PIXEL = 0.02
 
 
-def calibrated(
-    image: xr.DataArray, pixel_size: float | None, slice_spacing: float | None
-) -> xr.DataArray:
-    """The image with the pixel size and the slice spacing, in nm, that options give."""
+def calibrated(image: xr.DataArray, sizes: PixelSizes) -> xr.DataArray:
+    """The image with the pixel size and the slice spacing that options give."""
     from zsfiji.physics.optics.spacing import with_spacing
 
-    lateral, axial = (None if v is None else v / _NM for v in (pixel_size, slice_spacing))
+    lateral, axial = (
+        None if v is None else v / _NM for v in (sizes.pixel_size, sizes.slice_spacing)
+    )
     return with_spacing(image, lateral, axial)
 
 
 def images_in(folder: Path, image: xr.DataArray) -> list[xr.DataArray]:
-    """The images of a folder, without `image` itself; of very many some, evenly spread.
+    """The images of a folder without `image` itself; of more than 32 an even selection.
 
     Raises
     ------
@@ -114,9 +118,14 @@ def dark_frame(source: Source | None) -> np.ndarray | None:
     return np.asarray(image.data)
 
 
-def psfs(
-    source: Source, *, pixel: float | None, slices: float | None, grid: Sequence[float]
-) -> list[Psf]:
+def known_camera(options: CameraOptions) -> Known:
+    """What the options tell of the camera; the rest is measured."""
+    from zsfiji.physics.camera.model import Known
+
+    return Known(options.gain, options.read_variance, options.background, dark_frame(options.dark))
+
+
+def psfs(source: Source, grid: PsfGrid, *, onto: Sequence[float]) -> list[Psf]:
     """The point spread functions that an option names.
 
     Parameters
@@ -124,16 +133,16 @@ def psfs(
     source : Source
         An open image or a file: TIFF, NPY, or an OTF in MRC. Of an image with several channels
         each is the PSF of the channel of the same number.
-    pixel, slices : float or None
-        Pixel size and slice spacing in nm, which overrule what the image tells.
-    grid : sequence of float
+    grid : PsfGrid
+        Its pixel size and slice spacing, where they are not to be read from the image or file.
+    onto : sequence of float
         Pixel sizes in micrometres of the image to restore, (row, col) or (pln, row, col), on
         which the PSF of an OTF is made.
 
     Returns
     -------
     list of Psf
-        One, or one a channel.
+        One, or one for each channel.
 
     Raises
     ------
@@ -144,9 +153,9 @@ def psfs(
     from zsfiji.physics.optics.files import read_psf
     from zsfiji.physics.optics.prepare import prepare, prepare_image
 
-    spacing = _given(pixel, slices)
+    spacing = _spacing(grid)
     if source.image is None:
-        return [read_psf(source.path, spacing, grid=grid)]
+        return [read_psf(source.path, spacing, grid=onto)]
     image = source.image
     if size(image, "ch") > 1:
         channels = [image.isel(ch=n) for n in range(size(image, "ch"))]
@@ -164,12 +173,13 @@ def psfs(
     return found
 
 
-def _given(pixel: float | None, slices: float | None) -> tuple[float, ...] | None:
-    if pixel is None:
-        if slices is not None:
+def _spacing(grid: PsfGrid) -> tuple[float, ...] | None:
+    """Pixel sizes in micrometres, (row, col) or (pln, row, col); None where none is given."""
+    if grid.psf_pixel is None:
+        if grid.psf_spacing is not None:
             raise UserError(
                 "The slice spacing of the PSF is given without its pixel size. Give both."
             )
         return None
-    lateral = (pixel / _NM, pixel / _NM)
-    return lateral if slices is None else (slices / _NM, *lateral)
+    lateral = (grid.psf_pixel / _NM, grid.psf_pixel / _NM)
+    return lateral if grid.psf_spacing is None else (grid.psf_spacing / _NM, *lateral)

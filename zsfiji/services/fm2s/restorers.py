@@ -1,10 +1,13 @@
-"""What was learnt about one channel (or one plane), and how it restores a plane."""
+"""What was learnt about one channel (or one plane), and how it restores a plane.
+
+One class for each kind of training: the published one, and ours with the measured noise.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -12,6 +15,7 @@ from torch import nn
 
 from zsfiji.compute.symmetries import self_ensemble
 from zsfiji.compute.tiling import by_tiles
+from zsfiji.images.middle import middle
 from zsfiji.physics.camera.calibration.calibrate import calibrate, in_smoothest
 from zsfiji.physics.filters.anscombe import Stabiliser
 from zsfiji.physics.filters.both import filtered
@@ -32,21 +36,49 @@ _PREVIEW = 512
 """Edge of the preview in pixels."""
 
 
-class Unit(Protocol):
-    """What the service needs of either kind of unit."""
+@dataclass(frozen=True)
+class PublishedRecord:
+    """What a model file keeps of a :class:`PublishedRestorer` beside the weights."""
+
+    noise: Noise
+    preset: Preset
+    low: float
+    scale: float
+    ensemble: bool
+    kind: Literal["published"] = "published"
+
+
+@dataclass(frozen=True)
+class FittedRecord:
+    """What a model file keeps of a :class:`FittedRestorer` beside the weights."""
+
+    noise: Noise
+    d: int
+    working: Noise
+    centre: float
+    trained: bool
+    kind: Literal["fitted"] = "fitted"
+
+
+class Restorer(Protocol):
+    """What the service needs of either kind of restorer."""
 
     noise: Noise
     network: nn.Sequential | None
 
-    def as_settings(self) -> dict[str, Any]:
-        """Give all but the network in types that JSON has."""
+    @property
+    def record(self) -> PublishedRecord | FittedRecord:
+        """All of it but the weights."""
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """The weights."""
 
     def restore(self, plane: np.ndarray, device: torch.device) -> np.ndarray:
         """Restore a plane, float32 (row, col) in and out, in the unit of the image."""
 
 
 @dataclass
-class PublishedUnit:
+class PublishedRestorer:
     """A network of the published method.
 
     Attributes
@@ -81,16 +113,16 @@ class PublishedUnit:
         seed: int,
         device: torch.device,
         label: str,
-    ) -> PublishedUnit:
+    ) -> PublishedRestorer:
         """Train on noisy planes of one size; `eight_bit` says that full scale is 0 to 255."""
         low, scale = (0.0, 255.0) if eight_bit else full_scale(planes)
         recipe = published.RECIPES[quality]
         unit = cls(calibrate(planes), preset, low, scale, recipe.patch is not None)
-        middle = _middle(planes[0])
+        shown = planes[0][middle(planes[0].shape, _PREVIEW)]
 
         def preview(network: nn.Sequential) -> np.ndarray:
             unit.network = network
-            return unit._restore(middle, ensemble=False)
+            return unit._restore(shown, ensemble=False)
 
         scaled = [(plane - np.float32(low)) / np.float32(scale) for plane in planes]
         unit.network = published.fit_network(
@@ -99,28 +131,21 @@ class PublishedUnit:
         return unit
 
     @classmethod
-    def from_settings(cls, stored: dict[str, Any]) -> PublishedUnit:
-        """Make it from what :meth:`as_settings` gave, with a network still to be loaded."""
-        preset = Preset(**stored["preset"])
-        return cls(
-            Noise.from_settings(stored["noise"]),
-            preset,
-            stored["low"],
-            stored["scale"],
-            stored["ensemble"],
-            build(preset.channels, preset.channels, 0),
-        )
+    def of(cls, record: PublishedRecord) -> PublishedRestorer:
+        """Make it again from its record, with weights still to be loaded."""
+        channels = record.preset.channels
+        network = build(channels, channels, 0)
+        return cls(record.noise, record.preset, record.low, record.scale, record.ensemble, network)
 
-    def as_settings(self) -> dict[str, Any]:
-        """Give all but the network in types that JSON has."""
-        return {
-            "noise": self.noise.as_settings(),
-            "preset": asdict(self.preset),
-            "low": self.low,
-            "scale": self.scale,
-            "ensemble": self.ensemble,
-            "trained": True,
-        }
+    @property
+    def record(self) -> PublishedRecord:
+        """All of it but the weights."""
+        return PublishedRecord(self.noise, self.preset, self.low, self.scale, self.ensemble)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """The weights."""
+        assert self.network is not None, "asked only after the training"
+        return self.network.state_dict()
 
     def restore(self, plane: np.ndarray, device: torch.device) -> np.ndarray:
         """Restore a plane, float32 (row, col) in and out, in the unit of the image."""
@@ -144,7 +169,7 @@ class PublishedUnit:
 
 
 @dataclass
-class FittedUnit:
+class FittedRestorer:
     """A network that was trained with the measured noise.
 
     Attributes
@@ -176,7 +201,7 @@ class FittedUnit:
         seed: int,
         device: torch.device,
         label: str,
-    ) -> FittedUnit:
+    ) -> FittedRestorer:
         """Measure the noise and train on planes of one size."""
         noise = calibrate(planes)
         d = working_resolution(noise)
@@ -184,11 +209,11 @@ class FittedUnit:
         unit = cls(noise, d, working)
         if working.floor == 0 or min(planes[0].shape) // d < SMALLEST:
             return unit
-        middle = _middle(planes[0])
+        shown = planes[0][middle(planes[0].shape, _PREVIEW)]
 
         def preview(network: nn.Sequential, centre: float) -> np.ndarray:
-            present = FittedUnit(noise, d, working, centre, network)
-            return present.restore(middle, device, ensemble=False)
+            present = FittedRestorer(noise, d, working, centre, network)
+            return present.restore(shown, device, ensemble=False)
 
         unit.network, unit.centre = fitted.fit_network(
             planes, working, d, quality, seed=seed, device=device, label=label, preview=preview
@@ -196,25 +221,20 @@ class FittedUnit:
         return unit
 
     @classmethod
-    def from_settings(cls, stored: dict[str, Any]) -> FittedUnit:
-        """Make it from what :meth:`as_settings` gave, with a network still to be loaded."""
-        return cls(
-            Noise.from_settings(stored["noise"]),
-            stored["d"],
-            Noise.from_settings(stored["working"]),
-            stored["centre"],
-            build(fitted.INPUTS, 1, 0) if stored["trained"] else None,
-        )
+    def of(cls, record: FittedRecord) -> FittedRestorer:
+        """Make it again from its record, with weights still to be loaded."""
+        network = build(fitted.INPUTS, 1, 0) if record.trained else None
+        return cls(record.noise, record.d, record.working, record.centre, network)
 
-    def as_settings(self) -> dict[str, Any]:
-        """Give all but the network in types that JSON has."""
-        return {
-            "noise": self.noise.as_settings(),
-            "d": self.d,
-            "working": self.working.as_settings(),
-            "centre": self.centre,
-            "trained": self.network is not None,
-        }
+    @property
+    def record(self) -> FittedRecord:
+        """All of it but the weights."""
+        trained = self.network is not None
+        return FittedRecord(self.noise, self.d, self.working, self.centre, trained)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """The weights."""
+        return {} if self.network is None else self.network.state_dict()
 
     def restore(
         self, plane: np.ndarray, device: torch.device, *, ensemble: bool = True
@@ -268,11 +288,3 @@ def full_scale(planes: Sequence[np.ndarray]) -> tuple[float, float]:
     if high <= low:
         low, high = min(float(p.min()) for p in planes), max(float(p.max()) for p in planes)
     return low, (high - low) or 1.0
-
-
-def _middle(plane: np.ndarray) -> np.ndarray:
-    rows, cols = (
-        slice(max(0, (n - _PREVIEW) // 2), max(0, (n - _PREVIEW) // 2) + _PREVIEW)
-        for n in plane.shape
-    )
-    return plane[rows, cols]

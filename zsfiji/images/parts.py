@@ -1,0 +1,157 @@
+"""What every method does with an image: check it, and work on it part by part.
+
+A part is what a method restores in one piece: a plane, a z stack, or the patterns of a raw SIM
+image. It is named by its axes, such as :data:`PLANE`; an image has one part at each position along
+its other axes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from zsfiji.errors import UserError
+from zsfiji.images.axes import STACK_DIMS, planes, size
+from zsfiji.images.metadata import require_finite
+
+Position = dict[Hashable, int]
+"""Where a part is: an index for each axis that it does not have, for :meth:`DataArray.isel`."""
+
+PLANE = ("row", "col")
+STACK = ("pln", "row", "col")
+
+
+def require_pixels(image: xr.DataArray) -> None:
+    """Refuse an image without enough pixels, or with some that are no numbers.
+
+    Raises
+    ------
+    UserError
+        If the image is empty, narrower than two pixels or not finite.
+    """
+    if image.size == 0:
+        raise UserError("The image is empty. Open another one.")
+    height, width = size(image, "row"), size(image, "col")
+    if min(height, width) < 2:
+        raise UserError(
+            f"The image is {width} x {height} pixels. Denoising needs at least 2 x 2: "
+            "choose a larger image or region."
+        )
+    require_finite(image)
+
+
+def require_contrast(image: xr.DataArray) -> None:
+    """Refuse an image that has the same value everywhere.
+
+    Raises
+    ------
+    UserError
+        If it has.
+    """
+    values = image.data
+    if values.min() == values.max():
+        raise UserError(
+            "All pixels of the image have the same value, so there is nothing to restore. "
+            "Choose another image or region."
+        )
+
+
+def positions(image: xr.DataArray, part: Sequence[str] = PLANE) -> list[Position]:
+    """Positions of all parts of an image.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The image.
+    part : sequence of str
+        The axes of a part.
+
+    Returns
+    -------
+    list of dict
+        In ImageJ's order: channels fastest, frames slowest.
+    """
+    return list(planes(image, [dim for dim in STACK_DIMS if dim not in part]))
+
+
+def groups(image: xr.DataArray, fit_per: str, part: Sequence[str] = PLANE) -> list[list[Position]]:
+    """Positions of the parts that share a model.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The image.
+    fit_per : {"channel", "plane"}
+        One model for each channel, shared by all parts of it, or one for each part.
+    part : sequence of str
+        The axes of a part.
+
+    Returns
+    -------
+    list of list of dict
+        The groups in the order of the channels, or of the parts in ImageJ's order.
+
+    Raises
+    ------
+    UserError
+        If `fit_per` is neither.
+    """
+    if fit_per == "plane":
+        return [[position] for position in positions(image, part)]
+    if fit_per != "channel":
+        raise UserError(f"There is no '{fit_per}' to fit per. Choose channel or plane.")
+    by_channel: list[list[Position]] = [[] for _ in range(size(image, "ch"))]
+    for position in positions(image, part):
+        by_channel[position.get("ch", 0)].append(position)
+    return by_channel
+
+
+def spread(
+    positions: list[Position], image: xr.DataArray, pixels: int, part: Sequence[str] = PLANE
+) -> list[Position]:
+    """Choose of `positions` so many, spread evenly, that their parts have at most `pixels`."""
+    most = max(1, pixels // math.prod(size(image, dim) for dim in part))
+    return positions[:: -(-len(positions) // most)]
+
+
+def pixels_of(image: xr.DataArray, position: Position, part: Sequence[str] = PLANE) -> np.ndarray:
+    """Give one part as an array.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The image.
+    position : dict
+        Where the part is.
+    part : sequence of str
+        Its axes, in the order that the array is to have. One that the image lacks has length 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, contiguous. It is a copy unless the image has just these pixels.
+    """
+    found = image.isel(position)
+    found = found.expand_dims([dim for dim in part if dim not in found.dims])
+    return np.ascontiguousarray(found.transpose(*part).data, dtype=np.float32)
+
+
+def place(image: xr.DataArray, position: Position) -> tuple[Any, ...]:
+    """Index of the part at `position` in an array of the shape of `image`.
+
+    The axes of what it gives are in the order of the image.
+    """
+    return tuple(position.get(d, slice(None)) for d in image.dims)
+
+
+def described(image: xr.DataArray) -> dict[str, Any]:
+    """Say what a model was fitted to, in types that JSON has."""
+    return {
+        "title": str(image.attrs.get("title", "")),
+        "shape": [int(n) for n in image.shape],
+        "dims": [str(d) for d in image.dims],
+    }

@@ -1,0 +1,62 @@
+"""The settings of a training of ``FM2S Denoise...``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from zsfiji.parameters.declare import ParameterGroup, Shown
+from zsfiji.parameters.training import FitPer, Quality, Seed
+
+Modality = Annotated[
+    Literal["auto", "confocal", "twophoton", "widefield", "base"],
+    Field(
+        description="auto: the noise is measured in the image, which is nearly always best. The "
+        "others are the constants that the authors tuned for their microscopes; base is their "
+        "setting for simulated calcium imaging."
+    ),
+    Shown("Modality"),
+]
+
+Average = Annotated[
+    Literal[1, 2, 4, 8, 16],
+    Field(
+        description="How many captures were averaged to make the image. It chooses the authors' "
+        "constants; auto measures the noise instead, and base is for single captures only."
+    ),
+    Shown("Averaged captures"),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(ParameterGroup):
+    """All that decides about a training, besides the image.
+
+    Attributes
+    ----------
+    modality : {"auto", "confocal", "twophoton", "widefield", "base"}
+        "auto" measures the noise in the image; the others are the published method with the
+        authors' constants.
+    average : {1, 2, 4, 8, 16}
+        How many captures were averaged into the image; without meaning for "auto".
+    quality : {"quick", "standard", "best"}
+        How long to train. For a preset, "standard" does the published steps on patches, and
+        "best" on the whole image, as published.
+    fit_per : {"channel", "plane"}
+        One model for each channel, shared by all slices and frames, or one for each plane.
+    seed : int
+        Seed of the initial weights and of all draws, 0 to 2**31 - 1.
+
+    Raises
+    ------
+    UserError
+        If a value is none of these.
+    """
+
+    modality: Modality = "auto"
+    average: Average = 1
+    quality: Quality = "standard"
+    fit_per: FitPer = "channel"
+    seed: Seed = 0

@@ -1,0 +1,209 @@
+"""Fit, then apply, over the parts of an image: the same for all methods.
+
+Methods differ in what a part is (a plane, a z stack, the patterns of a raw SIM image), in what is
+learnt from some of them, and in the results. Which parts a unit is fitted to, which unit restores
+which part, and how the results of the parts become images stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import xarray as xr
+
+from zsfiji import progress
+from zsfiji.compute.scratch import release, scratch_array
+from zsfiji.errors import UserError
+from zsfiji.images.axes import size
+from zsfiji.images.grid import finer
+from zsfiji.images.parts import (
+    PLANE,
+    Position,
+    groups,
+    pixels_of,
+    place,
+    positions,
+    spread,
+)
+from zsfiji.learning.models import Unit
+from zsfiji.words import counted
+
+U = TypeVar("U", bound=Unit)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Output:
+    """One of the results of a method.
+
+    Attributes
+    ----------
+    name : str
+        Such as "denoised".
+    scale : int
+        Pixels of the result to a pixel of the image, along rows and along columns.
+    """
+
+    name: str
+    scale: int = 1
+
+    def shape(self, image: xr.DataArray) -> tuple[int, ...]:
+        """Shape of this result of `image`."""
+        return tuple(n * self.scale if d in PLANE else n for d, n in image.sizes.items())
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parts of an image that one unit is fitted to.
+
+    Attributes
+    ----------
+    number, count : int
+        Which group of how many.
+    positions : list of dict
+        Where its parts are.
+    chosen : list of dict
+        Where those are that are looked at: all, or some of them, spread evenly.
+    """
+
+    number: int
+    count: int
+    positions: list[Position]
+    chosen: list[Position]
+
+    @property
+    def label(self) -> str:
+        """What to tell the user while it is fitted."""
+        return "Training" if self.count == 1 else f"Training {self.number + 1} of {self.count}"
+
+    @property
+    def channel(self) -> int:
+        """Channel of its first part."""
+        return self.positions[0].get("ch", 0)
+
+    def pixels(self, image: xr.DataArray, part: Sequence[str] = PLANE) -> list[np.ndarray]:
+        """The chosen parts, float32, with the axes `part`."""
+        return [pixels_of(image, position, part) for position in self.chosen]
+
+
+def fit(
+    image: xr.DataArray,
+    fit_one: Callable[[Group], U],
+    *,
+    fit_per: str,
+    pixels: int,
+    part: Sequence[str] = PLANE,
+    first: str | None = None,
+) -> tuple[U, ...]:
+    """Fit one unit after the other.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The image.
+    fit_one : callable
+        Takes a group of parts and gives a unit.
+    fit_per : {"channel", "plane"}
+        One unit for each channel, or one for each part.
+    pixels : int
+        Of a group so many parts are chosen that they have at most this many pixels, but one at
+        least: bounds the memory.
+    part : sequence of str
+        Axes of a part.
+    first : str, optional
+        What is done first, for the progress; without it the label of the group.
+
+    Returns
+    -------
+    tuple
+        The units.
+    """
+    found = groups(image, fit_per, part)
+    units: list[U] = []
+    for number, positions_ in enumerate(found):
+        group = Group(number, len(found), positions_, spread(positions_, image, pixels, part))
+        with progress.part(number / len(found), (number + 1) / len(found)):
+            progress.report(0, first or group.label)
+            units.append(fit_one(group))
+    return tuple(units)
+
+
+def apply(
+    image: xr.DataArray,
+    units: Sequence[U],
+    restore_one: Callable[[U, np.ndarray, int | None, Mapping[str, np.ndarray]], None],
+    outputs: Sequence[Output],
+    *,
+    fit_per: str,
+    part: Sequence[str] = PLANE,
+    label: str = "Denoising",
+) -> dict[str, xr.DataArray]:
+    """Restore the parts of an image one after the other, each by the unit that is for it.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The image.
+    units : sequence
+        One for each channel, or one for each part.
+    restore_one : callable
+        Takes a unit, a part (float32), its channel (None where each part has a unit of its own),
+        and views of the results by name, which it fills. What it reports is its share of the whole.
+    outputs : sequence of Output
+        The results.
+    fit_per : {"channel", "plane"}
+        What each unit is for.
+    part : sequence of str
+        Axes of a part, in the order of the image.
+    label : str
+        What to tell the user.
+
+    Returns
+    -------
+    dict
+        Name -> result, 32-bit, with the metadata of the image.
+
+    Raises
+    ------
+    UserError
+        If there are more or fewer units than channels (or parts).
+    """
+    where = positions(image, part)
+    per_part = fit_per == "plane"
+    if per_part:
+        require_as_many(len(units), len(where), "plane" if tuple(part) == PLANE else "stack")
+    else:
+        require_as_many(len(units), size(image, "ch"), "channel")
+    results = {output.name: scratch_array(output.shape(image)) for output in outputs}
+    for number, position in enumerate(where):
+        progress.report(number / len(where), label)
+        channel = None if per_part else position.get("ch", 0)
+        unit = units[number if channel is None else channel]
+        views = {name: result[place(image, position)] for name, result in results.items()}
+        with progress.part(number / len(where), (number + 1) / len(where)):
+            restore_one(unit, pixels_of(image, position, part), channel, views)
+        for view in views.values():
+            release(view)
+    progress.report(1, label)
+    return {
+        output.name: finer(image, output.scale).copy(data=results[output.name])
+        for output in outputs
+    }
+
+
+def require_as_many(units: int, parts: int, what: str) -> None:
+    """Refuse an image with more or fewer `parts` (such as "channel") than the model has units.
+
+    Raises
+    ------
+    UserError
+        If it has.
+    """
+    if units != parts:
+        raise UserError(
+            f"The model was fitted to {counted(units, what)} and the image has {parts}. "
+            "Fit a model to this image, or choose one of its kind."
+        )
