@@ -200,28 +200,31 @@ def step_an_image_goes_to_imagej2_and_comes_back_the_same(host, folder):
     from zsfiji.bridge.convert.datasets import from_dataset, to_dataset
 
     numbers = np.random.default_rng(1)
+    calibrated = ("t", "pln", "row", "col")
     for shape, dtype in (
         ({"row": 5, "col": 7}, "uint8"),
         ({"pln": 3, "row": 5, "col": 7}, "uint16"),
         ({"row": 5, "col": 7, "ch": 2}, "float32"),
         ({"t": 4, "row": 5, "col": 7}, "uint16"),
         ({"t": 4, "pln": 3, "row": 5, "col": 7, "ch": 2}, "uint16"),
+        ({"t": 2, "ang": 3, "pha": 4, "pln": 5, "row": 5, "col": 7, "ch": 2}, "uint16"),
     ):
         pixels = numbers.uniform(0, 255, tuple(shape.values())).astype(dtype)
         pixels.flat[:2] = np.finfo(dtype).max if dtype == "float32" else np.iinfo(dtype).max, 0
         image = xr.DataArray(
             pixels,
             dims=tuple(shape),
-            coords={d: np.arange(n) * 0.25 + 1 for d, n in shape.items() if d != "ch"},
+            coords={d: np.arange(n) * 0.25 + 1 for d, n in shape.items() if d in calibrated},
             attrs={
                 "title": "cells é",
-                "units": {d: "sec" if d == "t" else "micron" for d in shape if d != "ch"},
+                "units": {d: "sec" if d == "t" else "micron" for d in shape if d in calibrated},
                 "display_ranges": [(3.0, 200.0)] * shape.get("ch", 1),
             },
         )
         dataset = to_dataset(image)
         types = [str(dataset.axis(n).type().getLabel()) for n in range(dataset.numDimensions())]
-        known = {"X": "col", "Y": "row", "Channel": "ch", "Z": "pln", "Time": "t"}
+        known = {"X": "col", "Y": "row", "Channel": "ch", "Z": "pln"}
+        known |= {"Phase": "pha", "Angle": "ang", "Time": "t"}
         assert types == [name for name, d in known.items() if d in shape]
         for given in (dataset, dataset.getImgPlus()):
             back = from_dataset(given)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from zsfiji.errors import UserError
 from zsfiji.images import tiff
-from zsfiji.images.axes import STACK_DIMS, as_image
+from zsfiji.images.axes import DIMS, STACK_DIMS, as_image
 
 RED = np.stack([np.arange(256), np.zeros(256), np.zeros(256)], axis=1).astype(np.uint8)
 
@@ -44,6 +44,32 @@ def hyperstack():
     image.coords["pln"] = np.arange(2) * 0.5
     image.coords["row"] = np.arange(7) * 0.1625
     image.coords["col"] = (np.arange(6) - 2) * 0.1625
+    return image
+
+
+def patterns(**sizes):
+    """A raw SIM image with labels and calibration."""
+    sizes = {**sizes, "row": 6, "col": 5}
+    dims = [d for d in DIMS if d in sizes]
+    count = int(np.prod([n for d, n in sizes.items() if d in STACK_DIMS]))
+    image = as_image(
+        noise([sizes[d] for d in dims]),
+        dims,
+        {
+            "units": {"col": "µm", "row": "µm"},
+            "slice_labels": [None, "second"] + [f"plane {n}" for n in range(2, count)],
+            "properties": {"zsfiji.version": "1"},
+            "display_ranges": [(1.0, 200.0)] * sizes.get("ch", 1),
+        },
+    )
+    image.coords["row"] = np.arange(6) * 0.065
+    image.coords["col"] = np.arange(5) * 0.065
+    if "ch" in sizes:
+        image.attrs["mode"] = "composite"
+        image.attrs["luts"] = [RED, RED[:, ::-1].copy()]
+    if "t" in sizes:
+        image.attrs["units"]["t"] = "sec"
+        image.coords["t"] = np.arange(sizes["t"]) * 9.0
     return image
 
 
@@ -80,7 +106,7 @@ def test_everything_that_an_image_knows_comes_back(tmp_path):
 )
 def test_every_shape_and_type_comes_back(tmp_path_factory, stack, size, dtype, step):
     lengths = {**stack, "row": size[0], "col": size[1]}
-    dims = [d for d in ("t", "pln", "row", "col", "ch") if d in lengths]
+    dims = [d for d in DIMS if d in lengths]
     image = as_image(noise([lengths[d] for d in dims], dtype), dims, {"units": {"col": "nm"}})
     image.coords["col"] = np.arange(size[1]) * step
     path = tmp_path_factory.mktemp("shapes") / "a.tif"
@@ -88,9 +114,12 @@ def test_every_shape_and_type_comes_back(tmp_path_factory, stack, size, dtype, s
     assert_same(tiff.read(path), image)
 
 
-@pytest.mark.parametrize("dims", [("row", "col", "ch"), ("pln", "row", "col", "ch")])
+@pytest.mark.parametrize(
+    "dims",
+    [("row", "col", "ch"), ("pln", "row", "col", "ch"), ("pha", "pln", "row", "col", "ch")],
+)
 def test_colour_comes_back(tmp_path, dims):
-    shape = (2, 5, 4, 3)[-len(dims) :]
+    shape = (3, 2, 5, 4, 3)[-len(dims) :]
     image = as_image(noise(shape, "u1"), dims, {"rgb": True})
     tiff.write(image, tmp_path / "a.tif")
     assert_same(tiff.read(tmp_path / "a.tif"), image)
@@ -167,6 +196,76 @@ def test_ome_tiff_keeps_axes_and_calibration(tmp_path):
     assert image.attrs["units"] == {"col": "micron", "pln": "micron", "t": "sec"}
     np.testing.assert_allclose(image.coords["col"], np.arange(5) * 0.25)
     np.testing.assert_allclose(image.coords["t"], np.arange(2) * 3.0)
+
+
+def test_the_patterns_of_a_raw_sim_image_come_back(tmp_path):
+    image = patterns(t=2, ang=3, pha=5, ch=2)
+    tiff.write(image, tmp_path / "a.tif")
+    found = tiff.read(tmp_path / "a.tif")
+    assert_same(found, image)
+    assert set(found.attrs) - {"path", "title"} == set(image.attrs)
+
+
+@pytest.mark.jvm
+@pytest.mark.parametrize("deep", [{}, {"pln": 4}])
+def test_imagej_finds_patterns_as_slices_or_frames_and_keeps_what_we_need(ij, tmp_path, deep):
+    from zsfiji.bridge.images import from_imageplus
+
+    image = patterns(ang=3, pha=5, **deep)
+    tiff.write(image, tmp_path / "a.tif")
+    imp = ij.ij1.IJ.openImage(str(tmp_path / "a.tif"))
+    assert list(imp.getDimensions())[2:] == ([1, 4, 15] if deep else [1, 15, 1])
+    label = str(imp.getStack().getSliceLabel(6 * len(deep or [0]) * deep.get("pln", 1)))
+    assert label.startswith("angle 2/3, phase 1/5")
+    assert_same(from_imageplus(imp), image)
+    ij.ij1.IJ.saveAsTiff(imp, str(tmp_path / "b.tif"))
+    assert_same(tiff.read(tmp_path / "b.tif"), image)
+
+
+def test_planes_that_were_deleted_make_slices_of_patterns(tmp_path, caplog):
+    image = patterns(ang=3, pha=3)
+    tiff.write(image, tmp_path / "a.tif")
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        meta = file.imagej_metadata
+    known = {"Properties": meta["Properties"], "Labels": list(meta["Labels"])[:8]}
+    less = image.data.reshape(9, *image.shape[2:])[:8]
+    tifffile.imwrite(tmp_path / "b.tif", less, imagej=True, metadata={"axes": "ZYX", **known})
+    found = tiff.read(tmp_path / "b.tif")
+    assert found.dims == ("pln", "row", "col")
+    np.testing.assert_array_equal(found.data, less)
+    assert "3 angles, 3 phases" in caplog.text
+    assert "now there are 8 of them" in caplog.text
+    assert "b.tif" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("along", "dims"), [("Z", ("pln",)), ("T", ("t",)), ("C", ("ch",)), ("Z", ())]
+)
+def test_the_modulo_annotations_of_an_ome_tiff_are_pattern_axes(tmp_path, along, dims):
+    pixels = noise((3, 5, 6, 7) if not dims else (2, 3, 5, 6, 7))
+    # Along an axis the annotated ones run fastest: 2 slices x 3 angles, and phases in another axis.
+    other = "T" if along != "T" else "C"
+    names = {"Z": 1, "T": 1, "C": 1, along: pixels.shape[0] * (3 if dims else 1), other: 5}
+    flat = pixels.reshape(-1, 5, 6, 7)
+    axes = f"{along}{other}YX"
+    tifffile.imwrite(tmp_path / "a.ome.tif", flat, metadata={"axes": axes})
+    note = (
+        '<StructuredAnnotations><XMLAnnotation ID="Annotation:0" '
+        'Namespace="openmicroscopy.org/omero/dimension/modulo"><Value>'
+        '<Modulo namespace="http://www.openmicroscopy.org/Schemas/Additions/2011-09">'
+        f'<ModuloAlong{along} Type="angle" Start="0" Step="1" End="2"/>'
+        f'<ModuloAlong{other} Type="phase" Start="0" Step="1" End="4"/>'
+        "</Modulo></Value></XMLAnnotation></StructuredAnnotations></OME>"
+    )
+    assert names[other] == 5
+    xml = tifffile.tiffcomment(tmp_path / "a.ome.tif")
+    xml = xml.replace("</Image>", '<AnnotationRef ID="Annotation:0"/></Image>')
+    xml = xml.replace("</OME>", note)
+    tifffile.tiffcomment(tmp_path / "a.ome.tif", xml.encode())
+    image = tiff.read(tmp_path / "a.ome.tif")
+    wanted = xr.DataArray(pixels, dims=(*dims, "ang", "pha", "row", "col"))
+    assert image.dims == tuple(d for d in DIMS if d in wanted.dims)
+    np.testing.assert_array_equal(image.data, wanted.transpose(*image.dims).data)
 
 
 def test_pages_of_a_plain_tiff_are_slices(tmp_path):

@@ -117,7 +117,7 @@ def test_an_open_image_tells_its_own_pixel_size_and_is_asked_for_it_otherwise():
     with pytest.raises(UserError, match="of my PSF has no unit of length"):
         prepare_image(image)
     several = xr.concat([image, image], "ch")
-    with pytest.raises(UserError, match="several frames or channels"):
+    with pytest.raises(UserError, match="several frames, channels"):
         prepare_image(several)
 
 

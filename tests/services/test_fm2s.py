@@ -229,9 +229,10 @@ def test_an_image_that_does_not_serve_is_refused_with_help(pixels, text):
 @pytest.mark.usefixtures("fast")
 def test_a_damaged_model_is_refused():
     model = trained(image(specimen()[1]))
-    model.tensors = {name: value[:1] for name, value in model.tensors.items()}
+    (unit,) = model.units
+    short = {name: value[:1] for name, value in unit.tensors().items()}
     with pytest.raises(UserError, match="damaged"):
-        METHOD.apply(model, image(specimen()[1]), device="cpu")
+        METHOD.unit(unit.record, short)
 
 
 class Host:

@@ -172,9 +172,8 @@ def test_stage_one_maps_the_noisy_image_and_stage_two_five_times_each_draw():
             seen.append(inputs.clone())
             return inputs
 
-    objective = published.published_objective(
-        Identity(), [plane], constants, published.RECIPES["best"], seed=0, device=CPU
-    )
+    examples = published.Examples([plane], constants, published.RECIPES["best"], seed=0, device=CPU)
+    objective = published.PublishedObjective(Identity(), examples)
     losses = [objective(step).item() for step in range(20)]
     noisy = torch.from_numpy(plane)
     for inputs, loss in zip(seen, losses, strict=True):
@@ -200,9 +199,10 @@ def test_patches_of_one_draw_serve_one_step_each_and_their_rim_does_not_count():
             return result
 
     recipe = published.Recipe(draws=2, patch=32, ema=0.99)
-    objective = published.published_objective(
-        Spoilt(), [sample((64, 70))], preset("confocal", 1), recipe, seed=0, device=CPU
+    examples = published.Examples(
+        [sample((64, 70))], preset("confocal", 1), recipe, seed=0, device=CPU
     )
+    objective = published.PublishedObjective(Spoilt(), examples)
     losses = [objective(step).item() for step in range(recipe.steps)]
     assert set(shapes) == {(1, 2, 32, 32)}
     assert max(losses) < 1

@@ -1,4 +1,4 @@
-"""A method of docs/architecture.md, followed to the end: what one has to write, and nothing more."""
+"""The worked example of docs/architecture.md, followed to the end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
 
 
 @command(label="Toy Average...", suffixes=("averaged",))
-def toy_average(image, *, settings: Settings, files: ModelFiles, device: Device = "auto") -> Outcome:
+def toy_average(
+    image, *, settings: Settings, files: ModelFiles, device: Device = "auto"
+) -> Outcome:
     """Average the neighbours of each pixel.
 
     A command is a function whose groups of options become fields of a dialog.

@@ -70,18 +70,19 @@ def joined(images: Sequence[xr.DataArray]) -> xr.DataArray:
     Raises
     ------
     UserError
-        If one has other channels, slices or pixel sizes than the first.
+        If one has other channels, slices, SIM patterns or pixel sizes than the first.
     """
     import xarray as xr
 
-    from zsfiji.images.axes import DIMS, pixel_size, size
+    from zsfiji.images.axes import DIMS, STACK_DIMS, pixel_size, size
 
+    same = {"ch": "channel", "pln": "slice", "ang": "angle", "pha": "phase"}
     first = images[0]
     rows, cols = (min(i.sizes[d] for i in images) for d in ("row", "col"))
     frames = []
     for image in images:
         name = image.attrs.get("title", "One of the images")
-        for dim, what in (("ch", "channel"), ("pln", "slice")):
+        for dim, what in same.items():
             if size(image, dim) != size(first, dim):
                 raise UserError(
                     f"{name} has {counted(size(image, dim), what)}, and the first image "
@@ -96,9 +97,9 @@ def joined(images: Sequence[xr.DataArray]) -> xr.DataArray:
                     "for all, or train on images of one kind."
                 )
         part = image.isel(row=slice(rows), col=slice(cols)).drop_vars(list(image.coords))
-        missing = {d: 1 for d in DIMS if d in ("t", "pln", "ch") and d not in part.dims}
+        missing = {d: 1 for d in STACK_DIMS if d not in part.dims}
         frames.append(part.expand_dims(missing).transpose(*DIMS))
-    whole = xr.concat(frames, "t").squeeze([d for d in ("pln", "ch") if size(first, d) == 1])
+    whole = xr.concat(frames, "t").squeeze([d for d in same if size(first, d) == 1])
     kept = {d: first.coords[d][: whole.sizes[d]] for d in first.coords if d in whole.dims}
     kept.pop("t", None)
     return whole.assign_coords(kept).assign_attrs(

@@ -365,20 +365,18 @@ def psf_from_beads(
     """
     from zsfiji.commands._inputs import calibrated
     from zsfiji.commands._outcome import Outcome, Plot, result_title
-    from zsfiji.images.axes import size
+    from zsfiji.images.axes import STACK_DIMS, size
     from zsfiji.physics.optics import kernel
     from zsfiji.physics.optics.beads import from_beads
     from zsfiji.physics.optics.measure import describe
     from zsfiji.physics.optics.spacing import spacing_micrometres
 
-    if any(size(image, dim) > 1 for dim in ("t", "ch")):
+    if any(size(image, dim) > 1 for dim in STACK_DIMS if dim != "pln"):
         raise UserError(
-            "The bead image has several frames or channels. Duplicate the one to be used "
-            "(Image > Duplicate...)."
+            "The bead image has several frames, channels or SIM patterns. Duplicate the one to be "
+            "used (Image > Duplicate...)."
         )
-    single = image.squeeze(
-        [d for d in ("t", "ch", "pln") if size(image, d) == 1 and d in image.dims]
-    )
+    single = image.squeeze([d for d in STACK_DIMS if size(image, d) == 1 and d in image.dims])
     single = calibrated(single, pixel_sizes)
     dims = [str(dim) for dim in single.dims]
     beads = from_beads(

@@ -1,7 +1,15 @@
 """The axes of an image, and walking over its planes.
 
 An image is an :class:`xarray.DataArray` whose dimensions are a subset of :data:`DIMS` in that
-order; `row` and `col` are always there. The names and the order are PyImageJ's.
+order; `row` and `col` are always there.
+
+``t``, ``pln``, ``row``, ``col`` and ``ch`` are PyImageJ's names, in PyImageJ's order. ``ang`` and
+``pha`` are the angles and the phases of the illumination patterns of a raw SIM image. Their names
+are shortened in the same way from those that others agree on: OME calls the two "angle" and "phase"
+(the types of its modulo annotations, which tifffile abbreviates A and P), and SCIFIO calls its axis
+of ImgLib2 "Phase". They stand behind ``t`` and before ``pln``, so that the planes of an image have
+the same order in memory whether ImageJ is given them as slices or as frames; see
+:mod:`zsfiji.images.folding`.
 """
 
 from __future__ import annotations
@@ -16,11 +24,14 @@ import xarray as xr
 from zsfiji.errors import UserError
 from zsfiji.words import counted
 
-DIMS = ("t", "pln", "row", "col", "ch")
-"""Frames, slices, rows, columns, channels."""
+DIMS = ("t", "ang", "pha", "pln", "row", "col", "ch")
+"""Frames, pattern angles, pattern phases, slices, rows, columns, channels."""
 
-STACK_DIMS = ("t", "pln", "ch")
-"""The axes over which ImageJ stacks planes, slowest first: channels run fastest."""
+PATTERN_DIMS = ("ang", "pha")
+"""The axes that ImageJ does not have."""
+
+STACK_DIMS = ("t", "ang", "pha", "pln", "ch")
+"""The axes over which planes are stacked, slowest first: channels run fastest, as in ImageJ."""
 
 PIXEL_DTYPES = (np.uint8, np.uint16, np.float32)
 """The pixel types that ImageJ has."""
@@ -74,7 +85,7 @@ def as_image(
     if unknown or "row" not in image.dims or "col" not in image.dims:
         raise UserError(
             f"The image has the axes {', '.join(map(str, image.dims))}. "
-            f"zsfiji takes row and col, and of t, pln and ch those that are there."
+            f"zsfiji takes row and col, and of t, ang, pha, pln and ch those that are there."
         )
     image = image.transpose(*(d for d in DIMS if d in image.dims))
     return image.astype(_pixel_dtype(image.dtype), copy=False)
@@ -96,7 +107,7 @@ def size(image: xr.DataArray, dim: str) -> int:
 
 
 def planes(image: xr.DataArray, over: Sequence[str] = STACK_DIMS) -> Iterator[dict[Hashable, int]]:
-    """Walk over the positions along the axes `over`, in ImageJ's stack order.
+    """Walk over the positions along the axes `over`, in the order of :data:`STACK_DIMS`.
 
     Parameters
     ----------

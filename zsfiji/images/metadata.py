@@ -11,7 +11,8 @@ key                value
 ``luts``           list of uint8 arrays (256, 3), one a channel
 ``display_ranges`` list of (minimum, maximum), one a channel
 ``mode``           "composite", "color" or "grayscale": how ImageJ shows several channels
-``slice_labels``   list of str or None, one a plane in ImageJ's order: channels fastest
+``slice_labels``   list of str or None, one a plane in ImageJ's order: channels fastest; the
+                   angle and the phase of a SIM pattern are not among it, ImageJ's labels have them
 ``info``           str, ImageJ's "Info" text
 ``properties``     dict, str -> str, ImageJ's image properties
 ``roi``            (x, y, width, height) of a rectangular selection, in pixels
@@ -111,6 +112,13 @@ def look_like(source: xr.DataArray, image: xr.DataArray) -> None:
     ranges = source.attrs.get("display_ranges")
     if ranges and len(ranges) == image.sizes.get("ch", 1) and not source.attrs.get("rgb"):
         image.attrs.setdefault("display_ranges", ranges)
+
+
+def is_rgb(image: xr.DataArray) -> bool:
+    """Whether ImageJ keeps the image as 24-bit colour, its three channels in one plane."""
+    return (
+        bool(image.attrs.get("rgb")) and image.sizes.get("ch", 1) == 3 and image.dtype == np.uint8
+    )
 
 
 def crop_to_roi(image: xr.DataArray) -> xr.DataArray:

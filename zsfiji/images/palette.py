@@ -8,6 +8,9 @@ numbers mean nothing.
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
+
+from zsfiji.images.axes import size
 
 _GENTLE = 8
 """Median change from a value to the next, of 255: the steepest LUTs of ImageJ and Fiji that run
@@ -60,3 +63,30 @@ def shown(pixels: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, bool]:
     if (used == used[:, :1]).all():
         return colours[pixels, 0], False
     return colours[pixels], True
+
+
+def picture(image: xr.DataArray, colours: np.ndarray) -> xr.DataArray | None:
+    """The image, RGB or grey, that an image of numbered colours shows.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The numbers, without channels.
+    colours : numpy.ndarray
+        uint8 (256, 3).
+
+    Returns
+    -------
+    xarray.DataArray or None
+        The picture, uint8, with the metadata of `image` but its looks; None where the pixels are
+        measured values, or channels.
+    """
+    if size(image, "ch") > 1 or not is_palette(colours, image.data):
+        return None
+    kept = {k: v for k, v in image.attrs.items() if k not in ("display_ranges", "luts")}
+    flat = image.isel(ch=0, drop=True) if "ch" in image.dims else image
+    pixels, rgb = shown(flat.data, colours)
+    dims = (*flat.dims, "ch") if rgb else flat.dims
+    return xr.DataArray(
+        pixels, dims=dims, coords=flat.coords, attrs={**kept, "rgb": True} if rgb else kept
+    )

@@ -23,6 +23,7 @@ Position = dict[Hashable, int]
 
 PLANE = ("row", "col")
 STACK = ("pln", "row", "col")
+PATTERN = ("ang", "pha", "row", "col")
 
 
 def require_pixels(image: xr.DataArray) -> None:

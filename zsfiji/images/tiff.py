@@ -2,7 +2,9 @@
 
 What is written is ImageJ's own format: a hyperstack whose calibration, LUTs, display ranges, slice
 labels, Info, properties, selection and overlay ImageJ finds again. Stacks of more than 4 GB are
-written as ImageJ writes them, as one block of pixels behind one header.
+written as ImageJ writes them, as one block of pixels behind one header. The pattern axes of a raw
+SIM image lie over the slices or the frames of the hyperstack, see :mod:`zsfiji.images.folding`; in
+an OME-TIFF they are read from its modulo annotations.
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ import xarray as xr
 from zsfiji.errors import UserError
 from zsfiji.images.axes import STACK_DIMS, as_image, pixel_size, set_calibration, size
 from zsfiji.images.files import replacing
-from zsfiji.images.metadata import bulk_ranges
+from zsfiji.images.folding import fold, unfold
+from zsfiji.images.metadata import bulk_ranges, is_rgb
 from zsfiji.images.ome import calibration
-from zsfiji.images.palette import is_palette, shown
+from zsfiji.images.palette import picture
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +38,7 @@ ENDINGS = TIFF_ENDINGS + PICTURE_ENDINGS
 """File name endings that :func:`read` takes for images when it looks through a folder."""
 
 # tifffile's letters for the axes; those of unknown meaning are slices, as ImageJ reads them.
-_AXES = {"T": "t", "Z": "pln", "C": "ch", "Y": "row", "X": "col", "I": "pln", "Q": "pln"}
+_AXES = {"T": "t", "A": "ang", "P": "pha", "Z": "pln", "C": "ch", "Y": "row", "X": "col"}
 _STRAIGHT_LINE, _UNCALIBRATED = 0, 20
 _INCH, _CENTIMETRE = 2, 3
 _MINISWHITE = 0
@@ -108,11 +111,11 @@ def write(image: xr.DataArray, path: str | os.PathLike[str]) -> None:
         If the file cannot be written, or is the one that the image was read from.
     """
     path = Path(path)
-    image = as_image(image)
+    image = fold(as_image(image))
     source = image.attrs.get("path")
     if source and path.exists() and Path(source).exists() and path.samefile(source):
         raise UserError(f"{path} is the image itself. Choose another name for the result.")
-    rgb = bool(image.attrs.get("rgb")) and size(image, "ch") == 3 and image.dtype == np.uint8
+    rgb = is_rgb(image)
     # With all six axes given, tifffile has none to guess, which goes wrong for a few rows.
     pixels = image.data
     if "ch" in image.dims and not rgb:
@@ -161,7 +164,11 @@ def _read_tiff(path: Path) -> xr.DataArray:
             _log.warning("%s holds %d images; the first is taken.", path.name, len(file.series))
         _require_memory(path, math.prod(series.shape) * np.dtype(series.dtype).itemsize)
         page = series.keyframe
-        image = _labelled(path, *_pixels(series, file.imagej_metadata))
+        pixels, axes = _pixels(series, file.imagej_metadata)
+        if file.is_lsm:
+            # P are positions there.
+            axes = axes.replace("P", "I")
+        image = _labelled(path, pixels, axes)
         rgb = image.attrs.get("rgb", False)
         if file.is_imagej:
             _read_imagej(image, file.imagej_metadata or {}, page, rgb)
@@ -172,7 +179,10 @@ def _read_tiff(path: Path) -> xr.DataArray:
         if not rgb:
             image = _read_palette(image, page)
     image = image.squeeze([d for d in STACK_DIMS if size(image, d) == 1 and d in image.dims])
-    return image.drop_vars([d for d in STACK_DIMS if d not in image.dims and d in image.coords])
+    image.attrs["title"] = path.name
+    return unfold(
+        image.drop_vars([d for d in STACK_DIMS if d not in image.dims and d in image.coords])
+    )
 
 
 def _pixels(series: Any, meta: dict[str, Any] | None) -> tuple[np.ndarray, str]:
@@ -229,7 +239,7 @@ def _labelled(path: Path, pixels: np.ndarray, axes: str) -> xr.DataArray:
         stack, plane = axes[:-2], axes[-2:]
     else:
         raise UserError(f"{path} holds no image: its axes are {axes}.")
-    # Lay a second axis of slices, or an axis of phases, angles or wavelengths, over the slices.
+    # Lay a second axis of slices, or an axis of tiles or wavelengths, over the slices.
     named = [_AXES.get(letter, "pln") for letter in stack]
     dims: list[str] = []
     shape: list[int] = []
@@ -366,8 +376,9 @@ def _read_palette(image: xr.DataArray, page: Any) -> xr.DataArray:
     colours = getattr(page, "colormap", None)
     if colours is not None and "luts" not in image.attrs and colours.shape == (3, 256):
         lut = (colours >> 8).astype(np.uint8).T
-        if size(image, "ch") == 1 and is_palette(lut, image.data):
-            return _as_picture(image, lut)
+        shown = picture(image, lut)
+        if shown is not None:
+            return shown
         if (lut != np.arange(256)[:, None]).any():
             image.attrs["luts"] = [lut] * size(image, "ch")
     elif int(page.photometric) == _MINISWHITE:
@@ -376,31 +387,21 @@ def _read_palette(image: xr.DataArray, page: Any) -> xr.DataArray:
     return image
 
 
-def _as_picture(image: xr.DataArray, colours: np.ndarray) -> xr.DataArray:
-    """The image, RGB or grey, that an image of numbered colours shows."""
-    kept = {k: v for k, v in image.attrs.items() if k != "display_ranges"}
-    flat = image.isel(ch=0, drop=True) if "ch" in image.dims else image
-    pixels, rgb = shown(flat.data, colours)
-    dims = (*flat.dims, "ch") if rgb else flat.dims
-    attrs = {**kept, "rgb": True} if rgb else kept
-    return xr.DataArray(pixels, dims=dims, coords=flat.coords, attrs=attrs)
-
-
 def _read_picture(path: Path) -> xr.DataArray:
     from PIL import Image
 
-    with Image.open(path) as picture:
-        count = getattr(picture, "n_frames", 1)
+    with Image.open(path) as file:
+        count = getattr(file, "n_frames", 1)
         if count > 1:
             _log.warning("%s holds %d pictures; the first is taken.", path.name, count)
-        if picture.mode == "P" and "transparency" not in picture.info:
-            return _read_indexed(picture)
-        if picture.mode in ("P", "RGBA", "CMYK", "YCbCr", "HSV", "LAB"):
-            pixels = np.array(picture.convert("RGB"))
-        elif picture.mode in ("LA", "1"):
-            pixels = np.array(picture.convert("L"))
+        if file.mode == "P" and "transparency" not in file.info:
+            return _read_indexed(file)
+        if file.mode in ("P", "RGBA", "CMYK", "YCbCr", "HSV", "LAB"):
+            pixels = np.array(file.convert("RGB"))
+        elif file.mode in ("LA", "1"):
+            pixels = np.array(file.convert("L"))
         else:
-            pixels = np.array(picture)
+            pixels = np.array(file)
     if pixels.dtype == np.int32 and pixels.min() >= 0 and pixels.max() < 2**16:
         # The 16-bit greys of a PNG come as 32-bit integers from some versions.
         pixels = pixels.astype(np.uint16)
@@ -409,14 +410,15 @@ def _read_picture(path: Path) -> xr.DataArray:
     return as_image(pixels, ("row", "col"))
 
 
-def _read_indexed(picture: Any) -> xr.DataArray:
+def _read_indexed(file: Any) -> xr.DataArray:
     """A picture of numbered colours, or, as ImageJ saves them, intensities with a LUT."""
     lut = np.zeros((256, 3), np.uint8)
-    palette = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    palette = np.array(file.getpalette("RGB"), np.uint8).reshape(-1, 3)
     lut[: len(palette)] = palette[:256]
-    image = as_image(np.array(picture), ("row", "col"))
-    if is_palette(lut, image.data):
-        return _as_picture(image, lut)
+    image = as_image(np.array(file), ("row", "col"))
+    shown = picture(image, lut)
+    if shown is not None:
+        return shown
     if (lut[image.data] != image.data[..., None]).any():
         image.attrs["luts"] = [lut]
     return image

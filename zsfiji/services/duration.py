@@ -9,7 +9,10 @@ stands in :mod:`zsfiji.commands._duration`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+
+from zsfiji.images.axes import STACK_DIMS
 
 START = 2.0
 """Seconds before anything else, whatever the image."""
@@ -22,7 +25,7 @@ def pixels(sizes: Mapping[str, int]) -> int:
 
 def planes(sizes: Mapping[str, int]) -> int:
     """Planes of an image."""
-    return sizes.get("t", 1) * sizes.get("pln", 1) * sizes.get("ch", 1)
+    return math.prod(sizes.get(dim, 1) for dim in STACK_DIMS)
 
 
 def networks(sizes: Mapping[str, int], fit_per: str) -> int:

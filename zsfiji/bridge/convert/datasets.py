@@ -24,10 +24,20 @@ from zsfiji.bridge.convert.images import (
 from zsfiji.bridge.start import host
 from zsfiji.bridge.start.classes import jc
 from zsfiji.errors import UserError
-from zsfiji.images.axes import DIMS, as_image, size
+from zsfiji.images.axes import DIMS, PATTERN_DIMS, as_image, size
+from zsfiji.images.palette import picture
 
-_AXES = {"X": "col", "Y": "row", "Channel": "ch", "Z": "pln", "Time": "t"}
-"""ImageJ2's names of the axes, in the order in which ImageJ keeps their pixels."""
+_AXES = {
+    "X": "col",
+    "Y": "row",
+    "Channel": "ch",
+    "Z": "pln",
+    "Phase": "pha",
+    "Angle": "ang",
+    "Time": "t",
+}
+"""ImageJ2's names of the axes, in the order in which ImageJ keeps their pixels. A Dataset has the
+axes of SIM patterns as they are: "Phase" is SCIFIO's name, and OME's "angle" has none there."""
 
 _WITHOUT_UNIT = ("", "null", "pixel", "pixels")
 
@@ -48,9 +58,10 @@ def from_dataset(image: Any) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray
-        The image: uint8, uint16 or float32, which pixels of other types become; dimensions t, pln,
-        row, col, ch without those of length 1. With title, units, display ranges, LUTs and colour
-        of the Dataset.
+        The image: uint8, uint16 or float32, which pixels of other types become; dimensions t, ang,
+        pha, pln, row, col, ch without those of length 1. With title, units, display ranges, LUTs
+        and colour of the Dataset. A picture of numbered colours is read as the RGB or grey image
+        that it shows; see :mod:`zsfiji.images.palette`.
 
     Raises
     ------
@@ -72,13 +83,16 @@ def from_dataset(image: Any) -> xr.DataArray:
     odd = [str(d) for d in array.dims if d not in DIMS]
     if odd:
         raise UserError(
-            f"{dataset.getName()} has the axis {', '.join(odd)}, and zsfiji knows X, Y, Channel, Z "
-            "and Time. Work on one position of that axis, or name it in Image > Properties..."
+            f"{dataset.getName()} has the axis {', '.join(odd)}, and zsfiji knows "
+            f"{', '.join(_AXES)}. Work on one position of that axis, or name it in Image > "
+            "Properties..."
         )
-    result = as_image(array.drop_vars("ch", errors="ignore"))
+    result = as_image(array.drop_vars(["ch", *PATTERN_DIMS], errors="ignore"))
     result.name = None
     result.attrs = _looks(dataset, size(result, "ch")) | _calibration(axes, result)
-    return result
+    luts = result.attrs.get("luts", [])
+    shown = picture(result, luts[0]) if len(luts) == 1 else None
+    return result if shown is None else shown
 
 
 def _calibration(axes: dict[str, Any], image: xr.DataArray) -> dict[str, Any]:
@@ -86,7 +100,7 @@ def _calibration(axes: dict[str, Any], image: xr.DataArray) -> dict[str, Any]:
     units, spacing = {}, {}
     for label, axis in axes.items():
         dim = _AXES.get(label, "ch")
-        if dim == "ch":
+        if dim in ("ch", *PATTERN_DIMS):
             continue
         unit = str(axis.unit() or "")
         if unit not in _WITHOUT_UNIT:
@@ -137,7 +151,8 @@ def to_dataset(image: xr.DataArray) -> Any:
     Returns
     -------
     net.imagej.Dataset
-        The image, with the axes X, Y, and those of Channel, Z, Time that are longer than 1.
+        The image, with the axes X, Y, and those of Channel, Z, Phase, Angle, Time that are longer
+        than 1.
 
     Raises
     ------
@@ -151,15 +166,17 @@ def to_dataset(image: xr.DataArray) -> Any:
     rgb = bool(image.attrs.get("rgb"))
     # A Dataset keeps colours as three channels.
     imp = to_imageplus(image.assign_attrs(rgb=False))
-    axes = []
+    axes, stack = [], []
     for label, dim in _AXES.items():
         if size(image, dim) == 1 and dim not in ("row", "col"):
             continue
         step, origin = step_and_origin(image, dim, image.attrs.get("spacing", {}))
         unit = image.attrs.get("units", {}).get(dim)
+        if dim not in ("row", "col"):
+            stack.append(size(image, dim))
         axes.append(jc.DefaultLinearAxis(jc.Axes.get(label), unit, step, -origin * step))
     title = str(image.attrs.get("title") or "Untitled")
-    plus = jc.ImgPlus(to_imglib2(imp), title, JArray(jc.CalibratedAxis)(axes))
+    plus = jc.ImgPlus(to_imglib2(imp, stack), title, JArray(jc.CalibratedAxis)(axes))
     dataset = gateway.dataset().create(plus)
     luts = list(imp.getLuts())
     dataset.initializeColorTables(len(luts))

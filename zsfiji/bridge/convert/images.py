@@ -15,6 +15,8 @@ Decisions that a user can notice:
 - An 8-bit image whose LUT is a palette (an indexed, "8-bit Color" picture) is read as the RGB or
   grey image that it shows: its pixels are numbers of colours. Any other LUT, as Fire, only shows
   intensities, and these are read; see :mod:`zsfiji.images.palette`.
+- The pattern axes of a raw SIM image, which ImageJ does not have, are slices or frames there, with
+  labels such as "angle 2/3, phase 1/5"; see :mod:`zsfiji.images.folding`.
 - An area selection that is no rectangle counts as its bounding box, as in Image > Duplicate...;
   lines, points and text are no region.
 """
@@ -23,6 +25,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +35,8 @@ import xarray as xr
 from zsfiji.bridge.start.classes import jc
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image, planes, set_calibration, size
-from zsfiji.images.metadata import bulk_ranges
+from zsfiji.images.folding import fold, unfold
+from zsfiji.images.metadata import bulk_ranges, is_rgb
 from zsfiji.images.palette import is_palette, shown
 
 _DEFAULT_VALUE_UNIT = "Gray Value"
@@ -67,7 +71,8 @@ def from_imageplus(imp: Any, *, region: bool = False) -> xr.DataArray:
     -------
     xarray.DataArray
         The image: uint8, uint16 or float32, dimensions t, pln, row, col, ch without those of
-        length 1. In memory the channels lie plane by plane, so that one channel is contiguous.
+        length 1; also ang and pha, if they are folded into it. In memory the channels lie plane by
+        plane, so that one channel is contiguous.
 
     Raises
     ------
@@ -129,7 +134,7 @@ def from_imageplus(imp: Any, *, region: bool = False) -> xr.DataArray:
     overlay = jc.FileSaver.getOverlay(imp)
     if overlay is not None and (rows, columns) == (height, width):
         image.attrs["overlay"] = [bytes(roi) for roi in overlay]
-    return image
+    return unfold(image)
 
 
 def _dtype(imp: Any) -> type:
@@ -303,9 +308,9 @@ def to_imageplus(image: xr.DataArray) -> Any:
     UserError
         If ImageJ has no room for it.
     """
-    image = as_image(image)
+    image = fold(as_image(image))
     channels = size(image, "ch")
-    rgb = bool(image.attrs.get("rgb")) and channels == 3 and image.dtype == np.uint8
+    rgb = is_rgb(image)
     labels = image.attrs.get("slice_labels") or []
     rows, columns = image.sizes["row"], image.sizes["col"]
     over = ("t", "pln") if rgb else ("t", "pln", "ch")
@@ -480,19 +485,22 @@ def _overlay(encoded: list[bytes]) -> Any:
 # --- ImagePlus <-> ImgLib2 ----------------------------------------------------------------------
 
 
-def to_imglib2(imp: Any) -> Any:
+def to_imglib2(imp: Any, stack_axes: Sequence[int] | None = None) -> Any:
     """View an image as an ImgLib2 image on the same pixels.
 
     Parameters
     ----------
     imp : ij.ImagePlus
         The image.
+    stack_axes : sequence of int, optional
+        Lengths of the axes behind X and Y, fastest first; without it those of C, Z, T that are
+        longer than 1.
 
     Returns
     -------
     net.imglib2.img.planar.PlanarImg
         Of UnsignedByteType, UnsignedShortType, FloatType or ARGBType, with the axes X, Y, and those
-        of C, Z, T that are longer than 1. Nothing is copied: what is written to one shows in the
+        of the stack. Nothing is copied: what is written to one shows in the
         other. Only a virtual stack, which has no pixels of its own, is read into memory.
 
     Raises
@@ -513,7 +521,9 @@ def to_imglib2(imp: Any) -> Any:
     for number in range(int(stack.getSize())):
         arrays.add(access(stack.getPixels(number + 1)))
     width, height, *rest = (int(n) for n in imp.getDimensions())
-    lengths = _longs([width, height, *(n for n in rest if n > 1)])
+    lengths = _longs(
+        [width, height, *([n for n in rest if n > 1] if stack_axes is None else stack_axes)]
+    )
     img = jc.PlanarImg(arrays, lengths, jc.Fraction())
     img.setLinkedType(kind(img))
     return img

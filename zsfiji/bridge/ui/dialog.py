@@ -27,12 +27,14 @@ from zsfiji.bridge.ui.suggest import suggested
 from zsfiji.commands import Command, Parameter
 from zsfiji.commands._duration import estimate
 from zsfiji.errors import UserError
+from zsfiji.images.folding import PROPERTY, Folding
 from zsfiji.parameters.declare import FILES
 from zsfiji.words import counted
 
 _COLUMNS = 66
 _PATH_COLUMNS = 28
 _RED, _GREY = 0xB00000, 0x505050
+_NOUNS = {"ch": "channel", "pln": "slice", "ang": "angle", "pha": "phase", "t": "frame"}
 _FROM_FILE = "From a file..."
 # What a session remembers and the preferences do not: they would name what is gone.
 _OF_SESSION = (*FILES, "image")
@@ -445,7 +447,7 @@ def _browse(parameter: Parameter, field: Any) -> Callable[[Any], None]:
 
 
 def lengths(image: Any) -> dict[str, int]:
-    """Axis -> length, of what will be processed of an image."""
+    """Axis -> length, of what will be processed of an image; of ImageJ's axes and of ours."""
     width, height, channels, slices, frames = (int(n) for n in image.getDimensions())
     roi = image.getRoi()
     if roi is not None and roi.isArea():
@@ -453,16 +455,17 @@ def lengths(image: Any) -> dict[str, int]:
         width, height = int(box.width), int(box.height)
     rgb = int(image.getBitDepth()) == 24
     sizes = {"t": frames, "pln": slices, "row": height, "col": width, "ch": 3 if rgb else channels}
-    return {dim: max(length, 1) for dim, length in sizes.items()}
+    sizes = {dim: max(length, 1) for dim, length in sizes.items()}
+    folding = Folding.of({PROPERTY: str(image.getProp(PROPERTY) or "")})
+    return sizes if folding is None else folding.unfolded(sizes) or sizes
 
 
 def describe(image: Any) -> str:
     """What will be processed, as "cells.tif: 512 x 512 pixels, 10 slices; ..."."""
-    width, height, *lengths = (int(n) for n in image.getDimensions())
+    width, height = int(image.getWidth()), int(image.getHeight())
     parts = [f"{width} x {height} pixels"]
-    for length, noun in zip(lengths, ("channel", "slice", "frame"), strict=True):
-        if length > 1:
-            parts.append(counted(length, noun))
+    sizes = lengths(image) | {"ch": int(image.getNChannels())}
+    parts += [counted(sizes[d], noun) for d, noun in _NOUNS.items() if sizes.get(d, 1) > 1]
     roi = image.getRoi()
     if roi is not None and roi.isArea():
         box = roi.getBounds().intersection(jc.Rectangle(0, 0, width, height))

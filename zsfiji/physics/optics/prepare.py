@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from zsfiji.errors import UserError
-from zsfiji.images.axes import size
+from zsfiji.images.axes import STACK_DIMS, size
 from zsfiji.physics.optics.centre import peak, spot_centre, widths
 from zsfiji.physics.optics.kernel import Psf, normalised
 from zsfiji.physics.optics.origin import calculated, origin
@@ -101,15 +101,15 @@ def prepare_image(image: xr.DataArray, *, background: float | None = None) -> Ps
     Raises
     ------
     UserError
-        As :func:`prepare`; also if the image is not calibrated or has channels or frames.
+        As :func:`prepare`; also if the image is not calibrated, or has more than slices.
     """
-    several = [dim for dim in ("t", "ch") if size(image, dim) > 1]
-    if several:
+    others = [dim for dim in STACK_DIMS if dim != "pln"]
+    if any(size(image, dim) > 1 for dim in others):
         raise UserError(
-            "The PSF has several frames or channels. Duplicate the one that is meant "
+            "The PSF has several frames, channels or SIM patterns. Duplicate the one that is meant "
             "(Image > Duplicate...)."
         )
-    single = image.isel({dim: 0 for dim in ("t", "ch") if dim in image.dims})
+    single = image.isel({dim: 0 for dim in others if dim in image.dims})
     if size(single, "pln") == 1 and "pln" in single.dims:
         single = single.isel(pln=0)
     dims = [str(dim) for dim in single.dims]

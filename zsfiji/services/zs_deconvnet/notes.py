@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from zsfiji.deconvolution import brightness, guard
+from zsfiji.images.axes import STACK_DIMS
 from zsfiji.learning.models import Model
 from zsfiji.physics.camera import defects
 from zsfiji.physics.noise import Noise
@@ -53,7 +54,8 @@ def of_training(model: Model, image: xr.DataArray) -> tuple[str, ...]:
     per_plane = model.settings["fit_per"] == "plane"
     noise: dict[int | None, str] = {}
     for number, found in enumerate(units[:1] if per_plane else units):
-        first = {"t": 0, "ch": number} | ({"pln": 0} if model.settings["axes"] == 2 else {})
+        dims = [d for d in STACK_DIMS if d != "pln" or model.settings["axes"] == 2]
+        first = {**dict.fromkeys(dims, 0), "ch": number}
         noisy = image.isel(first, missing_dims="ignore")
         noise[None if per_plane else number] = noise_said(found, np.asarray(noisy.data))
     return (*finished_early(model), *residual.by_channel(noise))
