@@ -15,7 +15,8 @@ from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image
 from zsfiji.learning import models
 from zsfiji.physics.optics import kernel
-from zsfiji.physics.optics.pupil import Optics, from_optics
+from zsfiji.physics.optics.microscope import Optics
+from zsfiji.physics.optics.pupil import from_optics
 
 TRAIN, PREDICT, RESTORE = (find(f"zs_deconvnet_{n}") for n in ("train", "predict", "restore"))
 OPTICS = from_optics(Optics("wide-field", 1.2, 600), (0.1, 0.1))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from zsfiji.commands._outcome import Curve, Outcome
     from zsfiji.physics.optics.kernel import Psf
-    from zsfiji.physics.optics.pupil import Optics
+    from zsfiji.physics.optics.microscope import Optics
 
 Microscope = Annotated[
     Literal["wide-field", "confocal", "light-sheet", "TIRF"],
@@ -286,7 +286,7 @@ def _optics(objective: Objective, media: Media, illumination: Illumination) -> O
     UserError
         If there cannot be one.
     """
-    from zsfiji.physics.optics.pupil import Optics
+    from zsfiji.physics.optics.microscope import Optics
 
     optics = Optics(
         kind=objective.microscope,
