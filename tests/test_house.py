@@ -57,12 +57,9 @@ def private_uses(path: Path, module: str) -> list[str]:
         for alias in node.names:
             full = f"{node.module}.{alias.name}"
             modules.add(alias.asname or alias.name)
-            parents = [full.rsplit("._", 1)[0]] if "._" in full else []
-            if any(not module.startswith(f"{parent}.") for parent in parents):
+            owner, private, _ = full.partition("._")
+            if private and alias.name != "__version__" and not module.startswith(f"{owner}."):
                 found.append(f"{module}, line {node.lineno}: {full}")
-            elif parents and not (ROOT / f"{full.replace('.', '/')}.py").exists():
-                if alias.name.startswith("_"):
-                    found.append(f"{module}, line {node.lineno}: {full}")
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Attribute)

@@ -10,7 +10,7 @@ import xarray as xr
 
 import zsfiji
 from zsfiji.commands import find
-from zsfiji.commands._run import run
+from zsfiji.commands.run import run
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image
 from zsfiji.learning import models

@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zsfiji import progress
-from zsfiji.commands._colours import colours
-from zsfiji.commands._device_lock import device_lock
-from zsfiji.commands._inputs import dark_frame, psfs
-from zsfiji.commands._outcome import Curve, Outcome, Plot, result_title
-from zsfiji.commands._restore import model_path, with_depth
+from zsfiji.commands.colours import colours
+from zsfiji.commands.device_lock import device_lock
+from zsfiji.commands.inputs import dark_frame, psfs
+from zsfiji.commands.outcome import Curve, Outcome, Plot, result_title
+from zsfiji.commands.restore import model_path, with_depth
 from zsfiji.errors import UserError
 from zsfiji.parameters.source import Source
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from zsfiji.commands.zs_deconvnet import Output
+    from zsfiji.commands.declared.zs_deconvnet import Output
     from zsfiji.learning.models import Model
     from zsfiji.parameters.camera import CameraOptions
     from zsfiji.parameters.psf import PsfGrid

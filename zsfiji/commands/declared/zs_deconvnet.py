@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from zsfiji.commands._declare import command
+from zsfiji.commands.declare import command
 from zsfiji.parameters.camera import CameraOptions
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.device import Device
@@ -22,7 +22,7 @@ from zsfiji.services.zs_deconvnet.settings import Settings
 if TYPE_CHECKING:
     import xarray as xr
 
-    from zsfiji.commands._outcome import Outcome
+    from zsfiji.commands.outcome import Outcome
 
 _SUFFIXES = ("denoised", "deconvolved")
 # Two results of 32 bits, one of them with four times the pixels. Large ones lie in a file until
@@ -155,8 +155,8 @@ def zs_deconvnet_restore(
     one on a grid of half the pixel size. Where the noise leaves nothing to sharpen, the notes in
     the Log say so.
     """
-    from zsfiji.commands import _zs_deconvnet as body
-    from zsfiji.commands._inputs import calibrated
+    from zsfiji.commands import deconvolve as body
+    from zsfiji.commands.inputs import calibrated
 
     image = calibrated(image, pixel_sizes)
     model, about = body.train(
@@ -192,8 +192,8 @@ def zs_deconvnet_train(
     The model serves images of the same kind: same camera and settings, same optics and pixel
     size, any number of rows and columns.
     """
-    from zsfiji.commands import _zs_deconvnet as body
-    from zsfiji.commands._inputs import calibrated, images_in, joined
+    from zsfiji.commands import deconvolve as body
+    from zsfiji.commands.inputs import calibrated, images_in, joined
 
     image = calibrated(image, pixel_sizes)
     if files.more_images is not None:
@@ -226,8 +226,8 @@ def zs_deconvnet_predict(
 
     Nothing is trained, so it takes seconds. The PSF is in the model.
     """
-    from zsfiji.commands import _zs_deconvnet as body
-    from zsfiji.commands._inputs import calibrated
+    from zsfiji.commands import deconvolve as body
+    from zsfiji.commands.inputs import calibrated
 
     image = calibrated(image, pixel_sizes)
     return body.predict(image, body.load(model), output, device=device)

@@ -36,7 +36,7 @@ from zsfiji.parameters.declare import (
 if TYPE_CHECKING:
     import xarray as xr
 
-    from zsfiji.commands._outcome import Outcome
+    from zsfiji.commands.outcome import Outcome
 
 RENAMED = {"resolution": "noise_correlation"}
 """Options that had another name before: old name -> new name."""
@@ -262,7 +262,7 @@ def command(
         )
 
         def public(*image: Any, **options: Any) -> Any:
-            from zsfiji.commands._run import run_on_array
+            from zsfiji.commands.run import run_on_array
 
             if len(image) != declared.takes_image:
                 takes = "one image" if declared.takes_image else "no image"
