@@ -7,7 +7,8 @@ import pkgutil
 from functools import cache
 
 from zsfiji.commands import declared
-from zsfiji.commands.declare import Command, PublicFunction
+from zsfiji.commands.command import Command
+from zsfiji.commands.declare import PublicFunction
 from zsfiji.commands.options import example_line, format_options, macro_line, parse
 from zsfiji.errors import UserError
 from zsfiji.parameters.declare import Parameter

@@ -17,9 +17,9 @@ from zsfiji.parameters.source import Source
 if TYPE_CHECKING:
     import xarray as xr
 
-    from zsfiji.commands.declared.zs_deconvnet import Output
     from zsfiji.learning.models import Model
     from zsfiji.parameters.camera import CameraOptions
+    from zsfiji.parameters.output import DenoisedAndDeconvolved
     from zsfiji.parameters.psf import PsfGrid
     from zsfiji.physics.optics.kernel import Psf
     from zsfiji.services.zs_deconvnet.settings import Settings
@@ -139,7 +139,7 @@ def load(path: Path) -> Model:
 def predict(
     image: xr.DataArray,
     model: Model,
-    output: Output,
+    output: DenoisedAndDeconvolved,
     *,
     device: str,
     start: float = 0.0,
@@ -152,7 +152,7 @@ def predict(
         The image.
     model : Model
         The model.
-    output : Output
+    output : DenoisedAndDeconvolved
         What to give.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.

@@ -14,7 +14,7 @@ import psutil
 import xarray as xr
 
 from zsfiji import progress
-from zsfiji.commands.declare import Command
+from zsfiji.commands.command import Command
 from zsfiji.commands.duration import learn
 from zsfiji.commands.options import macro_line
 from zsfiji.commands.outcome import Outcome

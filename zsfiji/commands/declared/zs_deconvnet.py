@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -14,7 +14,7 @@ from zsfiji.parameters.camera import CameraOptions
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import SaveModel
-from zsfiji.parameters.output import BitDepth
+from zsfiji.parameters.output import DenoisedAndDeconvolved
 from zsfiji.parameters.pixel_sizes import PixelSizes
 from zsfiji.parameters.psf import PointSpread, PsfGrid
 from zsfiji.services.zs_deconvnet.settings import Settings
@@ -29,12 +29,6 @@ _SUFFIXES = ("denoised", "deconvolved")
 # they are handed over.
 _RESULTS = 20
 _MEMORY = 8
-
-Results = Annotated[
-    Literal["both", "denoised", "deconvolved"],
-    Field(description="Which of the two images to give."),
-    Shown("Results", advanced=True),
-]
 
 Continue = Annotated[
     Path | None,
@@ -101,22 +95,6 @@ class TrainFiles(ParameterGroup):
     start_model: Continue = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Output(ParameterGroup):
-    """What the commands that give images give.
-
-    Attributes
-    ----------
-    results : {"both", "denoised", "deconvolved"}
-        Which images.
-    bit_depth : {"auto", "32-bit", "input"}
-        The type of their pixels; see :data:`~zsfiji.parameters.output.BitDepth`.
-    """
-
-    results: Results = "both"
-    bit_depth: BitDepth = "auto"
-
-
 def _training(sizes: Mapping[str, int], *, settings: Settings) -> float:
     from zsfiji.services.zs_deconvnet.duration import seconds
 
@@ -145,7 +123,7 @@ def zs_deconvnet_restore(
     pixel_sizes: PixelSizes,
     psf_grid: PsfGrid,
     files: RestoreFiles,
-    output: Output,
+    output: DenoisedAndDeconvolved,
     device: Device = "auto",
 ) -> Outcome:
     """Denoise and deconvolve an image, learning from nothing but the image and its PSF.
@@ -219,7 +197,7 @@ def zs_deconvnet_predict(
     *,
     model: TrainedModel,
     pixel_sizes: PixelSizes,
-    output: Output,
+    output: DenoisedAndDeconvolved,
     device: Device = "auto",
 ) -> Outcome:
     """Denoise and deconvolve an image with a model trained on another one of the same kind.
