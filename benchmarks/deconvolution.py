@@ -43,7 +43,8 @@ from zsfiji.physics.camera.model import measure
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.files import read_psf
 from zsfiji.physics.optics.kernel import Psf
-from zsfiji.physics.optics.pupil import Optics, from_optics
+from zsfiji.physics.optics.microscope import Optics
+from zsfiji.physics.optics.pupil import from_optics
 from zsfiji.physics.optics.resample import match
 from zsfiji.physics.specimens import KINDS, specimen
 from zsfiji.quality.baselines import non_local_means

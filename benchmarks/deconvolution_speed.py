@@ -21,7 +21,8 @@ from zsfiji.learning.scale import Scale
 from zsfiji.physics.filters.anscombe import Stabiliser
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.optics.degradation import Degradation
-from zsfiji.physics.optics.pupil import Optics, from_optics
+from zsfiji.physics.optics.microscope import Optics
+from zsfiji.physics.optics.pupil import from_optics
 from zsfiji.physics.optics.resample import match
 from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet, run
 from zsfiji.services.zs_deconvnet.objective import Terms

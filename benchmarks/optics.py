@@ -26,7 +26,8 @@ import zsfiji
 from zsfiji.images import tiff
 from zsfiji.learning import models
 from zsfiji.physics.optics.degradation import Degradation
-from zsfiji.physics.optics.pupil import Optics, from_optics
+from zsfiji.physics.optics.microscope import Optics
+from zsfiji.physics.optics.pupil import from_optics
 from zsfiji.services.zs_deconvnet.service import METHOD
 
 FINER = 12

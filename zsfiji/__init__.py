@@ -12,11 +12,11 @@ from zsfiji.errors import Cancelled, UserError
 from zsfiji.version import __version__
 
 if TYPE_CHECKING:
-    from zsfiji.commands.denoise import denoise
-    from zsfiji.commands.fm2s import fm2s
-    from zsfiji.commands.noise import noise_calibration
-    from zsfiji.commands.psf import psf_from_beads, psf_generator
-    from zsfiji.commands.zs_deconvnet import (
+    from zsfiji.commands.declared.denoise import denoise
+    from zsfiji.commands.declared.fm2s import fm2s
+    from zsfiji.commands.declared.noise import noise_calibration
+    from zsfiji.commands.declared.psf import psf_from_beads, psf_generator
+    from zsfiji.commands.declared.zs_deconvnet import (
         zs_deconvnet_predict,
         zs_deconvnet_restore,
         zs_deconvnet_train,

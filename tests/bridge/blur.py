@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from zsfiji.commands._declare import command
+from zsfiji.commands.declare import command
 from zsfiji.parameters.declare import Shown
 from zsfiji.parameters.source import Source
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from zsfiji.commands._outcome import Outcome
+    from zsfiji.commands.outcome import Outcome
 
 
 @command(label="Test Blur...", suffixes=("blurred",))
@@ -60,8 +60,8 @@ def blur(
     from scipy.ndimage import gaussian_filter
 
     from zsfiji import progress
-    from zsfiji.commands._device_lock import device_lock
-    from zsfiji.commands._outcome import Outcome, result_title
+    from zsfiji.commands.device_lock import device_lock
+    from zsfiji.commands.outcome import Outcome, result_title
     from zsfiji.errors import UserError
     from zsfiji.images.metadata import carry
 
@@ -107,7 +107,7 @@ def compare(
     """Give the sum and the difference of two images, and a plot of their first rows."""
     import numpy as np
 
-    from zsfiji.commands._outcome import Curve, Outcome, Plot, result_title
+    from zsfiji.commands.outcome import Curve, Outcome, Plot, result_title
     from zsfiji.images import tiff
     from zsfiji.images.metadata import carry
 
@@ -141,7 +141,7 @@ def paint(
     """Make an image out of nothing."""
     import numpy as np
 
-    from zsfiji.commands._outcome import Outcome
+    from zsfiji.commands.outcome import Outcome
     from zsfiji.images.axes import as_image
 
     pixels = np.add.outer(np.arange(size), np.arange(size)).astype(np.float32)

@@ -146,10 +146,10 @@ def test_the_dialog_says_what_will_be_processed_and_follows_the_selection(desk):
 def test_the_dialog_tells_how_long_it_will_take_and_follows_options_and_selection(
     desk, tmp_path, monkeypatch
 ):
-    from zsfiji.commands import _duration
+    from zsfiji.commands import duration
 
     monkeypatch.setenv("ZSFIJI_CACHE", str(tmp_path))
-    monkeypatch.setattr(_duration, "_probe", lambda device: _duration._PROBE_ON_REFERENCE)
+    monkeypatch.setattr(duration, "_probe", lambda device: duration._PROBE_ON_REFERENCE)
     imp = desk.show("cells", width=900, height=800, slices=4)
     desk.choose("Zero-Shot Denoise...")
     dialog = desk.window("Zero-Shot Denoise")

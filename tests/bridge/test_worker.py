@@ -12,7 +12,7 @@ import xarray as xr
 
 from zsfiji import progress
 from zsfiji.bridge.stock import worker
-from zsfiji.commands._outcome import Outcome
+from zsfiji.commands.outcome import Outcome
 from zsfiji.images import tiff
 from zsfiji.images.metadata import carry
 

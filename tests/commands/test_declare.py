@@ -14,8 +14,8 @@ from pydantic import Field
 
 import zsfiji
 from zsfiji.commands import find, table
-from zsfiji.commands._declare import command
-from zsfiji.commands._outcome import Outcome
+from zsfiji.commands.declare import command
+from zsfiji.commands.outcome import Outcome
 from zsfiji.errors import UserError
 from zsfiji.parameters.camera import CameraOptions
 from zsfiji.parameters.declare import ParameterGroup, Shown

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from zsfiji.commands import _duration, find, table
-from zsfiji.commands._duration import about, estimate, learn
+from zsfiji.commands import duration, find, table
+from zsfiji.commands.duration import about, estimate, learn
 
 SIZES = {"t": 1, "pln": 1, "row": 512, "col": 512, "ch": 1}
 TRAINING = ("denoise", "fm2s", "zs_deconvnet_restore", "zs_deconvnet_train")
@@ -18,7 +18,7 @@ TRAINING = ("denoise", "fm2s", "zs_deconvnet_restore", "zs_deconvnet_train")
 def cache(tmp_path, monkeypatch):
     """A user's cache folder with nothing in it, on a computer as fast as the reference."""
     monkeypatch.setenv("ZSFIJI_CACHE", str(tmp_path))
-    monkeypatch.setattr(_duration, "_probe", lambda device: _duration._PROBE_ON_REFERENCE)
+    monkeypatch.setattr(duration, "_probe", lambda device: duration._PROBE_ON_REFERENCE)
     return tmp_path / "speed.json"
 
 
@@ -108,30 +108,30 @@ def test_a_device_that_is_not_there_has_no_estimate(cache, monkeypatch):
 def test_the_probe_measures_some_time():
     import torch
 
-    seconds = _duration._probe(torch.device("cpu"))
+    seconds = duration._probe(torch.device("cpu"))
     # None on a computer that is busy with other things.
     assert seconds is None or 0 < seconds < 5
 
 
 def test_on_a_busy_computer_the_number_of_cores_counts_and_nothing_is_kept(cache, monkeypatch):
     command = find("denoise")
-    monkeypatch.setattr(_duration, "_probe", lambda device: None)
+    monkeypatch.setattr(duration, "_probe", lambda device: None)
     options = values(command, quality="best")
-    monkeypatch.setattr(_duration, "_threads", lambda: 1)
+    monkeypatch.setattr(duration, "_threads", lambda: 1)
     expected = command.duration(SIZES, options)
     assert estimate(command, SIZES, options) == f"{about(expected)} on 1 CPU core"
-    monkeypatch.setattr(_duration, "_threads", lambda: 32)
+    monkeypatch.setattr(duration, "_threads", lambda: 32)
     assert estimate(command, SIZES, options) == f"{about(expected / 16)} on 32 CPU cores"
     assert not cache.exists()
 
 
 def test_a_job_that_was_finished_early_teaches_nothing(cache, monkeypatch):
     from zsfiji import progress
-    from zsfiji.commands import _run
+    from zsfiji.commands import run
     from zsfiji.images.axes import as_image
 
     seen = []
-    monkeypatch.setattr(_run, "learn", lambda *given: seen.append(given))
+    monkeypatch.setattr(run, "learn", lambda *given: seen.append(given))
 
     class Sink:
         done = False
@@ -149,7 +149,7 @@ def test_a_job_that_was_finished_early_teaches_nothing(cache, monkeypatch):
     sink = Sink()
     for sink.done in (False, True):
         with progress.using(sink):
-            _run.run(find("noise_calibration"), image, {})
+            run.run(find("noise_calibration"), image, {})
     [(command, sizes, _, seconds)] = seen
     assert (command.name, sizes) == ("noise_calibration", {"row": 40, "col": 40})
     assert seconds > 0

@@ -9,7 +9,7 @@ from scipy import ndimage
 import zsfiji
 from zsfiji import progress
 from zsfiji.commands import find
-from zsfiji.commands._run import run
+from zsfiji.commands.run import run
 from zsfiji.errors import Cancelled, UserError
 from zsfiji.images.axes import as_image
 

@@ -43,7 +43,7 @@ def test_what_is_written_is_read_back_and_means_the_same(pair):
 
 @given(st.dictionaries(KEYS, TEXTS, max_size=4))
 def test_any_text_can_be_written_in_one_of_the_three_forms(options):
-    from zsfiji.commands._options import _written
+    from zsfiji.commands.options import _written
 
     text = " ".join(f"{key}={_written(value)}" for key, value in options.items())
     assert parse(text) == options

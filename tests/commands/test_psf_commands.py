@@ -8,7 +8,7 @@ from scipy import ndimage
 
 import zsfiji
 from zsfiji.commands import find
-from zsfiji.commands._run import run
+from zsfiji.commands.run import run
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image
 from zsfiji.physics.optics.measure import fwhm

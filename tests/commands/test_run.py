@@ -8,15 +8,16 @@ import threading
 import time
 
 import numpy as np
+import psutil
 import pytest
 import xarray as xr
 from bridge.blur import blur
 
 from zsfiji import folders, progress
-from zsfiji.commands import _run, find, parse
-from zsfiji.commands._device_lock import device_lock
-from zsfiji.commands._outcome import result_title
-from zsfiji.commands._run import run, run_on_array
+from zsfiji.commands import find, parse
+from zsfiji.commands.device_lock import device_lock
+from zsfiji.commands.outcome import result_title
+from zsfiji.commands.run import run, run_on_array
 from zsfiji.errors import Cancelled, UserError
 from zsfiji.images.axes import as_image
 
@@ -68,7 +69,7 @@ def test_an_empty_image_is_refused():
 
 def test_an_image_too_big_for_the_memory_is_refused_before_the_work(monkeypatch):
     free = type("Memory", (), {"available": 100})
-    monkeypatch.setattr(_run.psutil, "virtual_memory", lambda: free)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
     with pytest.raises(UserError, match="Draw a rectangle"):
         run(BLUR, image(), {})
 
@@ -216,7 +217,7 @@ def another_process(tmp_path, monkeypatch):
     code = """
 import pathlib, sys, time
 from zsfiji import folders
-from zsfiji.commands._device_lock import device_lock
+from zsfiji.commands.device_lock import device_lock
 folders.runtime_folder = lambda: pathlib.Path(sys.argv[1])
 with device_lock("a device"), device_lock("cpu"):
     print("in", flush=True)

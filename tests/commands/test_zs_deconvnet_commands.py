@@ -10,12 +10,13 @@ import xarray as xr
 
 import zsfiji
 from zsfiji.commands import find
-from zsfiji.commands._run import run
+from zsfiji.commands.run import run
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image
 from zsfiji.learning import models
 from zsfiji.physics.optics import kernel
-from zsfiji.physics.optics.pupil import Optics, from_optics
+from zsfiji.physics.optics.microscope import Optics
+from zsfiji.physics.optics.pupil import from_optics
 from zsfiji.services.zs_deconvnet.service import METHOD
 
 TRAIN, PREDICT, RESTORE = (find(f"zs_deconvnet_{n}") for n in ("train", "predict", "restore"))

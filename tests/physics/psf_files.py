@@ -9,7 +9,8 @@ import tifffile
 
 from zsfiji.physics.optics.kernel import Psf
 from zsfiji.physics.optics.measure import otf
-from zsfiji.physics.optics.pupil import Optics, from_optics
+from zsfiji.physics.optics.microscope import Optics
+from zsfiji.physics.optics.pupil import from_optics
 
 
 def write_mrc(path, values, steps, order="<", mark=-16224):

@@ -8,7 +8,8 @@ from zsfiji import progress
 from zsfiji.errors import Cancelled, UserError
 from zsfiji.physics.optics.beads import from_beads
 from zsfiji.physics.optics.measure import fwhm
-from zsfiji.physics.optics.pupil import Optics, from_optics
+from zsfiji.physics.optics.microscope import Optics
+from zsfiji.physics.optics.pupil import from_optics
 from zsfiji.physics.optics.resample import pad
 
 WIDE = Optics("wide-field", 1.3, 525.0)

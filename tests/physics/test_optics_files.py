@@ -8,8 +8,9 @@ from psf_files import radial, write_mrc
 from zsfiji.errors import UserError
 from zsfiji.physics.optics.files import read_psf
 from zsfiji.physics.optics.measure import fwhm, otf
+from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.optics.otf import RadialOtf, from_otf, support
-from zsfiji.physics.optics.pupil import Optics, from_optics
+from zsfiji.physics.optics.pupil import from_optics
 
 WIDE = Optics("wide-field", 1.2, 600.0)
 

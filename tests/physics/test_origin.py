@@ -9,9 +9,10 @@ import pytest
 from zsfiji.images import tiff
 from zsfiji.physics.optics.files import read_psf
 from zsfiji.physics.optics.kernel import OPTICS_PROPERTY, ORIGIN_PROPERTY, as_image
+from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.optics.origin import calculated, origin, said
 from zsfiji.physics.optics.prepare import prepare_image
-from zsfiji.physics.optics.pupil import Optics, from_optics
+from zsfiji.physics.optics.pupil import from_optics
 
 OPTICS = Optics("wide-field", 1.3, 525.0)
 PSF = from_optics(OPTICS, (0.108, 0.108))

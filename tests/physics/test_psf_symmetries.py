@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from zsfiji.compute.symmetries import dihedral
-from zsfiji.physics.optics.pupil import Optics, from_optics
+from zsfiji.physics.optics.microscope import Optics
+from zsfiji.physics.optics.pupil import from_optics
 from zsfiji.physics.optics.symmetries import psf_symmetries
 
 OPTICS = Optics("wide-field", 1.2, 600)

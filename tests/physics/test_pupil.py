@@ -7,8 +7,8 @@ from scipy.special import j1
 
 from zsfiji.errors import UserError
 from zsfiji.physics.optics.measure import fwhm, radial_otf
+from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.optics.pupil import (
-    Optics,
     _intensity,
     axial_fwhm,
     default_shape,

@@ -10,8 +10,9 @@ import pytest
 from zsfiji.errors import UserError
 from zsfiji.physics.optics.kernel import Psf, normalised
 from zsfiji.physics.optics.measure import fwhm
+from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.optics.prepare import prepare
-from zsfiji.physics.optics.pupil import Optics, from_optics
+from zsfiji.physics.optics.pupil import from_optics
 from zsfiji.physics.optics.resample import crop, match, pad, rebin, resample
 
 

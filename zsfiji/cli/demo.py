@@ -156,7 +156,7 @@ def measure_simulated(quality: str) -> list[tuple[str, float, float]]:
     """
     from zsfiji import progress
     from zsfiji.commands import find
-    from zsfiji.commands._run import run_on_array
+    from zsfiji.commands.run import run_on_array
     from zsfiji.physics.camera.exposure import expose
     from zsfiji.physics.specimens import cell
     from zsfiji.quality import baselines, metrics

@@ -14,7 +14,7 @@ from typing import Any
 from zsfiji import progress
 from zsfiji.cli.status import BUG, OK, USER_ERROR
 from zsfiji.commands import Command, find
-from zsfiji.commands._outcome import result_title
+from zsfiji.commands.outcome import result_title
 from zsfiji.errors import UserError
 from zsfiji.images import tiff
 from zsfiji.images.files import require_writable
@@ -258,7 +258,7 @@ def _run_one(
     for target in _expected(command, job):
         _require_ready(target, overwrite)
     # torch is loaded by the command: only now, when the input is known to be good.
-    from zsfiji.commands._run import run
+    from zsfiji.commands.run import run
 
     terminal.begin(job.name or command.label.rstrip("."))
     with progress.using(terminal):

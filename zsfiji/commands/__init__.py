@@ -1,4 +1,4 @@
-"""The command table: every module of this package without an underscore declares commands."""
+"""The table of commands, and what everybody reads off it; see :mod:`zsfiji.commands.declared`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import importlib
 import pkgutil
 from functools import cache
 
-from zsfiji.commands._declare import Command, PublicFunction
-from zsfiji.commands._options import example_line, format_options, macro_line, parse
+from zsfiji.commands import declared
+from zsfiji.commands.command import Command
+from zsfiji.commands.declare import PublicFunction
+from zsfiji.commands.options import example_line, format_options, macro_line, parse
 from zsfiji.errors import UserError
 from zsfiji.parameters.declare import Parameter
 
@@ -28,13 +30,11 @@ __all__ = [
 def _functions() -> dict[str, PublicFunction]:
     """The Python calls of all commands by name, in the order of the menu."""
     found: dict[str, PublicFunction] = {}
-    for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name):
-        if module.name.startswith("_"):
-            continue
-        for value in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
-            declared = getattr(value, "command", None)
-            if isinstance(declared, Command):
-                found[declared.name] = value
+    for module in sorted(pkgutil.iter_modules(declared.__path__), key=lambda m: m.name):
+        for value in vars(importlib.import_module(f"{declared.__name__}.{module.name}")).values():
+            command = getattr(value, "command", None)
+            if isinstance(command, Command):
+                found[command.name] = value
     return found
 
 

@@ -1,12 +1,13 @@
-"""The pixels that a command gives."""
+"""The images that a command gives, and the type of their pixels."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from zsfiji.parameters.declare import Shown
+from zsfiji.parameters.declare import ParameterGroup, Shown
 
 BitDepth = Annotated[
     Literal["auto", "32-bit", "input"],
@@ -16,3 +17,25 @@ BitDepth = Annotated[
     ),
     Shown("Bit depth of the result", advanced=True),
 ]
+
+Results = Annotated[
+    Literal["both", "denoised", "deconvolved"],
+    Field(description="Which of the two images to give."),
+    Shown("Results", advanced=True),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoisedAndDeconvolved(ParameterGroup):
+    """What a command gives that both denoises and deconvolves.
+
+    Attributes
+    ----------
+    results : {"both", "denoised", "deconvolved"}
+        Which images.
+    bit_depth : {"auto", "32-bit", "input"}
+        The type of their pixels; see :data:`BitDepth`.
+    """
+
+    results: Results = "both"
+    bit_depth: BitDepth = "auto"

@@ -4,7 +4,7 @@ Each service has a module ``duration``, which gives seconds on the reference com
 an x86 server processor with AVX-512 and without bfloat16. They were measured as processor time of
 ``fit`` and ``apply`` with different numbers of steps, and are derived from the constants that say
 how long is trained, so that they follow those. How much faster this computer is than the reference
-stands in :mod:`zsfiji.commands._duration`.
+stands in :mod:`zsfiji.commands.duration`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from zsfiji.bridge.start.classes import jc
 from zsfiji.bridge.start.host import Host
 from zsfiji.bridge.ui import dialog, jobs, messages
 from zsfiji.commands import Command, parse
-from zsfiji.commands._outcome import Outcome
+from zsfiji.commands.outcome import Outcome
 from zsfiji.errors import Cancelled, UserError
 
 EXTENSIONS = "Zero-Shot Extensions"

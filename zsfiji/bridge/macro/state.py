@@ -7,7 +7,7 @@ from typing import Any
 
 from zsfiji.bridge.start.classes import jc
 from zsfiji.commands import Command
-from zsfiji.commands._outcome import Outcome
+from zsfiji.commands.outcome import Outcome
 from zsfiji.errors import UserError
 
 

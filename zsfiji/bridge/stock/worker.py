@@ -116,7 +116,7 @@ def work(
     -------
     dict
         ``images``: list of {"path", "title"}, the main result last; ``notes``: list of sentences;
-        ``plots``: list of plots, as :class:`zsfiji.commands._outcome.Plot` has them. Or
+        ``plots``: list of plots, as :class:`zsfiji.commands.outcome.Plot` has them. Or
         ``problem``: what the user can mend. Or ``cancelled``: true.
     """
     job = threading.current_thread()
@@ -172,10 +172,10 @@ def duration(label: str, sizes: Mapping[str, int]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``text``: see :func:`zsfiji.commands._duration.estimates`.
+        ``text``: see :func:`zsfiji.commands.duration.estimates`.
     """
     from zsfiji.commands import find
-    from zsfiji.commands._duration import estimates
+    from zsfiji.commands.duration import estimates
 
     return {"text": estimates(find(label), sizes)}
 
@@ -241,7 +241,7 @@ def _work(
     roi: Sequence[int] | None,
     named: Mapping[str, str],
 ) -> dict[str, Any]:
-    from zsfiji.commands._run import run
+    from zsfiji.commands.run import run
     from zsfiji.images import tiff
     from zsfiji.images.metadata import look_like
 
@@ -296,7 +296,7 @@ def main() -> None:
 
     # Loaded before standard input is read, for on Windows numpy hangs when it is loaded later
     # (github.com/numpy/numpy/issues/24290); what is missing is told to the first job.
-    for module in ("numpy", "scipy", "torch", "zsfiji.commands._run", "zsfiji.images.tiff"):
+    for module in ("numpy", "scipy", "torch", "zsfiji.commands.run", "zsfiji.images.tiff"):
         try:
             importlib.import_module(module)
         except (ImportError, OSError) as error:

@@ -25,7 +25,7 @@ from zsfiji.bridge.ui.help import bounds, command_help
 from zsfiji.bridge.ui.jobs import in_thread
 from zsfiji.bridge.ui.suggest import suggested
 from zsfiji.commands import Command, Parameter
-from zsfiji.commands._duration import estimate
+from zsfiji.commands.duration import estimate
 from zsfiji.errors import UserError
 from zsfiji.images.folding import PROPERTY, Folding
 from zsfiji.parameters.declare import FILES

@@ -28,8 +28,8 @@ from zsfiji.bridge.start.host import Host, returning
 from zsfiji.bridge.ui import messages, plots, recorder, windows
 from zsfiji.bridge.ui.progress import JobProgress, heading
 from zsfiji.commands import Command
-from zsfiji.commands._outcome import Outcome
-from zsfiji.commands._run import run
+from zsfiji.commands.outcome import Outcome
+from zsfiji.commands.run import run
 from zsfiji.errors import Cancelled, UserError
 from zsfiji.images import tiff
 from zsfiji.images.metadata import look_like

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from zsfiji.bridge.start.classes import jc
-from zsfiji.commands._outcome import Plot
+from zsfiji.commands.outcome import Plot
 
 _COLOURS = ("#2060c0", "#c03020", "#208040")
 _LINE_WIDTH = 2

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from zsfiji.errors import UserError
 
 if TYPE_CHECKING:
-    from zsfiji.physics.optics.pupil import Optics
+    from zsfiji.physics.optics.microscope import Optics
 
 DIMS = ("pln", "row", "col")
 

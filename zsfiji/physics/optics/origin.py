@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from zsfiji.errors import UserError
 from zsfiji.physics.optics.kernel import OPTICS_PROPERTY, ORIGIN_PROPERTY, Origin, Psf
 from zsfiji.physics.optics.measure import fwhm
-from zsfiji.physics.optics.pupil import Optics, from_optics
+from zsfiji.physics.optics.microscope import Optics
+from zsfiji.physics.optics.pupil import from_optics
 
 _ALIKE = 2e-3
 """Deviation in the maximum, up to which a PSF is still what it was: half a grey level of 8 bit."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zsfiji import progress
-from zsfiji.commands._declare import command
+from zsfiji.commands.declare import command
 from zsfiji.parameters.camera import Dark
 
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
-    from zsfiji.commands._outcome import Curve, Outcome
+    from zsfiji.commands.outcome import Curve, Outcome
     from zsfiji.physics.camera.model import Camera
 
 _MOST_PLANES = 16
@@ -27,8 +27,8 @@ def noise_calibration(image: xr.DataArray, *, dark: Dark = None) -> Outcome:
     Nothing is changed. The other commands measure the noise themselves; use the numbers to
     check them, or take better ones from a darker or brighter image of the same camera.
     """
-    from zsfiji.commands._inputs import dark_frame
-    from zsfiji.commands._outcome import Outcome, Plot
+    from zsfiji.commands.inputs import dark_frame
+    from zsfiji.commands.outcome import Outcome, Plot
     from zsfiji.images import parts
     from zsfiji.images.axes import size
 
@@ -123,7 +123,7 @@ def _said(camera: Camera, planes: list[np.ndarray]) -> str:
 
 def _curves(camera: Camera, planes: list[np.ndarray], name: str) -> list[Curve]:
     """What was measured, and the line through it."""
-    from zsfiji.commands._outcome import Curve
+    from zsfiji.commands.outcome import Curve
     from zsfiji.physics.camera.calibration.smoothest import photon_transfer
 
     if camera.noise.floor == 0:

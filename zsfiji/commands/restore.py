@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 
 from zsfiji import progress
-from zsfiji.commands._colours import Colours, colours
-from zsfiji.commands._device_lock import device_lock
-from zsfiji.commands._outcome import Outcome, result_title
+from zsfiji.commands.colours import Colours, colours
+from zsfiji.commands.device_lock import device_lock
+from zsfiji.commands.outcome import Outcome, result_title
 from zsfiji.images import metadata
 from zsfiji.images.files import require_writable
 from zsfiji.images.grid import finer

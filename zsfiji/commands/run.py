@@ -14,10 +14,10 @@ import psutil
 import xarray as xr
 
 from zsfiji import progress
-from zsfiji.commands._declare import Command
-from zsfiji.commands._duration import learn
-from zsfiji.commands._options import macro_line
-from zsfiji.commands._outcome import Outcome
+from zsfiji.commands.command import Command
+from zsfiji.commands.duration import learn
+from zsfiji.commands.options import macro_line
+from zsfiji.commands.outcome import Outcome
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image
 from zsfiji.images.metadata import crop_to_roi

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from zsfiji.commands._declare import command
+from zsfiji.commands.declare import command
 from zsfiji.errors import UserError
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.pixel_sizes import PixelSizes
@@ -15,9 +15,9 @@ from zsfiji.parameters.pixel_sizes import PixelSizes
 if TYPE_CHECKING:
     import xarray as xr
 
-    from zsfiji.commands._outcome import Curve, Outcome
+    from zsfiji.commands.outcome import Curve, Outcome
     from zsfiji.physics.optics.kernel import Psf
-    from zsfiji.physics.optics.pupil import Optics
+    from zsfiji.physics.optics.microscope import Optics
 
 Microscope = Annotated[
     Literal["wide-field", "confocal", "light-sheet", "TIRF"],
@@ -286,7 +286,7 @@ def _optics(objective: Objective, media: Media, illumination: Illumination) -> O
     UserError
         If there cannot be one.
     """
-    from zsfiji.physics.optics.pupil import Optics
+    from zsfiji.physics.optics.microscope import Optics
 
     optics = Optics(
         kind=objective.microscope,
@@ -323,7 +323,7 @@ def psf_generator(
     a mismatch of refractive indices (Gibson and Lanni). The result is calibrated, has a sum of 1
     and its focus at the middle pixel, and can be used in ZS-DeconvNet as it is.
     """
-    from zsfiji.commands._outcome import Outcome
+    from zsfiji.commands.outcome import Outcome
     from zsfiji.physics.optics import kernel
     from zsfiji.physics.optics.measure import describe
     from zsfiji.physics.optics.pupil import default_shape, from_optics, lateral_fwhm
@@ -363,8 +363,8 @@ def psf_from_beads(
     crowded, at the border or unlike the others are left out; the others are centred to a fraction
     of a pixel and averaged, without the background. The image has to be calibrated.
     """
-    from zsfiji.commands._inputs import calibrated
-    from zsfiji.commands._outcome import Outcome, Plot, result_title
+    from zsfiji.commands.inputs import calibrated
+    from zsfiji.commands.outcome import Outcome, Plot, result_title
     from zsfiji.images.axes import STACK_DIMS, size
     from zsfiji.physics.optics import kernel
     from zsfiji.physics.optics.beads import from_beads
@@ -405,7 +405,7 @@ def _metrics(psf: Psf) -> dict[str, float]:
 
 def _profiles(psf: Psf) -> tuple[Curve, ...]:
     """Lines through the centre along each axis."""
-    from zsfiji.commands._outcome import Curve
+    from zsfiji.commands.outcome import Curve
 
     curves = []
     for axis, name in zip(range(psf.values.ndim), ("z", "y", "x")[-psf.values.ndim :], strict=True):

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsfiji.commands import _restore
-from zsfiji.commands._colours import Colours, colours
-from zsfiji.commands._inputs import known_camera, psfs
-from zsfiji.commands._outcome import Curve, Outcome, Plot
+from zsfiji.commands import restore
+from zsfiji.commands.colours import Colours, colours
+from zsfiji.commands.inputs import known_camera, psfs
+from zsfiji.commands.outcome import Curve, Outcome, Plot
 from zsfiji.errors import UserError
 from zsfiji.parameters.source import Source
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from zsfiji.commands.zs_deconvnet import Output
     from zsfiji.learning.models import Model
     from zsfiji.parameters.camera import CameraOptions
+    from zsfiji.parameters.output import DenoisedAndDeconvolved
     from zsfiji.parameters.psf import PsfGrid
     from zsfiji.physics.optics.kernel import Psf
     from zsfiji.services.zs_deconvnet.fit import Given
@@ -68,7 +68,7 @@ def train(
     from zsfiji.services.zs_deconvnet.fit import Given
     from zsfiji.services.zs_deconvnet.service import METHOD
 
-    target = _restore.model_path(save)
+    target = restore.model_path(save)
     found = _psfs(image, psf, psf_grid, upsample=settings.upsample)
     earlier = None if start is None else load(start)
     known = known_camera(camera)
@@ -77,7 +77,7 @@ def train(
         each = len(found) == size(image, "ch")
         return Given([found[n] for n in parts.kept] if each else found, known, earlier)
 
-    model = _restore.fit(METHOD, image, settings, given, save=save, device=device, share=share)
+    model = restore.fit(METHOD, image, settings, given, save=save, device=device, share=share)
     pixel = spacing_micrometres(image, ("col",))[0]
     about = (f"{describe(found[0])}. {said(found[0], pixel)}",)
     return model, about if target is None else (*about, f"The model is saved as {target}.")
@@ -114,13 +114,13 @@ def load(path: Path) -> Model[Settings, Restorer[Any]]:
     """Read a model of this method."""
     from zsfiji.services.zs_deconvnet.service import METHOD
 
-    return _restore.load(METHOD, path)
+    return restore.load(METHOD, path)
 
 
 def predict(
     image: xr.DataArray,
     model: Model[Settings, Restorer[Any]],
-    output: Output,
+    output: DenoisedAndDeconvolved,
     *,
     device: str,
     start: float = 0.0,
@@ -133,7 +133,7 @@ def predict(
         The image.
     model : Model
         The model.
-    output : Output
+    output : DenoisedAndDeconvolved
         What to give.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
@@ -147,7 +147,7 @@ def predict(
     """
     from zsfiji.services.zs_deconvnet.service import METHOD
 
-    return _restore.apply(
+    return restore.apply(
         METHOD,
         model,
         image,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from zsfiji.commands._declare import command
+from zsfiji.commands.declare import command
 from zsfiji.parameters.camera import CameraOptions
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import SaveModel
-from zsfiji.parameters.output import BitDepth
+from zsfiji.parameters.output import DenoisedAndDeconvolved
 from zsfiji.parameters.pixel_sizes import PixelSizes
 from zsfiji.parameters.psf import PointSpread, PsfGrid
 from zsfiji.services.zs_deconvnet.settings import Settings
@@ -22,19 +22,13 @@ from zsfiji.services.zs_deconvnet.settings import Settings
 if TYPE_CHECKING:
     import xarray as xr
 
-    from zsfiji.commands._outcome import Outcome
+    from zsfiji.commands.outcome import Outcome
 
 _SUFFIXES = ("denoised", "deconvolved")
 # Two results of 32 bits, one of them with four times the pixels. Large ones lie in a file until
 # they are handed over.
 _RESULTS = 20
 _MEMORY = 8
-
-Results = Annotated[
-    Literal["both", "denoised", "deconvolved"],
-    Field(description="Which of the two images to give."),
-    Shown("Results", advanced=True),
-]
 
 Continue = Annotated[
     Path | None,
@@ -101,22 +95,6 @@ class TrainFiles(ParameterGroup):
     start_model: Continue = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Output(ParameterGroup):
-    """What the commands that give images give.
-
-    Attributes
-    ----------
-    results : {"both", "denoised", "deconvolved"}
-        Which images.
-    bit_depth : {"auto", "32-bit", "input"}
-        The type of their pixels; see :data:`~zsfiji.parameters.output.BitDepth`.
-    """
-
-    results: Results = "both"
-    bit_depth: BitDepth = "auto"
-
-
 def _training(sizes: Mapping[str, int], *, settings: Settings) -> float:
     from zsfiji.services.zs_deconvnet.duration import seconds
 
@@ -145,7 +123,7 @@ def zs_deconvnet_restore(
     pixel_sizes: PixelSizes,
     psf_grid: PsfGrid,
     files: RestoreFiles,
-    output: Output,
+    output: DenoisedAndDeconvolved,
     device: Device = "auto",
 ) -> Outcome:
     """Denoise and deconvolve an image, learning from nothing but the image and its PSF.
@@ -155,8 +133,8 @@ def zs_deconvnet_restore(
     one on a grid of half the pixel size. Where the noise leaves nothing to sharpen, the notes in
     the Log say so.
     """
-    from zsfiji.commands import _zs_deconvnet as body
-    from zsfiji.commands._inputs import calibrated
+    from zsfiji.commands import deconvolve as body
+    from zsfiji.commands.inputs import calibrated
 
     image = calibrated(image, pixel_sizes)
     model, about = body.train(
@@ -192,8 +170,8 @@ def zs_deconvnet_train(
     The model serves images of the same kind: same camera and settings, same optics and pixel
     size, any number of rows and columns.
     """
-    from zsfiji.commands import _zs_deconvnet as body
-    from zsfiji.commands._inputs import calibrated, images_in, joined
+    from zsfiji.commands import deconvolve as body
+    from zsfiji.commands.inputs import calibrated, images_in, joined
 
     image = calibrated(image, pixel_sizes)
     if files.more_images is not None:
@@ -219,15 +197,15 @@ def zs_deconvnet_predict(
     *,
     model: TrainedModel,
     pixel_sizes: PixelSizes,
-    output: Output,
+    output: DenoisedAndDeconvolved,
     device: Device = "auto",
 ) -> Outcome:
     """Denoise and deconvolve an image with a model trained on another one of the same kind.
 
     Nothing is trained, so it takes seconds. The PSF is in the model.
     """
-    from zsfiji.commands import _zs_deconvnet as body
-    from zsfiji.commands._inputs import calibrated
+    from zsfiji.commands import deconvolve as body
+    from zsfiji.commands.inputs import calibrated
 
     image = calibrated(image, pixel_sizes)
     return body.predict(image, body.load(model), output, device=device)

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zsfiji.commands._declare import Command
+from zsfiji.commands.command import Command
 from zsfiji.errors import UserError
 from zsfiji.folders import cache_folder
 from zsfiji.images.files import replacing

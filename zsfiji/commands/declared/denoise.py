@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from zsfiji.commands._declare import command
+from zsfiji.commands.declare import command
 from zsfiji.parameters.camera import CameraOptions
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
@@ -15,7 +15,7 @@ from zsfiji.services.denoise.settings import Settings
 if TYPE_CHECKING:
     import xarray as xr
 
-    from zsfiji.commands._outcome import Outcome
+    from zsfiji.commands.outcome import Outcome
 
 
 def _duration(sizes: Mapping[str, int], *, settings: Settings, files: ModelFiles) -> float:
@@ -41,8 +41,8 @@ def denoise(
     neighbouring pixels, and its result is blended with those of two filters that know the noise.
     Works on 8, 16 and 32 bit, RGB and hyperstacks; intensities keep their unit.
     """
-    from zsfiji.commands._inputs import known_camera
-    from zsfiji.commands._restore import restore
+    from zsfiji.commands.inputs import known_camera
+    from zsfiji.commands.restore import restore
     from zsfiji.services.denoise.service import METHOD
 
     return restore(

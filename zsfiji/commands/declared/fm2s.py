@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from zsfiji.commands._declare import command
+from zsfiji.commands.declare import command
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
 from zsfiji.parameters.output import BitDepth
@@ -14,7 +14,7 @@ from zsfiji.services.fm2s.settings import Settings
 if TYPE_CHECKING:
     import xarray as xr
 
-    from zsfiji.commands._outcome import Outcome
+    from zsfiji.commands.outcome import Outcome
 
 
 def _duration(sizes: Mapping[str, int], *, settings: Settings, files: ModelFiles) -> float:
@@ -38,7 +38,7 @@ def fm2s(
     al., arXiv:2412.10031). Zero-Shot Denoise... usually gives a better image; FM2S is here for
     comparison with the published method and for its very small models.
     """
-    from zsfiji.commands._restore import restore
+    from zsfiji.commands.restore import restore
     from zsfiji.services.fm2s.service import METHOD
 
     return restore(METHOD, image, settings, None, files=files, bit_depth=bit_depth, device=device)

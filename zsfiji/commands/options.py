@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 
-from zsfiji.commands._declare import Command
+from zsfiji.commands.command import Command
 from zsfiji.errors import UserError
 from zsfiji.parameters.declare import Value, Values
 

@@ -1,0 +1,1 @@
+"""The declarations: every module here declares commands of the menu."""
