@@ -18,9 +18,9 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from zsfiji import __version__
 from zsfiji.errors import UserError
 from zsfiji.images.files import replacing
+from zsfiji.version import __version__
 
 FORMAT = 1
 """Version of the file format."""
