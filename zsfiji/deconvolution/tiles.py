@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from zsfiji import progress
@@ -205,32 +204,22 @@ def _restore_slices(
     others.
     """
     network, sizes = restorer.network, restorer.tiles
-    fine = network.upsample
     margin = network.margin
     tile = _tile(slices.shape, margin, sizes)
     if restorer.axes == 3 and max(slices.shape[-2:]) <= tile:
         margin = min(margin, sizes.whole_margin)
-    denoised, sharp, reblurred = into
-    length = len(denoised)
-    kept = slice(skipped, skipped + length)
+    scales = (1, network.upsample, 1)
+    kept = slice(skipped, skipped + len(into.denoised))
 
-    def work(pixels: torch.Tensor) -> torch.Tensor:
+    def work(pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
         piece = restorer.restore_piece(pixels, positions, label)
-        # The pixels of the fine grid travel as channels: tiles keep their size.
-        cells = F.pixel_unshuffle(piece.sharp[kept, None], fine).flatten(0, 1)
-        again = [] if piece.reblurred is None else [piece.reblurred[kept]]
-        return torch.cat([piece.denoised[kept], cells, *again])
+        return tuple(found[kept] for found in piece if found is not None)
 
-    def put(channels: torch.Tensor, top: int, left: int) -> None:
-        bottom, right = top + channels.shape[-2], left + channels.shape[-1]
-        channels = channels.cpu()
-        denoised[:, top:bottom, left:right] = channels[:length].numpy()
-        if reblurred is not None:
-            reblurred[:, top:bottom, left:right] = channels[-length:].numpy()
-        cells = channels[length : length * (1 + fine**2)]
-        cells = cells.reshape(length, fine**2, *channels.shape[-2:])
-        rows, cols = slice(top * fine, bottom * fine), slice(left * fine, right * fine)
-        sharp[:, rows, cols] = F.pixel_shuffle(cells, fine)[:, 0].numpy()
+    def put(found: tuple[torch.Tensor, ...], top: int, left: int) -> None:
+        for part, result, scale in zip(found, into, scales, strict=False):
+            assert result is not None, "there is room for all that a restorer gives"
+            bottom, right = top * scale + part.shape[-2], left * scale + part.shape[-1]
+            result[:, top * scale : bottom, left * scale : right] = part.cpu().numpy()
 
     over_tiles(
         work,
