@@ -254,7 +254,9 @@ class Restorer(ABC, Generic[N]):
 
     def continued(self, task: Task, seed: int) -> Self:
         """A copy for a further training, with the optics of a task and on its device."""
-        record = replace(self.record, terms=task.terms, pairs=task.pairing, seed=seed)
+        record = replace(
+            self.record, spacing=task.spacing, terms=task.terms, pairs=task.pairing, seed=seed
+        )
         network = copy.deepcopy(self.network).to(task.data.device)
         return replace(self, record=record, optics=task.optics, network=network)
 
