@@ -576,7 +576,7 @@ def test_patterns_that_were_changed_in_imagej_are_what_it_shows(ij, change, capl
 
 
 def test_the_dialog_counts_angles_and_phases(ij):
-    from zsfiji.bridge.dialog import describe, lengths
+    from zsfiji.bridge.ui.dialog import describe, lengths
 
     imp = to_imageplus(patterns(title="raw"))
     assert describe(imp).startswith("raw: 7 x 6 pixels, 2 channels, 3 angles, 5 phases;")
