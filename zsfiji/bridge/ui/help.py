@@ -50,6 +50,12 @@ def explanation(command: Command) -> str:
     return f"<html><body width={_WIDTH}><b>{escape(command.summary)}</b>{text}</body></html>"
 
 
+def paragraphs(texts: Iterable[str]) -> str:
+    """Plain texts as HTML for a dialog of SciJava, one paragraph each; empty ones are left out."""
+    inner = "".join(f"<p>{escape(' '.join(text.split()))}</p>" for text in texts if text)
+    return f"<html><body width={_WIDTH}>{inner}</body></html>"
+
+
 def about(version: str) -> str:
     """What zsfiji is, for a small window."""
     return f"zsfiji {version}\nZero-shot microscopy restoration inside ImageJ and Fiji"

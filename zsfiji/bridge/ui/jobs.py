@@ -25,7 +25,7 @@ from zsfiji import progress, signals
 from zsfiji.bridge.convert.images import from_imageplus, require_room, to_imageplus
 from zsfiji.bridge.start.classes import jc
 from zsfiji.bridge.start.host import Host, returning
-from zsfiji.bridge.ui import messages, plots, recorder, windows
+from zsfiji.bridge.ui import messages, plots, recorder, texts, windows
 from zsfiji.bridge.ui.progress import JobProgress, heading
 from zsfiji.commands import Command
 from zsfiji.commands.outcome import Outcome
@@ -34,7 +34,6 @@ from zsfiji.errors import Cancelled, UserError
 from zsfiji.images import tiff
 from zsfiji.images.metadata import look_like
 
-NO_IMAGE = "There are no images open."
 _QUIT_PATIENCE = 5.0
 
 
@@ -83,7 +82,7 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
     if not command.takes_image:
         imp = None
     elif imp is None:
-        raise UserError(NO_IMAGE)
+        raise UserError(texts.NO_IMAGE)
     if host.headless:
         # Whoever runs ImageJ without windows may have a progress display of his own.
         image = _prepared(command, imp)
@@ -99,7 +98,7 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
         _running[sink] = job
     how = "failed"
     try:
-        sink.show(progress.Event(0, "Starting"))
+        sink.show(progress.Event(0, texts.STARTING))
         image = _prepared(command, imp)
         with progress.using(sink):
             outcome = run(command, image, values, _open_image)
@@ -194,10 +193,7 @@ def _end() -> None:
 
 def locked(imp: Any) -> UserError:
     """What to say about an image that another thread has locked."""
-    return UserError(
-        f'The image "{imp.getTitle()}" is locked: another command is working on it. Wait until '
-        "that has finished, or free it with Plugins > Utilities > Reset..."
-    )
+    return UserError(texts.LOCKED.format(title=imp.getTitle()))
 
 
 def _read(imp: Any, *, region: bool = True) -> xr.DataArray:
@@ -272,7 +268,7 @@ def _show(
             result.setTitle(_unique(str(result.getTitle())))
             result.changes = True
             result.show()
-            if windows.is_psf(result):
+            if windows.facts(result).is_psf:
                 windows.present_psf(result)
             windows.put_beside(imp, result.getWindow(), gone)
             windows.settle(result)
