@@ -513,7 +513,7 @@ def test_an_image_closed_while_its_dialog_is_open_is_told(desk):
 
 def test_a_fault_of_ours_is_shown_as_one(desk):
     start(desk, desk.show("cells"), seconds=0, fail=True)
-    assert "that is a fault of zsfiji" in desk.texts(desk.window(NAME))
+    assert "because of a bug in zsfiji" in desk.texts(desk.window(NAME))
     desk.press(NAME, "OK")
     assert "Traceback" in desk.log()
     assert "ZeroDivisionError: division by zero" in desk.log()

@@ -109,7 +109,7 @@ def _executing(host: Host, name: Any) -> Any:
         if label == "Quit" and jobs.running():
             return quitting.stop_or_ask(name)
     except Exception as error:
-        messages.show_fault("zsfiji", error)
+        messages.show_bug("zsfiji", error)
         return None
     return name
 
@@ -142,7 +142,7 @@ def _clicked(host: Host, command: Command, image: Any) -> None:
     except UserError as error:
         messages.show_error(name, str(error))
     except Exception as error:
-        messages.show_fault(name, error)
+        messages.show_bug(name, error)
 
 
 def _load_torch() -> None:
@@ -158,7 +158,7 @@ def _inform(host: Host, label: str) -> None:
     try:
         _INFORMATION[label](host)
     except Exception as error:
-        messages.show_fault(name, error)
+        messages.show_bug(name, error)
 
 
 def _help(host: Host) -> None:

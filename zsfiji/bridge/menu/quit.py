@@ -41,7 +41,7 @@ def stop_or_ask(name: Any) -> Any:
             jobs.stop_all()
             jc.IJ.doCommand("Quit")
 
-    # Whoever chooses Quit again has the question on the screen already.
+    # Where Quit is chosen again, the question is on the screen already.
     if _asking.acquire(blocking=False):
         jobs.in_thread(ask, "Quit")
     return None

@@ -44,11 +44,15 @@ class ZeroShot {
     static final String JOBS = "zsfiji.jobs"
     static final String ASKING = "zsfiji.asking"
     static final String WINDOWS = "zsfiji.windows"
+    /** Milliseconds that a cancelled job may go on: the longest step of a training, and some. */
     static final long PATIENCE = 20000
+    /** The same while Fiji quits, where somebody waits. */
     static final long QUIT_PATIENCE = 3000
+    /** Of the progress bar, as in worker.py. */
     static final int STEPS = 1000
+    /** The classes that start Fiji as a program. */
     static final List MAIN = ["net.imagej.Main", "sc.fiji.Main"]
-    // A job that ends sooner needs no window.
+    /** Milliseconds after which a job gets a window; one that ends sooner would make it flash. */
     static final long WINDOW_AFTER = 1500
 
     final File folder
@@ -373,7 +377,7 @@ class ZeroShot {
                     asked = now
                     task.cancel()
                 }
-                // A worker that does not hear must not hold the user up.
+                // A worker that does not answer must not keep the user waiting.
                 if (asked > 0 && now - asked > (here.stop ? QUIT_PATIENCE : PATIENCE)) service.kill()
                 // Fiji has been quit in another way than its menu; this thread would keep it alive.
                 if (asked > 0 || !opened || IJ.getInstance() != null) continue
@@ -385,7 +389,7 @@ class ZeroShot {
                 throw new Stopped()
             }
             if (task.status.toString() == "CRASHED") throw crashed(service)
-            if (task.error != null) throw new Fault(task.error)
+            if (task.error != null) throw new Bug(task.error)
             if (task.outputs.problem != null) throw new Problem(task.outputs.problem)
             how = window?.finished ? "finished early" : "done"
             return task.outputs
@@ -449,7 +453,7 @@ class ZeroShot {
         return !question.wasOKed() && !question.wasCanceled()
     }
 
-    /** Cancel all jobs; those that do not hear end with their Python. */
+    /** Cancel all jobs; those that do not answer end with their Python. */
     private void stopJobs() {
         def left = jobs()
         left.each { it.stop = true }
@@ -470,7 +474,7 @@ class ZeroShot {
     private Map ask(String call, Map inputs) {
         def task = service().task("from zsfiji.bridge.stock import worker\n" + call, inputs)
         task.waitFor()
-        if (task.error != null) throw new Fault(task.error)
+        if (task.error != null) throw new Bug(task.error)
         return task.outputs
     }
 
@@ -479,7 +483,7 @@ class ZeroShot {
         try {
             def found = ask(call, inputs)
             to(found.x as int, found.y as int)
-        } catch (Fault | Problem e) {
+        } catch (Bug | Problem e) {
             IJ.log(e.message)
         }
     }
@@ -573,9 +577,9 @@ class ZeroShot {
             if (!withoutWindows()) IJ.beep()
         } catch (Problem e) {
             tell(name(label), e.message)
-        } catch (Fault e) {
+        } catch (Bug e) {
             IJ.log(e.message)
-            tell(name(label), "A fault in zsfiji; the Log window has the details. Please report it.")
+            tell(name(label), "This failed because of a bug in zsfiji. Please report the text of the Log window.")
         }
         Recorder.setCommand(null)
         // A Fiji that only runs this has failed; else it would go on and end as if all were well.
@@ -699,14 +703,14 @@ class ZeroShot {
         void close() { EventQueue.invokeLater { frame.dispose() } }
     }
 
-    /** What the user can mend. */
+    /** What the user can correct. */
     static class Problem extends RuntimeException {
         Problem(String text) { super(text) }
     }
 
     /** A bug; the text is the traceback. */
-    static class Fault extends RuntimeException {
-        Fault(String text) { super(text) }
+    static class Bug extends RuntimeException {
+        Bug(String text) { super(text) }
     }
 
     /** The user has cancelled. */

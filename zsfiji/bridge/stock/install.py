@@ -59,7 +59,7 @@ class Report:
     written, removed : list of Path
         The files.
     kept : list of Path
-        Copies of files that somebody had changed.
+        Copies of files that had been changed.
     """
 
     fiji: Path
@@ -78,7 +78,7 @@ class Report:
             text = [f"The Zero-Shot commands are gone from {self.fiji} when it is started again."]
         else:
             text = [f"{self.fiji} has no Zero-Shot commands of 'zsfiji install'."]
-        text += [f"Somebody had changed a script; it is kept as {path}" for path in self.kept]
+        text += [f"A changed script was kept as {path}" for path in self.kept]
         return "\n".join(text)
 
 
@@ -93,7 +93,7 @@ def install(path: str | os.PathLike[str]) -> Report:
     Returns
     -------
     Report
-        What was written. Files that somebody has changed are kept beside, with the ending .bak.
+        What was written. Changed files are kept beside, with the ending .bak.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def uninstall(path: str | os.PathLike[str]) -> Report:
     Returns
     -------
     Report
-        What was removed. Files that somebody has changed are kept, with the ending .bak.
+        What was removed. Changed files are kept, with the ending .bak.
 
     Raises
     ------
@@ -275,7 +275,7 @@ def _writing(fiji: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"{error.filename or fiji} cannot be written: {error.strerror or error}. Ask whoever "
+            f"{error.filename or fiji} cannot be written: {error.strerror or error}. Ask the person who "
             "installed this Fiji, or put a copy of it into your home folder."
         ) from error
 

@@ -32,10 +32,16 @@ if TYPE_CHECKING:
     from zsfiji.commands import Command
 
 _INTERVAL = 0.2
+"""Seconds between two updates, as in :mod:`zsfiji.bridge.ui.progress`."""
+
 _STEPS = 1000
-# A file of this name in the exchange folder of a job asks for the best result so far.
+"""Of the progress bar, as in ZeroShot.groovy: finer than its pixels."""
+
 _FINISH = "finish"
+"""A file of this name in the exchange folder of a job asks for the best result so far."""
+
 _QUIT_PATIENCE = 5.0
+"""Seconds to wait for jobs when Fiji ends; a step of a training takes less."""
 
 _exchanges: set[str] = set()
 _jobs: set[threading.Thread] = set()
@@ -117,7 +123,7 @@ def work(
     dict
         ``images``: list of {"path", "title"}, the main result last; ``notes``: list of sentences;
         ``plots``: see :func:`zsfiji.bridge.ui.plots.drawing`. Or
-        ``problem``: what the user can mend. Or ``cancelled``: true.
+        ``problem``: what the user can correct. Or ``cancelled``: true.
     """
     job = threading.current_thread()
     _jobs.add(job)

@@ -30,11 +30,17 @@ from zsfiji.errors import UserError
 from zsfiji.parameters.declare import FILES
 
 _COLUMNS = 66
+"""Characters a line of text, about the width that the fields have."""
+
 _PATH_COLUMNS = 28
+"""Characters of a field for a file: with its label and button it is as wide as the texts."""
+
 _RED, _GREY = 0xB00000, 0x505050
+"""Of problems and of explanations; both have a contrast of more than 5:1 on ImageJ's grey."""
+
 _FROM_FILE = "From a file..."
-# What a session remembers and the preferences do not: they would name what is gone.
 _OF_SESSION = (*FILES, "image")
+"""What a session remembers and the preferences do not: they would name what is gone."""
 
 _last_paths: dict[str, Any] = {}
 
@@ -282,7 +288,7 @@ class _Check:
         try:
             return self.changed()
         except Exception as error:
-            messages.show_fault(messages.name_of(self._command.label), error)
+            messages.show_bug(messages.name_of(self._command.label), error)
             return False
 
     def _explain_on_focus(self, field: _Field) -> None:
@@ -327,7 +333,7 @@ class _Duration:
             self._line = dialog.getMessage()
 
     def tell(self, image: Any, entered: Mapping[str, Any]) -> None:
-        """Estimate anew, in a thread of its own: the first time torch has to be loaded."""
+        """Estimate again, in a thread of its own: the first time torch has to be loaded."""
         if self._line is None or not int(image.getWidth()):
             return
         self._latest = windows.facts(image).lengths(), dict(entered)

@@ -12,7 +12,10 @@ HELP, DOCTOR, ABOUT = "Zero-Shot Help...", "Zero-Shot Doctor...", "About zsfiji.
 """Menu entries that tell something."""
 
 _WIDTH = 460
+"""Pixels a line of HTML, about 70 characters."""
+
 _HIDDEN_LIMIT = 1e6
+"""A larger upper bound is there to catch slips; it is no range to tell a user."""
 
 
 def bounds(parameter: Parameter) -> str:

@@ -1,6 +1,6 @@
 """A command at work on an image of ImageJ.
 
-Three things hold for each job, whoever started it: the image is locked only while its pixels are
+Three things are true of each job, however it was started: the image is locked only while its pixels are
 copied, so that it can be closed or changed afterwards; nothing is shown unless all of it is there;
 and it can be cancelled until the end.
 """
@@ -35,6 +35,7 @@ from zsfiji.images import tiff
 from zsfiji.images.metadata import look_like
 
 _QUIT_PATIENCE = 5.0
+"""Seconds to wait for jobs when ImageJ quits; a step of a training takes less."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
     elif imp is None:
         raise UserError(texts.NO_IMAGE)
     if host.headless:
-        # Whoever runs ImageJ without windows may have a progress display of his own.
+        # Whoever runs ImageJ without windows may have a progress display already.
         image = _prepared(command, imp)
         outcome = run(command, image, values, _open_image)
         _show(host, command, imp, image, outcome)
@@ -252,8 +253,8 @@ def _show(
     about = "" if source is None else source.attrs["title"]
     for note in outcome.notes:
         messages.log(f"{about or messages.name_of(command.label)}: {note}")
-    # Whoever has selected another image since has that in the macro recorder; then it must go on
-    # with the selection of the result.
+    # A user who has selected another image since has that in the macro recorder. Then the
+    # recorder must also note the selection of the result.
     current = jc.WindowManager.getCurrentImage()
     stayed = imp is None or (current is not None and current.getID() == imp.getID())
     with recorder.no_selection(command) if stayed else nullcontext():

@@ -8,8 +8,7 @@ from zsfiji.bridge.start.classes import jc
 from zsfiji.commands.outcome import Plot
 
 _COLOURS = ("#2060c0", "#c03020", "#208040")
-"""Blue, red, green: dark enough for a white ground, and told apart by most colour-blind readers
-because they differ in brightness as well."""
+"""Blue, red and green that are dark enough for a white ground; chosen by eye."""
 
 _LINE_WIDTH = 2
 """Of the curves, in pixels; axes have 1."""

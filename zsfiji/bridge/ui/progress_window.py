@@ -17,15 +17,23 @@ from zsfiji.bridge.start.classes import jc
 from zsfiji.bridge.ui import curve, messages, places, texts, windows
 from zsfiji.progress import Event
 
-_WIDTH = 340
-_CURVE_HEIGHT = 170
+_WIDTH, _CURVE_HEIGHT = 340, 170
+"""Of the curve of the loss, in pixels: as wide as the longest text above it, half as high."""
+
 _PREVIEW = 256
-# With the curve and a preview.
+"""Longest side of the preview in pixels: structures can be judged, and a laptop has room for it."""
+
 _FULL_HEIGHT = 600
-# A preview may cost this share of the computing time.
+"""Height of the window in pixels with the curve and a preview."""
+
 _PREVIEW_SHARE = 0.05
+"""A preview may cost this share of the computing time."""
+
 _PREVIEW_INTERVAL = 2.0
+"""Seconds between two previews at least; an eye does not compare pictures any faster."""
+
 _MOST_POINTS = 2000
+"""Losses that are kept: several for each column of the curve. Beyond it every second one goes."""
 
 _frames: list[Any] = []
 """Those of the jobs that run; only for the event thread."""

@@ -14,7 +14,10 @@ LOG = "Log"
 """Title of ImageJ's window for messages."""
 
 _PATIENCE = 1.0
+"""Seconds that :func:`settle` waits for the focus; window managers give it in tenths of one."""
+
 _SMALLEST_SIDE = 128
+"""Pixels on the screen from which on the shape of a PSF can be seen."""
 
 
 def images() -> list[Any]:
