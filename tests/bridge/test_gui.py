@@ -674,8 +674,8 @@ print("quit", jobs.running(), work.is_alive())
 def test_what_is_lost_is_told_of_one_job_and_of_several():
     from zsfiji.bridge.menu import what_is_lost
 
-    assert "A of a.tif\nWhat it has done so far" in what_is_lost(["A of a.tif"])
-    assert "\n    A\n    B\nWhat they have done so far" in what_is_lost(["A", "B"])
+    assert "A of a.tif\nWhat has been done so far" in what_is_lost(["A of a.tif"])
+    assert "\n    A\n    B\nWhat has been done so far" in what_is_lost(["A", "B"])
 
 
 def test_quitting_while_a_job_runs_asks_and_then_ends_the_process(desk, tmp_path):

@@ -1,7 +1,7 @@
 """The command line: ``zsfiji``, ``zsfiji run``, ``macro``, ``script``, ``demo``, ``doctor``.
 
-Exit status: 0; 2 for what the user can correct; 1 for a bug, with its traceback; 130 for Ctrl-C, 143
-for SIGTERM, 129 for SIGHUP.
+Exit status: 0; 2 for what the user can correct; 1 for a bug, with its traceback; 130 for Ctrl-C,
+143 for SIGTERM, 129 for SIGHUP.
 Results (paths, tables, what a macro prints) go to standard output, messages and progress to
 standard error.
 

@@ -1,8 +1,8 @@
 """A command at work on an image of ImageJ.
 
-Three things are true of each job, however it was started: the image is locked only while its pixels are
-copied, so that it can be closed or changed afterwards; nothing is shown unless all of it is there;
-and it can be cancelled until the end.
+Three things are true of each job, however it was started: the image is locked only while its pixels
+are copied, so that it can be closed or changed afterwards; nothing is shown unless all of it is
+there; and it can be cancelled until the end.
 """
 
 from __future__ import annotations
