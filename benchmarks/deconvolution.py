@@ -30,7 +30,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import torch
@@ -53,7 +52,12 @@ from zsfiji.quality.error_map import consistency
 from zsfiji.quality.metrics import aligned, nrmse, psnr, ssim
 from zsfiji.quality.resolution import decorrelation_resolution, frc_resolution, ridge_width
 from zsfiji.quality.richardson_lucy_tv import richardson_lucy
-from zsfiji.services.zs_deconvnet import objective, service
+from zsfiji.services.zs_deconvnet.fit import Given
+from zsfiji.services.zs_deconvnet.networks import FastNet
+from zsfiji.services.zs_deconvnet.objective import Task
+from zsfiji.services.zs_deconvnet.restorers import RESTORERS, FastPlanes
+from zsfiji.services.zs_deconvnet.service import METHOD, ZSDeconvNet
+from zsfiji.services.zs_deconvnet.settings import Settings
 
 PIXEL, STEP = 0.0626, 0.2
 GAIN, OFFSET, READ = 2.2, 100.0, 1.5
@@ -182,25 +186,42 @@ def filtered(scene: Scene) -> np.ndarray:
 
 def ours(scene: Scene, steps: int) -> np.ndarray:
     """The default."""
-    model = service.fit(scene.image, scene.psf, steps=steps)
-    return service.apply(model, scene.image).deconvolved.image.data
+    return trained(scene, Settings(steps=steps), METHOD)
+
+
+def trained(scene: Scene, settings: Settings, method: ZSDeconvNet) -> np.ndarray:
+    """What a method makes of the image that it has learnt from."""
+    model = method.fit(scene.image, settings, Given([scene.psf]))
+    return method.apply(model, scene.image).images["deconvolved"].data
 
 
 def bound(scene: Scene, steps: int) -> np.ndarray:
     """Our network that learns from other specimens of the kind, which no user has."""
     number = itertools.count(1000)
-    shape = tuple(n * 2 for n in scene.image.shape)
 
-    def others(task: objective.Task, *_: object) -> list[torch.Tensor]:
-        made = []
-        for seed in itertools.islice(number, 6):
-            density = torch.from_numpy(specimen(scene.kind, shape, seed=seed))
-            light = density * scene.photons / torch.quantile(scene.optics(density), 0.995) * GAIN
-            made.append(torch.stack([light, 0 * light])[None].float())
-        return made
+    class Others:
+        """The source of these specimens."""
 
-    with mock.patch.object(objective, "_exemplars", others):
-        return ours(scene, steps)
+        def specimens(self, least: int, draw: torch.Generator) -> list[torch.Tensor]:
+            """Make six of them."""
+            shape = tuple(max(n * 2, least) for n in scene.image.shape)
+            made = []
+            for seed in itertools.islice(number, 6):
+                density = torch.from_numpy(specimen(scene.kind, shape, seed=seed))
+                level = torch.quantile(scene.optics(density), 0.995)
+                light = density * scene.photons / level * GAIN
+                made.append(torch.stack([light, 0 * light])[None].float())
+            return made
+
+    class FromOthers(FastPlanes):
+        """The restorer that learns from them."""
+
+        def source(self, task: Task, average: FastNet) -> Others:
+            """Give them."""
+            return Others()
+
+    method = ZSDeconvNet({**RESTORERS, ("fast", 2): FromOthers})
+    return trained(scene, Settings(steps=steps), method)
 
 
 class Deadline:
@@ -224,8 +245,8 @@ class Deadline:
 def published(scene: Scene, seconds: float) -> np.ndarray:
     """The faithful configuration, for so many seconds and no longer."""
     with progress.using(Deadline(seconds)):
-        model = service.fit(scene.image, scene.psf, quality="paper")
-    return service.apply(model, scene.image, symmetries=1).deconvolved.image.data
+        model = METHOD.fit(scene.image, Settings(quality="paper"), Given([scene.psf]))
+    return METHOD.apply(model, scene.image, symmetries=1).images["deconvolved"].data
 
 
 def aligned_any(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -331,20 +352,20 @@ def show_real(folder: Path, steps: int) -> None:
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for name, image, psf in real_images(folder):
         began = time.perf_counter()
-        model = service.fit(image, psf, steps=steps)
-        both = service.apply(model, image)
+        model = METHOD.fit(image, Settings(steps=steps), Given([psf]))
+        both = METHOD.apply(model, image)
         seconds = time.perf_counter() - began
         nm = 1000 * float(image.coords["row"][1] - image.coords["row"][0]) / 2
-        sharp = both.deconvolved.image.data
-        optics = Degradation(model.tensors["psf.0"], 2)
+        smooth, sharp = (both.images[name].data for name in ("denoised", "deconvolved"))
+        optics = model.units[0].optics
         noise = float(np.sqrt(calibrate([image.data]).variance(image.data).mean()))
-        grown = both.deconvolved.metrics["sharpening"]
+        grown = both.report.metrics["sharpening"]
         pair = halves(image)
-        restored = [service.apply(model, half) for half in pair]
+        restored = [METHOD.apply(model, half).images for half in pair]
         for result, plane, repeated in (
             ("raw", image.data.astype(np.float32), pair),
-            ("denoised", both.denoised.image.data, [r.denoised.image for r in restored]),
-            ("deconvolved", sharp, [r.deconvolved.image for r in restored]),
+            ("denoised", smooth, [r["denoised"] for r in restored]),
+            ("deconvolved", sharp, [r["deconvolved"] for r in restored]),
         ):
             pixel = nm if plane is sharp else 2 * nm
             ring = frc_resolution(repeated[0].data, repeated[1].data, pixel)

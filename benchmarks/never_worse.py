@@ -21,12 +21,15 @@ import torch
 import xarray as xr
 
 from zsfiji.errors import UserError
-from zsfiji.images.restored import Restored
-from zsfiji.physics.optics.degradation import Degradation
+from zsfiji.physics.camera.model import NOTHING_KNOWN
 from zsfiji.physics.optics.kernel import normalised
 from zsfiji.quality.sharpening import away_from_borders
-from zsfiji.services.denoise import service as denoise
-from zsfiji.services.zs_deconvnet import service as zs_deconvnet
+from zsfiji.services.denoise.service import METHOD as DENOISE
+from zsfiji.services.denoise.settings import Settings as DenoiseSettings
+from zsfiji.services.method import Restored
+from zsfiji.services.zs_deconvnet.fit import Given
+from zsfiji.services.zs_deconvnet.service import METHOD as DECONVNET
+from zsfiji.services.zs_deconvnet.settings import Settings
 
 PIXEL, UPSAMPLE = 0.1, 2
 
@@ -54,7 +57,8 @@ def ratio(capture: captures.Capture, result: np.ndarray, inside: Sequence[slice]
 def denoised(capture: captures.Capture, steps: int) -> tuple[Restored, dict[str, float]]:
     """What ``Zero-Shot Denoise...`` makes of it, quality `quick`."""
     image = image_of(capture)
-    result = denoise.apply(denoise.fit(image, quality="quick"), image)
+    model = DENOISE.fit(image, DenoiseSettings(quality="quick"), NOTHING_KNOWN)
+    result = DENOISE.apply(model, image)
     return result, {"denoised": ratio(capture, result.image.data, ())}
 
 
@@ -62,13 +66,13 @@ def deconvolved(capture: captures.Capture, steps: int) -> tuple[Restored, dict[s
     """What ``ZS-DeconvNet`` makes of it."""
     image = image_of(capture)
     psf = normalised(captures.psf(capture, UPSAMPLE), (PIXEL / UPSAMPLE,) * 2)
-    model = zs_deconvnet.fit(image, psf, steps=steps, upsample=UPSAMPLE)
-    result = zs_deconvnet.apply(model, image)
-    optics = Degradation(model.tensors["psf.0"], UPSAMPLE)
-    seen = optics(torch.from_numpy(result.deconvolved.image.data)).numpy()
-    return result.deconvolved, {
-        "denoised": ratio(capture, result.denoised.image.data, ()),
-        "seen again": ratio(capture, seen, away_from_borders(optics, seen.shape)),
+    model = DECONVNET.fit(image, Settings(steps=steps, upsample=UPSAMPLE), Given([psf]))
+    result = DECONVNET.apply(model, image)
+    optics = model.units[0].optics
+    reblurred = optics(torch.from_numpy(result.image.data)).numpy()
+    return result, {
+        "denoised": ratio(capture, result.images["denoised"].data, ()),
+        "reblurred": ratio(capture, reblurred, away_from_borders(optics, reblurred.shape)),
     }
 
 
@@ -102,7 +106,7 @@ def main() -> None:
         shown = "  ".join(f"{name} {value:.3f}" for name, value in ratios.items())
         print(f"{shown}  {time.perf_counter() - began:4.0f} s  {capture.name}", flush=True)
         if options.notes:
-            print("\n".join(f"    {note}" for note in result.notes), flush=True)
+            print("\n".join(f"    {note}" for note in result.report.notes), flush=True)
         for name, value in ratios.items():
             found.setdefault(name, []).append(value)
     for name, values in found.items():

@@ -28,6 +28,7 @@ from zsfiji.learning import models
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.optics.pupil import from_optics
+from zsfiji.services.zs_deconvnet.service import METHOD
 
 FINER = 12
 """Pixels of the true PSF to a pixel of the camera."""
@@ -161,7 +162,7 @@ def used(case: Case, psf: xr.DataArray, upsample: int, folder: Path) -> torch.Te
     file, model = folder / "psf.tif", folder / "model.zsfiji"
     tiff.write(psf, file)
     zsfiji.zs_deconvnet_train(image, psf=file, upsample=upsample, steps=1, save_model=model)
-    return models.load(model, "zs-deconvnet").tensors["psf.0"]
+    return models.load(model, METHOD).units[0].optics.psf
 
 
 SOURCES = {"PSF Generator": generated, "PSF from Beads": measured}

@@ -103,6 +103,9 @@ def assert_same(one, two, *, coords=True):
     for key in one.attrs:
         if key == "luts":
             np.testing.assert_array_equal(np.array(one.attrs[key]), np.array(two.attrs[key]))
+        elif key == "spacing":
+            # The frame interval of raw SIM images is divided by the number of patterns on its way.
+            assert one.attrs[key] == pytest.approx(two.attrs[key], rel=1e-12)
         else:
             assert one.attrs[key] == two.attrs[key], key
 
@@ -487,6 +490,99 @@ def test_a_virtual_stack_is_read_plane_by_plane(ij, tmp_path):
     np.testing.assert_array_equal(from_imageplus(virtual).data, from_imageplus(imp).data)
     assert from_imageplus(virtual).attrs["path"] == path
     assert to_imglib2(virtual).dimension(4) == 4
+
+
+def patterns(**attrs):
+    """A raw SIM image: 3 angles, 5 phases, 2 channels."""
+    shape = (3, 5, 6, 7, 2)
+    pixels = np.random.default_rng(3).integers(0, 4000, shape).astype(np.uint16)
+    return xr.DataArray(pixels, dims=("ang", "pha", "row", "col", "ch"), attrs=attrs)
+
+
+def test_the_patterns_of_a_raw_sim_image_are_slices_that_say_which_they_are(ij):
+    image = patterns(title="raw", spacing={"pln": 0.125}, units={"pln": "micron"})
+    imp = to_imageplus(image)
+    assert list(imp.getDimensions()) == [7, 6, 2, 15, 1]
+    imp.setPosition(2, 8, 1)
+    label = str(imp.getStack().getSliceLabel(imp.getCurrentSlice()))
+    assert label == "angle 2/3, phase 3/5"
+    shown = np.array(imp.getProcessor().getPixels(), np.int16).view(np.uint16).reshape(6, 7)
+    np.testing.assert_array_equal(shown, image.isel(ang=1, pha=2, ch=1))
+    assert imp.getCalibration().pixelDepth == 0.125
+    assert_same(image, from_imageplus(imp))
+
+
+@pytest.mark.parametrize("command", ["Duplicate...", "32-bit", "Flip Horizontally"])
+def test_a_raw_sim_image_stays_one_when_its_planes_stay(ij, command):
+    imp = to_imageplus(patterns(title="raw"))
+    if command == "Duplicate...":
+        imp = imp.duplicate()
+    else:
+        ij.ij1.IJ.run(imp, command, "stack")
+    found = from_imageplus(imp)
+    assert found.dims == ("ang", "pha", "row", "col", "ch")
+    wanted = patterns().data
+    wanted = wanted[:, :, :, ::-1] if command.startswith("Flip") else wanted
+    np.testing.assert_array_equal(found.data, wanted)
+
+
+def test_a_selection_of_a_raw_sim_image_is_cut_out_of_every_pattern(ij):
+    imp = to_imageplus(patterns(title="raw", roi=(1, 2, 4, 3)))
+    region = from_imageplus(imp, region=True)
+    np.testing.assert_array_equal(region.data, patterns().data[:, :, 2:5, 1:5])
+    xr.testing.assert_identical(region, crop_to_roi(from_imageplus(imp)))
+
+
+def deleted(ij, imp):
+    imp.setStack(imp.getStack().duplicate())
+    stack = imp.getStack()
+    stack.deleteSlice(30)
+    stack.deleteSlice(29)
+    imp.setStack(stack, 2, 14, 1)
+
+
+def reordered(ij, imp):
+    ij.ij1.IJ.run(imp, "Stack to Hyperstack...", "order=xyzct channels=2 slices=15 frames=1")
+
+
+def as_frames(ij, imp):
+    imp.setDimensions(2, 1, 15)
+
+
+def split(ij, imp):
+    imp.setDimensions(2, 5, 3)
+
+
+def in_reverse(ij, imp):
+    stack = imp.getStack()
+    other = stack.duplicate()
+    for number in range(30):
+        other.setPixels(stack.getPixels(30 - number), number + 1)
+        other.setSliceLabel(stack.getSliceLabel(30 - number), number + 1)
+    imp.setStack(other, 2, 15, 1)
+
+
+@pytest.mark.parametrize("change", [deleted, reordered, as_frames, split, in_reverse])
+def test_patterns_that_were_changed_in_imagej_are_what_it_shows(ij, change, caplog):
+    imp = to_imageplus(patterns(title="raw", display_ranges=[(0.0, 9.0)] * 2))
+    change(ij, imp)
+    found = from_imageplus(imp)
+    assert not {"ang", "pha"} & set(found.dims)
+    assert [found.sizes.get(d, 1) for d in ("ch", "pln", "t")] == list(imp.getDimensions())[2:]
+    for number, position in enumerate(planes(found)):
+        java = np.array(imp.getStack().getPixels(number + 1), np.int16).view(np.uint16)
+        np.testing.assert_array_equal(found.isel(position).data.ravel(), java)
+    assert "patterns of a raw SIM image" in caplog.text
+
+
+def test_the_dialog_counts_angles_and_phases(ij):
+    from zsfiji.bridge.dialog import describe, lengths
+
+    imp = to_imageplus(patterns(title="raw"))
+    assert describe(imp).startswith("raw: 7 x 6 pixels, 2 channels, 3 angles, 5 phases;")
+    assert lengths(imp) == {"t": 1, "ang": 3, "pha": 5, "pln": 1, "row": 6, "col": 7, "ch": 2}
+    imp.setDimensions(2, 1, 15)
+    assert describe(imp).startswith("raw: 7 x 6 pixels, 2 channels, 15 frames;")
 
 
 def test_an_image_bigger_than_the_memory_is_refused_before_it_is_read(ij, monkeypatch):

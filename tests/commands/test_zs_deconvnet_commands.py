@@ -17,6 +17,7 @@ from zsfiji.learning import models
 from zsfiji.physics.optics import kernel
 from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.optics.pupil import from_optics
+from zsfiji.services.zs_deconvnet.service import METHOD
 
 TRAIN, PREDICT, RESTORE = (find(f"zs_deconvnet_{n}") for n in ("train", "predict", "restore"))
 OPTICS = from_optics(Optics("wide-field", 1.2, 600), (0.1, 0.1))
@@ -49,7 +50,7 @@ def trained(tmp_path_factory, psf_image):
 def test_training_saves_a_model_and_shows_the_course_of_the_loss(trained):
     outcome, path = trained
     assert outcome.images == ()
-    assert models.load(path, "zs-deconvnet").settings["steps"] == 20
+    assert models.load(path, METHOD).settings.steps == 20
     assert str(path) in " ".join(outcome.notes)
     assert any(note.startswith("Noise: standard deviation") for note in outcome.notes)
     assert any("Its optics are known" in note for note in outcome.notes)
@@ -125,7 +126,7 @@ def test_training_goes_on_from_a_saved_model(trained, psf_image, tmp_path):
     more = tmp_path / "more.zsfiji"
     options = {"psf": psf_image, "save_model": more, "steps": 5, "start_model": trained[1]}
     assert run(TRAIN, cells(), options).metrics["steps"] == 25
-    steps = [s for s, _ in models.load(more, "zs-deconvnet").settings["units"][0]["losses"]]
+    steps = [s for s, _ in models.load(more, METHOD).units[0].record.losses]
     assert steps == sorted(steps)
     assert steps[-1] == 25
 
@@ -205,10 +206,10 @@ def test_further_images_of_a_folder_are_learnt_from_too(psf_image, tmp_path):
     base = {"psf": psf_image, "steps": 3}
     options = {**base, "save_model": tmp_path / "m", "more_images": tmp_path}
     run(TRAIN, cells(), options)
-    model = models.load(tmp_path / "m.zsfiji", "zs-deconvnet")
-    assert model.settings["fitted_to"]["shape"] == [3, 64, 64]
+    model = models.load(tmp_path / "m.zsfiji", METHOD)
+    assert model.fitted_to.shape == (3, 64, 64)
     run(TRAIN, cells(), {**base, "save_model": tmp_path / "alone"})
-    alone = models.load(tmp_path / "alone.zsfiji", "zs-deconvnet")
+    alone = models.load(tmp_path / "alone.zsfiji", METHOD)
     assert models.digest(alone) != models.digest(model)
 
 

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
-from zsfiji.compute.tiling import by_tiles, mirrored
+from zsfiji.compute.tiling import by_tiles, mirrored, over_tiles
 from zsfiji.errors import UserError
 
 
@@ -81,3 +83,107 @@ def test_errors_that_are_not_about_memory_pass_through():
 
     with pytest.raises(RuntimeError, match="sizes differ"):
         by_tiles(broken, torch.rand(1, 20, 20), tile=20, margin=0)
+
+
+# --- Results and planes of other scales ---
+
+
+def enlarging(radius, scale):
+    """A network whose result is `scale` times the size of what it is given."""
+    torch.manual_seed(1)
+    down, across = scale
+    network = nn.Conv2d(2, 3 * down * across, 2 * radius + 1, bias=False)
+
+    def apply(x):
+        found = padded(network, radius)(x)
+        found = found.reshape(3, down, across, *x.shape[-2:])
+        return found.permute(0, 3, 1, 4, 2).reshape(3, down * x.shape[-2], across * x.shape[-1])
+
+    return apply
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    tile=st.integers(1, 50),
+    margin=st.integers(2, 5),
+    multiple=st.integers(1, 4),
+    scale=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+)
+def test_tiles_of_a_larger_result_give_what_the_whole_gives(shape, tile, margin, multiple, scale):
+    plane = torch.rand(2, *shape, generator=torch.Generator().manual_seed(2))
+    function = enlarging(2, scale)
+    got = by_tiles(function, plane, tile=tile, margin=margin, multiple=multiple)
+    whole = by_tiles(function, plane, tile=64, margin=2)
+    assert got.shape == (3, scale[0] * shape[0], scale[1] * shape[1])
+    torch.testing.assert_close(got, whole)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    tile=st.integers(1, 40),
+    margin=st.integers(1, 4),
+    scale=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+)
+def test_finer_planes_are_cut_where_the_plane_is_cut(shape, tile, margin, scale):
+    draw = torch.Generator().manual_seed(3)
+    plane = torch.rand(1, *shape, generator=draw)
+    fine = torch.rand(2, *(n * s for n, s in zip(shape, scale, strict=True)), generator=draw)
+
+    def work(piece, detail):
+        smooth = nn.functional.avg_pool2d(piece[None], 3, 1, 1, count_include_pad=False)[0]
+        near = smooth.repeat_interleave(scale[0], 1).repeat_interleave(scale[1], 2)
+        return detail - detail.flip(0) * near
+
+    got = by_tiles(work, plane, finer=[fine], tile=tile, margin=margin)
+    torch.testing.assert_close(got, by_tiles(work, plane, finer=[fine], tile=64, margin=1))
+
+
+def test_beyond_the_border_finer_planes_show_what_the_plane_shows():
+    plane = torch.rand(1, 5, 4)
+    fine = plane.repeat_interleave(3, 1).repeat_interleave(2, 2)
+    seen = []
+
+    def work(piece, detail):
+        seen.append((piece, detail))
+        return piece
+
+    by_tiles(work, plane, finer=[fine], tile=3, margin=7)
+    for piece, detail in seen:
+        assert torch.equal(detail, piece.repeat_interleave(3, 1).repeat_interleave(2, 2))
+
+
+def test_results_of_several_scales_come_tile_by_tile():
+    plane = torch.rand(2, 21, 34)
+    near, far = torch.zeros(2, 21, 34), torch.zeros(3, 63, 34)
+    function = enlarging(2, (3, 1))
+
+    def put(inside, top, left):
+        small, large = inside
+        rows, cols = small.shape[1:]
+        near[:, top : top + rows, left : left + cols] = small
+        far[:, 3 * top : 3 * (top + rows), left : left + cols] = large
+
+    over_tiles(lambda x: (x, function(x)), plane, put, tile=8, margin=2)
+    torch.testing.assert_close(near, plane)
+    torch.testing.assert_close(far, by_tiles(function, plane, tile=64, margin=2))
+
+
+def test_lack_of_memory_does_not_change_the_scale():
+    def hungry(x):
+        if x.shape[-1] > 100:
+            raise RuntimeError("CUDA out of memory. Tried to allocate")
+        return x.repeat_interleave(2, 1).repeat_interleave(2, 2)
+
+    plane = torch.rand(1, 150, 160)
+    got = by_tiles(hungry, plane, tile=160, margin=4)
+    torch.testing.assert_close(got, plane.repeat_interleave(2, 1).repeat_interleave(2, 2))
+
+
+def test_sizes_that_do_not_fit_are_mistakes():
+    plane = torch.rand(1, 20, 20)
+    with pytest.raises(ValueError, match="18 x 20 pixels are no whole multiple of 20 x 20"):
+        by_tiles(lambda x: x[:, 2:], plane, tile=20, margin=0)
+    with pytest.raises(ValueError, match="whole multiple"):
+        by_tiles(lambda x, _: x, plane, finer=[torch.rand(1, 40, 41)], tile=20, margin=0)

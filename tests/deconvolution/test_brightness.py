@@ -4,12 +4,12 @@ import re
 
 import numpy as np
 import pytest
-from test_zs_deconvnet import BLACK, calibrated, gaussian_psf, lines, white_noise
+from deconvolving import BLACK, apply, calibrated, fit, gaussian_psf, lines, white_noise
 
 from zsfiji.deconvolution import brightness
 from zsfiji.deconvolution.brightness import Brightness, keep_mean
-from zsfiji.physics.camera.model import Camera
-from zsfiji.services.zs_deconvnet import service
+from zsfiji.physics.camera.model import Camera, Known
+from zsfiji.services.zs_deconvnet.restorers import FastPlanes
 
 CAMERA = Camera(white_noise(), BLACK)
 
@@ -21,29 +21,28 @@ def scene():
 
 @pytest.fixture(scope="module")
 def model(scene):
-    return service.fit(scene, gaussian_psf(), steps=5, background=BLACK)
+    return fit(scene, gaussian_psf(), steps=5, camera=Known(dark_level=BLACK))
 
 
-def too_bright(by, monkeypatch):
-    """Let the network give so many times the light."""
-    restore = service.restore
+def too_bright(by):
+    """A restorer that gives so many times the light."""
 
-    def changed(unit, noisy, label, *, symmetries, into):
-        restore(unit, noisy, label, symmetries=symmetries, into=into)
-        for result in (into.denoised, into.sharp):
-            result[:] = (result - BLACK) * by + BLACK
+    class TooBright(FastPlanes):
+        def restore_piece(self, piece, positions, label):
+            found = super().restore_piece(piece, positions, label)
+            denoised, sharp = ((x - BLACK) * by + BLACK for x in found[:2])
+            return found._replace(denoised=denoised, sharp=sharp)
 
-    monkeypatch.setattr(service, "restore", changed)
+    return [TooBright]
 
 
 @pytest.mark.parametrize("by", [0.3, 0.7, 1.0, 1.4, 8.0])
-def test_the_mean_is_kept_and_it_is_said_where_it_was_far_off(scene, model, by, monkeypatch):
-    too_bright(by, monkeypatch)
-    both = service.apply(model, scene)
+def test_the_mean_is_kept_and_it_is_said_where_it_was_far_off(scene, model, by):
+    both = apply(model, scene, restorers=too_bright(by))
     light = float(scene.data.mean()) - BLACK
-    for result in (both.denoised, both.deconvolved):
-        assert float(result.image.data.mean()) - BLACK == pytest.approx(light, rel=0.01)
-    said = [note for note in both.denoised.notes if "before it was scaled" in note]
+    for result in both.images.values():
+        assert float(result.data.mean()) - BLACK == pytest.approx(light, rel=0.01)
+    said = [note for note in both.report.notes if "before it was scaled" in note]
     if by == 1:
         assert not said
     else:
@@ -51,10 +50,9 @@ def test_the_mean_is_kept_and_it_is_said_where_it_was_far_off(scene, model, by, 
         assert told == pytest.approx(by, rel=0.05)
 
 
-def test_what_cannot_be_scaled_is_said(scene, model, monkeypatch):
-    too_bright(0.05, monkeypatch)
-    both = service.apply(model, scene)
-    assert any("does not have the mean of the image" in note for note in both.denoised.notes)
+def test_what_cannot_be_scaled_is_said(scene, model):
+    both = apply(model, scene, restorers=too_bright(0.05))
+    assert any("does not have the mean of the image" in note for note in both.report.notes)
 
 
 def test_an_image_as_dark_as_no_light_gives_no_scale_and_no_words():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from zsfiji.images.axes import DIMS, STACK_DIMS, pixel_size, planes
 from zsfiji.images.folding import PROPERTY, Folding, fold, unfold
+from zsfiji.images.metadata import bulk_ranges, carry, crop_to_roi, look_like
 
 
 def image(attrs=None, **sizes):
@@ -173,3 +174,27 @@ def test_a_property_that_says_nothing_is_no_folding(caplog, text):
     given = image({"properties": {PROPERTY: text}}, pln=9)
     assert unfold(given).dims == ("pln", "row", "col")
     assert "cannot read" in caplog.text
+
+
+# --- What commands do to them ---
+
+
+def test_a_result_has_the_axes_and_the_labels_of_its_source():
+    raw = image({"title": "raw.tif", "display_ranges": [(0.0, 9.0)], "roi": (1, 0, 2, 3)}, ang=3)
+    raw.attrs["slice_labels"] = ["a", "b", "c"]
+    region = crop_to_roi(unfold(fold(raw)))
+    assert region.sizes == {"ang": 3, "row": 3, "col": 2}
+    result = carry(region, region.data / 2, title="raw-denoised.tif")
+    look_like(raw, result)
+    folded = fold(result)
+    assert folded.attrs["title"] == "raw-denoised.tif"
+    assert folded.attrs["display_ranges"] == [(0.0, 9.0)]
+    assert folded.attrs["slice_labels"] == [f"angle {n + 1}/3; {'abc'[n]}" for n in range(3)]
+
+
+def test_each_channel_of_a_raw_sim_image_is_shown_by_all_of_its_patterns():
+    raw = image(ang=3, pha=3, ch=2)
+    assert bulk_ranges(raw) == bulk_ranges(fold(raw))
+    low, high = bulk_ranges(raw)[0]
+    assert low < 1
+    assert high > raw.isel(ch=0).max() - 1

@@ -18,13 +18,15 @@ def hyperstack(**sizes):
     return xr.DataArray(np.arange(np.prod(shape), dtype=np.uint16).reshape(shape), dims=dims)
 
 
-@pytest.mark.parametrize("part", [parts.PLANE, parts.STACK, ("t", "pln", "row", "col")])
+@pytest.mark.parametrize(
+    "part", [parts.PLANE, parts.STACK, parts.PATTERN, ("ang", "pha", "pln", "row", "col")]
+)
 def test_the_parts_make_up_the_image(part):
-    image = hyperstack()
+    image = hyperstack(ang=3, pha=2)
     result = np.zeros(image.shape, np.float32)
     for position in parts.positions(image, part):
         pixels = parts.pixels_of(image, position, part)
-        assert pixels.shape == tuple(SIZES[d] for d in part)
+        assert pixels.shape == tuple(image.sizes[d] for d in part)
         assert pixels.dtype == np.float32
         assert pixels.flags.c_contiguous
         result[parts.place(image, position)] += pixels

@@ -7,9 +7,8 @@ from zsfiji.compute import device
 from zsfiji.learning.initial import init_uniform
 from zsfiji.services.denoise.network import Denoiser
 from zsfiji.services.fm2s.network import build
-from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet
-from zsfiji.services.zs_deconvnet.objective import run
-from zsfiji.services.zs_deconvnet.volumes import FastNet3D, PublishedRCAN
+from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet, run
+from zsfiji.services.zs_deconvnet.networks_3d import FastNet3D, PublishedRCAN
 
 SEED = 3
 """With it no network is dead from the beginning."""

@@ -60,3 +60,24 @@ def test_patches_lie_around_the_chosen_centres_as_far_as_the_border_allows():
     drawn = patches.random_patches(planes, 24, 8, generator(0), symmetries=(0,), centres=centres)
     seen = {tuple(p[0].nonzero()[0].tolist()) for p in drawn}
     assert seen == {(4, 4), (0, 7)}
+
+
+def test_an_aligned_cut_shows_the_same_field_of_stacks_on_two_grids():
+    coarse = torch.rand(6, 24, 32)
+    fine = coarse.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    draws = torch.Generator().manual_seed(0)
+    for _ in range(10):
+        cut = patches.aligned_cut(coarse.shape, 8, 3, draws)
+        part, finer = cut(coarse, 1), cut(fine, 2)
+        assert part.shape == (3, 8, 8)
+        assert torch.equal(finer[:, ::2, ::2], part)
+
+
+def test_the_structured_part_of_a_stack_is_about_its_structure():
+    stacks = torch.zeros(2, 5, 64, 64)
+    centres = torch.tensor([[0, 8, 8], [1, 50, 20], [1, 52, 22], [1, 54, 24]])
+    stacks[1, :, 52, 22] = 1
+    part = patches.structured_part(stacks, centres, 3, voxels=3 * 16 * 16, slices=3)
+    assert part.shape == (3, 16, 16)
+    assert torch.equal(part[:, 8, 8], torch.ones(3))
+    assert part.sum() == 3

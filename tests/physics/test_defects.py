@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from zsfiji.physics.camera.defects import repaired
+from zsfiji.physics.camera.defects import repaired, repaired_image
 from zsfiji.physics.noise import Noise
 
 NOISE = Noise(1.0, -90.0, 5.0, np.ones((16, 16)), True)
@@ -51,3 +51,15 @@ def test_points_of_light_stay(plane: np.ndarray, width: float, light: float) -> 
     points = np.zeros(plane.shape)
     points[10::20, 10::20] = light
     assert repaired((plane + gaussian_filter(points, width)).astype(np.float32), NOISE)[1] == 0
+
+
+def test_of_a_stack_each_slice_is_repaired_and_a_sound_one_is_not_copied(plane: np.ndarray) -> None:
+    stack = np.stack([plane, plane[::-1], plane]).round().astype(np.uint16)
+    assert repaired_image(stack, NOISE)[0] is stack
+    broken = stack.copy()
+    broken[1, 10, 20], broken[2, 30, 40] = 60_000, 50_000
+    result, count = repaired_image(broken, NOISE)
+    assert count == 2
+    assert broken[1, 10, 20] == 60_000
+    assert abs(result[[1, 2], [10, 30], [20, 40]] - 100).max() < 8
+    assert np.array_equal(result[0], stack[0])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from zsfiji.errors import UserError
-from zsfiji.physics.optics.degradation import Degradation, bin_mean, bin_mean_adjoint
+from zsfiji.physics.optics.degradation import Degradation, bin_mean, bin_mean_adjoint, narrowed
 
 
 def random(*shape, seed=0):
@@ -119,3 +119,20 @@ def test_half_precision_images_are_blurred_in_full_precision():
 def test_a_psf_that_cannot_serve_is_refused_with_the_reason(psf, words):
     with pytest.raises(UserError, match=words):
         Degradation(psf)
+
+
+def test_optics_of_the_psf_as_given_are_the_same_to_the_last_bit():
+    first = Degradation(random(5, 7).float())
+    assert torch.equal(Degradation(first.given).psf, first.psf)
+
+
+def test_narrowed_optics_hold_the_share_of_the_light_that_is_asked_for():
+    axis = torch.arange(-10.0, 11)
+    plane = torch.exp(-(axis[:, None] ** 2 + axis**2) / 18)
+    whole = Degradation(torch.stack([plane, 2 * plane, plane]), 2)
+    near = narrowed(whole, 0.8)
+    half = near.psf.shape[-1] // 2
+    middle = whole.psf[:, 10 - half : 11 + half, 10 - half : 11 + half]
+    assert near.psf.shape[0] == 3
+    assert float(middle.sum()) >= 0.8 > float(middle[:, 1:-1, 1:-1].sum())
+    assert narrowed(whole, 1.1) is whole

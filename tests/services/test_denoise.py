@@ -207,6 +207,20 @@ def test_hyperstacks_keep_axes_and_channels_their_own_noise(short: None, fit_per
     assert np.abs(means[..., 1]).max() < 2000
 
 
+@pytest.mark.parametrize(("fit_per", "networks"), [("channel", 1), ("plane", 6)])
+def test_each_pattern_of_a_raw_sim_image_is_a_plane(
+    short: None, fit_per: str, networks: int
+) -> None:
+    data = np.stack([captured(cells(48, 56), seed=s) for s in range(6)]).reshape(2, 3, 48, 56)
+    data = (data * np.arange(1, 7).reshape(2, 3, 1, 1)).astype(np.float32)
+    image = as_image(data, ("ang", "pha", "row", "col"), {"title": "raw"})
+    model = fitted(image, fit_per=fit_per)
+    assert len(model.units) == networks
+    result = METHOD.apply(model, image).image
+    assert result.dims == image.dims
+    np.testing.assert_allclose(result.mean(("row", "col")), image.mean(("row", "col")), rtol=0.02)
+
+
 def test_scale_and_offset_of_the_unit_do_not_matter(short: None) -> None:
     noisy = captured(cells(64, 72)).astype(np.float32)
     plain = restored(noisy).image.data

@@ -10,10 +10,10 @@ import pytest
 import toy_method
 from scipy.ndimage import gaussian_filter
 from toy_method import METHOD, Settings
+
 from zsfiji.commands.declare import command
 from zsfiji.commands.outcome import Outcome
-
-from zsfiji.commands import run
+from zsfiji.commands.run import run
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image
 from zsfiji.learning import models

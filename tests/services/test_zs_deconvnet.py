@@ -10,11 +10,24 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from deconvolving import (
+    BLACK,
+    GAIN,
+    PIXEL,
+    READ,
+    apply,
+    calibrated,
+    fit,
+    gaussian_psf,
+    lines,
+    white_noise,
+)
 from scipy.ndimage import gaussian_filter
 
 from zsfiji import progress
 from zsfiji.compute import scratch
 from zsfiji.compute.device import generator
+from zsfiji.deconvolution.tiles import TileSizes
 from zsfiji.errors import Cancelled, UserError
 from zsfiji.learning import examples, foreground, losses, models
 from zsfiji.physics.camera.model import Camera, Known, measure
@@ -22,18 +35,11 @@ from zsfiji.physics.noise import Noise
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.kernel import normalised
 from zsfiji.quality import sharpening
-from zsfiji.services.zs_deconvnet import notes, objective, pipeline, service
+from zsfiji.services.zs_deconvnet.fit import TRIES
 from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet
-
-PIXEL = 0.0626
-BLACK, GAIN, READ = 100.0, 2.0, 4.0
-
-
-def gaussian_psf(deviation=3.0, half=12, spacing=PIXEL / 2):
-    """A Gaussian on the fine grid."""
-    r = np.arange(-half, half + 1)
-    line = np.exp(-0.5 * (r / deviation) ** 2)
-    return normalised(np.outer(line, line), (spacing, spacing))
+from zsfiji.services.zs_deconvnet.objective import Sizes
+from zsfiji.services.zs_deconvnet.restorers import FastPlanes, PublishedPlanes
+from zsfiji.services.zs_deconvnet.service import METHOD, training_report
 
 
 def psf_of_a_stack():
@@ -44,49 +50,20 @@ def psf_of_a_stack():
     )
 
 
-def lines(size=96, photons=30.0, seed=0, deviation=3.0):
-    """Straight lines: truth on the fine grid and the noisy image, in grey levels."""
-    draws = np.random.default_rng(seed)
-    rows, cols = np.mgrid[: 2 * size, : 2 * size]
-    truth = np.zeros((2 * size, 2 * size))
-    for _ in range(8):
-        angle, shift = draws.uniform(0, np.pi), draws.uniform(-0.6, 0.6) * size
-        away = (rows - size) * np.sin(angle) + (cols - size) * np.cos(angle) - shift
-        truth += np.exp(-0.5 * away**2)
-    truth += 0.02
-    blurred = gaussian_filter(truth, deviation, mode="mirror")
-    mean = blurred.reshape(size, 2, size, 2).mean((1, 3))
-    scale = photons / np.quantile(mean, 0.99)
-    noisy = draws.poisson(mean * scale) * GAIN + BLACK + READ**0.5 * draws.normal(size=mean.shape)
-    return truth * scale * GAIN + BLACK, noisy.astype(np.float32)
-
-
-def calibrated(pixels, dims=("row", "col"), **attrs):
-    """An image with pixels of 62.6 nm."""
-    units = dict.fromkeys(("row", "col"), "micron")
-    coords = {d: np.arange(pixels.shape[dims.index(d)]) * PIXEL for d in ("row", "col")}
-    return xr.DataArray(pixels, dims=dims, coords=coords, attrs={"units": units, **attrs})
-
-
-def white_noise(gain=GAIN, read=READ, dark_level=BLACK):
-    offset = read - gain * dark_level
-    return Noise(gain, offset, read, np.ones((16, 16)), True)
-
-
 class Host:
     """A host that asks to finish or to cancel after so many reports."""
 
     def __init__(self, finish_after=None, cancel_after=None):
-        self.reblurred, self.finish_after, self.cancel_after = [], finish_after, cancel_after
+        self.events, self.finish_after, self.cancel_after = [], finish_after, cancel_after
 
     def show(self, event):
-        self.reblurred.append(event)
+        self.events.append(event)
 
     def cancelled(self):
-        return self.cancel_after is not None and len(self.reblurred) >= self.cancel_after
+        return self.cancel_after is not None and len(self.events) >= self.cancel_after
 
     def finish_now(self):
-        return self.finish_after is not None and len(self.reblurred) >= self.finish_after
+        return self.finish_after is not None and len(self.events) >= self.finish_after
 
 
 @pytest.fixture(scope="module")
@@ -97,12 +74,12 @@ def scene():
 
 @pytest.fixture(scope="module")
 def model(scene):
-    return service.fit(scene[1], gaussian_psf(), steps=120)
+    return fit(scene[1], gaussian_psf(), steps=120)
 
 
 @pytest.fixture(scope="module")
 def result(scene, model):
-    return service.apply(model, scene[1])
+    return apply(model, scene[1])
 
 
 # Networks
@@ -137,7 +114,7 @@ def test_the_margin_of_the_fast_network_covers_all_that_a_pixel_hears_of():
 
 
 def test_the_seed_decides_the_weights():
-    first, same, other = (FastNet(seed=s).denoise.outer[0].weight for s in (1, 1, 2))
+    first, same, other = (FastNet(seed=s).stage1.outer[0].weight for s in (1, 1, 2))
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
 
@@ -261,7 +238,7 @@ def test_exemplars_are_the_restored_image_at_half_its_size_and_as_bright_to_the_
 
 def test_both_results_are_nearer_to_the_truth_than_what_went_in(scene, result):
     truth, image = scene
-    denoised, sharp = result.denoised.image.data, result.deconvolved.image.data
+    denoised, sharp = result.images["denoised"].data, result.images["deconvolved"].data
     clean = gaussian_filter(truth, 3.0, mode="mirror").reshape(96, 2, 96, 2).mean((1, 3))
     assert np.square(denoised - clean).mean() < 0.4 * np.square(image.data - clean).mean()
     plain = sharpening.enlarged(clean.astype(np.float32), 2)
@@ -269,16 +246,16 @@ def test_both_results_are_nearer_to_the_truth_than_what_went_in(scene, result):
 
 
 def test_the_deconvolved_result_is_sharper_and_is_the_image_again_when_blurred(result):
-    metrics = result.deconvolved.metrics
+    metrics = result.report.metrics
     assert metrics["sharpening"] > 1.5
     assert 0.7 < metrics["reblurred_residual_variance"] < 1.4
     assert abs(metrics["reblurred_residual_excess"]) < 0.15
-    assert not any("Not sharpened" in note for note in result.deconvolved.notes)
+    assert not any("Not sharpened" in note for note in result.report.notes)
 
 
 def test_the_results_have_the_calibration_and_the_mean_of_the_image(scene, result):
     image = scene[1]
-    denoised, sharp = result.denoised.image, result.deconvolved.image
+    denoised, sharp = result.images["denoised"], result.images["deconvolved"]
     assert denoised.shape == image.shape
     assert sharp.shape == (192, 192)
     assert sharp.dtype == denoised.dtype == np.float32
@@ -288,69 +265,75 @@ def test_the_results_have_the_calibration_and_the_mean_of_the_image(scene, resul
     assert np.diff(fine) == pytest.approx(PIXEL / 2)
     assert fine.reshape(-1, 2).mean(1) == pytest.approx(image.coords["col"].data)
     assert sharp.attrs["units"] == image.attrs["units"]
-    assert (denoised.attrs["title"], sharp.attrs["title"]) == (
-        "lines-denoised",
-        "lines-deconvolved",
-    )
 
 
 def test_a_model_from_a_file_gives_the_same_pixels(scene, model, result, tmp_path):
     path = models.save(model, tmp_path / "m.zsfiji")
-    again = service.apply(models.load(path, service.METHOD), scene[1])
-    assert np.array_equal(again.denoised.image, result.denoised.image)
-    assert np.array_equal(again.deconvolved.image, result.deconvolved.image)
+    again = apply(models.load(path, METHOD), scene[1])
+    assert np.array_equal(again.images["denoised"], result.images["denoised"])
+    assert np.array_equal(again.images["deconvolved"], result.images["deconvolved"])
 
 
 def test_the_same_seed_gives_the_same_model(scene):
-    first, same, other = (
-        service.fit(scene[1], gaussian_psf(), steps=3, seed=seed) for seed in (1, 1, 2)
-    )
+    first, same, other = (fit(scene[1], gaussian_psf(), steps=3, seed=seed) for seed in (1, 1, 2))
     assert models.digest(first) == models.digest(same)
     assert models.digest(first) != models.digest(other)
 
 
 def test_training_continues_from_a_model(scene, model):
-    longer = service.fit(scene[1], gaussian_psf(), steps=5, start=model)
-    assert longer.settings["units"][0]["steps"] == 125
+    longer = fit(scene[1], gaussian_psf(), steps=5, start=model)
+    assert longer.units[0].record.steps == 125
     assert models.digest(longer) != models.digest(model)
     with pytest.raises(UserError, match="continue from"):
-        service.fit(scene[1], gaussian_psf(), steps=5, start=model, upsample=1)
+        fit(scene[1], gaussian_psf(), steps=5, start=model, upsample=1)
 
 
-@pytest.fixture
-def small_patches(monkeypatch):
-    """Let the published training work on one patch of 32 pixels a step."""
-    monkeypatch.setitem(objective.PUBLISHED, 2, objective.Sizes(32, 1, 1, 16))
+class SmallPatches(PublishedPlanes):
+    """The published training with one patch of 32 pixels per step."""
+
+    sizes = Sizes(32, 1, 1, 16)
 
 
-def test_the_published_training_runs(scene, small_patches):
-    published = service.fit(
-        scene[1], gaussian_psf(), steps=2, network="published", loss="mse", variation=0.01
+def test_the_published_training_runs(scene):
+    published = fit(
+        scene[1],
+        gaussian_psf(),
+        steps=2,
+        network="published",
+        loss="mse",
+        variation=0.01,
+        restorers=[SmallPatches],
     )
-    assert published.settings["hessian"] == 0.02
-    result = service.apply(published, scene[1], symmetries=1)
-    assert result.deconvolved.image.shape == (192, 192)
+    terms = published.units[0].record.terms
+    assert (terms.hessian, terms.variation, terms.distance) == (0.02, 0.01, "mse")
+    result = apply(published, scene[1], symmetries=1)
+    assert result.images["deconvolved"].shape == (192, 192)
 
 
 @pytest.mark.parametrize("shape", [(33, 47), (64, 130), (101, 38)])
 def test_every_size_is_taken(model, shape):
     noisy = lines(130)[1][: shape[0], : shape[1]]
-    result = service.apply(model, calibrated(noisy), symmetries=1)
-    assert result.denoised.image.shape == shape
-    assert result.deconvolved.image.shape == (2 * shape[0], 2 * shape[1])
+    result = apply(model, calibrated(noisy), symmetries=1)
+    assert result.images["denoised"].shape == shape
+    assert result.images["deconvolved"].shape == (2 * shape[0], 2 * shape[1])
 
 
 def test_small_odd_images_can_be_trained_on_without_upsampling():
     small = calibrated(lines(96)[1][:33, :45])
-    fitted = service.fit(small, gaussian_psf(spacing=PIXEL, deviation=1.5), steps=4, upsample=1)
-    assert service.apply(fitted, small).deconvolved.image.shape == (33, 45)
+    fitted = fit(small, gaussian_psf(spacing=PIXEL, deviation=1.5), steps=4, upsample=1)
+    assert apply(fitted, small).images["deconvolved"].shape == (33, 45)
 
 
-def test_tiles_leave_no_seams(scene, model, monkeypatch):
+class SmallTiles(FastPlanes):
+    """Tiles of 64 pixels."""
+
+    tiles = TileSizes(tile=64)
+
+
+def test_tiles_leave_no_seams(scene, model):
     image = scene[1]
-    whole = service.apply(model, image, symmetries=2).deconvolved.image.data
-    monkeypatch.setattr(pipeline, "_TILE", 64)
-    tiled = service.apply(model, image, symmetries=2).deconvolved.image.data
+    whole = apply(model, image, symmetries=2).images["deconvolved"].data
+    tiled = apply(model, image, symmetries=2, restorers=[SmallTiles]).images["deconvolved"].data
     inside = slice(8, -8)
     assert np.abs(whole - tiled)[inside, inside].max() < 0.05 * np.ptp(whole)
     assert np.abs(whole - tiled).mean() < 2e-3 * np.ptp(whole)
@@ -360,29 +343,29 @@ def test_stacks_and_channels_are_restored_plane_by_plane(scene):
     noisy = scene[1].data
     pixels = np.stack([np.stack([noisy, noisy[::-1]]), np.stack([noisy.T, noisy])], -1)
     stack = calibrated(pixels, ("t", "row", "col", "ch"))
-    shared = service.fit(stack, [gaussian_psf(), gaussian_psf(2.5)], steps=3)
-    assert len(shared.settings["units"]) == 2
-    result = service.apply(shared, stack, symmetries=1)
-    assert result.denoised.image.dims == ("t", "row", "col", "ch")
-    assert result.deconvolved.image.shape == (2, 192, 192, 2)
-    each = service.fit(stack, gaussian_psf(), steps=2, fit_per="plane")
-    assert len(each.settings["units"]) == 4
+    shared = fit(stack, [gaussian_psf(), gaussian_psf(2.5)], steps=3)
+    assert len(shared.units) == 2
+    result = apply(shared, stack, symmetries=1)
+    assert result.images["denoised"].dims == ("t", "row", "col", "ch")
+    assert result.images["deconvolved"].shape == (2, 192, 192, 2)
+    each = fit(stack, gaussian_psf(), steps=2, fit_per="plane")
+    assert len(each.units) == 4
 
 
 def test_equal_frames_of_a_time_lapse_become_equal(model, scene):
     noisy = scene[1].data
     frames = calibrated(np.stack([noisy, 0.5 * (noisy - 100) + 100, noisy]), ("t", "row", "col"))
-    done = service.apply(model, frames, symmetries=1).deconvolved.image.data
+    done = apply(model, frames, symmetries=1).images["deconvolved"].data
     assert np.array_equal(done[0], done[2])
     assert done[1].mean() == pytest.approx(frames.data[1].mean(), rel=1e-4)
 
 
 def test_what_cannot_be_sharpened_comes_back_denoised_and_is_said(scene, model, monkeypatch):
     monkeypatch.setattr(sharpening, "SHARPER", 1e9)
-    result = service.apply(model, scene[1])
-    assert "Not sharpened" in result.deconvolved.notes[0]
-    expected = sharpening.enlarged(result.denoised.image.data, 2)
-    assert np.allclose(result.deconvolved.image.data, expected)
+    result = apply(model, scene[1])
+    assert "Not sharpened" in result.report.notes[0]
+    expected = sharpening.enlarged(result.images["denoised"].data, 2)
+    assert np.allclose(result.images["deconvolved"].data, expected)
 
 
 def test_sharpening_is_one_for_the_denoised_image_itself_and_more_for_the_truth(scene):
@@ -425,72 +408,87 @@ def test_a_full_disk_is_said_and_nothing_is_left_on_it(monkeypatch, tmp_path):
 # What goes wrong
 
 
-def test_a_training_that_collapses_is_started_again(scene, monkeypatch, caplog, small_patches):
-    born = []
+def test_a_training_that_collapses_is_started_again(scene, caplog):
+    seeds = []
 
-    class Stillborn(PublishedUNet):
-        def __init__(self, upsample=2, seed=0):
-            super().__init__(upsample, seed)
-            born.append(seed)
-            if len(born) == 1:
-                torch.nn.init.constant_(self.deconvolved.bias, -100)
+    class Stillborn(SmallPatches):
+        @classmethod
+        def build(cls, upsample, seed=0):
+            network = super().build(upsample, seed)
+            seeds.append(seed)
+            if len(seeds) == 1:
+                torch.nn.init.constant_(network.last2.bias, -100)
+            return network
 
-    monkeypatch.setitem(pipeline.NETWORKS, ("published", 2), Stillborn)
     with caplog.at_level(logging.WARNING):
-        fitted = service.fit(scene[1], gaussian_psf(), steps=1, network="published", seed=5)
-    assert born == [5, 6]
+        fitted = fit(
+            scene[1],
+            gaussian_psf(),
+            steps=1,
+            network="published",
+            seed=5,
+            restorers=[Stillborn],
+        )
+    assert seeds[:2] == [5, 6]
     assert "the same value everywhere" in caplog.text
-    assert fitted.settings["units"][0]["seed"] == 6
+    assert fitted.units[0].record.seed == 6
 
 
-def test_a_training_that_always_diverges_is_refused(scene, monkeypatch, caplog):
-    def broken(task, *others):
-        return lambda step: next(task.network.parameters()).sum() * float("nan")
+def test_a_training_that_always_diverges_is_refused(scene, caplog):
+    class Broken(FastPlanes):
+        def training(self, task, steps, *, ready):
+            training = super().training(task, steps, ready=ready)
+            weights = next(self.network.parameters())
+            return replace(training, objective=lambda step: weights.sum() * float("nan"))
 
-    monkeypatch.setattr(pipeline, "self_scaled", broken)
     with pytest.raises(UserError, match="3 seeds"):
-        service.fit(scene[1], gaussian_psf(), steps=2)
-    assert caplog.text.count("diverged") == pipeline.TRIES
+        fit(scene[1], gaussian_psf(), steps=2, restorers=[Broken])
+    assert caplog.text.count("diverged") == TRIES
 
 
 def test_finish_now_keeps_what_there_is_and_cancel_nothing(scene):
     with progress.using(Host(finish_after=2)):
-        early = service.fit(scene[1], gaussian_psf(), steps=100_000)
-    assert 0 < early.settings["units"][0]["steps"] < 1000
+        early = fit(scene[1], gaussian_psf(), steps=100_000)
+    assert 0 < early.units[0].record.steps < 1000
     with progress.using(Host(cancel_after=2)), pytest.raises(Cancelled):
-        service.fit(scene[1], gaussian_psf(), steps=100_000)
+        fit(scene[1], gaussian_psf(), steps=100_000)
     with progress.using(Host(cancel_after=1)), pytest.raises(Cancelled):
-        service.apply(early, scene[1])
+        apply(early, scene[1])
 
 
-def test_a_model_of_an_earlier_version_is_refused(scene):
-    model = service.fit(scene[1], gaussian_psf(), steps=2)
-    del model.settings["units"][0]["iterations"]
-    with pytest.raises(UserError, match="earlier version"):
-        service.apply(model, scene[1])
+def test_a_model_of_an_earlier_version_is_refused(model, tmp_path):
+    path = models.save(model, tmp_path / "m.zsfiji")
+    size = int.from_bytes(path.read_bytes()[:8], "little")
+    head, weights = path.read_bytes()[8 : 8 + size], path.read_bytes()[8 + size :]
+    # As the version before wrote it: another format, and other names of the layers.
+    older = head.replace(b'\\"format\\": 2', b'\\"format\\": 1').replace(b"stage1", b"denois")
+    assert older != head
+    path.write_bytes(size.to_bytes(8, "little") + older + weights)
+    with pytest.raises(UserError, match="from an earlier version"):
+        models.load(path, METHOD)
 
 
 def test_the_preview_shows_the_deconvolved_image(scene):
     host = Host(finish_after=3)
     with progress.using(host):
-        model = service.fit(scene[1], gaussian_psf(), steps=1000)
-    shown = next(e.preview for e in host.reblurred if e.preview is not None)()
+        model = fit(scene[1], gaussian_psf(), steps=1000)
+    shown = next(e.preview for e in host.events if e.preview is not None)()
     assert shown.shape == (192, 192)
     assert np.isfinite(shown).all()
     # As in the result nothing is darker than no light.
-    assert shown.min() >= model.settings["units"][0]["camera_dark_level"]
+    assert shown.min() >= model.units[0].record.dark_level
 
 
 def test_a_training_that_was_finished_early_is_said_in_the_notes(scene):
     with progress.using(Host(finish_after=2)):
-        early = service.fit(scene[1], gaussian_psf(), steps=100_000)
-        result = service.apply(early, scene[1], symmetries=1)
-    assert np.isfinite(result.deconvolved.image).all()
-    assert any("of 100000 steps" in note for note in result.deconvolved.notes)
+        early = fit(scene[1], gaussian_psf(), steps=100_000)
+        result = apply(early, scene[1], symmetries=1)
+    assert np.isfinite(result.images["deconvolved"]).all()
+    assert any("of 100000 steps" in note for note in result.report.notes)
     with progress.using(Host(finish_after=2)):
-        further = service.fit(scene[1], gaussian_psf(), steps=1000, start=early)
-    done = early.settings["units"][0]["steps"]
-    assert f"of {done + 1000} steps" in notes.of_training(further, scene[1])[0]
+        further = fit(scene[1], gaussian_psf(), steps=1000, start=early)
+    done = early.units[0].record.steps
+    assert f"of {done + 1000} steps" in training_report(further, scene[1]).notes[0]
 
 
 def test_every_stage_can_be_cancelled(scene):
@@ -500,65 +498,64 @@ def test_every_stage_can_be_cancelled(scene):
             self.stage = stage
 
         def cancelled(self):
-            return bool(self.reblurred) and self.reblurred[-1].message == self.stage
+            return bool(self.events) and self.events[-1].message == self.stage
 
     def work():
-        service.apply(service.fit(scene[1], gaussian_psf(), steps=3), scene[1], symmetries=1)
+        apply(fit(scene[1], gaussian_psf(), steps=3), scene[1], symmetries=1)
 
     for stage in ("Measuring the noise", "Training", "Deconvolving"):
         host = CancelAt(stage)
         with progress.using(host), pytest.raises(Cancelled):
             work()
-        assert host.reblurred[-1].message == stage
+        assert host.events[-1].message == stage
 
 
-def test_a_device_whose_memory_is_small_gets_smaller_tiles(model, monkeypatch, caplog):
+def test_a_device_whose_memory_is_small_gets_smaller_tiles(model, caplog):
+    class Cramped(FastPlanes):
+        def restore_piece(self, piece, positions, label):
+            if piece.shape[-1] > 200:
+                raise RuntimeError("CUDA out of memory.")
+            return super().restore_piece(piece, positions, label)
+
     image = calibrated(lines(160)[1])
-    whole = service.apply(model, image, symmetries=1).deconvolved.image.data
-    real = pipeline.run
-
-    def cramped(network, seen):
-        if seen.shape[-1] > 200:
-            raise RuntimeError("CUDA out of memory.")
-        return real(network, seen)
-
-    monkeypatch.setattr(pipeline, "run", cramped)
-    small = service.apply(model, image, symmetries=1).deconvolved.image.data
+    whole = apply(model, image, symmetries=1).images["deconvolved"].data
+    small = apply(model, image, symmetries=1, restorers=[Cramped]).images["deconvolved"].data
     assert "halving" in caplog.text
     assert np.abs(whole - small).mean() < 2e-3 * np.ptp(whole)
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory.")])
-def test_a_training_without_enough_memory_is_the_users_to_mend(scene, monkeypatch, error):
-    def cramped(*_, **__):
-        raise error
+def test_a_training_without_enough_memory_is_the_users_to_mend(scene, error):
+    class Cramped(FastPlanes):
+        @classmethod
+        def begin(cls, task, seed):
+            raise error
 
-    monkeypatch.setattr(service, "fit_unit", cramped)
     with pytest.raises(UserError, match="memory"):
-        service.fit(scene[1], gaussian_psf(), steps=1, device="cpu")
+        fit(scene[1], gaussian_psf(), steps=1, device="cpu", restorers=[Cramped])
 
 
 def test_defective_pixels_are_replaced_and_said(scene, model, result):
     noisy = scene[1].data.copy()
     noisy[[20, 60], [30, 70]] = 60_000
     image = calibrated(noisy)
-    fitted = service.fit(image, gaussian_psf(), steps=1)
-    assert fitted.settings["units"][0]["unit"] == pytest.approx(
-        model.settings["units"][0]["unit"], rel=0.05
+    fitted = fit(image, gaussian_psf(), steps=1)
+    assert fitted.units[0].record.scale.unit == pytest.approx(
+        model.units[0].record.scale.unit, rel=0.05
     )
-    mended = service.apply(model, image).deconvolved
-    assert any("replaced by their neighbours: 2." in note for note in mended.notes)
-    change = np.abs(mended.image.data - result.deconvolved.image.data)
-    assert np.quantile(change, 0.99) < 0.05 * np.ptp(result.deconvolved.image.data)
+    repaired = apply(model, image)
+    assert any("replaced by their neighbours: 2." in note for note in repaired.report.notes)
+    change = np.abs(repaired.image.data - result.image.data)
+    assert np.quantile(change, 0.99) < 0.05 * np.ptp(result.images["deconvolved"].data)
     assert change.max() < np.ptp(noisy[:10])
 
 
 def test_nothing_is_said_of_an_empty_frame(model, scene):
     movie = np.stack([scene[1].data, np.full_like(scene[1].data, BLACK)])
-    result = service.apply(model, calibrated(movie, ("t", "row", "col")), symmetries=1)
-    alone = service.apply(model, scene[1], symmetries=1)
-    assert result.deconvolved.notes == alone.deconvolved.notes
-    assert np.ptp(result.deconvolved.image.data[1]) < 0.1 * np.ptp(scene[1].data)
+    result = apply(model, calibrated(movie, ("t", "row", "col")), symmetries=1)
+    alone = apply(model, scene[1], symmetries=1)
+    assert result.report.notes == alone.report.notes
+    assert np.ptp(result.images["deconvolved"].data[1]) < 0.1 * np.ptp(scene[1].data)
 
 
 def _constant():
@@ -595,7 +592,7 @@ def _with_nan():
 )
 def test_images_that_do_not_serve_are_refused(image, words):
     with pytest.raises(UserError, match=words):
-        service.fit(image(), gaussian_psf(), steps=1)
+        fit(image(), gaussian_psf(), steps=1)
 
 
 @pytest.mark.parametrize(
@@ -606,38 +603,48 @@ def test_images_that_do_not_serve_are_refused(image, words):
         ({"upsample": 3}, "upsampling"),
         ({"loss": "l7"}, "loss"),
         ({"steps": -1}, "steps"),
-        ({"fit_per": "day"}, "fit per"),
-        ({"background": 1e5}, "not less than the brightest pixel"),
-        ({"background": BLACK + 30}, "darker than the background of 130"),
-        ({"dark": np.zeros((8, 8))}, "shutter closed"),
+        ({"fit_per": "day"}, "fit one model per"),
     ],
 )
 def test_settings_that_do_not_exist_are_refused(scene, setting, words):
+    with pytest.raises(UserError, match=f"(?i){words}"):
+        fit(scene[1], gaussian_psf(), **{"steps": 1, **setting})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"dark_level": 1e5}, "not less than the brightest pixel"),
+        ({"dark_level": BLACK + 30}, "darker than the background of 130"),
+        ({"dark": np.zeros((8, 8))}, "shutter closed"),
+    ],
+)
+def test_cameras_that_do_not_fit_are_refused(scene, given, words):
     with pytest.raises(UserError, match=words):
-        service.fit(scene[1], gaussian_psf(), **{"steps": 1, **setting})
+        fit(scene[1], gaussian_psf(), steps=1, camera=Known(**given))
 
 
 def test_a_psf_that_does_not_fit_is_refused(scene):
     with pytest.raises(UserError, match="microns wide"):
-        service.fit(scene[1], gaussian_psf(spacing=10.0), steps=1)
+        fit(scene[1], gaussian_psf(spacing=10.0), steps=1)
     with pytest.raises(UserError, match="less than a pixel"):
-        service.fit(scene[1], gaussian_psf(spacing=0.001), steps=1)
+        fit(scene[1], gaussian_psf(spacing=0.001), steps=1)
     ring = np.zeros((401, 401))
     ring[190:211, 190:211] = 1
     ring[0], ring[-1], ring[:, 0], ring[:, -1] = 2, 2, 2, 2
     with pytest.raises(UserError, match="Choose a larger image or a smaller PSF"):
-        service.fit(scene[1], normalised(ring, (PIXEL / 2, PIXEL / 2)), steps=1)
+        fit(scene[1], normalised(ring, (PIXEL / 2, PIXEL / 2)), steps=1)
     with pytest.raises(UserError, match="PSFs"):
-        service.fit(scene[1], [gaussian_psf()] * 2, steps=1)
+        fit(scene[1], [gaussian_psf()] * 2, steps=1)
 
 
 def test_images_of_another_kind_than_the_models_are_refused(scene, model):
     noisy = scene[1].data
     with pytest.raises(UserError, match="fitted to 1 channel and"):
-        service.apply(model, calibrated(np.stack([noisy, noisy], -1), ("row", "col", "ch")))
+        apply(model, calibrated(np.stack([noisy, noisy], -1), ("row", "col", "ch")))
     coarse = scene[1].assign_coords(row=np.arange(96) * 0.1, col=np.arange(96) * 0.1)
     with pytest.raises(UserError, match="100 x 100 nm"):
-        service.apply(model, coarse)
+        apply(model, coarse)
 
 
 def test_training_does_not_go_on_with_a_model_of_another_kind(scene, model):
@@ -656,12 +663,12 @@ def test_training_does_not_go_on_with_a_model_of_another_kind(scene, model):
     ):
         psf = psf_of_a_stack() if "dimensions" in settings else gaussian_psf()
         with pytest.raises(UserError, match=words):
-            service.fit(image, psf, steps=1, start=model, **settings)
+            fit(image, psf, steps=1, start=model, **settings)
 
 
 def test_an_image_of_one_value_is_refused_by_a_model_too(model):
     with pytest.raises(UserError, match="same value"):
-        service.apply(model, _constant())
+        apply(model, _constant())
 
 
 def test_the_channel_that_does_not_serve_is_named(scene):
@@ -673,31 +680,32 @@ def test_the_channel_that_does_not_serve_is_named(scene):
     ):
         image = calibrated(np.stack([noisy, other], -1), ("row", "col", "ch"))
         with pytest.raises(UserError, match=words):
-            service.fit(image, gaussian_psf(), steps=1)
+            fit(image, gaussian_psf(), steps=1)
 
 
-def test_models_of_another_method_are_refused(scene, model):
-    other = models.Model("fm2s", model.settings, model.tensors)
+def test_models_of_another_method_are_refused(model, tmp_path):
+    path = models.save(replace(model, method="fm2s"), tmp_path / "m.zsfiji")
     with pytest.raises(UserError, match="belongs to the method 'fm2s'"):
-        service.apply(other, scene[1])
-    with pytest.raises(UserError, match="belongs to the method 'fm2s'"):
-        service.fit(scene[1], gaussian_psf(), steps=1, start=other)
+        models.load(path, METHOD)
 
 
-def test_a_damaged_model_is_refused(scene, model):
-    cut = {name: value[:1] for name, value in model.tensors.items() if name[:3] != "psf"}
-    with pytest.raises(UserError, match="damaged"):
-        service.apply(replace(model, tensors=model.tensors | cut), scene[1])
+def test_a_damaged_model_is_refused(model):
+    unit = model.units[0]
+    tensors = unit.tensors()
+    cut = {name: value[:1] for name, value in tensors.items() if name != "psf"}
+    for damaged in (tensors | cut, {k: v for k, v in tensors.items() if k != "psf"}):
+        with pytest.raises(UserError, match="damaged"):
+            METHOD.unit(unit.record, damaged)
 
 
 def test_saturation_and_correlated_noise_are_said():
     draws = np.random.default_rng(0)
     noisy = lines(128)[1]
-    cut = service.fit(calibrated(np.minimum(noisy, 140)), gaussian_psf(), steps=1)
-    notes = service.apply(cut, calibrated(np.minimum(noisy, 140)), symmetries=1).denoised.notes
+    cut = fit(calibrated(np.minimum(noisy, 140)), gaussian_psf(), steps=1)
+    notes = apply(cut, calibrated(np.minimum(noisy, 140)), symmetries=1).report.notes
     assert any("saturated" in n for n in notes)
     smeared = gaussian_filter(draws.normal(size=(128, 128)), 1.2) * 40 + lines(128)[0][::2, ::2]
     image = calibrated(smeared.astype(np.float32))
-    fitted = service.fit(image, gaussian_psf(), steps=1)
-    notes = service.apply(fitted, image, symmetries=1).denoised.notes
+    fitted = fit(image, gaussian_psf(), steps=1)
+    notes = apply(fitted, image, symmetries=1).report.notes
     assert any("Correlated noise" in n for n in notes)

@@ -6,19 +6,25 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from deconvolving import apply, fit
 
 from zsfiji.compute import scratch
 from zsfiji.compute.device import generator
+from zsfiji.deconvolution import classical
+from zsfiji.deconvolution.tiles import TileSizes
 from zsfiji.errors import UserError
 from zsfiji.learning import examples, models
+from zsfiji.learning.scale import Scale
 from zsfiji.physics.camera.model import Camera
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.kernel import focal_plane, normalised
 from zsfiji.physics.specimens import specimen
-from zsfiji.services.zs_deconvnet import objective, pipeline, service, stacks
-from zsfiji.services.zs_deconvnet.objective import Scale, Task, Terms
-from zsfiji.services.zs_deconvnet.volumes import FastNet3D, PublishedRCAN
+from zsfiji.services.zs_deconvnet import fit as training
+from zsfiji.services.zs_deconvnet.networks_3d import FastNet3D, PublishedRCAN
+from zsfiji.services.zs_deconvnet.objective import Sizes, SlicePairs, Task, Terms
+from zsfiji.services.zs_deconvnet.restorers import FastStacks, PublishedStacks
+from zsfiji.services.zs_deconvnet.service import METHOD
 
 pytestmark = pytest.mark.timeout(900)  # one training takes 100 s of one quiet core
 
@@ -63,7 +69,7 @@ def tubes(slices=12, size=48, photons=40.0):
 def quick_classics():
     """Deconvolve classically in a few iterations."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stacks, "ITERATIONS", 8)
+        patch.setattr(classical, "MOST_ITERATIONS", 8)
         yield
 
 
@@ -75,18 +81,18 @@ def scene():
 
 @pytest.fixture(scope="module")
 def model(scene):
-    return service.fit(scene[2], gaussian_psf(), steps=80)
+    return fit(scene[2], gaussian_psf(), steps=80)
 
 
 @pytest.fixture(scope="module")
 def result(scene, model):
-    return service.apply(model, scene[2], symmetries=2)
+    return apply(model, scene[2], symmetries=2)
 
 
-@pytest.fixture
-def small_patches(monkeypatch):
-    """Let the published training work on one small patch a step."""
-    monkeypatch.setitem(objective.PUBLISHED, 3, objective.Sizes(12, 1, 5, 2, 2))
+class SmallPatches(PublishedStacks):
+    """The published training with one small patch per step."""
+
+    sizes = Sizes(12, 1, 5, 2, 2)
 
 
 def test_the_published_network_has_the_published_number_of_parameters():
@@ -104,24 +110,24 @@ def test_the_networks_give_a_denoised_and_a_finer_stack(make, channels, upsample
 
 def test_both_results_are_nearer_to_the_truth_than_what_went_in(scene, result):
     truth, clean, image = scene
-    denoised, sharp = result.denoised.image.data, result.deconvolved.image.data
+    denoised, sharp = result.images["denoised"].data, result.images["deconvolved"].data
     assert np.square(denoised - clean).mean() < 0.75 * np.square(image.data - clean).mean()
     plain = np.kron(image.data, np.ones((1, 2, 2)))
     assert np.square(sharp - truth).mean() < 0.8 * np.square(plain - truth).mean()
 
 
 def test_the_results_have_the_calibration_and_the_mean_of_the_stack(scene, result):
-    image, sharp = scene[2], result.deconvolved.image
-    assert result.denoised.image.shape == image.shape
+    image, sharp = scene[2], result.images["deconvolved"]
+    assert result.images["denoised"].shape == image.shape
     assert sharp.shape == (12, 96, 96)
     assert np.diff(sharp.coords["pln"]) == pytest.approx(STEP)
     assert np.diff(sharp.coords["col"]) == pytest.approx(PIXEL / 2)
-    assert float(result.denoised.image.mean()) == pytest.approx(float(image.mean()), rel=1e-4)
+    assert float(result.images["denoised"].mean()) == pytest.approx(float(image.mean()), rel=1e-4)
     assert float(sharp.mean()) == pytest.approx(float(image.mean()), rel=0.02)
 
 
 def test_the_deconvolved_stack_seen_through_the_optics_is_the_image(result):
-    metrics = result.deconvolved.metrics
+    metrics = result.report.metrics
     assert metrics["sharpening"] > 2
     assert 0.8 < metrics["reblurred_residual_variance"] < 1.15
     assert abs(metrics["reblurred_residual_excess"]) < 0.08
@@ -129,45 +135,52 @@ def test_the_deconvolved_stack_seen_through_the_optics_is_the_image(result):
 
 def test_a_model_from_a_file_gives_the_same_pixels(scene, model, result, tmp_path):
     path = models.save(model, tmp_path / "m.zsfiji")
-    again = service.apply(models.load(path, service.METHOD), scene[2], symmetries=2)
-    assert np.array_equal(again.deconvolved.image, result.deconvolved.image)
+    again = apply(models.load(path, METHOD), scene[2], symmetries=2)
+    assert np.array_equal(again.images["deconvolved"], result.images["deconvolved"])
 
 
 def test_the_denoised_stack_has_lost_the_noise_and_nothing_else_with_much_light():
     # Where errors of a few per mille count, the deconvolving stage must not drown the denoising.
     clean, noisy = tubes(photons=2000.0)[1:]
     image = calibrated(noisy)
-    fitted = service.fit(image, gaussian_psf(), steps=150)
-    result = service.apply(fitted, image, symmetries=2)
-    denoised = result.denoised.image.data
+    fitted = fit(image, gaussian_psf(), steps=150)
+    result = apply(fitted, image, symmetries=2)
+    denoised = result.images["denoised"].data
     assert np.square(denoised - clean).mean() < 0.5 * np.square(noisy - clean).mean()
-    assert 0.6 < result.denoised.metrics["denoised_residual_variance"] < 1.3
+    assert 0.6 < result.report.metrics["denoised_residual_variance"] < 1.3
 
 
-def test_blocks_of_slices_leave_no_seams(scene, model, monkeypatch):
-    whole = service.apply(model, scene[2], symmetries=1).deconvolved.image.data
-    monkeypatch.setattr(pipeline, "_AT_ONCE", 4)
-    monkeypatch.setattr(pipeline, "_BLOCK", 4)
-    blocks = service.apply(model, scene[2], symmetries=1).deconvolved.image.data
+class SmallBlocks(FastStacks):
+    """Blocks of four slices."""
+
+    tiles = TileSizes(slices=4, block=4)
+
+
+def test_blocks_of_slices_leave_no_seams(scene, model):
+    whole = apply(model, scene[2], symmetries=1).images["deconvolved"].data
+    small = apply(model, scene[2], symmetries=1, restorers=[SmallBlocks])
+    blocks = small.images["deconvolved"].data
     assert np.abs(whole - blocks).max() < 0.05 * np.ptp(whole)
 
 
 def test_huge_stacks_are_trained_on_their_middle_and_restored_in_a_file(scene, monkeypatch):
     image = scene[2]
-    monkeypatch.setattr(service, "_LARGEST_STACK", 6 * 48 * 48)
+    monkeypatch.setattr(training, "LARGEST_STACK", 6 * 48 * 48)
     monkeypatch.setattr(scratch, "IN_MEMORY", 1000)
-    seen = []
-    monkeypatch.setattr(
-        service,
-        "fit_unit",
-        lambda data, *a, **k: seen.append(data) or pipeline.fit_unit(data, *a, **k),
-    )
-    fitted = service.fit(image, gaussian_psf(), steps=1)
-    assert [d.shape for d in seen[0]] == [(6, 48, 48)]
-    assert np.array_equal(seen[0][0], image.data[3:9])
-    restored = service.apply(fitted, image, symmetries=1)
-    assert restored.deconvolved.image.shape == (12, 96, 96)
-    assert np.isfinite(restored.deconvolved.image).all()
+    learnt_from = []
+
+    class Recording(FastStacks):
+        @classmethod
+        def begin(cls, task, seed):
+            learnt_from.append(task.data)
+            return super().begin(task, seed)
+
+    fitted = fit(image, gaussian_psf(), steps=1, restorers=[Recording])
+    assert [tuple(data.shape) for data in learnt_from] == [(1, 6, 48, 48)]
+    assert np.array_equal(learnt_from[0][0], image.data[3:9])
+    restored = apply(fitted, image, symmetries=1)
+    assert restored.images["deconvolved"].shape == (12, 96, 96)
+    assert np.isfinite(restored.images["deconvolved"]).all()
 
 
 def test_time_lapses_of_stacks_with_channels_are_restored_stack_by_stack(scene):
@@ -175,28 +188,31 @@ def test_time_lapses_of_stacks_with_channels_are_restored_stack_by_stack(scene):
     pixels = np.stack([np.stack([noisy, noisy[:, ::-1]]), np.stack([noisy, noisy])], -1)
     dims = ("t", "pln", "row", "col", "ch")
     movie = calibrated(pixels, dims)
-    fitted = service.fit(movie, gaussian_psf(), steps=1)
-    assert len(fitted.settings["units"]) == 2
-    restored = service.apply(fitted, movie, symmetries=1)
-    assert restored.denoised.image.shape == pixels.shape
-    assert restored.deconvolved.image.dims == dims
-    each = service.fit(movie, gaussian_psf(), steps=1, fit_per="plane")
-    assert len(each.settings["units"]) == 4
+    fitted = fit(movie, gaussian_psf(), steps=1)
+    assert len(fitted.units) == 2
+    restored = apply(fitted, movie, symmetries=1)
+    assert restored.images["denoised"].shape == pixels.shape
+    assert restored.images["deconvolved"].dims == dims
+    each = fit(movie, gaussian_psf(), steps=1, fit_per="plane")
+    assert len(each.units) == 4
 
 
 # What the published training learns from
 
 
-def test_pairs_of_slices_are_taken_where_they_are_many_and_near(scene, small_patches):
+def test_pairs_of_slices_are_taken_where_they_are_many_and_near(scene):
     image = scene[2]
     many = calibrated(np.concatenate([image.data] * 3)[:26], step=0.1)
-    assert service.fit(
-        many, gaussian_psf(step=0.1, axial=3), steps=1, network="published"
-    ).settings["pairs"] == ("slices")
+
+    def trained(stack, psf):
+        fitted = fit(stack, psf, steps=1, network="published", restorers=[SmallPatches])
+        return fitted.units[0].record
+
+    assert trained(many, gaussian_psf(step=0.1, axial=3)).pairs == "slices"
     for stack, psf in ((image, gaussian_psf()), (many, gaussian_psf(step=0.1, axial=0.8))):
-        fitted = service.fit(stack, psf, steps=1, network="published")
-        assert fitted.settings["pairs"] == "recorruption"
-        assert fitted.settings["hessian"] == 0.1
+        record = trained(stack, psf)
+        assert record.pairs == "recorruption"
+        assert record.terms.hessian == 0.1
 
 
 def test_a_stack_without_noise_and_without_change_along_z_costs_nothing_with_slice_pairs():
@@ -204,44 +220,27 @@ def test_a_stack_without_noise_and_without_change_along_z_costs_nothing_with_sli
     class Same(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.denoise = torch.nn.Identity()
+            self.stage1 = torch.nn.Identity()
 
         def forward(self, stack):
             return stack, stack
 
-    plane = torch.rand(1, 1, 32, 32).expand(1, 12, 32, 32)
     psf = torch.zeros(1, 3, 3)
     psf[0, 1, 1] = 1
+    optics = Degradation(psf)
     camera = Camera(Noise(1.0, 0.0, 1e-6, np.ones((16, 16)), True), 0.0)
-    task = Task(
-        Same(),
-        plane,
-        torch.tensor([[0, 16, 16]]),
-        camera,
-        Scale(0.0, 1.0),
-        Degradation(psf),
-        Terms(hessian=0.0),
-        0,
-    )
-    assert float(objective.slice_pairs(task)(0)) == pytest.approx(0, abs=1e-6)
+
+    def loss(data):
+        places, terms = torch.tensor([[0, 16, 16]]), Terms(hessian=0.0)
+        task = Task(data, places, camera, optics, terms, (1.0, 1.0, 1.0), optics)
+        return float(SlicePairs(Same(), task, Scale(0.0, 1.0), PublishedStacks.sizes, 0)(0))
+
+    plane = torch.rand(1, 1, 32, 32).expand(1, 12, 32, 32)
+    assert loss(plane) == pytest.approx(0, abs=1e-6)
     # What neighbouring slices have different is allowed for in one of the two terms.
     other = plane.clone()
     other[:, 0::2] += 0.5
-    loss = float(objective.slice_pairs(task_with(task, other))(0))
-    assert loss == pytest.approx(0.5, abs=1e-5)
-
-
-def task_with(task, data):
-    return Task(
-        task.network,
-        data,
-        task.places,
-        task.camera,
-        task.scale,
-        task.degradation,
-        task.terms,
-        task.seed,
-    )
+    assert loss(other) == pytest.approx(0.5, abs=1e-5)
 
 
 def test_exemplars_lose_slices_only_where_there_are_many():
@@ -265,29 +264,29 @@ def test_recorrupted_stacks_have_independent_noise():
 def test_slices_are_deconvolved_one_by_one_with_a_flat_psf_or_by_wish(scene, caplog):
     image = scene[2]
     caplog.set_level(logging.INFO)
-    assert service.fit(image, focal_plane(gaussian_psf()), steps=1).settings["axes"] == 2
-    assert service.fit(image, gaussian_psf(), steps=1, dimensions="2d").settings["axes"] == 2
+    assert fit(image, focal_plane(gaussian_psf()), steps=1).units[0].record.axes == 2
+    assert fit(image, gaussian_psf(), steps=1, dimensions="2d").units[0].record.axes == 2
     assert "the PSF is a single slice" in caplog.text
-    assert service.fit(image[:3], gaussian_psf(), steps=1).settings["axes"] == 2
+    assert fit(image[:3], gaussian_psf(), steps=1).units[0].record.axes == 2
     assert "3 slices; 3D needs 5" in caplog.text
-    assert service.fit(image, gaussian_psf(step=5.0), steps=1).settings["axes"] == 2
+    assert fit(image, gaussian_psf(step=5.0), steps=1).units[0].record.axes == 2
     assert "twice the depth of the PSF" in caplog.text
 
 
 def test_stacks_that_do_not_serve_are_refused(scene, model):
     image = scene[2]
     with pytest.raises(UserError, match="at least 5"):
-        service.fit(image[:4], gaussian_psf(), steps=1, dimensions="3d")
+        fit(image[:4], gaussian_psf(), steps=1, dimensions="3d")
     with pytest.raises(UserError, match="single slice"):
-        service.fit(image, focal_plane(gaussian_psf()), steps=1, dimensions="3d")
+        fit(image, focal_plane(gaussian_psf()), steps=1, dimensions="3d")
     with pytest.raises(UserError, match="twice the depth of the PSF"):
-        service.fit(image, gaussian_psf(step=5.0), steps=1, dimensions="3d")
+        fit(image, gaussian_psf(step=5.0), steps=1, dimensions="3d")
     plain = image.drop_vars("pln").assign_attrs(units={"row": "micron", "col": "micron"})
     with pytest.raises(UserError, match="slice spacing"):
-        service.fit(plain, gaussian_psf(), steps=1)
+        fit(plain, gaussian_psf(), steps=1)
     with pytest.raises(UserError, match="at least 10"):
-        service.fit(image[:8], gaussian_psf(), steps=1, pairs="slices")
+        fit(image[:8], gaussian_psf(), steps=1, pairs="slices")
     with pytest.raises(UserError, match="choose a model for 2D"):
-        service.apply(model, image[:4])
+        apply(model, image[:4])
     with pytest.raises(UserError, match="nm"):
-        service.apply(model, calibrated(image.data, step=0.5))
+        apply(model, calibrated(image.data, step=0.5))

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zsfiji import progress
-from zsfiji.commands.colours import colours
-from zsfiji.commands.device_lock import device_lock
-from zsfiji.commands.inputs import dark_frame, psfs
-from zsfiji.commands.outcome import Curve, Outcome, Plot, result_title
-from zsfiji.commands.restore import model_path, with_depth
+from zsfiji.commands import restore
+from zsfiji.commands.colours import Colours, colours
+from zsfiji.commands.inputs import known_camera, psfs
+from zsfiji.commands.outcome import Curve, Outcome, Plot
 from zsfiji.errors import UserError
 from zsfiji.parameters.source import Source
 
@@ -22,6 +20,8 @@ if TYPE_CHECKING:
     from zsfiji.parameters.output import DenoisedAndDeconvolved
     from zsfiji.parameters.psf import PsfGrid
     from zsfiji.physics.optics.kernel import Psf
+    from zsfiji.services.zs_deconvnet.fit import Given
+    from zsfiji.services.zs_deconvnet.restorer import Restorer
     from zsfiji.services.zs_deconvnet.settings import Settings
 
 
@@ -36,7 +36,7 @@ def train(
     save: Path | None,
     device: str,
     share: float,
-) -> tuple[Model, tuple[str, ...]]:
+) -> tuple[Model[Settings, Restorer[Any]], tuple[str, ...]]:
     """Train a model, and save it where that is wanted.
 
     Parameters
@@ -61,51 +61,32 @@ def train(
     tuple of str
         Which PSF it was, and where the model is.
     """
-    from zsfiji.compute.device import choose
     from zsfiji.images.axes import size
-    from zsfiji.learning import models
     from zsfiji.physics.optics.measure import describe
     from zsfiji.physics.optics.origin import said
     from zsfiji.physics.optics.spacing import spacing_micrometres
-    from zsfiji.services.zs_deconvnet import service
+    from zsfiji.services.zs_deconvnet.fit import Given
+    from zsfiji.services.zs_deconvnet.service import METHOD
 
-    target = model_path(save)
-    parts = colours(image)
-    work = parts.work
+    target = restore.model_path(save)
     found = _psfs(image, psf, psf_grid, upsample=settings.upsample)
-    if len(found) == size(image, "ch"):
-        found = [found[n] for n in parts.kept]
     earlier = None if start is None else load(start)
-    with device_lock(str(choose(device))), progress.part(0, share):
-        model = service.fit(
-            work,
-            found,
-            quality=settings.quality,
-            network=settings.network,
-            steps=settings.steps,
-            upsample=settings.upsample,
-            dimensions=settings.dimensions,
-            pairs=settings.pairs,
-            fit_per=settings.fit_per,
-            hessian=settings.hessian,
-            gain=camera.gain,
-            read_variance=camera.read_variance,
-            background=camera.background,
-            dark=dark_frame(camera.dark),
-            start=earlier,
-            seed=settings.seed,
-            device=device,
-        )
+    known = known_camera(camera)
+
+    def given(parts: Colours) -> Given:
+        each = len(found) == size(image, "ch")
+        return Given([found[n] for n in parts.kept] if each else found, known, earlier)
+
+    model = restore.fit(METHOD, image, settings, given, save=save, device=device, share=share)
     pixel = spacing_micrometres(image, ("col",))[0]
     about = (f"{describe(found[0])}. {said(found[0], pixel)}",)
-    if target is None:
-        return model, about
-    models.save(model, target)
-    return model, (*about, f"The model is saved as {target}.")
+    return model, about if target is None else (*about, f"The model is saved as {target}.")
 
 
-def learnt(image: xr.DataArray, model: Model, about: tuple[str, ...]) -> Outcome:
-    """What to say about a training.
+def learnt(
+    image: xr.DataArray, model: Model[Settings, Restorer[Any]], about: tuple[str, ...]
+) -> Outcome:
+    """Say what a training has found.
 
     Parameters
     ----------
@@ -121,24 +102,24 @@ def learnt(image: xr.DataArray, model: Model, about: tuple[str, ...]) -> Outcome
     Outcome
         Notes, the numbers of the noise, and the course of the loss; no image.
     """
-    from zsfiji.services.zs_deconvnet.notes import of_training
+    from zsfiji.services.zs_deconvnet.service import training_report
 
     parts = colours(image, model)
-    notes = (*of_training(model, parts.work), *parts.notes, *about)
-    return Outcome((), notes, _metrics(model), (_course(image, model),))
+    report = training_report(model, parts.work)
+    notes = (*report.notes, *parts.notes, *about)
+    return Outcome((), notes, dict(report.metrics), (_course(image, model),))
 
 
-def load(path: Path) -> Model:
+def load(path: Path) -> Model[Settings, Restorer[Any]]:
     """Read a model of this method."""
-    from zsfiji.learning import models
-    from zsfiji.services.zs_deconvnet import service
+    from zsfiji.services.zs_deconvnet.service import METHOD
 
-    return models.load(path, service.METHOD)
+    return restore.load(METHOD, path)
 
 
 def predict(
     image: xr.DataArray,
-    model: Model,
+    model: Model[Settings, Restorer[Any]],
     output: DenoisedAndDeconvolved,
     *,
     device: str,
@@ -164,33 +145,17 @@ def predict(
     Outcome
         The images, the deconvolved one last.
     """
-    from zsfiji.compute.device import choose
-    from zsfiji.learning import models
-    from zsfiji.services.zs_deconvnet import service
+    from zsfiji.services.zs_deconvnet.service import METHOD
 
-    chosen = choose(device)
-    parts = colours(image, model)
-    with device_lock(str(chosen)), progress.part(start, 1):
-        both = service.apply(model, parts.work, device=device)
-    title = str(image.attrs.get("title") or "image")
-    images = []
-    for name, restored in (("denoised", both.denoised), ("deconvolved", both.deconvolved)):
-        if output.results not in ("both", name):
-            continue
-        pixels = parts.put_back(restored.image, image)
-        result = pixels.copy(data=with_depth(pixels, image, output.bit_depth))
-        result.attrs["title"] = result_title(title, name)
-        result.attrs["properties"] = {
-            **result.attrs.get("properties", {}),
-            "zsfiji.model": models.digest(model),
-            "zsfiji.device": str(chosen),
-            "zsfiji.seed": str(model.settings["seed"]),
-        }
-        if output.bit_depth == "32-bit":
-            result.attrs.pop("rgb", None)
-        images.append(result)
-    last = both.denoised if output.results == "denoised" else both.deconvolved
-    return Outcome(tuple(images), last.notes + parts.notes, dict(last.metrics))
+    return restore.apply(
+        METHOD,
+        model,
+        image,
+        results=None if output.results == "both" else (output.results,),
+        bit_depth=output.bit_depth,
+        device=device,
+        start=start,
+    )
 
 
 def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, *, upsample: int) -> list[Psf]:
@@ -207,24 +172,12 @@ def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, *, upsample: int) -> 
     return psfs(psf, grid, onto=fine)
 
 
-def _metrics(model: Model) -> dict[str, float]:
-    first: dict[str, Any] = model.settings["units"][0]
-    metrics = {
-        "noise_gain": first["noise"]["gain"],
-        "dark_level": first["camera_dark_level"],
-        "steps": float(first["steps"]),
-    }
-    if first["losses"]:
-        metrics["loss"] = first["losses"][-1][1]
-    return metrics
-
-
-def _course(image: xr.DataArray, model: Model) -> Plot:
-    units = model.settings["units"]
+def _course(image: xr.DataArray, model: Model[Settings, Restorer[Any]]) -> Plot:
     curves = []
-    for number, unit in enumerate(units):
-        name = "loss" if len(units) == 1 else f"network {number + 1}"
-        x, y = zip(*unit["losses"], strict=True) if unit["losses"] else ((), ())
-        curves.append(Curve(name, tuple(map(float, x)), tuple(map(float, y))))
+    for number, unit in enumerate(model.units):
+        name = "loss" if len(model.units) == 1 else f"network {number + 1}"
+        losses = unit.record.losses
+        x, y = (tuple(float(loss[n]) for loss in losses) for n in (0, 1))
+        curves.append(Curve(name, x, y))
     title = f"{image.attrs.get('title') or 'image'} training"
     return Plot(title, "Training step", "Loss (a.u.)", tuple(curves))

@@ -13,9 +13,10 @@ import numpy as np
 from zsfiji.errors import UserError
 
 IN_MEMORY = 2**29
-"""Bytes up to which a result lies in memory."""
+"""Bytes up to which a result lies in memory. Not tuned."""
 
 _LEFT_FREE = 2**28
+"""Bytes that a scratch file leaves free on the disk. Not tuned."""
 
 
 def scratch_array(shape: tuple[int, ...]) -> np.ndarray:
@@ -50,12 +51,12 @@ def scratch_array(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def release(array: np.ndarray) -> None:
-    """Take what was written into an array of :func:`room` out of the memory, where a file has it.
+    """Take what was written into a scratch array out of the memory, where a file has it.
 
     Parameters
     ----------
     array : numpy.ndarray
-        What :func:`room` gave, or a view of it.
+        What :func:`scratch_array` gave, or a view of it.
     """
     base: object = array
     while isinstance(base, np.ndarray):

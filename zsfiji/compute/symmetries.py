@@ -41,8 +41,8 @@ def some_symmetry(symmetries: Sequence[int], draw: int, *, square: bool) -> int:
 
     Parameters
     ----------
-    turns : sequence of int
-        Those there are; see :func:`dihedral`.
+    symmetries : sequence of int
+        Those to choose from; see :func:`dihedral`.
     draw : int
         A random number from 0 to 7.
     square : bool

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 import torch
@@ -22,11 +22,12 @@ _Plane = TypeVar("_Plane", np.ndarray, torch.Tensor)
 
 
 def by_tiles(
-    function: Callable[[torch.Tensor], torch.Tensor],
+    function: Callable[..., torch.Tensor],
     plane: _Plane,
     *,
     tile: int,
     margin: int,
+    finer: Sequence[_Plane] = (),
     multiple: int = 1,
     network: nn.Module | None = None,
     label: str | None = None,
@@ -41,14 +42,20 @@ def by_tiles(
     Parameters
     ----------
     function : callable
-        Takes a float tensor (channels, height, width) and gives one of the same height and width,
-        of any number of channels. It follows the device of its argument.
+        Takes a float tensor (channels, height, width), and one more for each of `finer`, and gives
+        one of any number of channels. Its height and width are those of the first tensor, or whole
+        multiples of them, each by its own factor: the scale of the result. It follows the device
+        of its arguments.
     plane : numpy.ndarray or torch.Tensor
         Shape (channels, height, width), on any device; only tiles are moved.
     tile : int
-        Edge of a tile in pixels, without its margins.
+        Edge of a tile in pixels of `plane`, without its margins.
     margin : int
-        Width of the context around a tile, in pixels.
+        Width of the context around a tile, in pixels of `plane`.
+    finer : sequence of numpy.ndarray or torch.Tensor
+        Further planes of the same field of view that `function` needs, whose heights and widths
+        are whole multiples of those of `plane`. They are cut where `plane` is cut, and mirrored
+        with it: all that lies in place of one of its pixels as a whole, in the order that it has.
     multiple : int
         Tiles begin at multiples of this, and `function` gets heights and widths that are multiples
         of it, as networks need that shrink the image inside.
@@ -62,30 +69,42 @@ def by_tiles(
     Returns
     -------
     numpy.ndarray or torch.Tensor
-        float32 (channels of the function's result, height, width), of the kind and on the device
-        of `plane`.
+        float32 (channels of the function's result, height and width times the scale), of the kind
+        and on the device of `plane`.
 
     Raises
     ------
     UserError
         If not even a small tile on the CPU fits into the memory.
+    ValueError
+        If a size is no whole multiple of that of `plane`, or of a tile.
     """
-    source: torch.Tensor = torch.from_numpy(plane) if isinstance(plane, np.ndarray) else plane
+    source = _tensor(plane)
+    height, width = source.shape[-2:]
+    down = across = 1
     result: torch.Tensor | None = None
+
+    def work(*pieces: torch.Tensor) -> torch.Tensor:
+        nonlocal down, across
+        found = function(*pieces)
+        down, across = _scale(found, pieces[0])
+        return found
 
     def put(inside: torch.Tensor, top: int, left: int) -> None:
         nonlocal result
         if result is None:
-            shape = (inside.shape[0], *source.shape[-2:])
+            shape = (inside.shape[0], height * down, width * across)
             result = torch.empty(shape, dtype=torch.float32, device=source.device)
+        top, left = top * down, left * across
         result[:, top : top + inside.shape[1], left : left + inside.shape[2]] = inside
 
     over_tiles(
-        function,
+        work,
         source,
         put,
         tile=tile,
         margin=margin,
+        finer=[_tensor(one) for one in finer],
         multiple=multiple,
         network=network,
         label=label,
@@ -95,13 +114,44 @@ def by_tiles(
     return result.numpy() if isinstance(plane, np.ndarray) else result.clone()
 
 
+@overload
 def over_tiles(
-    function: Callable[[torch.Tensor], torch.Tensor],
+    function: Callable[..., torch.Tensor],
     source: torch.Tensor,
     put: Callable[[torch.Tensor, int, int], None],
     *,
     tile: int,
     margin: int,
+    finer: Sequence[torch.Tensor] = (),
+    multiple: int = 1,
+    network: nn.Module | None = None,
+    label: str | None = None,
+) -> None: ...
+
+
+@overload
+def over_tiles(
+    function: Callable[..., tuple[torch.Tensor, ...]],
+    source: torch.Tensor,
+    put: Callable[[tuple[torch.Tensor, ...], int, int], None],
+    *,
+    tile: int,
+    margin: int,
+    finer: Sequence[torch.Tensor] = (),
+    multiple: int = 1,
+    network: nn.Module | None = None,
+    label: str | None = None,
+) -> None: ...
+
+
+def over_tiles(
+    function: Callable[..., Any],
+    source: torch.Tensor,
+    put: Callable[[Any, int, int], None],
+    *,
+    tile: int,
+    margin: int,
+    finer: Sequence[torch.Tensor] = (),
     multiple: int = 1,
     network: nn.Module | None = None,
     label: str | None = None,
@@ -110,26 +160,30 @@ def over_tiles(
 
     Parameters
     ----------
-    function, tile, margin, multiple, network, label
-        As for :func:`by_tiles`.
+    function, tile, margin, finer, multiple, network, label
+        As for :func:`by_tiles`; `function` may also give a tuple of results, each of its own scale.
     source : torch.Tensor
         The plane.
     put : callable
-        Takes the result of a tile without its margins, float32, and its first row and column.
-        Where the memory did not suffice tiles come again, smaller.
+        Takes what `function` gave for a tile, without its margins and in float32, and the first
+        row and column of the tile in `source`; in a result of another scale they are so many
+        times further. Where the memory did not suffice tiles come again, smaller.
 
     Raises
     ------
     UserError
         If not even a small tile on the CPU fits into the memory.
+    ValueError
+        If a size is no whole multiple of that of `source`, or of a tile.
     """
     margin = _round_up(margin, multiple)
     edge = _round_up(tile, multiple)
+    planes = [_Grid(one, *_scale(one, source)) for one in (source, *finer)]
     while True:
         device = _device_of(network, source)
         try:
             with torch.inference_mode():
-                _pass(function, source, put, edge, margin, multiple, device, label)
+                _pass(function, planes, put, edge, margin, multiple, device, label)
             return
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -174,10 +228,31 @@ def mirrored(start: int, stop: int, length: int) -> np.ndarray:
     return np.minimum(position, period - position)
 
 
+class _Grid(NamedTuple):
+    """A plane, and how many of its pixels are in place of one pixel of the coarsest plane."""
+
+    values: torch.Tensor
+    down: int
+    across: int
+
+    def piece(self, top: int, bottom: int, left: int, right: int) -> torch.Tensor:
+        """The rectangle that has these limits in the coarsest plane."""
+        height, width = self.values.shape[-2] // self.down, self.values.shape[-1] // self.across
+        rows = _finer(mirrored(top, bottom, height), self.down)
+        cols = _finer(mirrored(left, right, width), self.across)
+        device = self.values.device
+        return self.values[:, rows.to(device)[:, None], cols.to(device)]
+
+
+def _finer(pixels: np.ndarray, scale: int) -> torch.Tensor:
+    """Indices of the pixels in place of some coarse ones, those of each in their own order."""
+    return torch.from_numpy((pixels[:, None] * scale + np.arange(scale)).ravel())
+
+
 def _pass(
-    function: Callable[[torch.Tensor], torch.Tensor],
-    source: torch.Tensor,
-    put: Callable[[torch.Tensor, int, int], None],
+    function: Callable[..., Any],
+    planes: Sequence[_Grid],
+    put: Callable[[Any, int, int], None],
     tile: int,
     margin: int,
     multiple: int,
@@ -185,20 +260,43 @@ def _pass(
     label: str | None,
 ) -> None:
     """Go over all tiles once."""
-    height, width = source.shape[-2:]
+    height, width = planes[0].values.shape[-2:]
     tall, wide = min(tile, _round_up(height, multiple)), min(tile, _round_up(width, multiple))
     corners = [(top, left) for top in range(0, height, tall) for left in range(0, width, wide)]
     for number, (top, left) in enumerate(corners):
-        rows = torch.from_numpy(mirrored(top - margin, top + tall + margin, height))
-        cols = torch.from_numpy(mirrored(left - margin, left + wide + margin, width))
-        rows, cols = rows.to(source.device), cols.to(source.device)
-        piece = source[:, rows[:, None], cols].to(device, torch.float32)
+        around = (top - margin, top + tall + margin, left - margin, left + wide + margin)
+        pieces = [plane.piece(*around).to(device, torch.float32) for plane in planes]
         with progress.part(number / len(corners), (number + 1) / len(corners)):
-            whole = function(piece)
-        inside = whole[:, margin : margin + tall, margin : margin + wide].float()
-        put(inside[:, : height - top, : width - left], top, left)
+            found = function(*pieces)
+        kept = (min(tall, height - top), min(wide, width - left))
+        several = found if isinstance(found, tuple) else (found,)
+        inside = tuple(_inside(one, pieces[0], margin, kept) for one in several)
+        put(inside if isinstance(found, tuple) else inside[0], top, left)
         if label is not None:
             progress.report((number + 1) / len(corners), label)
+
+
+def _inside(
+    whole: torch.Tensor, piece: torch.Tensor, margin: int, kept: tuple[int, int]
+) -> torch.Tensor:
+    """The result of a tile without its margins, as much of it as lies on the plane."""
+    rows, cols = (
+        slice(margin * times, (margin + length) * times)
+        for times, length in zip(_scale(whole, piece), kept, strict=True)
+    )
+    return whole[:, rows, cols].float()
+
+
+def _scale(plane: torch.Tensor, coarse: torch.Tensor) -> tuple[int, int]:
+    """How many times as high and as wide as `coarse` a plane is."""
+    (high, wide), (low, narrow) = plane.shape[-2:], coarse.shape[-2:]
+    if high < low or wide < narrow or high % low or wide % narrow:
+        raise ValueError(f"{high} x {wide} pixels are no whole multiple of {low} x {narrow}.")
+    return high // low, wide // narrow
+
+
+def _tensor(plane: np.ndarray | torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(plane) if isinstance(plane, np.ndarray) else plane
 
 
 def _device_of(network: nn.Module | None, source: torch.Tensor) -> torch.device:

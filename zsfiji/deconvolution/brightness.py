@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from zsfiji.compute.scratch import release
+from zsfiji.compute.slices import each_slice
 from zsfiji.physics.camera.model import Camera
 
 _MOST = 4.0
@@ -68,7 +68,7 @@ def keep_mean(
     factor = measured / light
     if factor > _MOST:
         return Brightness(factor, alike, not alike)
-    for plane in (plane for result in results for plane in in_turn(result)):
+    for plane in (plane for result in results for plane in each_slice(result)):
         plane -= camera.dark_level
         plane *= factor
         plane += camera.dark_level
@@ -77,19 +77,7 @@ def keep_mean(
 
 def mean(image: np.ndarray) -> float:
     """Mean of a plane or a stack."""
-    return float(np.mean([plane.mean(dtype=np.float64) for plane in in_turn(image)]))
-
-
-def slicewise(image: np.ndarray) -> np.ndarray:
-    """A view of a plane or a stack as (slices, row, col)."""
-    return image[None] if image.ndim == 2 else image
-
-
-def in_turn(image: np.ndarray) -> Iterator[np.ndarray]:
-    """Give the slices one after the other; those in a file do not gather in the memory."""
-    for plane in slicewise(image):
-        yield plane
-        release(plane)
+    return float(np.mean([plane.mean(dtype=np.float64) for plane in each_slice(image)]))
 
 
 def said(found: Sequence[Brightness], name: str, total: int) -> list[str]:

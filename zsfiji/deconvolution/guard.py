@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from zsfiji.compute.scratch import release
+from zsfiji.compute.slices import slicewise
 from zsfiji.compute.tiling import by_tiles
-from zsfiji.deconvolution.brightness import slicewise
 from zsfiji.deconvolution.richardson_lucy import deblur
 from zsfiji.physics.camera.model import Camera
 from zsfiji.physics.filters.structure import put_back
@@ -59,9 +58,9 @@ def denoised(noisy: np.ndarray, smooth: np.ndarray, camera: Camera) -> float:
     """
     most = 0.0
     for measured, plane in zip(slicewise(noisy), slicewise(smooth), strict=True):
-        mended, share = put_back(np.asarray(measured, np.float32), plane, camera.noise)
+        corrected, share = put_back(np.asarray(measured, np.float32), plane, camera.noise)
         if share:
-            plane[:] = mended
+            plane[:] = corrected
         release(plane)
         most = max(most, share)
     return most
@@ -74,10 +73,11 @@ def deconvolved(
     camera: Camera,
     optics: Degradation,
 ) -> Missing:
-    """Go on deconvolving, in place, until what would be seen of the result explains the image.
+    """Deconvolve further, in place, until the result, blurred again, explains the image.
 
-    Richardson-Lucy, which begins with the result, is given the denoised image where what would be
-    seen lacks structure, and what would be seen everywhere else, so that it changes little there.
+    Richardson-Lucy begins with the result. Its target is the denoised image where the reblurred
+    result lacks structure, and the reblurred result everywhere else, so that it changes little
+    there.
 
     Parameters
     ----------
@@ -97,13 +97,11 @@ def deconvolved(
     Missing
         What was not explained.
     """
-    fine = optics.upsample
     shares: list[tuple[int, float, float]] = []
 
-    def work(piece: torch.Tensor) -> torch.Tensor:
-        cells = piece[2:]
-        measured, known = piece[:2].cpu().numpy()
-        specimen, unit, read = camera.photons(F.pixel_shuffle(cells, fine)[0])
+    def work(piece: torch.Tensor, detail: torch.Tensor) -> torch.Tensor:
+        measured, known = piece.cpu().numpy()
+        specimen, unit, read = camera.photons(detail[0])
         found = deblur(camera.photons(piece[0])[0], optics, 0, read, begun=specimen)
         each: list[float] = []
         while True:
@@ -119,15 +117,12 @@ def deconvolved(
             found = deblur(light, optics, _ITERATIONS, read, begun=found.specimen)
         shares.append((measured.size, each[0], each[-1]))
         if len(each) == 1:
-            return cells
-        return F.pixel_unshuffle(found.specimen[None] * unit + camera.dark_level, fine)
+            return detail
+        return found.specimen[None] * unit + camera.dark_level
 
-    cells = F.pixel_unshuffle(torch.from_numpy(sharp)[None], fine)
-    images = torch.from_numpy(np.stack([np.asarray(noisy, np.float32), smooth]))
-    source = torch.cat([images, cells])
+    images = np.stack([np.asarray(noisy, np.float32), smooth])
     margin = 0 if max(noisy.shape) <= _TILE else max(optics.margin)
-    mended = by_tiles(work, source, tile=_TILE, margin=margin)
-    sharp[:] = F.pixel_shuffle(mended, fine)[0].numpy()
+    sharp[:] = by_tiles(work, images, finer=[sharp[None]], tile=_TILE, margin=margin)[0]
     pixels = sum(n for n, _, _ in shares)
     return Missing(*(sum(s[0] * s[i] for s in shares) / pixels for i in (1, 2)))
 

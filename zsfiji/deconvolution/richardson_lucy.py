@@ -15,7 +15,7 @@ from zsfiji.physics.optics.degradation import Degradation
 
 _BEYOND = 12
 """Pixels and slices that the specimen goes on beyond the image; more where half a PSF is more.
-Chosen by eye: what lies farther is hardly seen."""
+Chosen by eye: little light comes from farther away."""
 
 _LEAST_SHARE = 0.01
 """Share of its light that must reach the image for a place to change: keeps the division
@@ -47,7 +47,7 @@ class Deblurred(NamedTuple):
         On the fine grid, not negative.
     reblurred : torch.Tensor
         What the camera would see of it and of what was found beyond the border; the shape of the
-        image. Near the border the specimen alone, seen again, would lack light.
+        image. Near the border the specimen alone, blurred again, would lack light.
     field : torch.Tensor
         All that was found, for :func:`replaced`.
     """
@@ -104,7 +104,7 @@ def deblur(
     Returns
     -------
     Deblurred
-        The specimen inside the image, and what is seen of all of it.
+        The specimen inside the image, and what the camera sees of all of it.
     """
     frame = _Frame(light, optics)
     field = frame.spread(frame.start) if begun is None else frame.around(begun)
@@ -132,7 +132,7 @@ def replaced(
     Returns
     -------
     Deblurred
-        The specimen and what is seen of it.
+        The specimen and what the camera sees of it.
     """
     frame = _Frame(light, optics)
     cells = F.pixel_unshuffle(specimen.unsqueeze(-3), optics.upsample)
@@ -142,7 +142,7 @@ def replaced(
 
 
 def _result(frame: _Frame, field: torch.Tensor) -> Deblurred:
-    """The specimen inside the image, and what is seen of all of the field."""
+    """The specimen inside the image, and what the camera sees of the whole field."""
     cells = frame.inside(field).movedim(-len(frame.shape) - 1, -3)
     specimen = F.pixel_shuffle(cells, frame.fine).squeeze(-3).clamp_min(0)
     return Deblurred(specimen, frame.inside(frame.blurred(field)), field)
@@ -208,7 +208,7 @@ def _typical(image: torch.Tensor) -> float:
 
 
 class _Frame:
-    """An image in the middle of a larger field, which goes round.
+    """An image in a larger, periodic field.
 
     The pixels of the fine grid that share a pixel of the camera lie on an axis of their own,
     before the others.
@@ -263,10 +263,10 @@ class _Frame:
 def _estimates(
     frame: _Frame, start: torch.Tensor, background: float, iterations: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Give each estimate, and what is seen of the one that it was made from."""
+    """Give each estimate, and what the camera sees of the one that it was made from."""
     measured = torch.zeros_like(frame.start)
     frame.inside(measured).copy_(frame.light + background).clamp_min_(0)
-    # What is hardly seen stays as it is.
+    # Places of which hardly any light reaches the image stay as they are.
     share = frame.spread(frame.known)
     unseen = (_LEAST_SHARE - share).clamp_min_(0)
     share.clamp_min_(_LEAST_SHARE)

@@ -1,12 +1,12 @@
-"""Sharp images that the image itself provides: its restored self, shrunk and turned.
+"""Examples to learn deconvolution from, made of the image itself: restored, shrunk and rotated.
 
-What the microscope blurs to a width w, shrunk to half its size, is half as wide: an image of the
-same kind of structure, twice as sharp as the optics allow. It is blurred and made noisy as the
-microscope does it, and the network learns to find it again. No other image is needed: the
-structures of a specimen look alike at two scales near each other (the idea of Glasner, Bagon and
-Irani, ICCV 2009, for photographs), and what of this prior does not fit the image is kept in
-check by equation 6, which goes on beside it. Specimens have no upright position, and what a
-network makes of the lattice of the pixels has: turned by any angle, that is no pattern to learn.
+Shrink what the microscope blurs to a width w to half its size, and it is half as wide: an image of
+the same kind of structure, twice as sharp as the optics allow. Blurred and made noisy as by the
+microscope, it is an example whose truth is known. No other image is needed: the structures of a
+specimen look alike at neighbouring scales (the idea of Glasner, Bagon and Irani, ICCV 2009, for
+photographs). Equation 6 of the ZS-DeconvNet paper, which is part of the loss too, limits the harm
+where this prior does not hold. Specimens have no preferred direction, but patterns that a network
+makes along the pixel grid have one. Rotation by any angle keeps them from being learnt.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ import torch.nn.functional as F
 from zsfiji.compute.tiling import mirrored
 
 BRIGHT = 0.995
-"""The quantile that exemplars and image are matched at."""
+"""The quantile at which the brightness of examples and image is matched. Not tuned."""
 
 LARGEST = {2: 1024, 3: 384}
-"""Longest sides of what exemplars are made of, for planes and for stacks."""
+"""Longest sides of what examples are made of, for planes and for stacks: bounds the time."""
 
 _MOST_SLICES = 48
+"""Slices of a stack that examples are made of, at most: bounds the time."""
+
 _LEAST_SLICES = 6
+"""Slices that a shrunk stack has at least. Not tuned."""
 
 
 def shrink(restored: torch.Tensor, factor: float = 2.0) -> torch.Tensor:
@@ -62,14 +65,14 @@ def rotate(light: torch.Tensor, angle: float) -> torch.Tensor:
     """
     rows, cols = light.shape[-2:]
     along, across = math.cos(angle), math.sin(angle)
-    turn = [[along, -across * rows / cols, 0.0], [across * cols / rows, along, 0.0]]
+    rotation = [[along, -across * rows / cols, 0.0], [across * cols / rows, along, 0.0]]
     grid = F.affine_grid(
-        light.new_tensor(turn).expand(len(light), 2, 3), list(light.shape), align_corners=False
+        light.new_tensor(rotation).expand(len(light), 2, 3), list(light.shape), align_corners=False
     )
-    turned = F.grid_sample(
+    rotated = F.grid_sample(
         light, grid, mode="bicubic", padding_mode="reflection", align_corners=False
     )
-    return turned.clamp_min(0)
+    return rotated.clamp_min(0)
 
 
 def background(denoised: torch.Tensor, reach: int) -> torch.Tensor:
@@ -104,12 +107,12 @@ def _highest(image: torch.Tensor, reach: int) -> torch.Tensor:
 
 
 def matched(sharp: torch.Tensor, blurred: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
-    """Scale exemplars so that the camera would see them as bright as the image.
+    """Scale examples so that the camera would see them as bright as the image.
 
     Parameters
     ----------
     sharp : torch.Tensor
-        Exemplars, above the level of no light.
+        Examples, above the level of no light.
     blurred : torch.Tensor
         What the camera sees of them.
     denoised : torch.Tensor
@@ -118,7 +121,7 @@ def matched(sharp: torch.Tensor, blurred: torch.Tensor, denoised: torch.Tensor) 
     Returns
     -------
     torch.Tensor
-        The exemplars, scaled.
+        The examples, scaled.
     """
     return sharp * (bright(denoised) / bright(blurred).clamp_min(1e-12))
 
@@ -161,7 +164,7 @@ def _continued(data: torch.Tensor, axis: int, size: int) -> torch.Tensor:
 
 
 def middle(data: torch.Tensor, axes: int) -> torch.Tensor:
-    """Cut images to their middle, which bounds what exemplars cost; sides are multiples of 4.
+    """Cut images to their middle, which bounds what examples cost; sides are multiples of 4.
 
     Parameters
     ----------

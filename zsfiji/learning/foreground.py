@@ -7,9 +7,16 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 _FINE, _COARSE = 3.0, 50.0
+"""Standard deviations of the two Gaussians in pixels, as published."""
+
 _SHARE = 0.07
+"""Share of the maximum that is foreground, as published."""
+
 _LEAST = 200
+"""Pixels of the foreground at least, of each plane. The published program takes 1000. Not tuned."""
+
 _MOST = 100_000
+"""Places at most, of all planes: bounds the memory."""
 
 
 def centres(planes: list[np.ndarray], elsewhere: float) -> torch.Tensor:

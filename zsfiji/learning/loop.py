@@ -13,6 +13,7 @@ from torch import nn
 
 from zsfiji import progress
 from zsfiji.errors import UserError
+from zsfiji.learning.state import TrainingState, trained_parameters
 from zsfiji.words import counted
 
 REPORT_EVERY = 0.2
@@ -78,7 +79,7 @@ class History:
     Attributes
     ----------
     steps : int
-        Optimisation steps done.
+        Optimisation steps done, those before a training was continued included.
     losses : tuple of (int, float)
         Step and loss, at the few moments when the loss was read.
     seconds : float
@@ -102,6 +103,7 @@ def train(
     preview: Callable[[], Any] | None = None,
     stop: Callable[[int], bool] | None = None,
     average: nn.Module | None = None,
+    state: TrainingState | None = None,
 ) -> History:
     """Train `network` in place.
 
@@ -123,6 +125,11 @@ def train(
     average : torch.nn.Module, optional
         A copy of the network, which holds the averaged weights all the while, for objectives and
         previews that use them; only with a schedule that has an `ema`.
+    state : TrainingState, optional
+        Where to begin: at its step, with its weights, averages, moments and generators. However
+        the training ends, unless it fails or is cancelled, the state is then the one after the
+        last step, to be continued with the same schedule or saved. What an objective keeps beside
+        its generators has to depend on the number of the step alone.
 
     Returns
     -------
@@ -135,25 +142,31 @@ def train(
         If the user asked to stop and keep nothing.
     DivergedError
         If the training diverged.
+    UserError
+        If `state` is that of another network, schedule or set of generators.
     """
-    weights = [p for p in network.parameters() if p.requires_grad]
+    trained = trained_parameters(network)
+    weights = list(trained.values())
     averaged = None
     if schedule.ema is not None and average is not None:
         averaged = [p.data for p in average.parameters() if p.requires_grad]
         torch._foreach_copy_(averaged, [p.detach() for p in weights])
     elif schedule.ema is not None:
         averaged = [p.detach().clone() for p in weights]
+    averages = {} if averaged is None else dict(zip(trained, averaged, strict=True))
     fused = all(p.device.type in ("cpu", "cuda") for p in weights)
     optimizer = torch.optim.Adam(
         weights, lr=schedule.learning_rate, betas=schedule.betas, fused=fused
     )
+    if state is not None:
+        state.give(network, optimizer, averages)
     network.train()
     started = time.monotonic()
     reported = -math.inf
     losses: list[tuple[int, float]] = []
     finished_early = False
     ask_every = max(1, schedule.steps // STOP_CHECKS)
-    done = 0
+    done = 0 if state is None else state.step
 
     while done < schedule.steps:
         optimizer.param_groups[0]["lr"] = schedule.rate(done)
@@ -180,6 +193,8 @@ def train(
             losses.append((done, _read(loss, done)))
             break
 
+    if state is not None:
+        state.take(done, network, optimizer, averages)
     if averaged is not None:
         with torch.no_grad():
             torch._foreach_copy_([p.data for p in weights], averaged)

@@ -11,7 +11,8 @@ HESSIAN_3D = 0.1
 """Published weight of the Hessian term for stacks."""
 
 MUCH = 4.0
-"""Variances that a pair differs by where nothing is denoised: see :func:`tamed`."""
+"""Mean squared error, in variances of the noise, that is more than noise explains: a pair whose
+input is not denoised differs by so much. See :func:`log_capped`."""
 
 
 def distance(result: torch.Tensor, target: torch.Tensor, kind: str) -> torch.Tensor:

@@ -1,12 +1,15 @@
-"""Random patches of planes, flipped and rotated."""
+"""Random patches of planes and stacks, flipped and rotated."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
 from zsfiji.compute.symmetries import SYMMETRIES, dihedral, some_symmetry
+
+Cut = Callable[[torch.Tensor, int], torch.Tensor]
+"""Takes a stack and how many times its grid is as fine as that of the image; gives a patch."""
 
 
 def random_patches(
@@ -30,7 +33,7 @@ def random_patches(
         Edge of a patch in pixels; a smaller plane gives patches of its own height or width.
     generator : torch.Generator
         Source of the places, on the CPU, so that no draw waits for the device.
-    turns : sequence of int
+    symmetries : sequence of int
         Flips and rotations, of which each patch gets one at random; see :func:`dihedral`.
     centres : torch.Tensor, optional
         Integers (places, 3) on the CPU: plane, row and column of the pixels that a patch may be
@@ -40,7 +43,7 @@ def random_patches(
     -------
     torch.Tensor
         Shape (count, channels, size, size). Where the planes are smaller than `size` and not
-        square, the patches are only turned by half turns and flips.
+        square, the patches are flipped and rotated by half turns only.
     """
     number, _, height, width = planes.shape
     tall, wide = min(size, height), min(size, width)
@@ -56,3 +59,101 @@ def random_patches(
         patch = planes[plane, :, top : top + tall, left : left + wide]
         patches.append(dihedral(patch, some_symmetry(symmetries, drawn, square=tall == wide)))
     return torch.stack(patches)
+
+
+def random_slices(patches: torch.Tensor, depth: int, generator: torch.Generator) -> torch.Tensor:
+    """Cut patches of stacks (count, pln, row, col) to `depth` slices, drawn for each patch."""
+    slices = patches.shape[1]
+    if slices == depth:
+        return patches
+    starts = torch.randint(slices - depth + 1, (len(patches),), generator=generator).tolist()
+    return torch.stack([p[s : s + depth] for p, s in zip(patches, starts, strict=True)])
+
+
+def aligned_cut(
+    shape: torch.Size,
+    size: int,
+    depth: int,
+    generator: torch.Generator,
+    *,
+    symmetries: Sequence[int] = range(SYMMETRIES),
+    multiple: int = 4,
+) -> Cut:
+    """Draw the place of a patch that several stacks of one field have in common.
+
+    Parameters
+    ----------
+    shape : torch.Size
+        (pln, row, col) of the image.
+    size, depth : int
+        Edge and slices of the patch; a smaller image gives patches of its own size.
+    generator : torch.Generator
+        Source of the place and of the position, on the CPU.
+    symmetries : sequence of int
+        Flips and rotations, of which one is drawn.
+    multiple : int
+        Rows and columns begin at multiples of this.
+
+    Returns
+    -------
+    callable
+        Takes a stack of the field and how many times its grid is as fine as that of the image,
+        along rows and columns; gives the patch.
+    """
+    depth = min(depth, shape[0])
+    places = (shape[0] - depth + 1, *((n - min(size, n)) // multiple + 1 for n in shape[1:]))
+    first, row, col, drawn = (
+        int(torch.randint(n, (), generator=generator)) for n in (*places, SYMMETRIES)
+    )
+    tall, wide = (min(size, n) for n in shape[1:])
+    which = some_symmetry(symmetries, drawn, square=tall == wide)
+
+    def cut(stack: torch.Tensor, fine: int) -> torch.Tensor:
+        top, left = multiple * row * fine, multiple * col * fine
+        part = stack[first : first + depth, top : top + tall * fine, left : left + wide * fine]
+        return dihedral(part, which)
+
+    return cut
+
+
+def structured_part(
+    data: torch.Tensor, centres: torch.Tensor, number: int, *, voxels: int, slices: int
+) -> torch.Tensor:
+    """Cut a part that shows structure out of one of several stacks.
+
+    Parameters
+    ----------
+    data : torch.Tensor
+        Shape (stacks, pln, row, col).
+    centres : torch.Tensor
+        Integers (places, 3): stack, row and column of pixels with structure.
+    number : int
+        Number of the stack; after the last one comes the first one again.
+    voxels, slices : int
+        The part has at most so many.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (pln, row, col), a view: the middle slices, about the median of the centres. Rows and
+        columns are multiples of 4.
+    """
+    number = number % len(data)
+    stack = data[number]
+    slices = min(len(stack), slices)
+    first = (len(stack) - slices) // 2
+    side = int((voxels / slices) ** 0.5) // 4 * 4
+    mine = centres[centres[:, 0] == number]
+    centre = mine[:, 1:].float().median(0).values.long().tolist() if len(mine) else [0, 0]
+    bounds = []
+    for middle, length in zip(centre, stack.shape[-2:], strict=True):
+        kept = min(side, length) // 4 * 4
+        low = min(max(0, middle - kept // 2), length - kept)
+        bounds.append(slice(low, low + kept))
+    return stack[first : first + slices, bounds[0], bounds[1]]
+
+
+def inside(image: torch.Tensor, margin: int, slices: int = 0) -> torch.Tensor:
+    """Cut `margin` rows and columns, and as many `slices`, off each end of (..., row, col)."""
+    image = image[..., margin : image.shape[-2] - margin, margin : image.shape[-1] - margin]
+    return image[..., slices : image.shape[-3] - slices, :, :] if slices else image

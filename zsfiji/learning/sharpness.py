@@ -1,10 +1,10 @@
-"""Make exemplars as sharp as the image says the specimen is.
+"""Make examples as sharp as the image says the specimen is.
 
 The mean of all that may have been, which a network gives, is blunter than the specimen: the
 spectrum of what the camera would see of it falls short of the spectrum of the image less that of
 its noise. Richardson and Lucy's iteration with a narrow Gaussian sharpens it without taking light
 below zero, and is stopped where the two spectra agree best. What has become finer than the image
-is, as shrunk exemplars of structures that are wide by themselves, is blurred instead.
+is, as shrunk examples of structures that are wide by themselves, is blurred instead.
 """
 
 from __future__ import annotations
@@ -21,15 +21,36 @@ from scipy.optimize import minimize
 from zsfiji.physics.optics.degradation import Degradation
 
 _RINGS = 40
+"""Rings of a spectrum up to the Nyquist frequency. Not tuned."""
+
 _FIRST_RING = 3
+"""Rings left out at the lowest frequencies, which tell of brightness and not of sharpness. Chosen
+by eye."""
+
 _UNSURE = 1.0
+"""Log-likelihoods that differ by less are taken for equal. Not tuned."""
+
 _HOPELESS = 5.0
+"""Log-likelihood below the best one at which no further grade is tried: saves time."""
+
 _NOISE_ERROR = 0.03
-_FAR = 10.0  # the unit is off by no more than e to this
+"""Standard deviation of the error of the measured noise, as the logarithm of its variance. Chosen
+by eye: a few per cent."""
+
+_FAR = 10.0
+"""The unit of a spectrum is off by a factor of e to this at most: bounds the search."""
+
 _ITERATIONS = 16
+"""Most iterations of the sharpening. Not tuned."""
+
 _SIDE = 256
+"""Edge in pixels of the image of the middle by which sharpness is judged: bounds the time."""
+
 _SMALL = 1e-4
+"""Light, in the mean, that keeps divisions stable. Not tuned."""
+
 _BLURS = (0.5, 0.7, 1.0, 1.4, 2.0)
+"""Standard deviations of the grades of blur, in fifths of the width of the PSF. Chosen by eye."""
 
 
 def width(degradation: Degradation) -> float:
@@ -89,7 +110,7 @@ def _choice(
     Of those that the image can not tell apart it is the one that changes least; less than zero
     stands for :func:`_blunter`.
     """
-    window, seen_window = _window(noisy), _window(degradation(detail))
+    window, reblurred_window = _window(noisy), _window(degradation(detail))
     power, count = _power(noisy, window)
     noise = float((variance * window.square()).sum(dim=(-2, -1)).mean())
     if not bool(detail.mean() > 0):
@@ -102,16 +123,16 @@ def _choice(
     costs: dict[int, float] = {}
     for sign, first, side in ((1, 0, sharper), (-1, 1, blunter)):
         for which, graded in enumerate(side, first):
-            seen = _power(degradation(graded + background), seen_window)[0]
-            seen_rings = seen.double().cpu().numpy()[_FIRST_RING:]
-            costs[sign * which] = _whittle(observed, number, seen_rings, noise)
+            reblurred = _power(degradation(graded + background), reblurred_window)[0]
+            reblurred_rings = reblurred.double().cpu().numpy()[_FIRST_RING:]
+            costs[sign * which] = _whittle(observed, number, reblurred_rings, noise)
             if costs[sign * which] > min(costs.values()) + _HOPELESS:
                 break
     least = min(costs.values())
     return min((which for which in costs if costs[which] - least < _UNSURE), key=abs)
 
 
-def _whittle(observed: NDArray, number: NDArray, seen: NDArray, noise: float) -> float:
+def _whittle(observed: NDArray, number: NDArray, reblurred: NDArray, noise: float) -> float:
     """Give the negative logarithm of the likelihood of a spectrum (Whittle, 1953).
 
     The power of each ring is a mean of `number` squares about what is seen, in a unit that is
@@ -120,16 +141,16 @@ def _whittle(observed: NDArray, number: NDArray, seen: NDArray, noise: float) ->
 
     def cost(logs: NDArray) -> tuple[float, NDArray]:
         light, white = np.exp(logs) * np.array([1.0, noise])
-        expected = light * seen + white
+        expected = light * reblurred + white
         known = logs[1] / _NOISE_ERROR
         slope = number * (1 - observed / expected) / expected
         value = float((number * (np.log(expected) + observed / expected)).sum()) + known**2 / 2
         return value, np.array(
-            [(slope * light * seen).sum(), (slope * white).sum() + known / _NOISE_ERROR]
+            [(slope * light * reblurred).sum(), (slope * white).sum() + known / _NOISE_ERROR]
         )
 
-    square = max(float((seen * seen).sum()), _SMALL)
-    start = max(float(((observed - noise) * seen).sum()) / square, _SMALL)
+    square = max(float((reblurred * reblurred).sum()), _SMALL)
+    start = max(float(((observed - noise) * reblurred).sum()) / square, _SMALL)
     begin = np.array([np.log(start), 0.0])
     near = [(value - _FAR, value + _FAR) for value in begin]
     return float(minimize(cost, begin, jac=True, bounds=near, method="L-BFGS-B").fun)

@@ -126,7 +126,7 @@ def space_to_depth(image: torch.Tensor, factor: int) -> torch.Tensor:
 
 
 def depth_to_space(image: torch.Tensor, factor: int) -> torch.Tensor:
-    """Take back :func:`fold`."""
+    """Take back :func:`space_to_depth`."""
     if image.ndim == 4:
         return F.pixel_shuffle(image, factor)
     flat = F.pixel_shuffle(image.transpose(1, 2).flatten(0, 1), factor)

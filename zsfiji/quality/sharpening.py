@@ -14,13 +14,18 @@ from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.quality import residual
 
 SHARPER = 1.15
-"""Least growth of the power at the frequencies that the optics weaken, for a sharpened image."""
+"""Least growth of the power at the frequencies that the optics weaken, for a sharpened image.
+Chosen by eye."""
 
 _PASSED = (0.1, 0.6)
+"""Lowest and highest modulus of the OTF at frequencies that count as weakened. Chosen by eye."""
+
 _LARGEST = {2: 1024, 3: 256}
-"""Longest sides that are looked at, of planes and of stacks."""
+"""Longest sides that are looked at, of planes and of stacks: bounds the time."""
 
 _MOST_SLICES = 48
+"""Slices of a stack that are looked at, at most: bounds the time."""
+
 _JUDGED = 7
 """Slices of a stack whose residuals are looked at."""
 
@@ -97,7 +102,7 @@ def judge(
 
 
 def away_from_borders(degradation: Degradation, shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """Rows and columns that hear nothing from beyond the image, but at least half of them."""
+    """Rows and columns without light from beyond the image, but at least half of them."""
     margins = (min(m, n // 4) for m, n in zip(degradation.margin[-2:], shape[-2:], strict=True))
     return tuple(slice(m, n - m) for m, n in zip(margins, shape[-2:], strict=True))
 

@@ -140,6 +140,7 @@ def apply(
     fit_per: str,
     part: Sequence[str] = PLANE,
     label: str = "Denoising",
+    convert: bool = True,
 ) -> dict[str, xr.DataArray]:
     """Restore the parts of an image one after the other, each by the unit that is for it.
 
@@ -150,7 +151,7 @@ def apply(
     units : sequence
         One for each channel, or one for each part.
     restore_one : callable
-        Takes a unit, a part (float32), its channel (None where each part has a unit of its own),
+        Takes a unit, a part, its channel (None where each part has a unit of its own),
         and views of the results by name, which it fills. What it reports is its share of the whole.
     outputs : sequence of Output
         The results.
@@ -160,6 +161,9 @@ def apply(
         Axes of a part, in the order of the image.
     label : str
         What to tell the user.
+    convert : bool
+        Whether parts are contiguous and float32. Else they are views of the image, for methods
+        that convert block by block parts that may be as large as the memory.
 
     Returns
     -------
@@ -182,9 +186,11 @@ def apply(
         progress.report(number / len(where), label)
         channel = None if per_part else position.get("ch", 0)
         unit = units[number if channel is None else channel]
-        views = {name: result[place(image, position)] for name, result in results.items()}
+        index = place(image, position)
+        views = {name: result[index] for name, result in results.items()}
         with progress.part(number / len(where), (number + 1) / len(where)):
-            restore_one(unit, pixels_of(image, position, part), channel, views)
+            whole = pixels_of(image, position, part) if convert else image.data[index]
+            restore_one(unit, whole, channel, views)
         for view in views.values():
             release(view)
     progress.report(1, label)

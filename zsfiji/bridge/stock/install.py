@@ -275,8 +275,8 @@ def _writing(fiji: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"{error.filename or fiji} cannot be written: {error.strerror or error}. Ask the person "
-            "who installed this Fiji, or put a copy of it into your home folder."
+            f"{error.filename or fiji} cannot be written: {error.strerror or error}. Ask "
+            "the person who installed this Fiji, or put a copy of it into your home folder."
         ) from error
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import uniform_filter
 
+from zsfiji.compute.scratch import scratch_array
+from zsfiji.compute.slices import slicewise
 from zsfiji.physics.filters.anscombe import Stabiliser
 from zsfiji.physics.noise import Noise
 
@@ -87,3 +89,35 @@ def repaired(plane: np.ndarray, noise: Noise) -> tuple[np.ndarray, int]:
     result = plane.copy()
     result[rows + 2, cols + 2] = np.median(around[:, _RING], axis=1)
     return result, len(rows)
+
+
+def repaired_image(image: np.ndarray, noise: Noise) -> tuple[np.ndarray, int]:
+    """Replace the defective pixels of a plane or of each slice of a stack.
+
+    Deconvolution would put rings around such a pixel, as strong as the pixel is bright.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        (row, col) or (pln, row, col), of any type.
+    noise : Noise
+        Its noise.
+
+    Returns
+    -------
+    image : numpy.ndarray
+        The image itself where nothing had to be replaced, else a float32 copy.
+    count : int
+        Number of pixels replaced.
+    """
+    result, count = image, 0
+    for number, plane in enumerate(slicewise(image)):
+        repaired_plane, found = repaired(np.asarray(plane, np.float32), noise)
+        if found and result is image:
+            result = scratch_array(image.shape)
+            for into, source in zip(slicewise(result), slicewise(image), strict=True):
+                into[:] = source
+        if found:
+            slicewise(result)[number] = repaired_plane
+            count += found
+    return result, count

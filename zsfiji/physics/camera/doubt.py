@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zsfiji.errors import UserError
 from zsfiji.images.middle import middle
 from zsfiji.physics.camera.calibration.calibrate import least_noise
+from zsfiji.physics.camera.model import Camera, Known, measure
 from zsfiji.physics.filters.anscombe import Stabiliser
 from zsfiji.physics.filters.both import filtered
 from zsfiji.physics.filters.structure import Shape, shape
@@ -17,6 +19,9 @@ from zsfiji.physics.noise import SURE, Noise
 
 _LOOK = 512
 """Edge of the middle of a plane that is looked at."""
+
+_SATURATED = 0.3
+"""Share of saturated pixels above which an image is no image to learn from. Chosen by eye."""
 
 
 def believed(noise: Noise, planes: Sequence[NDArray[np.float32]]) -> tuple[Noise, bool]:
@@ -48,3 +53,45 @@ def believed(noise: Noise, planes: Sequence[NDArray[np.float32]]) -> tuple[Noise
     if shape(part, stabiliser.inverse(smooth.numpy()), noise) is Shape.NOISE:
         return noise, False
     return least_noise(planes), True
+
+
+def measure_for_training(
+    planes: list[NDArray[np.float32]], known: Known, where: str = ""
+) -> tuple[Camera, bool]:
+    """Measure the noise for a method that learns from it.
+
+    Parameters
+    ----------
+    planes : list of numpy.ndarray
+        float32 (row, col), of one channel.
+    known : Known
+        What is given about the camera.
+    where : str
+        Names the part of the image in messages, such as " in channel 2".
+
+    Returns
+    -------
+    camera : Camera
+        The camera, with the noise that is believed.
+    doubted : bool
+        Whether that is the least that there is; see :func:`believed`.
+
+    Raises
+    ------
+    UserError
+        If there is no noise, or too many pixels are saturated.
+    """
+    camera = measure(planes, known)
+    noise, doubted = believed(camera.noise, planes)
+    if noise.floor == 0:
+        raise UserError(
+            f"No noise was found{where or ' in the image'}. The method learns from noise, "
+            "which filtered, compressed or simulated images may not have."
+        )
+    if noise.saturated > _SATURATED:
+        raise UserError(
+            f"{noise.saturated:.0%} of the pixels{where} are saturated, so the "
+            "brightness of the specimen is not known. Acquire the image again with less "
+            "exposure or gain, or select a region that is not saturated."
+        )
+    return camera.with_noise(noise), doubted

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from zsfiji.services import duration as common
-from zsfiji.services.zs_deconvnet.service import FEWEST, PRESETS
-from zsfiji.services.zs_deconvnet.settings import Settings
+from zsfiji.services.zs_deconvnet.settings import FEWEST_SLICES, Settings
 
 _STEP = {("fast", 2): 0.11, ("published", 2): 8.1, ("fast", 3): 0.58, ("published", 3): 48.0}
 """A step of training, by network and number of axes, for an upsampling of 2."""
@@ -34,20 +33,16 @@ def seconds(sizes: Mapping[str, int], settings: Settings, *, restore: bool) -> f
     sizes : mapping
         Axis -> length of the image.
     settings : Settings
-        Of the training. Where the PSF decides on the dimensions, it is taken for a stack.
+        The settings. Where the PSF decides on the dimensions, it is taken for a stack.
     restore : bool
         Whether the network is applied, too.
     """
-    preset = PRESETS[settings.quality]
-    kind = preset.network if settings.network == "auto" else settings.network
-    deep = settings.dimensions == "3d" or (
-        settings.dimensions == "auto" and sizes.get("pln", 1) >= FEWEST
-    )
+    slices, dimensions = sizes.get("pln", 1), settings.dimensions
+    deep = dimensions == "3d" or (dimensions == "auto" and slices >= FEWEST_SLICES)
     axes = 3 if deep else 2
-    flat = {k: n for k, n in sizes.items() if k != "pln"} if deep else sizes
-    planned = settings.steps or (preset.steps_3d if deep else preset.steps)
-    one = _BEFORE[axes] + planned * _STEP[kind, axes]
-    found = one * common.networks(flat, settings.fit_per)
+    parts = {k: n for k, n in sizes.items() if k != "pln"} if deep else sizes
+    one = _BEFORE[axes] + settings.planned_steps(axes) * _STEP[settings.kind, axes]
+    found = one * common.networks(parts, settings.fit_per)
     if restore:
-        found += _RESTORING[kind, axes] * common.pixels(sizes) * common.planes(sizes)
+        found += _RESTORING[settings.kind, axes] * common.pixels(sizes) * common.planes(sizes)
     return common.START + found * (1.0 if settings.upsample == 2 else _COARSE)

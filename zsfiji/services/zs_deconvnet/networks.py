@@ -13,25 +13,35 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from zsfiji.compute.device import autocast
+from zsfiji.deconvolution.tiles import DeconvolvingNetwork
 from zsfiji.learning.initial import init_glorot, init_uniform, zero_init
 from zsfiji.learning.unet import Pair, TwoScales, convolution, last_convolution
 from zsfiji.physics.optics.degradation import Degradation
 
 INVERSE_REACH = 10
-"""Pixels of the image on each side that the linear inverse filter takes in."""
+"""Radius of the linear inverse filter in pixels of the image. Chosen by eye: the filter is small
+beyond it for usual PSFs."""
 
 _RIDGE = 0.05
+"""Epsilon of the inverse filter, for optics that pass 1 at frequency 0. Chosen by eye."""
+
 _SLOPE = 0.2
+"""Slope of the fast network's rectified linear units below zero: that of the published network for
+stacks. Not tuned."""
+
 _GRID = 128
+"""Pixels of the periodic grid on which the inverse filter is computed: several times its size."""
+
 _conv = partial(convolution, 2)
 
 
-class PublishedUNet(nn.Module):
+class PublishedUNet(DeconvolvingNetwork):
     """The two-stage U-Net of the paper: 13,109,010 parameters (docs/methods/zs-deconvnet.md, 1.5).
 
-    Stage 1 denoises; stage 2 is a second U-Net that deconvolves stage 1's result. Rectified
-    linear units everywhere, also behind the results, which therefore are not negative and can
-    die: see :func:`zsfiji.services.zs_deconvnet.pipeline.fit_unit`.
+    Stage 1 denoises; stage 2 is a second U-Net that deconvolves the result of stage 1. All units
+    are rectified linear units, those of the results too. So results are not negative, and they can
+    die (be zero everywhere): see :func:`zsfiji.services.zs_deconvnet.fit.fit_restorer`.
 
     Parameters
     ----------
@@ -47,22 +57,22 @@ class PublishedUNet(nn.Module):
     def __init__(self, upsample: int = 2, seed: int = 0) -> None:
         super().__init__()
         self.upsample = upsample
-        self.denoise = _UNet()
-        self.denoised = last_convolution(2, 16, 1)
-        self.deconvolve = _UNet()
+        self.stage1 = _UNet()
+        self.last1 = last_convolution(2, 16, 1)
+        self.stage2 = _UNet()
         self.tail = nn.ModuleList([_conv(16, 128), _conv(128, 128)])
-        self.deconvolved = last_convolution(2, 128, 1)
+        self.last2 = last_convolution(2, 128, 1)
         init_glorot(self, seed)
 
     def forward(self, image: torch.Tensor) -> Pair:
         """Denoise and deconvolve (batch, 1, height, width), sides that are multiples of 16."""
-        denoised = F.relu(self.denoised(self.denoise(image)))
-        features = self.deconvolve(denoised)
+        denoised = F.relu(self.last1(self.stage1(image)))
+        features = self.stage2(denoised)
         if self.upsample > 1:
             features = F.interpolate(features, scale_factor=self.upsample)
         for layer in self.tail:
             features = F.relu(layer(features))
-        return denoised, F.relu(self.deconvolved(features))
+        return denoised, F.relu(self.last2(features))
 
 
 class _UNet(nn.Module):
@@ -94,11 +104,11 @@ class _UNet(nn.Module):
         return image
 
 
-class FastNet(nn.Module):
-    """Two stages at half the resolution of the image, which share what stage 1 has seen.
+class FastNet(DeconvolvingNetwork):
+    """Two stages at half the resolution of the image; stage 2 takes the features of stage 1.
 
-    Between them a fixed filter undoes the optics as far as a linear filter can: stage 2 sees its
-    result too.
+    Between them a fixed linear filter undoes the optics as far as such a filter can. Its result is
+    an input of stage 2.
 
     Parameters
     ----------
@@ -116,17 +126,17 @@ class FastNet(nn.Module):
     def __init__(self, upsample: int = 2, width: int = 32, seed: int = 0) -> None:
         super().__init__()
         self.upsample = upsample
-        self.denoise = TwoScales(2, 8, width, 4, _SLOPE)
+        self.stage1 = TwoScales(2, 8, width, 4, _SLOPE)
         fine = upsample**2
-        self.deconvolve = TwoScales(2, 12 + width + 4 * fine, width, 4 * fine, _SLOPE)
+        self.stage2 = TwoScales(2, 12 + width + 4 * fine, width, 4 * fine, _SLOPE)
         self.inverse: torch.Tensor
         edge = 2 * INVERSE_REACH + 1
         nearest = torch.zeros(fine, 1, edge, edge)
         nearest[..., INVERSE_REACH, INVERSE_REACH] = 1
         self.register_buffer("inverse", nearest)
         init_uniform(self, seed)
-        # Both stages begin by giving back their input.
-        for stage in (self.denoise, self.deconvolve):
+        # At first both stages return their input.
+        for stage in (self.stage1, self.stage2):
             zero_init(stage.last)
 
     def forward(self, image: torch.Tensor) -> Pair:
@@ -139,19 +149,40 @@ class FastNet(nn.Module):
             of the results, and the same with stabilised noise.
         """
         cells = F.pixel_unshuffle(image, 2)
-        features, change = self.denoise(cells)
+        features, change = self.stage1(cells)
         denoised_cells = cells[:, :4] + change
         denoised = F.pixel_shuffle(denoised_cells, 2)
         around = F.pad(denoised.detach().float(), (INVERSE_REACH,) * 4, mode="replicate")
         with torch.autocast(image.device.type, enabled=False):
             linear = F.pixel_shuffle(F.conv2d(around, self.inverse), self.upsample)
         linear_cells = F.pixel_unshuffle(linear, 2 * self.upsample)
-        known = [cells, denoised_cells, features, linear_cells.to(features.dtype)]
-        _, sharper = self.deconvolve(torch.cat(known, 1))
-        # Were it to start from the linear result, stage 2 had nothing to learn at first, and would
-        # go to sleep: all its units negative.
+        inputs = [cells, denoised_cells, features, linear_cells.to(features.dtype)]
+        _, change = self.stage2(torch.cat(inputs, 1))
+        # Not added to the linear result: stage 2 would have nothing to learn at first, and its
+        # units would die (all negative).
         coarse = F.interpolate(denoised, scale_factor=self.upsample)
-        return denoised, coarse + F.pixel_shuffle(sharper, 2 * self.upsample)
+        return denoised, coarse + F.pixel_shuffle(change, 2 * self.upsample)
+
+
+def run(network: nn.Module, image: torch.Tensor) -> Pair:
+    """Run a two-stage network in the precision of its device.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Gives a denoised and a deconvolved batch.
+    image : torch.Tensor
+        Shape (batch, channels, row, col) or (batch, channels, pln, row, col), on its device.
+
+    Returns
+    -------
+    denoised, sharp : torch.Tensor
+        32-bit.
+    """
+    memory = torch.channels_last if image.ndim == 4 else torch.channels_last_3d
+    with autocast(image.device):
+        denoised, sharp = network(image.contiguous(memory_format=memory))
+    return denoised.float(), sharp.float()
 
 
 def inverse_filter(degradation: Degradation) -> torch.Tensor:
@@ -166,19 +197,19 @@ def inverse_filter(degradation: Degradation) -> torch.Tensor:
     -------
     torch.Tensor
         For :attr:`FastNet.inverse`: shape (upsample squared, 1, size, size), a filter of sum 1
-        for each pixel of the fine grid inside one of the image.
+        for each pixel of the fine grid inside a pixel of the image.
     """
     fine = degradation.upsample
     middle = _GRID // 2
     point = torch.zeros(1, 1, _GRID, _GRID)
     point[..., middle, middle] = 1
-    seen = degradation(degradation.adjoint(point)) * fine**2
-    spectrum = torch.fft.fft2(torch.fft.ifftshift(seen, dim=(-2, -1))).real.clamp_min(0)
+    response = degradation(degradation.adjoint(point)) * fine**2
+    spectrum = torch.fft.fft2(torch.fft.ifftshift(response, dim=(-2, -1))).real.clamp_min(0)
     weights = torch.fft.fftshift(torch.fft.ifft2(1 / (spectrum + _RIDGE)).real, dim=(-2, -1))
-    answer = F.pixel_unshuffle(degradation.adjoint(weights), fine)[0, :, None]
-    # What a point becomes, turned round, is where a pixel has its light from.
+    impulse_response = F.pixel_unshuffle(degradation.adjoint(weights), fine)[0, :, None]
+    # `conv2d` correlates, so its kernel is the impulse response flipped along both axes.
     near = slice(middle - INVERSE_REACH, middle + INVERSE_REACH + 1)
-    kernel = answer[..., near, near].flip(-2, -1)
+    kernel = impulse_response[..., near, near].flip(-2, -1)
     return kernel / kernel.sum((-2, -1), keepdim=True)
 
 

@@ -1,7 +1,8 @@
 """The networks for stacks: the published one and a small fast one.
 
-Both take a batch of stacks (batch, channels, slice, row, column) and give two of one channel: the
-denoised stacks, and the deconvolved ones, `upsample` times as fine along rows and columns.
+Both take a batch of stacks (batch, channels, slice, row, column) and give two batches of one
+channel: the denoised stacks, and the deconvolved ones on a grid that is `upsample` times as fine
+along rows and columns.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from zsfiji.deconvolution.tiles import DeconvolvingNetwork
 from zsfiji.learning.initial import init_glorot, init_uniform, zero_init
 from zsfiji.learning.unet import (
     Pair,
@@ -23,15 +25,19 @@ from zsfiji.learning.unet import (
 )
 
 _SLOPE = 0.2
+"""Slope of the rectified linear units below zero, as published."""
+
 _FAST_SLOPE = 0.1
+"""The same for the fast network. Not tuned."""
+
 _conv = partial(convolution, 3)
 
 
-class PublishedRCAN(nn.Module):
+class PublishedRCAN(DeconvolvingNetwork):
     """The two-stage RCAN of the paper: 2,003,490 parameters (docs/methods/zs-deconvnet.md, 2.3).
 
-    Its channel attention takes means over the whole stack that it is given, so its results depend
-    a little on the size of tiles.
+    Its channel attention takes means over the whole input, so the results depend a little on the
+    size of tiles.
 
     Parameters
     ----------
@@ -47,13 +53,13 @@ class PublishedRCAN(nn.Module):
     def __init__(self, upsample: int = 2, seed: int = 0) -> None:
         super().__init__()
         self.upsample = upsample
-        self.denoise, self.deconvolve = _Attentive(1), _Attentive(upsample)
+        self.stage1, self.stage2 = _Attentive(1), _Attentive(upsample)
         init_glorot(self, seed)
 
     def forward(self, stack: torch.Tensor) -> Pair:
         """Denoise and deconvolve stacks of one channel."""
-        denoised = self.denoise(stack)
-        return denoised, self.deconvolve(denoised)
+        denoised = self.stage1(stack)
+        return denoised, self.stage2(denoised)
 
 
 class _Attentive(nn.Module):
@@ -78,7 +84,7 @@ class _Attentive(nn.Module):
 
 
 class _Block(nn.Module):
-    """Two convolutions, channels weighted by what their means say, and the input added."""
+    """Two convolutions, channel attention, and the input added (a residual block)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,11 +99,10 @@ class _Block(nn.Module):
         return stack + features * weights
 
 
-class FastNet3D(nn.Module):
+class FastNet3D(DeconvolvingNetwork):
     """The fast network for planes with convolutions across slices in each of its stages.
 
-    Its second stage begins with what a classical deconvolution of the noisy stack gives, and
-    learns what that lacks.
+    Its second stage refines a classical deconvolution of the noisy stack.
 
     Parameters
     ----------
@@ -115,15 +120,15 @@ class FastNet3D(nn.Module):
     def __init__(self, upsample: int = 2, width: int = 16, seed: int = 0) -> None:
         super().__init__()
         self.upsample = upsample
-        self.denoise = TwoScales(3, 8, width, 4, _FAST_SLOPE)
+        self.stage1 = TwoScales(3, 8, width, 4, _FAST_SLOPE)
         fine = upsample**2
-        self.deconvolve = TwoScales(3, 12 + width + 4 * fine, width, 4 * fine, _FAST_SLOPE)
+        self.stage2 = TwoScales(3, 12 + width + 4 * fine, width, 4 * fine, _FAST_SLOPE)
         init_uniform(self, seed)
-        for stage in (self.denoise, self.deconvolve):
+        for stage in (self.stage1, self.stage2):
             zero_init(stage.last)
 
-    def smooth(self, stack: torch.Tensor) -> Pair:
-        """Denoise.
+    def denoise(self, stack: torch.Tensor) -> Pair:
+        """Run stage 1.
 
         Parameters
         ----------
@@ -134,31 +139,43 @@ class FastNet3D(nn.Module):
         Returns
         -------
         denoised, features : torch.Tensor
-            The result, and what stage 2 may know of how it came about.
+            The result, and the last features, an input of stage 2.
         """
         cells = space_to_depth(stack, 2)
-        features, change = self.denoise(cells)
+        features, change = self.stage1(cells)
         return depth_to_space(cells[:, :4] + change, 2), features
 
-    def forward(self, stack: torch.Tensor) -> Pair:
-        """Denoise, enlarge, and mend that, which shows whether the network is alive."""
-        denoised, features = self.smooth(stack)
-        return denoised, self.mend(stack, denoised, features, _wider(denoised, self.upsample))
-
-    def mend(
+    def refine(
         self,
         stack: torch.Tensor,
         denoised: torch.Tensor,
         features: torch.Tensor,
         sharp: torch.Tensor,
     ) -> torch.Tensor:
-        """Stage 2: from what :meth:`smooth` took and gave, and the stack deconvolved.
+        """Run stage 2, which refines a deconvolved stack.
 
-        Stage 1 learns to denoise and nothing else: no gradient passes from here.
+        Parameters
+        ----------
+        stack, denoised, features : torch.Tensor
+            What :meth:`denoise` took and gave. No gradient passes to them: stage 1 learns nothing
+            but to denoise.
+        sharp : torch.Tensor
+            The stack deconvolved, on the fine grid and the scale of the results.
+
+        Returns
+        -------
+        torch.Tensor
+            Of the shape of `sharp`.
         """
-        seen = [space_to_depth(stack, 2), space_to_depth(denoised, 2).detach(), features.detach()]
-        _, change = self.deconvolve(torch.cat([*seen, space_to_depth(sharp, 2 * self.upsample)], 1))
+        inputs = [space_to_depth(stack, 2), space_to_depth(denoised, 2).detach(), features.detach()]
+        inputs.append(space_to_depth(sharp, 2 * self.upsample))
+        _, change = self.stage2(torch.cat(inputs, 1))
         return sharp + depth_to_space(change, 2 * self.upsample)
+
+    def forward(self, stack: torch.Tensor) -> Pair:
+        """Denoise, and refine the enlarged result: enough to see whether the network has died."""
+        denoised, features = self.denoise(stack)
+        return denoised, self.refine(stack, denoised, features, _wider(denoised, self.upsample))
 
 
 def _wider(stack: torch.Tensor, factor: int) -> torch.Tensor:

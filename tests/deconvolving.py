@@ -1,0 +1,72 @@
+"""What tests of deconvolution share: scenes, and ZS-DeconvNet with options as keywords."""
+
+import numpy as np
+import xarray as xr
+from scipy.ndimage import gaussian_filter
+
+from zsfiji.physics.camera.model import Known
+from zsfiji.physics.noise import Noise
+from zsfiji.physics.optics.kernel import Psf, normalised
+from zsfiji.services.zs_deconvnet.fit import Given
+from zsfiji.services.zs_deconvnet.restorers import RESTORERS
+from zsfiji.services.zs_deconvnet.service import ZSDeconvNet
+from zsfiji.services.zs_deconvnet.settings import Settings
+
+PIXEL = 0.0626
+BLACK, GAIN, READ = 100.0, 2.0, 4.0
+
+
+def fit(image, psf, *, camera=None, start=None, device="auto", restorers=(), **settings):
+    """Train; `restorers` take the place of those of their kind."""
+    psfs = [psf] if isinstance(psf, Psf) else psf
+    given = Given(psfs, camera or Known(), start)
+    return _method(restorers).fit(image, Settings(**settings), given, device=device)
+
+
+def apply(model, image, *, restorers=(), **options):
+    """Restore; `restorers` take the place of those of their kind."""
+    method = _method(restorers)
+    if restorers:
+        units = (method.unit(unit.record, unit.tensors()) for unit in model.units)
+        model = type(model)(model.method, model.settings, model.fitted_to, tuple(units))
+    return method.apply(model, image, **options)
+
+
+def _method(restorers):
+    return ZSDeconvNet({**RESTORERS, **{(r.kind, r.axes): r for r in restorers}})
+
+
+def gaussian_psf(deviation=3.0, half=12, spacing=PIXEL / 2):
+    """A Gaussian on the fine grid."""
+    r = np.arange(-half, half + 1)
+    line = np.exp(-0.5 * (r / deviation) ** 2)
+    return normalised(np.outer(line, line), (spacing, spacing))
+
+
+def lines(size=96, photons=30.0, seed=0, deviation=3.0):
+    """Straight lines: truth on the fine grid and the noisy image, in grey levels."""
+    draws = np.random.default_rng(seed)
+    rows, cols = np.mgrid[: 2 * size, : 2 * size]
+    truth = np.zeros((2 * size, 2 * size))
+    for _ in range(8):
+        angle, shift = draws.uniform(0, np.pi), draws.uniform(-0.6, 0.6) * size
+        away = (rows - size) * np.sin(angle) + (cols - size) * np.cos(angle) - shift
+        truth += np.exp(-0.5 * away**2)
+    truth += 0.02
+    blurred = gaussian_filter(truth, deviation, mode="mirror")
+    mean = blurred.reshape(size, 2, size, 2).mean((1, 3))
+    scale = photons / np.quantile(mean, 0.99)
+    noisy = draws.poisson(mean * scale) * GAIN + BLACK + READ**0.5 * draws.normal(size=mean.shape)
+    return truth * scale * GAIN + BLACK, noisy.astype(np.float32)
+
+
+def calibrated(pixels, dims=("row", "col"), **attrs):
+    """An image with pixels of 62.6 nm."""
+    units = dict.fromkeys(("row", "col"), "micron")
+    coords = {d: np.arange(pixels.shape[dims.index(d)]) * PIXEL for d in ("row", "col")}
+    return xr.DataArray(pixels, dims=dims, coords=coords, attrs={"units": units, **attrs})
+
+
+def white_noise(gain=GAIN, read=READ, dark_level=BLACK):
+    """The noise of such an image."""
+    return Noise(gain, read - gain * dark_level, read, np.ones((16, 16)), True)

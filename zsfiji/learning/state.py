@@ -1,0 +1,231 @@
+"""Trainings that are interrupted and go on: what has to be kept of them, in memory and as files.
+
+A network alone does not do: Adam goes on from its moments, and the next draws come from where the
+random generators stopped. A training in two halves, with a file between, gives the very weights of
+one training of the same schedule, on the same device.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from zsfiji.errors import UserError
+from zsfiji.images.files import replacing
+from zsfiji.version import __version__
+
+FORMAT = 1
+"""Version of the file format."""
+
+_KEY = "zsfiji training"
+_KINDS = ("weights", "averages", "means", "squares", "draws")
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands; :func:`zsfiji.learning.loop.train` goes on from it.
+
+    Attributes
+    ----------
+    generators : mapping of str to torch.Generator
+        The generators that the objective draws from, by a name of the caller's. A training that
+        goes on puts them where it stopped.
+    step : int
+        Steps done; 0 before a training.
+    weights : dict of str to torch.Tensor
+        Weights and buffers of the network after the last step, by their names in it.
+    averages : dict of str to torch.Tensor
+        Averaged weights, where the schedule asks for them.
+    means, squares : dict of str to torch.Tensor
+        Adam's mean gradients and mean squared gradients.
+    draws : dict of str to torch.Tensor
+        States of the generators, uint8.
+    """
+
+    generators: Mapping[str, torch.Generator] = field(default_factory=dict)
+    step: int = 0
+    weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    averages: dict[str, torch.Tensor] = field(default_factory=dict)
+    means: dict[str, torch.Tensor] = field(default_factory=dict)
+    squares: dict[str, torch.Tensor] = field(default_factory=dict)
+    draws: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def take(
+        self,
+        step: int,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        averages: Mapping[str, torch.Tensor],
+    ) -> None:
+        """Keep a training after `step` steps; all of it is copied to the CPU."""
+        parameters = trained_parameters(network)
+        moments = {
+            name: optimizer.state[p] for name, p in parameters.items() if p in optimizer.state
+        }
+        self.step = step
+        self.weights = {name: _copy(value) for name, value in network.state_dict().items()}
+        self.averages = {name: _copy(value) for name, value in averages.items()}
+        self.means = {name: _copy(moment["exp_avg"]) for name, moment in moments.items()}
+        self.squares = {name: _copy(moment["exp_avg_sq"]) for name, moment in moments.items()}
+        self.draws = {name: source.get_state() for name, source in self.generators.items()}
+
+    def give(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        averages: Mapping[str, torch.Tensor],
+    ) -> None:
+        """Put a training where this one stopped; does nothing before the first step.
+
+        Parameters
+        ----------
+        network : torch.nn.Module
+            Gets the weights.
+        optimizer : torch.optim.Adam
+            Of the trained parameters of `network`, new; gets the moments.
+        averages : mapping of str to torch.Tensor
+            Averaged weights, which are overwritten.
+
+        Raises
+        ------
+        UserError
+            If the state is that of another network, schedule or set of generators.
+        """
+        if self.step == 0:
+            return
+        parameters = trained_parameters(network)
+        self._require_same(network, set(parameters), set(averages))
+        with torch.no_grad():
+            network.load_state_dict(self.weights)
+            for name, average in averages.items():
+                average.copy_(self.averages[name])
+        state = {
+            number: {
+                "step": torch.tensor(float(self.step)),
+                # In the memory layout of the parameter, which the fused optimiser relies on.
+                "exp_avg": torch.empty_like(parameter).copy_(self.means[name]),
+                "exp_avg_sq": torch.empty_like(parameter).copy_(self.squares[name]),
+            }
+            for number, (name, parameter) in enumerate(parameters.items())
+        }
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
+        for name, source in self.generators.items():
+            source.set_state(self.draws[name])
+
+    def _require_same(self, network: nn.Module, trained: set[str], averaged: set[str]) -> None:
+        there = {name: value.shape for name, value in network.state_dict().items()}
+        kept = {name: value.shape for name, value in self.weights.items()}
+        same = there == kept and trained == set(self.means) == set(self.squares)
+        if not same or averaged != set(self.averages):
+            raise UserError(
+                "The saved training is of another network or schedule, so it cannot be continued "
+                "with these settings. Choose the settings that it was begun with."
+            )
+        if set(self.draws) != set(self.generators):
+            raise UserError(
+                "The saved training draws its random numbers in another way, so it cannot be "
+                "continued by this version of zsfiji. Begin a new training."
+            )
+
+
+def save(state: TrainingState, path: str | os.PathLike[str]) -> Path:
+    """Write the state of a training to a safetensors file, whole or not at all.
+
+    Parameters
+    ----------
+    state : TrainingState
+        The state.
+    path : path_like
+        The file; an existing one is replaced. Its folder has to exist.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    header = {"format": FORMAT, "version": __version__, "step": state.step}
+    tensors = {
+        f"{kind}/{name}": tensor for kind in _KINDS for name, tensor in getattr(state, kind).items()
+    }
+    with replacing(path) as temporary:
+        try:
+            safetensors.torch.save_file(tensors, temporary, metadata={_KEY: json.dumps(header)})
+        except safetensors.SafetensorError as error:
+            # So does it say that the disk is full.
+            raise OSError(str(error)) from error
+    return path
+
+
+def load(
+    path: str | os.PathLike[str], generators: Mapping[str, torch.Generator] | None = None
+) -> TrainingState:
+    """Read the state of a training that :func:`save` wrote.
+
+    Parameters
+    ----------
+    path : path_like
+        The file.
+    generators : mapping of str to torch.Generator, optional
+        The generators of the training that is to go on; they are put where the other one stopped
+        when it begins.
+
+    Returns
+    -------
+    TrainingState
+        The state, on the CPU.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, broken, or no training of this version of the format.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"There is no saved training {path}.")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})[_KEY])
+            if header["format"] != FORMAT:
+                raise UserError(
+                    f"The training {path} was saved by zsfiji {header['version']} in another "
+                    f"format than that of this one ({__version__}). Continue it there, or begin a "
+                    "new training."
+                )
+            state = TrainingState(dict(generators or {}), int(header["step"]))
+            for whole in file.keys():  # noqa: SIM118
+                kind, _, name = whole.partition("/")
+                if kind not in _KINDS:
+                    raise ValueError(whole)
+                getattr(state, kind)[name] = file.get_tensor(whole)
+    except OSError as error:
+        raise UserError(f"The saved training {path} cannot be read ({error.strerror}).") from error
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"The file {path} is no saved training of zsfiji, or it is damaged. "
+            "Choose another file, or begin a new training."
+        ) from error
+    return state
+
+
+def trained_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that a training changes, by their names."""
+    return {name: p for name, p in network.named_parameters() if p.requires_grad}
+
+
+def _copy(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().to("cpu", copy=True).contiguous()
