@@ -15,7 +15,6 @@ Interpreter.batchMode = true
 def folder = new File(args[0], "zsfiji")
 def type = new GroovyClassLoader(getClass().classLoader).parseClass(new File(folder, "ZeroShot.groovy"))
 def label = "Zero-Shot Denoise..."
-def traits = [takes: true, gives: true, images: [], needs: [], suggests: [:]]
 def python = { System.properties.get("zsfiji.service")?.service }
 def say = { step, values -> println("STEP " + JsonOutput.toJson([step: step] + values)) }
 def errors = new ByteArrayOutputStream()
@@ -38,20 +37,21 @@ def look = {
 def imp = IJ.openImage(args[1])
 imp.changes = false
 
+WindowManager.setTempCurrentImage(imp)
 say("about", [told: told { type.newInstance(folder, null).tellAbout("About zsfiji...") },
-    described: type.newInstance(folder, null).described(imp, label)])
+    described: type.newInstance(folder, null).described(label, true).subject])
 
 WindowManager.setTempCurrentImage(null)
-say("no image", [told: told { type.newInstance(folder, null).call(label, [:], "", "", traits) }])
+say("no image", [told: told { type.newInstance(folder, null).call(label, [:], "", "", true) }])
 
 imp.setRoi(4, 6, 40, 48)
 WindowManager.setTempCurrentImage(imp)
-def text = told { type.newInstance(folder, null).call(label, [quality: "quick", seed: 2], "", "", traits) }
+def text = told { type.newInstance(folder, null).call(label, [quality: "quick", seed: 2], "", "", true) }
 say("region", look() + [told: text, source: [changes: imp.changes, locked: imp.isLocked()]])
 def first = python()
 
 WindowManager.setTempCurrentImage(imp)
-text = told { type.newInstance(folder, null).call(label, [quality: "quik"], "", "", traits) }
+text = told { type.newInstance(folder, null).call(label, [quality: "quik"], "", "", true) }
 say("mistake", [told: text, same: python().is(first)])
 
 imp.deleteRoi()
@@ -61,31 +61,29 @@ def killer = Thread.start {
     Thread.sleep(1500)
     python().kill()
 }
-text = told { type.newInstance(folder, null).call(label, [quality: "best"], "", "", traits) }
+text = told { type.newInstance(folder, null).call(label, [quality: "best"], "", "", true) }
 killer.join()
 say("killed", [told: text, alive: first.isAlive(), active: WindowManager.getCurrentImage().getTitle()])
 
 WindowManager.setTempCurrentImage(imp)
 killer = Thread.start { Thread.sleep(100); while (python().is(first)) Thread.sleep(50)
     Thread.sleep(8000); IJ.setKeyDown(java.awt.event.KeyEvent.VK_ESCAPE) }
-text = told { type.newInstance(folder, null).call(label, [quality: "best"], "", "", traits) }
+text = told { type.newInstance(folder, null).call(label, [quality: "best"], "", "", true) }
 killer.join()
 say("cancelled", [told: text, fresh: !python().is(first), active: WindowManager.getCurrentImage().getTitle()])
 IJ.setKeyUp(java.awt.event.KeyEvent.VK_ESCAPE)
 
-text = told { type.newInstance(folder, null).call(label, [quality: "quick"], args[1], args[2], traits) }
+text = told { type.newInstance(folder, null).call(label, [quality: "quick"], args[1], args[2], true) }
 say("file", [told: text, written: new File(args[2]).length()])
 
 WindowManager.setTempCurrentImage(null)
-def making = [takes: false, gives: true, images: [], needs: [], suggests: [:]]
-text = told { type.newInstance(folder, null).call("PSF Generator...", [na: 0.4, pixel_size: 250], "", "", making) }
+text = told { type.newInstance(folder, null).call("PSF Generator...", [na: 0.4, pixel_size: 250], "", "", false) }
 say("made", look() + [told: text])
 def psf = WindowManager.getCurrentImage()
-def two = [takes: true, gives: true, images: ["psf"], needs: ["psf"], suggests: [:]]
 WindowManager.setTempCurrentImage(imp)
 imp.getCalibration().setUnit("micron")
 text = told { type.newInstance(folder, null).call("ZS-DeconvNet Restore...",
-    [psf: psf.getTitle(), steps: 5], "", "", two) }
+    [psf: psf.getTitle(), steps: 5], "", "", true) }
 say("two images", look() + [told: text, all: WindowManager.getIDList().collect { WindowManager.getImage(it).getTitle() }])
 imp.getCalibration().setUnit("nm")
 
@@ -93,10 +91,10 @@ def settings = new File(folder, "settings.json")
 def good = new groovy.json.JsonSlurper().parse(settings)
 System.properties.remove("zsfiji.service")
 settings.text = JsonOutput.toJson(good + [scripts: "of another version"])
-text = told { type.newInstance(folder, null).call(label, [:], "", "", traits) }
+text = told { type.newInstance(folder, null).call(label, [:], "", "", true) }
 say("other version", [told: text])
 settings.text = JsonOutput.toJson([python: "/nowhere/bin/python"])
-text = told { type.newInstance(folder, null).call(label, [:], "", "", traits) }
+text = told { type.newInstance(folder, null).call(label, [:], "", "", true) }
 say("moved", [told: text])
 ''')
 System.exit(0)

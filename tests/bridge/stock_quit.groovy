@@ -12,7 +12,6 @@ import groovy.json.JsonOutput
 def folder = new File(args[0], "zsfiji")
 def type = new GroovyClassLoader(getClass().classLoader).parseClass(new File(folder, "ZeroShot.groovy"))
 def label = "Zero-Shot Denoise..."
-def traits = [takes: true, gives: true, images: [], needs: [], suggests: [:]]
 def say = { step, values -> println("STEP " + JsonOutput.toJson([step: step] + values)) }
 def until = { long most, condition ->
     long begun = System.currentTimeMillis()
@@ -35,7 +34,7 @@ def imp = IJ.openImage(args[1])
 imp.show()
 imp.changes = false
 def work = Thread.start {
-    type.newInstance(folder, null).call(label, [quality: "best"], "", "", traits)
+    type.newInstance(folder, null).call(label, [quality: "best"], "", "", true)
 }
 until(60000) { (System.properties.get("zsfiji.service")?.service?.isAlive()) }
 def python = System.properties.get("zsfiji.service").service

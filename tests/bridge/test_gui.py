@@ -513,7 +513,7 @@ def test_an_image_closed_while_its_dialog_is_open_is_told(desk):
 
 def test_a_fault_of_ours_is_shown_as_one(desk):
     start(desk, desk.show("cells"), seconds=0, fail=True)
-    assert "that is a fault of zsfiji" in desk.texts(desk.window(NAME))
+    assert "because of a bug in zsfiji" in desk.texts(desk.window(NAME))
     desk.press(NAME, "OK")
     assert "Traceback" in desk.log()
     assert "ZeroDivisionError: division by zero" in desk.log()
@@ -674,8 +674,8 @@ print("quit", jobs.running(), work.is_alive())
 def test_what_is_lost_is_told_of_one_job_and_of_several():
     from zsfiji.bridge.menu import what_is_lost
 
-    assert "A of a.tif\nWhat it has done so far" in what_is_lost(["A of a.tif"])
-    assert "\n    A\n    B\nWhat they have done so far" in what_is_lost(["A", "B"])
+    assert "A of a.tif\nWhat has been done so far" in what_is_lost(["A of a.tif"])
+    assert "\n    A\n    B\nWhat has been done so far" in what_is_lost(["A", "B"])
 
 
 def test_quitting_while_a_job_runs_asks_and_then_ends_the_process(desk, tmp_path):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
 from zsfiji import folders
 from zsfiji.bridge.stock import install as module
+from zsfiji.bridge.stock import worker
 from zsfiji.bridge.stock.install import install, uninstall
 from zsfiji.cli import main
 from zsfiji.commands import table
@@ -201,3 +205,16 @@ def test_scijava_reads_the_parameters_of_the_scripts(ij):
         # SciJava would open a dialog for a parameter that a macro leaves out.
         assert [str(item.getName()) for item in info.inputs()] == ["context"]
     context.dispose()
+
+
+def test_each_text_and_each_function_that_groovy_asks_for_is_there(fiji):
+    root = Path(module.__file__).parent
+    groovy = (root / "ZeroShot.groovy").read_text(encoding="utf-8")
+    install(fiji)
+    settings = json.loads((fiji / module.SETTINGS).read_text(encoding="utf-8"))
+    asked = set(re.findall(r'phrase\("(\w+)"|\btexts\.(?!py\b)(\w+)', groovy))
+    assert len(asked) > 8
+    assert {one or other for one, other in asked} <= set(settings["texts"])
+    for name, given in re.findall(r"\bworker\.(\w+)\(([\w, ]+)\)", groovy):
+        parameters = list(inspect.signature(getattr(worker, name)).parameters)
+        assert given.split(", ") == parameters[: len(given.split(", "))]

@@ -212,7 +212,7 @@ def test_errors_of_a_script_in_fiji_are_shown_and_those_of_the_shell_are_raised(
     shown = []
     monkeypatch.setattr(host, "start", lambda **_: ij)
     monkeypatch.setattr(messages, "show_error", lambda title, text: shown.append((title, text)))
-    monkeypatch.setattr(messages, "show_fault", lambda title, error: shown.append((title, error)))
+    monkeypatch.setattr(messages, "show_bug", lambda title, error: shown.append((title, error)))
     scripts.call("Zero-Shot Denoise...", None, {"seed": 1})
     assert shown == [("Zero-Shot Denoise", jobs.NO_IMAGE)]
     with scripts.raising(), pytest.raises(UserError, match="no images"):

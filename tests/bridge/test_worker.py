@@ -119,16 +119,54 @@ def test_fiji_is_told_that_a_job_waits():
     assert task.updates == [("Waiting", 0, 1000, {"waiting": True})]
 
 
-def test_fiji_learns_how_long_a_command_takes_and_where_a_window_goes(tmp_path, monkeypatch):
+def test_fiji_learns_what_a_dialog_says(tmp_path, monkeypatch):
     monkeypatch.setenv("ZSFIJI_CACHE", str(tmp_path))
-    sizes = {"t": 1, "pln": 1, "row": 512, "col": 512, "ch": 1}
-    text = worker.duration("Zero-Shot Denoise...", sizes)["text"]
-    assert text.startswith("Time on ")
-    assert all(quality in text for quality in ("quick", "standard", "best"))
-    assert worker.duration("Noise Calibration...", sizes) == {"text": ""}
+    cells = {"title": "cells.tif", "width": 640, "height": 512, "slices": 7}
+    cells |= {"x_unit": "micron", "pixel_width": 0.065, "z_unit": "mm", "pixel_depth": 2e-4}
+    psf = {"title": "PSF", "width": 65, "height": 65, "made_by": 'run("PSF Generator...", "")'}
+    told = worker.dialog("Zero-Shot Denoise...", [{**cells, "selection": [600, 0, 80, 50]}], 0)
+    assert "cells.tif: 640 x 512 pixels, 7 slices; the selection of 40 x 50" in told["subject"]
+    assert "<p>Time on " in told["subject"]
+    assert told["values"] == {}
+    told = worker.dialog("Noise Calibration...", [cells], 0)
+    assert "all of it will be processed." in told["subject"]
+    assert "Time" not in told["subject"]
+    # Whoever has just made the PSF has that in front.
+    told = worker.dialog("ZS-DeconvNet Predict...", [cells, psf], 1)
+    assert told["active"] == 1
+    told = worker.dialog("PSF from Beads...", [cells], 0)
+    told = worker.dialog("PSF Generator...", [cells], 0)
+    assert told["values"] == {"pixel_size": 65.0, "slice_spacing": 200.0, "dimensions": "3d"}
+    assert "<p>" not in told["subject"]
+    assert worker.dialog("PSF Generator...", [], None)["values"] == {}
+
+
+def test_fiji_learns_which_image_and_which_psf_a_deconvolution_means(tmp_path, monkeypatch):
+    monkeypatch.setattr("zsfiji.commands.duration.estimates", lambda *_: "")
+    cells = {"title": "cells & co.tif", "width": 64, "height": 64, "x_unit": None}
+    psf = {"title": "PSF", "width": 65, "height": 65, "made_by": 'run("PSF Generator...", "")'}
+    told = worker.dialog("ZS-DeconvNet Restore...", [cells, psf], 1)
+    assert told["active"] == 0
+    assert told["values"]["psf"] == "PSF"
+    assert "cells &amp; co.tif" in told["subject"]
+    assert worker.dialog("ZS-DeconvNet Restore...", [psf], 0)["active"] == 0
+
+
+def test_fiji_learns_where_windows_go():
     screen = [0, 0, 1600, 900]
     found = worker.place([300, 300], [100, 100, 300, 300], screen, [[408, 100, 300, 300]], [])
     assert found == {"x": 716, "y": 100}
+    first = worker.place_small([340, 100], screen, [])
+    assert first == {"x": 1236, "y": 225}
+    second = worker.place_small([340, 100], screen, [[1236, 225, 340, 100]])
+    assert (second["x"], second["y"]) == (888, 225)
+
+
+def test_a_script_on_files_has_to_name_both_before_any_work(picture):
+    answer = worker.work(Task(), "denoise", "", str(picture), None)
+    assert "Name the output file" in answer["problem"]
+    answer = worker.work(Task(), "denoise", "", None, "out.tif")
+    assert "Name the input file" in answer["problem"]
 
 
 def test_fiji_can_ask_for_an_examination(tmp_path):

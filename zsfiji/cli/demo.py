@@ -24,7 +24,10 @@ RESULT = "zsfiji-demo-denoised.tif"
 PICTURE = "zsfiji-demo.png"
 
 _PHOTONS = 12
+"""Photons a pixel of the simulated image at its brightest: a dim live-cell image."""
+
 _ZOOM = 2
+"""Pixels of the picture for one of the image, so that noise can be seen on any screen."""
 
 
 def demo(

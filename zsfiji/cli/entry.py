@@ -1,7 +1,7 @@
 """The command line: ``zsfiji``, ``zsfiji run``, ``macro``, ``script``, ``demo``, ``doctor``.
 
-Exit status: 0; 2 for what the user can mend; 1 for a bug, with its traceback; 130 for Ctrl-C, 143
-for SIGTERM, 129 for SIGHUP.
+Exit status: 0; 2 for what the user can correct; 1 for a bug, with its traceback; 130 for Ctrl-C,
+143 for SIGTERM, 129 for SIGHUP.
 Results (paths, tables, what a macro prints) go to standard output, messages and progress to
 standard error.
 
@@ -24,8 +24,10 @@ from zsfiji.errors import Cancelled, UserError
 from zsfiji.version import __version__
 
 _SECONDS_TO_END = 8.0
+"""For Java and other threads to end after the work is done; then the process ends all the same."""
+
 _REPORT = (
-    "This is a fault in zsfiji, not in what you did. Please report it with the lines above, the "
+    "This is a bug in zsfiji, not a mistake of yours. Please report it with the lines above, the "
     "command, and what 'zsfiji doctor' prints."
 )
 _DESCRIPTION = """\
@@ -95,7 +97,7 @@ def guarded(call: Callable[[], int | None]) -> int:
             print(signals.message(), file=sys.stderr, flush=True)
         return signals.status()
     except BrokenPipeError:
-        # Whoever read our output, as "head" does, has had enough.
+        # The program that read our output, as "head" does, has ended.
         sys.stderr.close()
         return OK
     except Exception:

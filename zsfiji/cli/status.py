@@ -1,8 +1,9 @@
 """The exit statuses of the command line; see :func:`zsfiji.signals.status`, too."""
 
 OK = 0
+
 BUG = 1
-"""A fault of zsfiji, with its traceback."""
+"""A bug in zsfiji, with its traceback."""
 
 USER_ERROR = 2
-"""What the user can mend, with a sentence that says how."""
+"""What the user can correct, with a sentence that says how."""

@@ -158,7 +158,7 @@ def _inside(box: tuple[int, int, int, int], width: int, height: int) -> tuple[in
     columns, rows = min(box[0] + box[2], width) - left, min(box[1] + box[3], height) - top
     if columns < 1 or rows < 1:
         raise UserError(
-            "The selection lies outside the image. Draw it anew, or choose Select None."
+            "The selection lies outside the image. Draw it again, or choose Select None."
         )
     return left, top, columns, rows
 

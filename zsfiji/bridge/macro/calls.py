@@ -14,7 +14,7 @@ from zsfiji.bridge.macro.interpreter import fail, interpreter_of_this_thread
 from zsfiji.bridge.macro.state import Call, keep, of_this_thread
 from zsfiji.bridge.start.classes import jc
 from zsfiji.bridge.start.host import Host
-from zsfiji.bridge.ui import dialog, jobs, messages
+from zsfiji.bridge.ui import dialog, jobs, messages, texts
 from zsfiji.commands import Command, parse
 from zsfiji.commands.outcome import Outcome
 from zsfiji.errors import Cancelled, UserError
@@ -81,7 +81,7 @@ def _result(host: Host, call: Call) -> Outcome:
         return jobs.work(host, call.command, call.image, parse(call.options or ""))
     # As everywhere in ImageJ, a call without options opens the dialog.
     if call.image is None and call.command.takes_image:
-        raise UserError(jobs.NO_IMAGE)
+        raise UserError(texts.NO_IMAGE)
     answer = dialog.ask(host, call.command, call.image)
     if answer is None:
         raise Cancelled

@@ -50,7 +50,7 @@ def fail(name: str, error: BaseException, interpreter: Any) -> None:
     elif isinstance(error, Cancelled):
         pass
     else:
-        messages.show_fault(name, error)
+        messages.show_bug(name, error)
     if interpreter is not None:
         end(interpreter, notice)
         return

@@ -45,7 +45,7 @@ def run_macro(host: Host, macro: str | Path, argument: str = "") -> str:
     Cancelled
         If a job in it was cancelled, or a signal has stopped the macro.
     Exception
-        What else one of our commands has raised, which is a fault of zsfiji.
+        What else one of our commands has raised, which is a bug in zsfiji.
     """
     import jpype
 

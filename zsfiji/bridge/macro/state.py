@@ -59,7 +59,7 @@ def of_this_thread() -> ThreadState:
 
 def keep(outcome: Outcome) -> None:
     """Keep what ``Ext.note`` and ``Ext.metric`` tell about a result."""
-    # Without the images: nobody would know when to let go of them.
+    # Without the images: it is not known when they can be released.
     here = of_this_thread()
     here.notes, here.metrics = outcome.notes, outcome.metrics
 

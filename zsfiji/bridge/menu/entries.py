@@ -13,7 +13,7 @@ from zsfiji.bridge.menu import quit as quitting
 from zsfiji.bridge.menu import search
 from zsfiji.bridge.start.classes import jc
 from zsfiji.bridge.start.host import Host, start
-from zsfiji.bridge.ui import dialog, jobs, messages, windows
+from zsfiji.bridge.ui import dialog, jobs, messages, texts, windows
 from zsfiji.bridge.ui.help import ABOUT, DOCTOR, HELP, about, overview
 from zsfiji.bridge.ui.recorder import record
 from zsfiji.commands import Command, table
@@ -109,7 +109,7 @@ def _executing(host: Host, name: Any) -> Any:
         if label == "Quit" and jobs.running():
             return quitting.stop_or_ask(name)
     except Exception as error:
-        messages.show_fault("zsfiji", error)
+        messages.show_bug("zsfiji", error)
         return None
     return name
 
@@ -126,9 +126,7 @@ def _clicked(host: Host, command: Command, image: Any) -> None:
     name = messages.name_of(command.label)
     try:
         if image is None and command.takes_image:
-            messages.show_error(
-                "No Image", f"{jobs.NO_IMAGE} Open the image that you want to restore first."
-            )
+            messages.show_error("No Image", texts.NO_IMAGE)
             return
         if command.label in table():
             jobs.in_thread(_load_torch, "Load torch")
@@ -144,7 +142,7 @@ def _clicked(host: Host, command: Command, image: Any) -> None:
     except UserError as error:
         messages.show_error(name, str(error))
     except Exception as error:
-        messages.show_fault(name, error)
+        messages.show_bug(name, error)
 
 
 def _load_torch() -> None:
@@ -160,7 +158,7 @@ def _inform(host: Host, label: str) -> None:
     try:
         _INFORMATION[label](host)
     except Exception as error:
-        messages.show_fault(name, error)
+        messages.show_bug(name, error)
 
 
 def _help(host: Host) -> None:

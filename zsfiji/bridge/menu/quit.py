@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zsfiji.bridge.start.classes import jc
-from zsfiji.bridge.ui import jobs, messages
+from zsfiji.bridge.ui import jobs, messages, texts
 
 _asking = threading.Lock()
 
@@ -37,11 +37,11 @@ def stop_or_ask(name: Any) -> Any:
         finally:
             _asking.release()
         if leave:
-            jc.IJ.showStatus("Stopping the jobs")
+            jc.IJ.showStatus(texts.STOPPING)
             jobs.stop_all()
             jc.IJ.doCommand("Quit")
 
-    # Whoever chooses Quit again has the question on the screen already.
+    # Where Quit is chosen again, the question is on the screen already.
     if _asking.acquire(blocking=False):
         jobs.in_thread(ask, "Quit")
     return None
@@ -52,7 +52,7 @@ def _confirmed(names: Sequence[str]) -> bool:
     question.addMessage(what_is_lost(names))
     # Return, Esc and closing the window must all be harmless; of three buttons only "no" is not
     # behind any of them.
-    question.enableYesNoCancel("Keep working", "Quit")
+    question.enableYesNoCancel(texts.KEEP_WORKING, texts.QUIT)
     question.hideCancelButton()
     question.showDialog()
     return not (question.wasOKed() or question.wasCanceled())
@@ -66,6 +66,4 @@ def what_is_lost(names: Sequence[str]) -> str:
     names : sequence of str
         The jobs at work; see :func:`zsfiji.bridge.ui.jobs.running`.
     """
-    lost = "What it has" if len(names) == 1 else "What they have"
-    listed = "".join(f"\n    {name}" for name in names)
-    return f"Still at work:{listed}\n{lost} done so far is lost if you quit."
+    return texts.STILL_AT_WORK.format(jobs="".join(f"\n    {name}" for name in names))

@@ -45,7 +45,7 @@ def call(label: str, imp: Any, options: Mapping[str, Any]) -> None:
         if isinstance(error, UserError):
             messages.show_error(messages.name_of(label), str(error))
         elif not isinstance(error, Cancelled):
-            messages.show_fault(messages.name_of(label), error)
+            messages.show_bug(messages.name_of(label), error)
 
 
 @contextmanager

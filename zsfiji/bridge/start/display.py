@@ -22,7 +22,7 @@ _LIBRARIES = {
     "libXtst.so.6": "libxtst6",
     "libfontconfig.so.1": "libfontconfig1",
 }
-"""What Java loads for its windows on Linux, without which it dies of an error in itself."""
+"""What Java loads for its windows on Linux; without one of them it crashes."""
 
 
 def why_not() -> str:
@@ -51,7 +51,7 @@ def why_not() -> str:
     if missing:
         return (
             f"Java's windows need libraries of the system: 'apt install {' '.join(missing)}' on "
-            "Debian and Ubuntu, the packages of like names elsewhere."
+            "Debian and Ubuntu, packages with similar names elsewhere."
         )
     return ""
 

@@ -23,8 +23,15 @@ from zsfiji.words import counted
 
 _GIB = 2**30
 _ENOUGH_MEMORY = 2 * _GIB
+"""Free memory below which a job on a large plane may fail: 4096 x 4096 pixels need 0.65 GB beyond
+the image (README, Measurements), besides torch and Java."""
+
 _ENOUGH_DISK = 1 * _GIB
+"""Free disk space for some results: 50 planes of 2048 x 2048 pixels take 0.8 GiB."""
+
 _SECONDS_TO_START = 180
+"""For a first start that downloads ImageJ over a slow line."""
+
 
 _PACKAGES = (
     "numpy",
@@ -244,7 +251,7 @@ def _torch() -> list[Check]:
                 "torch",
                 False,
                 f"{type(error).__name__}: {error}",
-                "Install it anew: 'pip install --force-reinstall torch'.",
+                "Install it again: 'pip install --force-reinstall torch'.",
             )
         ]
     checks = [

@@ -10,6 +10,8 @@ from zsfiji.errors import UserError
 from zsfiji.folders import setting
 
 _PARTS = ("imagej-common", "scijava-common", "imglib2", "imglib2-imglyb")
+"""Libraries by which PyImageJ exchanges images with Fiji."""
+
 _NAMES = ("Fiji", "Fiji.app", "fiji")
 
 

@@ -38,9 +38,13 @@ _OPTIONS = (
 _COLLECTOR = "-XX:+UseParallelGC"
 _NATIVE_ACCESS = "--enable-native-access=ALL-UNNAMED"
 _NATIVE_ACCESS_SINCE = 22
+"""The first Java that is given the option; later ones warn without it (JEP 454, JEP 472)."""
 
 _SECONDS_TO_OPEN = 60
+"""For the window of a Fiji with many plugins on a slow disk; usually it takes a few."""
+
 _SECONDS_TO_END = 3
+"""For closing windows and ending Java's threads; well below :data:`zsfiji.signals.PATIENCE`."""
 
 _FOR_THE_END = (
     "Dialog",

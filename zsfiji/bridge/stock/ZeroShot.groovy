@@ -43,11 +43,16 @@ class ZeroShot {
     static final String IN_PROCESS = "zsfiji.bridge"
     static final String JOBS = "zsfiji.jobs"
     static final String ASKING = "zsfiji.asking"
+    static final String WINDOWS = "zsfiji.windows"
+    /** Milliseconds that a cancelled job may go on: the longest step of a training, and some. */
     static final long PATIENCE = 20000
+    /** The same while Fiji quits, where somebody waits. */
     static final long QUIT_PATIENCE = 3000
+    /** Of the progress bar, as in worker.py. */
     static final int STEPS = 1000
+    /** The classes that start Fiji as a program. */
     static final List MAIN = ["net.imagej.Main", "sc.fiji.Main"]
-    // A job that ends sooner needs no window.
+    /** Milliseconds after which a job gets a window; one that ends sooner would make it flash. */
     static final long WINDOW_AFTER = 1500
 
     final File folder
@@ -64,9 +69,9 @@ class ZeroShot {
     /**
      * What a menu entry does: obey the macro that calls it, or open the dialog.
      *
-     * @param traits of the command; see install.py
+     * @param takesImage whether the command works on the active image
      */
-    void entry(String label, String script, Map traits) {
+    void entry(String label, String script, boolean takesImage) {
         String options = Macro.getOptions()
         def threads = context?.getService("org.scijava.thread.ThreadService")
         caller = Thread.currentThread()
@@ -76,10 +81,9 @@ class ZeroShot {
                 Recorder.setCommand(null)
                 if (options == null) IJ.doCommand(label) else IJ.run(label, options)
             } else if (options != null || withoutWindows()) {
-                runOnWindow(label, options ?: "", traits)
+                runOnWindow(label, options ?: "", takesImage)
             } else {
-                if (traits.takes) chooseImage(traits)
-                dialog(script, traits)
+                dialog(label, script, takesImage)
             }
         }
     }
@@ -112,14 +116,10 @@ class ZeroShot {
     }
 
     /** What a script with parameters does: work on a file, or on the active image. */
-    void call(String label, Map options, String input, String output, Map traits) {
+    void call(String label, Map options, String input, String output, boolean takesImage) {
         Map given = options.findAll { key, value -> value != null && value.toString() != "" }
             .collectEntries { key, value -> [key, value instanceof File ? value.path : value] }
         guarded(label, false) {
-            if (traits.takes && !input && output)
-                throw new Problem("Name the input file as well as the output.")
-            if (input && traits.gives && !output)
-                throw new Problem("Name the output file: output=\"result.tif\".")
             if (input || output) {
                 def answer = job(label, [options: given, source: input ? absolute(input) : null,
                     target: output ? absolute(output) : null, title: null, roi: null,
@@ -128,15 +128,15 @@ class ZeroShot {
                 answer.notes.each { IJ.log("${it}") }
             } else {
                 record(given)
-                runOnWindow(label, given, traits)
+                runOnWindow(label, given, takesImage)
             }
         }
     }
 
     // --- the image ------------------------------------------------------------------------------
 
-    private void runOnWindow(String label, Object options, Map traits) {
-        ImagePlus imp = traits.takes ? image() : null
+    private void runOnWindow(String label, Object options, boolean takesImage) {
+        ImagePlus imp = takesImage ? image() : null
         File place = Files.createTempDirectory("zsfiji").toFile()
         // When Fiji ends before its job, Python removes the folder; before Python knows of it, Java.
         place.deleteOnExit()
@@ -144,11 +144,11 @@ class ZeroShot {
             def roi = imp?.getRoi()
             def area = roi != null && roi.isArea() && !(roi instanceof TextRoi) &&
                 !(roi instanceof ImageRoi) && roi.bounds.width > 0 && roi.bounds.height > 0
-            def box = area ? roi.bounds.with { [it.x, it.y, it.width, it.height] } : null
+            def box = area ? numbers(roi.bounds) : null
             File source = imp == null ? null : save(imp, place, "input")
             def answer = job(label, [options: options, source: source?.path, target: place.path,
                 title: imp?.getTitle(), roi: box, exchange: place.path,
-                named: traits.images ? named(label, options, place) : [:]])
+                named: named(label, options, place)])
             // First, so that the Log window does not cover the result.
             answer.notes.each { IJ.log("${imp?.getTitle() ?: name(label)}: ${it}") }
             answer.plots.each { plot(it, imp) }
@@ -164,26 +164,27 @@ class ZeroShot {
         // Of a macro in batch mode and of IJ.run(imp, ...) only their own thread knows the image.
         ImagePlus imp = caller == null ? null : WindowManager.tempImageTable.get(caller)
         if (imp == null) imp = WindowManager.getCurrentImage()
-        if (imp == null) throw new Problem("There are no images open. Open the image that you " +
-            "want to restore first.")
+        if (imp == null) throw new Problem(phrase("no_image"))
         return imp
-    }
-
-    /** Of a command that needs two images: whoever has just made the PSF has that in front. */
-    private void chooseImage(Map traits) {
-        ImagePlus imp = image()
-        if (!traits.images || !isPsf(imp)) return
-        def others = images().findAll { !isPsf(it) }
-        if (others) activate(others.last())
     }
 
     private List images() {
         (WindowManager.getIDList() ?: []).collect { WindowManager.getImage(it as int) }
     }
 
-    private boolean isPsf(ImagePlus imp) {
-        (imp.getProp("zsfiji.command") ?: "").startsWith('run("PSF ')
+    /** What Python needs to know of an open image; see OpenImage in open_images.py. */
+    private Map facts(ImagePlus imp) {
+        def c = imp.getCalibration()
+        def roi = imp.getRoi()
+        return [title: imp.getTitle(), width: imp.getWidth(), height: imp.getHeight(),
+            channels: imp.getNChannels(), slices: imp.getNSlices(), frames: imp.getNFrames(),
+            rgb: imp.getBitDepth() == 24, x_unit: c.getXUnit(), z_unit: c.getZUnit(),
+            pixel_width: c.pixelWidth, pixel_depth: c.pixelDepth,
+            selection: roi != null && roi.isArea() ? numbers(roi.bounds) : null,
+            made_by: imp.getProp("zsfiji.command"), folding: imp.getProp("zsfiji.patterns")]
     }
+
+    private List numbers(Rectangle box) { [box.x, box.y, box.width, box.height]*.intValue() }
 
     private void activate(ImagePlus imp) {
         if (WindowManager.getCurrentImage() != imp && imp.getWindow() != null)
@@ -201,8 +202,7 @@ class ZeroShot {
     }
 
     private File save(ImagePlus imp, File place, String stem) {
-        if (!imp.lockSilently()) throw new Problem("The image \"${imp.getTitle()}\" is locked: " +
-            "another command is working on it. Wait until that has finished.")
+        if (!imp.lockSilently()) throw new Problem(phrase("locked", [title: imp.getTitle()]))
         boolean changes = imp.changes
         File file = new File(place, "${stem}.tif")
         file.deleteOnExit()
@@ -244,15 +244,15 @@ class ZeroShot {
     private void plot(Map drawn, ImagePlus source) {
         if (withoutWindows() || Interpreter.isBatchMode()) return
         def plot = new Plot(drawn.title, drawn.x_label, drawn.y_label)
-        drawn.curves.eachWithIndex { curve, number ->
-            plot.setColor(["#2060c0", "#c03020", "#208040"][number % 3])
-            plot.setLineWidth(2)
-            plot.add(curve.points ? "circle" : "line", curve.x as double[], curve.y as double[])
+        drawn.curves.each { curve ->
+            plot.setColor(curve.colour)
+            plot.setLineWidth(curve.width as int)
+            plot.add(curve.shape, curve.x as double[], curve.y as double[])
         }
         plot.setColor("black")
         plot.setLineWidth(1)
         plot.setLimitsToFit(false)
-        if (drawn.curves.size() > 1) plot.addLegend(drawn.curves.label.join("\n"))
+        if (drawn.legend) plot.addLegend(drawn.legend)
         putBeside(source, plot.show())
     }
 
@@ -260,22 +260,22 @@ class ZeroShot {
     private void putBeside(ImagePlus source, java.awt.Window window) {
         def old = source?.getWindow()
         if (old == null || window == null || !old.isShowing()) return
-        def box = { it.bounds.with { [it.x, it.y, it.width, it.height]*.intValue() } }
+        def box = { numbers(it.bounds) }
         def others = java.awt.Window.windows.findAll {
             it.isShowing() && !it.is(old) && !it.is(window) && !it.is(window.owner)
         }
         def images = others.findAll { it instanceof ImageWindow }
-        def screen = GUI.getMaxWindowBounds(IJ.getInstance())
-        def found = ask("worker.place(size, source, screen, keep, spare)", [
-            size: [window.width, window.height], source: box(old),
-            screen: [screen.x, screen.y, screen.width, screen.height],
-            keep: images.collect(box), spare: (others - images).collect(box)])
-        if (found.x != null) window.setLocation(found.x as int, found.y as int)
+        move("worker.place(size, source, screen, keep, spare)", [
+            size: [window.width, window.height], source: box(old), screen: screen(),
+            keep: images.collect(box), spare: (others - images).collect(box)]) { x, y -> window.setLocation(x, y) }
     }
+
+    private List screen() { numbers(GUI.getMaxWindowBounds(IJ.getInstance())) }
 
     // --- the dialog and the Recorder ------------------------------------------------------------
 
-    private void dialog(String script, Map traits) {
+    private void dialog(String label, String script, boolean takesImage) {
+        def told = described(label, takesImage)
         def modules = context.getService("org.scijava.module.ModuleService")
         def type = context.getClass().classLoader.loadClass("org.scijava.script.ScriptInfo")
         def info = type.getConstructor(context.getClass(), File)
@@ -284,58 +284,25 @@ class ZeroShot {
         info.set("no-record", "true")
         // Only a dialog remembers the values of the last time, never a run without one.
         info.inputs().each { if (it.persistKey) it.persisted = true }
-        suggest(info, traits)
-        if (traits.takes) info.inputs().find { it.name == "subject" }?.with {
-            it.defaultValue = described(image(), traits.label)
+        (told.values + (takesImage ? [subject: told.subject] : [:])).each { key, value ->
+            def input = info.inputs().find { it.name == key }
+            input?.persisted = false
+            input?.defaultValue = value
         }
         modules.run(info, true, [input: "", output: ""] as Map<String, Object>).get()
     }
 
-    /** Fill in what the open images tell: which of them is a PSF, and the pixel size. */
-    private void suggest(Object info, Map traits) {
-        ImagePlus imp = WindowManager.getCurrentImage()
-        def psf = images().findAll { isPsf(it) }
-        def told = traits.needs.collectEntries { [it, psf ? psf.last().getTitle() : null] }
-        if (imp != null) {
-            def c = imp.getCalibration()
-            def factor = [nm: 1d, um: 1000d, micron: 1000d, microns: 1000d, "\u00b5m": 1000d,
-                mm: 1000000d]
-            def size = factor[c.getXUnit()] ? c.pixelWidth * factor[c.getXUnit()] : null
-            def step = factor[c.getZUnit()] ? c.pixelDepth * factor[c.getZUnit()] : null
-            def values = [pixel_size: size, slice_spacing: imp.getNSlices() > 1 ? step : null,
-                dimensions: imp.getNSlices() >= 5 ? "3d" : "2d"]
-            told += traits.suggests.collectEntries { key, what -> [key, values[what]] }
-        }
-        info.inputs().findAll { told[it.name] != null }.each {
-            def value = told[it.name]
-            it.persisted = false
-            it.defaultValue = value instanceof Number ? Math.round(value * 1000d) / 1000d : value
-        }
-    }
-
-    /** What will be processed, and how long it takes; Python tells that once it runs. */
-    private String described(ImagePlus imp, String label) {
-        int width = imp.getWidth(), height = imp.getHeight()
-        def roi = imp.getRoi()
-        def taken = "all of it will be processed"
-        if (roi != null && roi.isArea()) {
-            def box = roi.bounds.intersection(new Rectangle(0, 0, width, height))
-            (width, height) = [box.width, box.height]
-            taken = "the selection of ${width} x ${height} pixels will be processed"
-        }
-        def lengths = [channel: imp.getNChannels(), slice: imp.getNSlices(), frame: imp.getNFrames()]
-        def counts = lengths.findAll { it.value > 1 }.collect { ", ${it.value} ${it.key}s" }.join("")
-        def text = "${imp.getTitle()}: ${imp.getWidth()} x ${imp.getHeight()} pixels${counts}; ${taken}."
-        def time = ""
-        if (running() == null) {
-            // The job will need it, and the next dialog.
-            Thread.start { try { service() } catch (Exception ignored) {} }
-        } else {
-            def sizes = [t: imp.getNFrames(), pln: imp.getNSlices(), row: height, col: width,
-                ch: imp.getBitDepth() == 24 ? 3 : imp.getNChannels()]
-            time = ask("worker.duration(label, sizes)", [label: label, sizes: sizes]).text ?: ""
-        }
-        return "<html><body width=460><p>${escaped(text)}</p><p>${escaped(time)}</p></body></html>"
+    /** What the dialog says and suggests; also makes the image to process the active one. */
+    private Map described(String label, boolean takesImage) {
+        ImagePlus imp = takesImage ? image() : WindowManager.getCurrentImage()
+        if (running() == null) IJ.showStatus("${name(label)}: starting Python")
+        // One of a macro in batch mode is in no list.
+        def open = images().findAll { !it.is(imp) } + (imp == null ? [] : [imp])
+        def told = ask("worker.dialog(label, images, active)", [label: label,
+            images: open.collect { facts(it) }, active: imp == null ? null : open.size() - 1])
+        IJ.showStatus("")
+        if (takesImage && told.active != null) activate(open[told.active as int])
+        return told
     }
 
     private void record(Map options) {
@@ -385,7 +352,15 @@ class ZeroShot {
                 long now = System.currentTimeMillis()
                 if (window == null && windows && now - begun > WINDOW_AFTER) {
                     def of = inputs.title ? ": ${inputs.title}" : ""
-                    window = new Window("${name(label)}${of}", inputs.exchange)
+                    window = new Window("${name(label)}${of}", inputs.exchange, installed().texts)
+                    // One after the other: else two jobs would be given the same place.
+                    synchronized (ZeroShot.WINDOWS) {
+                        def taken = Frame.frames.findAll { it.name == "zsfiji" && it.visible }
+                        move("worker.place_small(size, screen, taken)", [size: window.size,
+                            screen: screen(), taken: taken.collect { numbers(it.bounds) }],
+                            window.&moveTo)
+                        window.open()
+                    }
                 }
                 def event = latest
                 if (event != null) {
@@ -402,7 +377,7 @@ class ZeroShot {
                     asked = now
                     task.cancel()
                 }
-                // A worker that does not hear must not hold the user up.
+                // A worker that does not answer must not keep the user waiting.
                 if (asked > 0 && now - asked > (here.stop ? QUIT_PATIENCE : PATIENCE)) service.kill()
                 // Fiji has been quit in another way than its menu; this thread would keep it alive.
                 if (asked > 0 || !opened || IJ.getInstance() != null) continue
@@ -414,7 +389,7 @@ class ZeroShot {
                 throw new Stopped()
             }
             if (task.status.toString() == "CRASHED") throw crashed(service)
-            if (task.error != null) throw new Fault(task.error)
+            if (task.error != null) throw new Bug(task.error)
             if (task.outputs.problem != null) throw new Problem(task.outputs.problem)
             how = window?.finished ? "finished early" : "done"
             return task.outputs
@@ -459,7 +434,7 @@ class ZeroShot {
                 System.properties.remove(ASKING)
             }
             if (leave) {
-                IJ.showStatus("Stopping the jobs")
+                IJ.showStatus(phrase("stopping"))
                 stopJobs()
                 IJ.doCommand("Quit")
             }
@@ -469,18 +444,16 @@ class ZeroShot {
 
     private boolean askedToQuit(List names) {
         def question = new GenericDialog("Quit Fiji")
-        String lost = names.size() == 1 ? "What it has" : "What they have"
-        question.addMessage("Still at work:\n    " + names.join("\n    ") +
-            "\n${lost} done so far is lost if you quit.")
+        question.addMessage(phrase("still_at_work", [jobs: names.collect { "\n    " + it }.join("")]))
         // Return, Esc and closing the window must all be harmless; of three buttons only "no" is
         // not behind any of them.
-        question.enableYesNoCancel("Keep working", "Quit")
+        question.enableYesNoCancel(phrase("keep_working"), phrase("quit"))
         question.hideCancelButton()
         question.showDialog()
         return !question.wasOKed() && !question.wasCanceled()
     }
 
-    /** Cancel all jobs; those that do not hear end with their Python. */
+    /** Cancel all jobs; those that do not answer end with their Python. */
     private void stopJobs() {
         def left = jobs()
         left.each { it.stop = true }
@@ -492,11 +465,27 @@ class ZeroShot {
         new JsonSlurper().parse(new File(folder, "settings.json"), "UTF-8")
     }
 
+    /** One of the texts of texts.py, with what is to be filled in. */
+    private String phrase(String key, Map values = [:]) {
+        values.inject(installed().texts[key]) { text, name, value -> text.replace("{${name}}", value) }
+    }
+
     /** Call a function of worker.py that answers at once. */
     private Map ask(String call, Map inputs) {
         def task = service().task("from zsfiji.bridge.stock import worker\n" + call, inputs)
         task.waitFor()
+        if (task.error != null) throw new Bug(task.error)
         return task.outputs
+    }
+
+    /** Move a window where Python wants it; without an answer it stays where it is. */
+    private void move(String call, Map inputs, Closure to) {
+        try {
+            def found = ask(call, inputs)
+            to(found.x as int, found.y as int)
+        } catch (Bug | Problem e) {
+            IJ.log(e.message)
+        }
     }
 
     /** The Python process, null where none runs. */
@@ -588,9 +577,9 @@ class ZeroShot {
             if (!withoutWindows()) IJ.beep()
         } catch (Problem e) {
             tell(name(label), e.message)
-        } catch (Fault e) {
+        } catch (Bug e) {
             IJ.log(e.message)
-            tell(name(label), "A fault in zsfiji; the Log window has the details. Please report it.")
+            tell(name(label), "This failed because of a bug in zsfiji. Please report the text of the Log window.")
         }
         Recorder.setCommand(null)
         // A Fiji that only runs this has failed; else it would go on and end as if all were well.
@@ -651,12 +640,15 @@ class ZeroShot {
     /** The small window of a running job. Closing it hides it: the job goes on. */
     static class Window {
         volatile boolean cancelled, finished
+        private final Map texts
         private JButton finish
-        private final JLabel text = new JLabel("Starting")
+        private final JLabel text
         private final JProgressBar bar = new JProgressBar(0, STEPS)
         private JFrame frame
 
-        Window(String title, String exchange) {
+        Window(String title, String exchange, Map texts) {
+            this.texts = texts
+            text = new JLabel(texts.starting)
             EventQueue.invokeAndWait {
                 frame = new JFrame(title)
                 frame.name = "zsfiji"
@@ -664,10 +656,10 @@ class ZeroShot {
                 frame.autoRequestFocus = false
                 frame.defaultCloseOperation = JFrame.HIDE_ON_CLOSE
                 bar.preferredSize = new Dimension(340, 18)
-                finish = new JButton("Finish now")
-                finish.toolTipText = "End the training and keep the best result so far."
-                def cancel = new JButton("Cancel")
-                cancel.toolTipText = "Stop and keep nothing. Esc does the same."
+                finish = new JButton(texts.finish)
+                finish.toolTipText = texts.finish_hint
+                def cancel = new JButton(texts.cancel)
+                cancel.toolTipText = texts.cancel_hint
                 finish.addActionListener {
                     finished = true
                     finish.enabled = false
@@ -690,24 +682,20 @@ class ZeroShot {
                 panel.add(row, BorderLayout.SOUTH)
                 frame.contentPane = panel
                 frame.pack()
-                // At the right edge, away from where ImageJ opens images; others below.
-                def others = Frame.frames.findAll { it.name == "zsfiji" && it.visible }
-                def screen = GUI.getMaxWindowBounds(IJ.getInstance())
-                frame.setLocation((int) (screen.x + screen.width - frame.width - 24),
-                    (int) (screen.y + screen.height / 4))
-                while (others.any { it.bounds.intersects(frame.bounds) } &&
-                        frame.y + 2 * frame.height < screen.y + screen.height)
-                    frame.setLocation(frame.x, frame.y + frame.height + 8)
-                frame.visible = true
             }
         }
+
+        List getSize() { [frame.width, frame.height] }
+
+        void moveTo(int x, int y) { EventQueue.invokeAndWait { frame.setLocation(x, y) } }
+
+        void open() { EventQueue.invokeAndWait { frame.visible = true } }
 
         void show(String message, int done, boolean waiting) {
             EventQueue.invokeLater {
                 // A job that waits has nothing yet that could be kept.
                 finish.visible = !waiting
-                text.text = cancelled ? "Cancelling" : finished ?
-                    "Finishing with the best so far" : message
+                text.text = cancelled ? texts.cancelling : finished ? texts.finishing : message
                 bar.value = done
             }
         }
@@ -715,14 +703,14 @@ class ZeroShot {
         void close() { EventQueue.invokeLater { frame.dispose() } }
     }
 
-    /** What the user can mend. */
+    /** What the user can correct. */
     static class Problem extends RuntimeException {
         Problem(String text) { super(text) }
     }
 
     /** A bug; the text is the traceback. */
-    static class Fault extends RuntimeException {
-        Fault(String text) { super(text) }
+    static class Bug extends RuntimeException {
+        Bug(String text) { super(text) }
     }
 
     /** The user has cancelled. */

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from zsfiji.bridge.scripts import parameter_line, quoted
 from zsfiji.bridge.start.fiji import is_fiji
+from zsfiji.bridge.ui import texts
 from zsfiji.bridge.ui.help import ABOUT, DOCTOR, HELP, about, explanation, overview
 from zsfiji.commands import Command, table
 from zsfiji.errors import UserError
@@ -58,7 +59,7 @@ class Report:
     written, removed : list of Path
         The files.
     kept : list of Path
-        Copies of files that somebody had changed.
+        Copies of files that had been changed.
     """
 
     fiji: Path
@@ -77,7 +78,7 @@ class Report:
             text = [f"The Zero-Shot commands are gone from {self.fiji} when it is started again."]
         else:
             text = [f"{self.fiji} has no Zero-Shot commands of 'zsfiji install'."]
-        text += [f"Somebody had changed a script; it is kept as {path}" for path in self.kept]
+        text += [f"A changed script was kept as {path}" for path in self.kept]
         return "\n".join(text)
 
 
@@ -92,7 +93,7 @@ def install(path: str | os.PathLike[str]) -> Report:
     Returns
     -------
     Report
-        What was written. Files that somebody has changed are kept beside, with the ending .bak.
+        What was written. Changed files are kept beside, with the ending .bak.
 
     Raises
     ------
@@ -133,7 +134,7 @@ def uninstall(path: str | os.PathLike[str]) -> Report:
     Returns
     -------
     Report
-        What was removed. Files that somebody has changed are kept, with the ending .bak.
+        What was removed. Changed files are kept, with the ending .bak.
 
     Raises
     ------
@@ -178,7 +179,7 @@ def entry(command: Command) -> str:
         f"#@script(description={quoted(command.summary)}, headless=true)\n"
         "#@ Context context\n\n"
         f"{_WRITTEN_FROM}\n\n{_START}"
-        f"shared.entry({label}, {quoted(script_name(command))}, {traits(command)})\n"
+        f"shared.entry({label}, {quoted(script_name(command))}, {_takes_image(command)})\n"
     )
 
 
@@ -190,37 +191,6 @@ def information(label: str) -> str:
         f"{_WRITTEN_FROM}\n\n{_START}"
         f"shared.tellAbout({quoted(label)})\n"
     )
-
-
-def traits(command: Command) -> str:
-    """What ZeroShot.groovy has to know of a command, as a map of Groovy.
-
-    ``label``: its name. ``takes`` and ``gives``: whether it takes an image, and gives one.
-    ``images``: the options that name other images, ``needs`` those without which it does not run.
-    ``suggests``: option -> what the active image suggests for it (see
-    :class:`zsfiji.parameters.declare.Shown`).
-    """
-
-    def groovy(value: object) -> str:
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, str):
-            return quoted(value)
-        if isinstance(value, list):
-            return "[" + ", ".join(quoted(item) for item in value) + "]"
-        assert isinstance(value, dict), "nothing else is in it"
-        return "[" + (", ".join(f"{k}: {quoted(v)}" for k, v in value.items()) or ":") + "]"
-
-    named = [p for p in command.parameters if p.kind == "image"]
-    found = {
-        "label": command.label,
-        "takes": command.takes_image,
-        "gives": bool(command.suffixes) or not command.takes_image,
-        "images": [p.key for p in named],
-        "needs": [p.key for p in named if p.required],
-        "suggests": {p.key: p.suggest for p in command.parameters if p.suggest},
-    }
-    return "[" + ", ".join(f"{key}: {groovy(value)}" for key, value in found.items()) + "]"
 
 
 def script(command: Command) -> str:
@@ -242,10 +212,13 @@ def script(command: Command) -> str:
     lines += [parameter_line(command, p, persist=False) for p in command.parameters]
     values = ", ".join(f"{p.key}: {p.key}" for p in command.parameters)
     lines += ["", _WRITTEN_FROM, "", _START.rstrip()]
-    lines.append(
-        f"shared.call({quoted(command.label)}, [{values}], input, output, {traits(command)})"
-    )
+    label, takes = quoted(command.label), _takes_image(command)
+    lines.append(f"shared.call({label}, [{values}], input, output, {takes})")
     return "\n".join(lines) + "\n"
+
+
+def _takes_image(command: Command) -> str:
+    return "true" if command.takes_image else "false"
 
 
 def _message(name: str, text: str) -> str:
@@ -275,6 +248,7 @@ def _files() -> dict[str, str]:
         "version": __version__,
         "scripts": scripts_digest(),
         "about": about(__version__),
+        "texts": texts.for_stock_fiji(),
     }
     found[HELP_PAGE] = overview(table().values(), extensions=False) + "\n"
     found[SETTINGS] = json.dumps(settings, indent=1) + "\n"
@@ -301,8 +275,8 @@ def _writing(fiji: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"{error.filename or fiji} cannot be written: {error.strerror or error}. Ask whoever "
-            "installed this Fiji, or put a copy of it into your home folder."
+            f"{error.filename or fiji} cannot be written: {error.strerror or error}. Ask "
+            "the person who installed this Fiji, or put a copy of it into your home folder."
         ) from error
 
 

@@ -19,7 +19,6 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +28,20 @@ from zsfiji.errors import Cancelled, UserError
 if TYPE_CHECKING:
     import xarray as xr
 
+    from zsfiji.bridge.ui.open_images import OpenImage
     from zsfiji.commands import Command
 
 _INTERVAL = 0.2
+"""Seconds between two updates, as in :mod:`zsfiji.bridge.ui.progress`."""
+
 _STEPS = 1000
-# A file of this name in the exchange folder of a job asks for the best result so far.
+"""Of the progress bar, as in ZeroShot.groovy: finer than its pixels."""
+
 _FINISH = "finish"
+"""A file of this name in the exchange folder of a job asks for the best result so far."""
+
 _QUIT_PATIENCE = 5.0
+"""Seconds to wait for jobs when Fiji ends; a step of a training takes less."""
 
 _exchanges: set[str] = set()
 _jobs: set[threading.Thread] = set()
@@ -116,8 +122,8 @@ def work(
     -------
     dict
         ``images``: list of {"path", "title"}, the main result last; ``notes``: list of sentences;
-        ``plots``: list of plots, as :class:`zsfiji.commands.outcome.Plot` has them. Or
-        ``problem``: what the user can mend. Or ``cancelled``: true.
+        ``plots``: see :func:`zsfiji.bridge.ui.plots.drawing`. Or
+        ``problem``: what the user can correct. Or ``cancelled``: true.
     """
     job = threading.current_thread()
     _jobs.add(job)
@@ -159,25 +165,54 @@ def greet(scripts: str) -> dict[str, Any]:
     }
 
 
-def duration(label: str, sizes: Mapping[str, int]) -> dict[str, Any]:
-    """How long a command will take.
+def dialog(label: str, images: Sequence[Mapping[str, Any]], active: int | None) -> dict[str, Any]:
+    """What the dialog of a command says and suggests.
 
     Parameters
     ----------
     label : str
         The command.
-    sizes : mapping
-        Axis -> length of what will be processed.
+    images : sequence of mapping
+        The open images, the oldest first, with the attributes of
+        :class:`zsfiji.bridge.ui.open_images.OpenImage`; what a mapping lacks or has as None is not
+        known.
+    active : int or None
+        Place of the active image among them.
 
     Returns
     -------
     dict
-        ``text``: see :func:`zsfiji.commands.duration.estimates`.
+        ``active``: place of the image to process, as `active` where the command takes none;
+        ``subject``: what will be processed and how long that takes, HTML; ``values``: key -> value
+        that the images suggest.
     """
+    from zsfiji.bridge.ui import help, open_images
     from zsfiji.commands import find
     from zsfiji.commands.duration import estimates
 
-    return {"text": estimates(find(label), sizes)}
+    command = find(label)
+    seen = [_open_image(facts) for facts in images]
+    if active is not None and command.takes_image:
+        active = open_images.to_process(command, seen, active)
+    image = None if active is None else seen[active]
+    values = open_images.suggested(command, image)
+    psf = open_images.newest_psf(seen)
+    if psf is not None:
+        values |= {p.key: psf for p in command.parameters if p.kind == "image" and p.required}
+    lines = []
+    if image is not None and command.takes_image:
+        lines = [image.described(), estimates(command, image.lengths())]
+    return {"active": active, "subject": help.paragraphs(lines), "values": values}
+
+
+def _open_image(facts: Mapping[str, Any]) -> OpenImage:
+    from zsfiji.bridge.ui.open_images import OpenImage
+    from zsfiji.bridge.ui.places import Box
+
+    known = {key: value for key, value in facts.items() if value is not None}
+    if "selection" in known:
+        known["selection"] = Box(*(int(n) for n in known["selection"]))
+    return OpenImage(**known)
 
 
 def doctor(fiji: str) -> dict[str, Any]:
@@ -200,6 +235,17 @@ def place(
     width, height = size
     others = [[Box(*box) for box in boxes] for boxes in (keep, spare)]
     x, y = beside((width, height), Box(*source), Box(*screen), *others)
+    return {"x": x, "y": y}
+
+
+def place_small(
+    size: Sequence[int], screen: Sequence[int], taken: Sequence[Sequence[int]]
+) -> dict[str, Any]:
+    """Where the window of a job goes; ``x``, ``y``; see :func:`zsfiji.bridge.ui.places.column`."""
+    from zsfiji.bridge.ui.places import MARGIN, Box, column
+
+    width, height = size
+    x, y = column((width, height), Box(*screen), [Box(*box) for box in taken], MARGIN)
     return {"x": x, "y": y}
 
 
@@ -241,6 +287,7 @@ def _work(
     roi: Sequence[int] | None,
     named: Mapping[str, str],
 ) -> dict[str, Any]:
+    from zsfiji.bridge.ui.plots import drawing
     from zsfiji.commands.run import run
     from zsfiji.images import tiff
     from zsfiji.images.metadata import look_like
@@ -253,6 +300,8 @@ def _work(
         return image
 
     command, values = _values(label, options)
+    if title is None:
+        _require_files(command, source, target)
     place = None if target is None else Path(target)
     if place is not None and place.suffix.lower() not in tiff.TIFF_ENDINGS and not place.is_dir():
         raise UserError(f"The output {target} has to end in .tif.")
@@ -276,8 +325,16 @@ def _work(
             path = place.with_name(f"{Path(own).name}{place.suffix}")
         tiff.write(result, path)
         images.append({"path": str(path), "title": own})
-    plots = [asdict(plot) for plot in outcome.plots]
+    plots = [drawing(plot) for plot in outcome.plots]
     return {"images": images, "notes": list(outcome.notes), "plots": plots}
+
+
+def _require_files(command: Command, source: str | None, target: str | None) -> None:
+    """See that a script which works on files names all that it needs."""
+    if command.takes_image and source is None:
+        raise UserError("Name the input file as well as the output.")
+    if target is None and (command.suffixes or not command.takes_image):
+        raise UserError('Name the output file: output="result.tif".')
 
 
 def _require(module: str) -> None:

@@ -12,8 +12,13 @@ from zsfiji.bridge.start.classes import jc
 
 X_LABEL, Y_LABEL = "Training step", "Loss (a.u.)"
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 8, 36
+"""Margins in pixels: room for numbers of six characters on the left, numbers and a name below."""
+
 _FONT, _TICK = 11, 4
+"""Size of the letters and length of a tick, in pixels."""
+
 _BACKGROUND, _INK, _FAINT, _TEXT = 0xFFFFFF, 0x2060C0, 0xC8C8C8, 0x303030
+"""Colours, 0xRRGGBB; the curve has the first one of :mod:`zsfiji.bridge.ui.plots`."""
 
 
 def picture(points: Sequence[tuple[int, float]], width: int, height: int) -> Any:

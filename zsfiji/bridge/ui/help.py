@@ -12,7 +12,10 @@ HELP, DOCTOR, ABOUT = "Zero-Shot Help...", "Zero-Shot Doctor...", "About zsfiji.
 """Menu entries that tell something."""
 
 _WIDTH = 460
+"""Pixels a line of HTML, about 70 characters."""
+
 _HIDDEN_LIMIT = 1e6
+"""A larger upper bound is there to catch slips; it is no range to tell a user."""
 
 
 def bounds(parameter: Parameter) -> str:
@@ -48,6 +51,12 @@ def explanation(command: Command) -> str:
     paragraphs = command.description.split("\n\n")
     text = "".join(f"<p>{escape(' '.join(p.split()))}</p>" for p in paragraphs if p.strip())
     return f"<html><body width={_WIDTH}><b>{escape(command.summary)}</b>{text}</body></html>"
+
+
+def paragraphs(texts: Iterable[str]) -> str:
+    """Plain texts as HTML for a dialog of SciJava, one paragraph each; empty ones are left out."""
+    inner = "".join(f"<p>{escape(' '.join(text.split()))}</p>" for text in texts if text)
+    return f"<html><body width={_WIDTH}>{inner}</body></html>"
 
 
 def about(version: str) -> str:

@@ -1,8 +1,8 @@
 """A command at work on an image of ImageJ.
 
-Three things hold for each job, whoever started it: the image is locked only while its pixels are
-copied, so that it can be closed or changed afterwards; nothing is shown unless all of it is there;
-and it can be cancelled until the end.
+Three things are true of each job, however it was started: the image is locked only while its pixels
+are copied, so that it can be closed or changed afterwards; nothing is shown unless all of it is
+there; and it can be cancelled until the end.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from zsfiji import progress, signals
 from zsfiji.bridge.convert.images import from_imageplus, require_room, to_imageplus
 from zsfiji.bridge.start.classes import jc
 from zsfiji.bridge.start.host import Host, returning
-from zsfiji.bridge.ui import messages, plots, recorder, windows
+from zsfiji.bridge.ui import messages, plots, recorder, texts, windows
 from zsfiji.bridge.ui.progress import JobProgress, heading
 from zsfiji.commands import Command
 from zsfiji.commands.outcome import Outcome
@@ -34,8 +34,8 @@ from zsfiji.errors import Cancelled, UserError
 from zsfiji.images import tiff
 from zsfiji.images.metadata import look_like
 
-NO_IMAGE = "There are no images open."
 _QUIT_PATIENCE = 5.0
+"""Seconds to wait for jobs when ImageJ quits; a step of a training takes less."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
     if not command.takes_image:
         imp = None
     elif imp is None:
-        raise UserError(NO_IMAGE)
+        raise UserError(texts.NO_IMAGE)
     if host.headless:
-        # Whoever runs ImageJ without windows may have a progress display of his own.
+        # Whoever runs ImageJ without windows may have a progress display already.
         image = _prepared(command, imp)
         outcome = run(command, image, values, _open_image)
         _show(host, command, imp, image, outcome)
@@ -99,7 +99,7 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
         _running[sink] = job
     how = "failed"
     try:
-        sink.show(progress.Event(0, "Starting"))
+        sink.show(progress.Event(0, texts.STARTING))
         image = _prepared(command, imp)
         with progress.using(sink):
             outcome = run(command, image, values, _open_image)
@@ -194,10 +194,7 @@ def _end() -> None:
 
 def locked(imp: Any) -> UserError:
     """What to say about an image that another thread has locked."""
-    return UserError(
-        f'The image "{imp.getTitle()}" is locked: another command is working on it. Wait until '
-        "that has finished, or free it with Plugins > Utilities > Reset..."
-    )
+    return UserError(texts.LOCKED.format(title=imp.getTitle()))
 
 
 def _read(imp: Any, *, region: bool = True) -> xr.DataArray:
@@ -256,8 +253,8 @@ def _show(
     about = "" if source is None else source.attrs["title"]
     for note in outcome.notes:
         messages.log(f"{about or messages.name_of(command.label)}: {note}")
-    # Whoever has selected another image since has that in the macro recorder; then it must go on
-    # with the selection of the result.
+    # A user who has selected another image since has that in the macro recorder. Then the
+    # recorder must also note the selection of the result.
     current = jc.WindowManager.getCurrentImage()
     stayed = imp is None or (current is not None and current.getID() == imp.getID())
     with recorder.no_selection(command) if stayed else nullcontext():
@@ -272,7 +269,7 @@ def _show(
             result.setTitle(_unique(str(result.getTitle())))
             result.changes = True
             result.show()
-            if windows.is_psf(result):
+            if windows.facts(result).is_psf:
                 windows.present_psf(result)
             windows.put_beside(imp, result.getWindow(), gone)
             windows.settle(result)

@@ -1,4 +1,4 @@
-"""What the bridge tells the user: errors, faults of our own, notes."""
+"""What the bridge tells the user: errors, bugs in zsfiji, notes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from zsfiji.bridge.start.classes import jc
 
 _COLUMNS = 72
+"""Characters a line of a message: a window half as wide as a small screen."""
 
 
 def has_windows() -> bool:
@@ -33,7 +34,7 @@ def name_of(label: str) -> str:
 
 
 def show_error(title: str, text: str) -> None:
-    """Tell the user what to mend: in a window, or on standard error where there is none."""
+    """Tell the user what to correct: in a window, or on standard error where there is none."""
     if has_windows():
         # Not IJ.error, which would also stop whatever macro runs elsewhere.
         jc.IJ.showMessage(title, wrapped(text))
@@ -41,7 +42,7 @@ def show_error(title: str, text: str) -> None:
         print(f"{title}: {text}", file=sys.stderr, flush=True)
 
 
-def show_fault(title: str, error: BaseException) -> str:
+def show_bug(title: str, error: BaseException) -> str:
     """Tell that zsfiji itself has failed, with the traceback in the Log window.
 
     Returns
@@ -52,7 +53,7 @@ def show_fault(title: str, error: BaseException) -> str:
     log("".join(traceback.format_exception(error)).rstrip())
     reason = str(error).partition("\n")[0] or type(error).__name__
     notice = (
-        f"{title} failed, and that is a fault of zsfiji: {reason} "
+        f"{title} failed, because of a bug in zsfiji: {reason} "
         "Your image is unchanged. Please report the text of the Log window."
     )
     show_error(title, notice)
@@ -94,7 +95,7 @@ def guarded(title: str, default: Any = None) -> Callable[[Callable[..., Any]], C
             try:
                 return function(*arguments)
             except Exception as error:
-                show_fault(title, error)
+                show_bug(title, error)
                 return default
 
         return called

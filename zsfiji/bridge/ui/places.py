@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+MARGIN = 24
+"""Distance in pixels of the windows of jobs to the edge of the screen."""
+
 _GAP = 8
+"""Pixels between two windows: they are seen to be two, and images still fit side by side."""
+
 _CASCADE = 28
+"""Pixels from one window of a cascade to the next: the height of a title bar, which stays seen."""
 
 
 class Box(NamedTuple):
@@ -33,6 +39,13 @@ class Box(NamedTuple):
             and self.y < other.y + other.height
             and other.y < self.y + self.height
         )
+
+    def common(self, other: Box) -> Box:
+        """The part that lies in both; of size 0 where there is none."""
+        x, y = max(self.x, other.x), max(self.y, other.y)
+        right = min(self.x + self.width, other.x + other.width)
+        bottom = min(self.y + self.height, other.y + other.height)
+        return Box(x, y, max(0, right - x), max(0, bottom - y))
 
     def holds(self, other: Box) -> bool:
         """Whether `other` lies wholly within."""

@@ -8,7 +8,44 @@ from zsfiji.bridge.start.classes import jc
 from zsfiji.commands.outcome import Plot
 
 _COLOURS = ("#2060c0", "#c03020", "#208040")
+"""Blue, red and green that are dark enough for a white ground; chosen by eye."""
+
 _LINE_WIDTH = 2
+"""Of the curves, in pixels; axes have 1."""
+
+
+def drawing(plot: Plot) -> dict[str, Any]:
+    """How a plot is drawn with ImageJ's ``ij.gui.Plot``, by us or by a stock Fiji.
+
+    Parameters
+    ----------
+    plot : Plot
+        What to draw.
+
+    Returns
+    -------
+    dict
+        ``title``, ``x_label``, ``y_label``; ``legend``, empty for a single curve; ``curves``: list
+        of {"colour", "width", "shape", "x", "y"}.
+    """
+    curves = [
+        {
+            "colour": _COLOURS[number % len(_COLOURS)],
+            "width": _LINE_WIDTH,
+            "shape": "circle" if curve.points else "line",
+            "x": list(curve.x),
+            "y": list(curve.y),
+        }
+        for number, curve in enumerate(plot.curves)
+    ]
+    legend = "\n".join(c.label for c in plot.curves) if len(plot.curves) > 1 else ""
+    return {
+        "title": plot.title,
+        "x_label": plot.x_label,
+        "y_label": plot.y_label,
+        "legend": legend,
+        "curves": curves,
+    }
 
 
 def show(plot: Plot) -> Any:
@@ -26,16 +63,16 @@ def show(plot: Plot) -> Any:
     """
     from jpype import JArray, JDouble
 
-    window = jc.Plot(plot.title, plot.x_label, plot.y_label)
-    for number, curve in enumerate(plot.curves):
-        window.setColor(_COLOURS[number % len(_COLOURS)])
-        window.setLineWidth(_LINE_WIDTH)
-        shape = "circle" if curve.points else "line"
-        window.add(shape, JArray(JDouble)(list(curve.x)), JArray(JDouble)(list(curve.y)))
+    drawn = drawing(plot)
+    window = jc.Plot(drawn["title"], drawn["x_label"], drawn["y_label"])
+    for curve in drawn["curves"]:
+        window.setColor(curve["colour"])
+        window.setLineWidth(curve["width"])
+        window.add(curve["shape"], JArray(JDouble)(curve["x"]), JArray(JDouble)(curve["y"]))
     window.setColor("black")
     window.setLineWidth(1)
     window.setLimitsToFit(False)
-    if len(plot.curves) > 1:
-        window.addLegend("\n".join(curve.label for curve in plot.curves))
+    if drawn["legend"]:
+        window.addLegend(drawn["legend"])
     window.show()
     return window.getImagePlus()

@@ -13,10 +13,14 @@ from zsfiji.bridge.ui.task_bar import Task
 from zsfiji.progress import Event, in_words
 
 _INTERVAL = 0.2
-# ImageJ's dialogs set the Esc flag and unset it when Esc closes them: only a lasting one counts.
+"""Seconds between two updates: numbers can still be read, and drawing costs next to nothing."""
+
 _ESCAPE_STAYS = 0.1
-# A job that ends sooner needs no window.
+"""Seconds that the Esc flag has to stay set. ImageJ's dialogs set it too, and unset it when Esc
+closes them."""
+
 _WINDOW_AFTER = 0.7
+"""Seconds after which a job gets a window; one that ends sooner would only make it flash."""
 
 _shown: list[JobProgress] = []
 """The jobs that run, the oldest first; only that one writes to ImageJ's one status bar."""

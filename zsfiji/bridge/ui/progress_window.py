@@ -14,19 +14,26 @@ from typing import Any
 import numpy as np
 
 from zsfiji.bridge.start.classes import jc
-from zsfiji.bridge.ui import curve, messages, places, windows
+from zsfiji.bridge.ui import curve, messages, places, texts, windows
 from zsfiji.progress import Event
 
-_WIDTH = 340
-_CURVE_HEIGHT = 170
+_WIDTH, _CURVE_HEIGHT = 340, 170
+"""Of the curve of the loss, in pixels: as wide as the longest text above it, half as high."""
+
 _PREVIEW = 256
-_MARGIN = 24
-# With the curve and a preview.
+"""Longest side of the preview in pixels: structures can be judged, and a laptop has room for it."""
+
 _FULL_HEIGHT = 600
-# A preview may cost this share of the computing time.
+"""Height of the window in pixels with the curve and a preview."""
+
 _PREVIEW_SHARE = 0.05
+"""A preview may cost this share of the computing time."""
+
 _PREVIEW_INTERVAL = 2.0
+"""Seconds between two previews at least; an eye does not compare pictures any faster."""
+
 _MOST_POINTS = 2000
+"""Losses that are kept: several for each column of the curve. Beyond it every second one goes."""
 
 _frames: list[Any] = []
 """Those of the jobs that run; only for the event thread."""
@@ -103,7 +110,7 @@ class ProgressWindow:
         # The keyboard stays with ImageJ, where Esc is looked for.
         frame.setAutoRequestFocus(False)
         frame.setDefaultCloseOperation(jc.JFrame.HIDE_ON_CLOSE)
-        self._text = jc.JLabel("Starting")
+        self._text = jc.JLabel(texts.STARTING)
         self._bar = jc.JProgressBar(0, 1000)
         self._curve = jc.JLabel()
         self._picture = jc.JLabel()
@@ -114,8 +121,8 @@ class ProgressWindow:
         self._buttons = []
         row = jc.JPanel(jc.FlowLayout(jc.FlowLayout.RIGHT, 6, 0))
         for label, hint, action in (
-            ("Finish now", "End the training and keep the best result so far.", self._on_finish),
-            ("Cancel", "Stop and keep nothing. Esc does the same.", self._on_cancel),
+            (texts.FINISH, texts.FINISH_HINT, self._on_finish),
+            (texts.CANCEL, texts.CANCEL_HINT, self._on_cancel),
         ):
             button = jc.JButton(label)
             button.setToolTipText(hint)
@@ -150,7 +157,7 @@ class ProgressWindow:
         # At the right edge, away from where ImageJ opens images; further jobs beside one another.
         size = (int(frame.getWidth()), _FULL_HEIGHT)
         taken = [windows.box(f)._replace(height=_FULL_HEIGHT) for f in _frames if f.isVisible()]
-        frame.setLocation(*places.column(size, windows.screen(), taken, _MARGIN))
+        frame.setLocation(*places.column(size, windows.screen(), taken, places.MARGIN))
         self._frame = frame
         _frames.append(frame)
         frame.setVisible(self._open)
@@ -177,14 +184,14 @@ class ProgressWindow:
     @messages.guarded("zsfiji")
     def _on_finish(self, _event: Any) -> None:
         self._buttons[0].setEnabled(False)
-        self._text.setText("Finishing with the best so far")
+        self._text.setText(texts.FINISHING)
         self._finish()
 
     @messages.guarded("zsfiji")
     def _on_cancel(self, _event: Any) -> None:
         for button in self._buttons:
             button.setEnabled(False)
-        self._text.setText("Cancelling")
+        self._text.setText(texts.CANCELLING)
         self._cancel()
 
 

@@ -9,6 +9,7 @@ from zsfiji.bridge.start.host import Host
 from zsfiji.progress import Event
 
 _STEPS = 100
+"""Of the bar of a task: percents."""
 
 
 class Task:

@@ -1,4 +1,4 @@
-"""The images that are open, and which of them are point spread functions."""
+"""The windows of images and of ImageJ: which are open, what is in them, where they go."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from collections.abc import Collection
 from typing import Any
 
 from zsfiji.bridge.start.classes import jc
+from zsfiji.bridge.ui.open_images import FOLDING, MADE_BY, OpenImage
 from zsfiji.bridge.ui.places import Box, beside
 
 LOG = "Log"
 """Title of ImageJ's window for messages."""
 
 _PATIENCE = 1.0
+"""Seconds that :func:`settle` waits for the focus; window managers give it in tenths of one."""
+
 _SMALLEST_SIDE = 128
+"""Pixels on the screen from which on the shape of a PSF can be seen."""
 
 
 def images() -> list[Any]:
@@ -23,7 +27,7 @@ def images() -> list[Any]:
 
 
 def box(window: Any) -> Box:
-    """Where a window lies on the screen."""
+    """The bounds of a window on the screen, or of a selection in its image."""
     bounds = window.getBounds()
     return Box(int(bounds.x), int(bounds.y), int(bounds.width), int(bounds.height))
 
@@ -34,9 +38,26 @@ def screen() -> Box:
     return Box(int(area.x), int(area.y), int(area.width), int(area.height))
 
 
-def is_psf(image: Any) -> bool:
-    """Whether an image is a point spread function that one of our commands has made."""
-    return str(image.getProp("zsfiji.command") or "").startswith('run("PSF ')
+def facts(image: Any) -> OpenImage:
+    """What dialogs need to know of an open image (ij.ImagePlus)."""
+    width, height, channels, slices, frames = (int(n) for n in image.getDimensions())
+    calibration, roi = image.getCalibration(), image.getRoi()
+    return OpenImage(
+        title=str(image.getTitle()),
+        width=width,
+        height=height,
+        channels=channels,
+        slices=slices,
+        frames=frames,
+        rgb=int(image.getBitDepth()) == 24,
+        x_unit=str(calibration.getXUnit()),
+        z_unit=str(calibration.getZUnit()),
+        pixel_width=float(calibration.pixelWidth),
+        pixel_depth=float(calibration.pixelDepth),
+        selection=box(roi) if roi is not None and roi.isArea() else None,
+        made_by=str(image.getProp(MADE_BY) or ""),
+        folding=str(image.getProp(FOLDING) or ""),
+    )
 
 
 def settle(image: Any) -> None:
