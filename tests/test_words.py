@@ -23,7 +23,7 @@ _FINE = (
     "of {planned}",
     "of {total}",
     "{name}",
-    "values, which is no radially",
+    "values, too few for a radially",
     "means of",
 )
 
