@@ -37,7 +37,7 @@ def random_patches(
         Flips and rotations, of which each patch gets one at random; see :func:`dihedral`.
     centres : torch.Tensor, optional
         Integers (places, 3) on the CPU: plane, row and column of the pixels that a patch may be
-        centred on, as far as the border allows. Without it all places are equally likely.
+        centred on, unless it is too near to the border. Without it all places are equally likely.
 
     Returns
     -------
