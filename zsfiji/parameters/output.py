@@ -1,4 +1,4 @@
-"""The images that a command gives, and the type of their pixels."""
+"""Options for the images that a command gives, and for their pixel type."""
 
 from __future__ import annotations
 
