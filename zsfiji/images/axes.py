@@ -4,11 +4,10 @@ An image is an :class:`xarray.DataArray` whose dimensions are a subset of :data:
 order; `row` and `col` are always there.
 
 ``t``, ``pln``, ``row``, ``col`` and ``ch`` are PyImageJ's names, in PyImageJ's order. ``ang`` and
-``pha`` are the angles and the phases of the illumination patterns of a raw SIM image. Their names
-are shortened in the same way from those that others agree on: OME calls the two "angle" and "phase"
-(the types of its modulo annotations, which tifffile abbreviates A and P), and SCIFIO calls its axis
-of ImgLib2 "Phase". They stand behind ``t`` and before ``pln``, so that the planes of an image have
-the same order in memory whether ImageJ is given them as slices or as frames; see
+``pha`` are the angles and the phases of the illumination patterns of a raw SIM image. These names
+are abbreviations of the common ones: OME has "angle" and "phase" (types of its modulo annotations,
+in tifffile A and P), and SCIFIO has an axis "Phase". They come after ``t`` and before ``pln``, so
+that the planes have the same order in memory whether they become slices or frames in ImageJ; see
 :mod:`zsfiji.images.folding`.
 """
 

@@ -27,7 +27,7 @@ Results = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class DenoisedAndDeconvolved(ParameterGroup):
-    """What a command gives that both denoises and deconvolves.
+    """Results of a command that both denoises and deconvolves.
 
     Attributes
     ----------

@@ -98,7 +98,7 @@ def repaired(plane: np.ndarray, noise: Noise) -> tuple[np.ndarray, int]:
 def repaired_image(image: np.ndarray, noise: Noise) -> tuple[np.ndarray, int]:
     """Replace the defective pixels of a plane or of each slice of a stack.
 
-    Deconvolution would put rings around such a pixel, as strong as the pixel is bright.
+    Deconvolution would put rings around such a pixel.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def repaired_image(image: np.ndarray, noise: Noise) -> tuple[np.ndarray, int]:
     Returns
     -------
     image : numpy.ndarray
-        The image itself where nothing had to be replaced, else a float32 copy.
+        The image itself if nothing had to be replaced, otherwise a float32 copy.
     count : int
         Number of pixels replaced.
     """

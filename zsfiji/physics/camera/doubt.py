@@ -21,7 +21,7 @@ _LOOK = 512
 """Edge in pixels of the middle of a plane, which is used: bounds the time. Not tuned."""
 
 _SATURATED = 0.3
-"""Share of saturated pixels above which an image is no image to learn from. Chosen by eye."""
+"""Share of saturated pixels above which a network cannot learn from an image. Chosen by eye."""
 
 
 def believed(noise: Noise, planes: Sequence[NDArray[np.float32]]) -> tuple[Noise, bool]:
@@ -72,9 +72,9 @@ def measure_for_training(
     Returns
     -------
     camera : Camera
-        The camera, with the noise that is believed.
+        The camera, with the noise to use.
     doubted : bool
-        Whether that is the least that there is; see :func:`believed`.
+        Whether that is a lower limit; see :func:`believed`.
 
     Raises
     ------

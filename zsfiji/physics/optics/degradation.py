@@ -153,22 +153,22 @@ class Degradation:
 
 
 def narrowed(optics: Degradation, light: float) -> Degradation:
-    """Make quicker optics of the middle of a PSF.
+    """Make faster optics from the middle of a PSF.
 
-    For changes of a specimen that add light in one place and take it away close by: at a
-    distance the two cancel.
+    For changes of a specimen that add light in one place and remove it nearby: at a distance the
+    two cancel.
 
     Parameters
     ----------
     optics : Degradation
         Optics of three axes.
     light : float
-        Least share of the light of the PSF that its middle holds.
+        Least share of the light of the PSF in its middle.
 
     Returns
     -------
     Degradation
-        With all slices of the PSF but fewer rows and columns; `optics` where none can be left out.
+        With all slices of the PSF but fewer rows and columns; `optics` if none can be left out.
     """
     lateral = optics.psf.sum(0)
     middle = len(lateral) // 2, lateral.shape[1] // 2

@@ -24,6 +24,8 @@ SQUARE = ROWS**2 + COLS**2
 """Squared radial frequency of the coefficients, in DCT indices."""
 
 _GRID = 64
+"""Samples of the filters' transfer functions: enough for lags of up to 7 pixels. Not tuned."""
+
 _CAPS = ((6, 20.0), (5, 8.0), (0, 2.5))
 """(lower index, cost) pairs: how much one frequency with structure may add to the loss. Structure
 becomes weaker towards the corner. From the prototype."""
