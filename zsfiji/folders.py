@@ -1,4 +1,4 @@
-"""Where zsfiji keeps what it fetched, and the user's few settings."""
+"""Folders of zsfiji for downloads, locks and the user's settings."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from zsfiji.errors import UserError
 
 
 def cache_folder() -> Path:
-    """Folder of what can be fetched or computed again; ``ZSFIJI_CACHE`` moves it."""
+    """Folder for downloads and other data that can be made again; ``ZSFIJI_CACHE`` changes it."""
     named = os.environ.get("ZSFIJI_CACHE")
     return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("zsfiji", False))
 
 
 def runtime_folder() -> Path:
-    """Folder of this computer and user for what lasts as long as a process, such as locks.
+    """Folder of this computer and user for short-lived files, such as locks.
 
-    Not the home folder, which the nodes of a cluster share.
+    Not in the home folder, which the nodes of a cluster share.
     """
     with warnings.catch_warnings():
-        # Where the system names none, platformdirs says so and takes one among the temporary files.
+        # If the system has none, platformdirs warns and takes a temporary folder.
         warnings.simplefilter("ignore")
         return Path(platformdirs.user_runtime_dir("zsfiji", False))
 
 
 def settings_file() -> Path:
-    """JSON file of the user's settings; ``ZSFIJI_CONFIG`` names another folder for it."""
+    """JSON file of the user's settings; ``ZSFIJI_CONFIG`` can set another folder."""
     named = os.environ.get("ZSFIJI_CONFIG")
     folder = Path(named).expanduser() if named else platformdirs.user_config_path("zsfiji", False)
     return folder / "settings.json"
 
 
 def setting(key: str) -> Any:
-    """Value of one setting, None where it is not set or the file cannot be read.
+    """Value of one setting, None if it is not set or the file cannot be read.
 
     Known keys: ``fiji``, the path of the Fiji to open.
     """
@@ -50,7 +50,7 @@ def setting(key: str) -> Any:
 
 
 def set_setting(key: str, value: Any) -> None:
-    """Keep one setting; None forgets it.
+    """Save one setting; None deletes it.
 
     Raises
     ------
@@ -74,6 +74,6 @@ def set_setting(key: str, value: Any) -> None:
         os.replace(temporary, file)
     except OSError as error:
         raise UserError(
-            f"The settings cannot be kept in {file}: {error.strerror or error}. Let ZSFIJI_CONFIG "
-            "name a folder that you may write to."
+            f"The settings cannot be saved in {file}: {error.strerror or error}. Set ZSFIJI_CONFIG "
+            "to a folder that you can write to."
         ) from error

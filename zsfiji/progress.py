@@ -1,10 +1,10 @@
 """Progress, "finish now" and cancel, without a parameter in any scientific signature.
 
 A host (the ImageJ bridge, the command line, a test) installs a :class:`Sink` around a job with
-:func:`using`; the code that works calls :func:`report` wherever it has done a step. Where no sink
-is installed, as in a plain Python session, both are free.
+:func:`using`; the code of the job calls :func:`report` after each step. Without a sink, as in a
+plain Python session, this costs nothing.
 
-The sink travels in a context variable, so jobs on several threads do not see one another's.
+The sink is in a context variable, so jobs on several threads do not share it.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from zsfiji.words import time_span
 
 @dataclass(frozen=True)
 class Event:
-    """One report of a working job.
+    """One report of a running job.
 
     Attributes
     ----------
     fraction : float
-        How much of the whole job is done, 0 to 1.
+        Share of the whole job that is done, 0 to 1.
     message : str
-        What is being done, in a few words of the user's.
+        What is being done, in a few words for the user.
     seconds_left : float or None
-        Estimated time to the end of the job; None while it cannot be told.
+        Estimated time to the end of the job; None while there is no estimate.
     loss : float or None
-        Training loss of the latest step, where there is one.
+        Training loss of the latest step, if there is one.
     step : int or None
-        The step that the loss is of, counted from 1.
+        Number of the step of this loss, counted from 1.
     waiting : bool
-        Whether the job has not begun, because another one holds the device.
+        Whether the job has not started, because another job uses the device.
     preview : callable or None
-        Called without arguments it gives the present state of the result, a 2D array of shape
-        (row, col). It costs time: call it only when it will be shown.
+        Takes no arguments and gives the current state of the result, a 2D array of shape
+        (row, col). It takes time: call it only to show the result.
     """
 
     fraction: float
@@ -63,10 +63,10 @@ def in_words(event: Event) -> str:
 
 
 class Sink(Protocol):
-    """What a host offers to a working job. All methods may be called from any thread."""
+    """What a host offers to a running job. All methods may be called from any thread."""
 
     def show(self, event: Event) -> None:
-        """Show `event` to the user; called often, so it has to be cheap."""
+        """Show `event` to the user; called often, so it has to be fast."""
 
     def cancelled(self) -> bool:
         """Whether the user wants to stop and keep nothing."""
@@ -77,13 +77,13 @@ class Sink(Protocol):
 
 @dataclass
 class _Clock:
-    """Measures how long a job works, without the time that it waits."""
+    """Measures how long a job runs, without the time that it waits."""
 
     started: float
     waits_since: float | None = None
 
     def tick(self, waiting: bool) -> float:
-        """Take note of what the job does now; gives the seconds that it has worked."""
+        """Update the state of the job; gives the seconds that it has run."""
         now = time.monotonic()
         if self.waits_since is not None:
             self.started += now - self.waits_since
@@ -114,10 +114,10 @@ def using(sink: Sink) -> Iterator[None]:
 
 @contextmanager
 def part(start: float, stop: float) -> Iterator[None]:
-    """Map the fractions reported inside the block into `start` to `stop` of what is around it.
+    """Map the fractions reported inside the block to `start` to `stop` of the surrounding part.
 
-    Parts nest: the 3rd of 10 slices is ``part(.2, .3)``, and its training the first nine tenths
-    of that, ``part(0, .9)``.
+    Parts can be nested: the third of 10 slices is ``part(.2, .3)``, and its training the first nine
+    tenths of that, ``part(0, .9)``.
     """
     outer = _job.get()
     if outer is None:
@@ -142,22 +142,22 @@ def report(
     step: int | None = None,
     waiting: bool = False,
 ) -> None:
-    """Tell the user how far the present part is, and stop if the user has cancelled.
+    """Report how much of the current part is done, and stop if the user has cancelled.
 
     Parameters
     ----------
     fraction : float
-        Done share of the innermost :func:`part`, 0 to 1.
+        Share of the innermost :func:`part` that is done, 0 to 1.
     message : str
         What is being done.
     loss : float, optional
         Training loss of the latest step.
     preview : callable, optional
-        Gives the present state of the result as a 2D array.
+        Gives the current state of the result as a 2D array.
     step : int, optional
-        The step that the loss is of.
+        Number of the step of this loss.
     waiting : bool
-        Whether the job cannot begin yet. The time it waits does not count as time of work.
+        Whether the job cannot start yet. Waiting time does not count for the estimate.
 
     Raises
     ------
@@ -170,13 +170,13 @@ def report(
     stop_if_cancelled()
     done = job.low + min(max(fraction, 0.0), 1.0) * (job.high - job.low)
     elapsed = job.clock.tick(waiting)
-    # Before some share of the work is done the estimate would only be noise.
+    # Before 2 percent and a second the estimate would vary too much. Both were chosen by eye.
     left = elapsed * (1 - done) / done if done > 0.02 and elapsed > 1 else None
     job.sink.show(Event(done, message, left, loss, preview, step, waiting))
 
 
 def stop_if_cancelled() -> None:
-    """Stop where a step of the work takes long and there is nothing to report.
+    """Stop if the user has cancelled, within long steps that have nothing to report.
 
     Raises
     ------
@@ -189,7 +189,7 @@ def stop_if_cancelled() -> None:
 
 
 def worked() -> float | None:
-    """Seconds that the job has worked, without its waiting; None without a sink."""
+    """Seconds that the job has run, without waiting; None without a sink."""
     job = _job.get()
     return None if job is None else job.clock.tick(waiting=False)
 

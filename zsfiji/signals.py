@@ -1,9 +1,9 @@
-"""Ctrl-C, SIGTERM and SIGHUP: the work stops, nothing is left half-written, all in good time.
+"""Ctrl-C, SIGTERM and SIGHUP: the work stops in time, and nothing is left half-written.
 
-A scheduler or ``timeout`` sends SIGTERM, a terminal that is closed SIGHUP. Python calls its
-handlers in the main thread alone, and not while that is in Java or in a long computation. A second
-thread therefore reads the numbers of the signals from a socket (:func:`signal.set_wakeup_fd`), asks
-the work to stop, and ends the process itself when that takes too long.
+A scheduler or ``timeout`` sends SIGTERM, a terminal that is closed sends SIGHUP. Python calls
+signal handlers only in the main thread, and not while that is in Java or in a long computation. So
+a second thread reads the numbers of the signals from a socket (:func:`signal.set_wakeup_fd`), asks
+the work to stop, and ends the process itself if that takes too long.
 """
 
 from __future__ import annotations
@@ -23,11 +23,14 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 _HANDLED = tuple(int(getattr(signal, name)) for name in _NAMES if hasattr(signal, name))
 
 PATIENCE = 9.0
-"""Seconds from a signal to the end of the process; Docker's own patience is 10."""
+"""Seconds from a signal to the end of the process; Docker waits for 10."""
 
 _AT_ONCE = 1.0
-# GNU timeout sends its signal to the process and again to its group: that is one.
+"""Seconds from the second signal to the end of the process. Chosen by eye."""
+
 _AGAIN_AFTER = 0.3
+"""Seconds after which a signal counts as the second one: GNU timeout sends its signal to the
+process and again to its group. Chosen by eye."""
 
 cleanups: list[Callable[[], object]] = []
 """Called before the process is ended in the middle of its work; must not wait for other threads."""
@@ -50,7 +53,7 @@ class _Watch:
         self._writer.setblocking(False)
         self._former: dict[int, Any] = {}
         for number in _HANDLED:
-            # What is ignored on purpose (nohup, a job in the background) stays so.
+            # Signals that are ignored on purpose (nohup, background jobs) stay ignored.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._former[number] = signal.signal(number, self._handle)
         self._former_fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
@@ -68,7 +71,7 @@ class _Watch:
     def end_within(self, seconds: float, status: int) -> None:
         self.status = status
         self._set_deadline(seconds)
-        # Wakes the thread, which may wait for ever.
+        # Wakes up the thread, which may have no timeout.
         with suppress(OSError):
             self._writer.send(b"\0")
 
@@ -110,7 +113,7 @@ class _Watch:
             if self.first is None:
                 self.first = number
             gentle = list(_gentle)
-            # Who presses Ctrl-C looks on, and can press it again.
+            # After Ctrl-C there is no deadline: the user is there and can press it again.
             if number != signal.SIGINT or not gentle:
                 self._set_deadline(PATIENCE)
             for stop in gentle:
@@ -126,17 +129,17 @@ _watching: _Watch | None = None
 
 @contextmanager
 def watched(*, to_the_end: bool = False) -> Iterator[None]:
-    """Answer the signals during the block, in the main thread; elsewhere this does nothing.
+    """Handle the signals during the block, in the main thread; in other threads do nothing.
 
     Parameters
     ----------
     to_the_end : bool
-        Whether the process ends after the block: the signals are answered until then.
+        Whether the process ends after the block: the signals are handled until then.
 
     Raises
     ------
     Stopped
-        At the first signal where no :func:`gently` is in force, and at the second one.
+        At the first signal outside a :func:`gently` block, and at the second one.
     """
     global _watching
     if _watching is not None or threading.current_thread() is not threading.main_thread():
@@ -168,7 +171,7 @@ def gently(stop: Callable[[], object]) -> Iterator[None]:
 
 
 def received() -> int | None:
-    """The number of the signal that has come, None before one has."""
+    """The number of the first signal received, None before."""
     return None if _watching is None else _watching.first
 
 
@@ -186,14 +189,14 @@ def message() -> str:
 
 
 def end_within(seconds: float, status: int) -> None:
-    """Let the process, which is at its end, end with `status`, and not later than that.
+    """Make sure that the process, which is about to end, ends in time and with `status`.
 
     Does nothing in a process that is not :func:`watched`.
 
     Parameters
     ----------
     seconds : float
-        The time that is left for it.
+        Latest end from now.
     status : int
         Its exit status.
     """
@@ -202,9 +205,9 @@ def end_within(seconds: float, status: int) -> None:
 
 
 def end_now() -> None:
-    """End the process in the middle of whatever its threads do.
+    """End the process at once, whatever its threads are doing.
 
-    The destructors of torch and Java, which crash under a thread that computes, are not run. Does
+    The destructors of torch and Java, which would crash while a thread computes, are not run. Does
     nothing in a process that is not :func:`watched`.
     """
     if _watching is None:
@@ -213,7 +216,7 @@ def end_now() -> None:
         with suppress(Exception):
             cleanup()
     if _watching.status is None:
-        # Not through sys.stderr: the thread that holds its lock may be the one that hangs.
+        # Not through sys.stderr: its lock may be held by the thread that hangs.
         with suppress(OSError):
             os.write(2, f"{message()}\n".encode())
     elif threading.current_thread() is threading.main_thread():

@@ -24,7 +24,7 @@ def time_span(seconds: float) -> str:
     Parameters
     ----------
     seconds : float
-        Its length; less than a second is told as 1 s.
+        Its length; less than a second becomes 1 s.
     """
     whole = max(1, round(seconds))
     if whole < 60:

@@ -17,7 +17,7 @@ def test_a_misspelt_device_is_refused_with_the_list():
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UserError, match="not there"):
+    with pytest.raises(UserError, match="has no device"):
         device.choose("cuda")
 
 
@@ -37,7 +37,7 @@ def test_a_generator_repeats_itself_and_leaves_the_global_one_alone():
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_work_without_enough_memory_on_a_device_is_done_anew_on_the_cpu(caplog):
+def test_work_without_enough_memory_on_a_device_is_done_again_on_the_cpu(caplog):
     tried = []
 
     def work(where):
@@ -48,7 +48,7 @@ def test_work_without_enough_memory_on_a_device_is_done_anew_on_the_cpu(caplog):
 
     assert device.with_fallback(work, torch.device("meta")) == "done"
     assert tried == ["meta", "cpu"]
-    assert "going on with the CPU" in caplog.text
+    assert "continuing on the CPU" in caplog.text
 
 
 def test_a_cpu_without_enough_memory_is_the_users_to_mend():

@@ -62,7 +62,7 @@ def test_a_channel_has_one_group_and_a_part_one_of_its_own(part, each):
 
 
 def test_what_cannot_be_fitted_per_is_refused():
-    with pytest.raises(UserError, match="no 'frame' to fit per"):
+    with pytest.raises(UserError, match="fit_per is 'frame'"):
         parts.groups(hyperstack(), "frame")
 
 

@@ -94,7 +94,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_foreign_file_is_refused(tmp_path, content):
     path = tmp_path / "m.zsfiji"
     path.write_bytes(content)
-    with pytest.raises(UserError, match="no model of zsfiji"):
+    with pytest.raises(UserError, match="not a model of zsfiji"):
         models.load(path, FM2S)
 
 
@@ -109,7 +109,7 @@ def test_a_damaged_file_is_refused(tmp_path):
 def test_somebody_elses_safetensors_file_is_refused(tmp_path, metadata):
     path = tmp_path / "m.zsfiji"
     path.write_bytes(safetensors.torch.save({"w": torch.zeros(1)}, metadata=metadata))
-    with pytest.raises(UserError, match="no model of zsfiji"):
+    with pytest.raises(UserError, match="not a model of zsfiji"):
         models.load(path, FM2S)
 
 

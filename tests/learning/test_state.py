@@ -171,18 +171,18 @@ def test_files_that_are_no_training_are_refused(tmp_path):
     kept = TrainingState(task.draws)
     task.train(PLAIN, kept, stop=lambda step: step >= 5)
     path = save(kept, tmp_path / "a.training")
-    with pytest.raises(UserError, match="no saved training"):
+    with pytest.raises(UserError, match="There is no saved training"):
         load(tmp_path / "b.training")
     whole = path.read_bytes()
     for broken in (b"", b"hello", whole[:100], whole[:-10]):
         path.write_bytes(broken)
-        with pytest.raises(UserError, match=r"a\.training is no saved training"):
+        with pytest.raises(UserError, match=r"a\.training is not a saved training"):
             load(path)
     safetensors.torch.save_file({"x": torch.ones(2)}, path)
-    with pytest.raises(UserError, match="is no saved training"):
+    with pytest.raises(UserError, match="is not a saved training"):
         load(path)
     path.write_bytes(whole.replace(b"weights/0.weight", b"weighty/0.weight"))
-    with pytest.raises(UserError, match="is no saved training"):
+    with pytest.raises(UserError, match="is not a saved training"):
         load(path)
 
 
@@ -190,7 +190,7 @@ def test_a_file_of_another_format_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(state, "FORMAT", 99)
     path = save(TrainingState(), tmp_path / "a.training")
     monkeypatch.undo()
-    with pytest.raises(UserError, match="in another format"):
+    with pytest.raises(UserError, match="in a format that this version"):
         load(path)
 
 

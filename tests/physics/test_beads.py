@@ -138,7 +138,7 @@ def test_beads_too_dense_say_so():
 def test_saturated_beads_say_so():
     true = on_a_lattice((150, 150), 50)
     image = scene(FLAT, (150, 150), true, np.full(len(true), 9000.0))
-    with pytest.raises(UserError, match="saturated: record with less light"):
+    with pytest.raises(UserError, match="saturated: acquire again with less light"):
         from_beads(np.minimum(image, 4095).astype(np.uint16), FLAT.spacing)
     with pytest.raises(UserError, match="saturated"):
         from_beads(image, FLAT.spacing, saturation=5000)

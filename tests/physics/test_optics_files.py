@@ -36,7 +36,7 @@ def test_a_pixel_size_that_is_given_overrules_the_file_and_is_asked_for_where_it
     tifffile.imwrite(flat, psf.values[4].astype(np.float32))
     tifffile.imwrite(deep, psf.values.astype(np.float32))
     assert read_psf(flat, (0.05, 0.05)).spacing == (0.05, 0.05)
-    with pytest.raises(UserError, match=r"does not tell its pixel size. Give .* in nm\.$"):
+    with pytest.raises(UserError, match=r"does not contain its pixel size. Give .* in nm\.$"):
         read_psf(flat)
     with pytest.raises(UserError, match="and its slice spacing"):
         read_psf(deep)
@@ -49,7 +49,7 @@ def test_a_numpy_file_needs_a_pixel_size(tmp_path):
     np.save(tmp_path / "psf.npy", psf.values)
     read = read_psf(tmp_path / "psf.npy", (0.1, 0.1))
     np.testing.assert_allclose(fwhm(read), fwhm(psf), rtol=0.02)
-    with pytest.raises(UserError, match="does not tell its pixel size"):
+    with pytest.raises(UserError, match="does not contain its pixel size"):
         read_psf(tmp_path / "psf.npy")
 
 
@@ -120,7 +120,7 @@ def test_a_file_that_is_none_is_refused_by_its_name(tmp_path, name):
 def test_an_mrc_file_that_is_cut_short_or_of_another_kind_is_refused(tmp_path):
     whole = write_mrc(tmp_path / "cut.mrc", np.ones(64, np.complex64), (0.05, 0.05, 0))
     whole.write_bytes(whole.read_bytes()[:-8])
-    with pytest.raises(UserError, match="is no MRC file, is damaged"):
+    with pytest.raises(UserError, match="is not an MRC file, is damaged"):
         read_psf(whole, grid=(0.1, 0.1))
 
 
@@ -137,7 +137,7 @@ def test_otfs_that_hold_nothing_are_refused(tmp_path):
     with pytest.raises(UserError, match="NaN"):
         from_otf(RadialOtf(np.full(64, np.nan + 0j), (0.05,)), grid)
     short = write_mrc(tmp_path / "short.mrc", np.ones(4, np.complex64), (0.05, 0.05, 0))
-    with pytest.raises(UserError, match="no radially"):
+    with pytest.raises(UserError, match="too few for a radially"):
         read_psf(short, grid=grid)
     bare = write_mrc(tmp_path / "bare.mrc", np.ones(64, np.complex64), (0, 0, 0))
     with pytest.raises(UserError, match="steps of its OTF"):

@@ -75,11 +75,13 @@ def test_properties_that_nobody_wrote_are_passed_over(text):
 def test_it_is_said_how_the_pixels_are_counted():
     plain = replace(PSF, optics=None)
     assert "calculated on the pixels of the result" in said(PSF, 0.108)
-    assert "pixels of 108 nm, which are in it" in said(replace(plain, origin="measured"), 0.108)
-    assert "without the pixels of the camera. If they are in it, its PSF is 5% too wide" in said(
+    assert "pixels of 108 nm, which it includes" in said(replace(plain, origin="measured"), 0.108)
+    assert "without the pixels of the camera. If it includes them, its PSF is 5% too wide" in said(
         replace(plain, origin="OTF"), 0.108
     )
-    assert "does not tell" in said(replace(plain, origin="unknown"), 0.108)
-    assert "at points, it is taken 5% too narrow" in said(replace(plain, origin="unknown"), 0.108)
+    assert "does not say how" in said(replace(plain, origin="unknown"), 0.108)
+    assert "at points, the PSF becomes 5% too narrow" in said(
+        replace(plain, origin="unknown"), 0.108
+    )
     fine = replace(from_optics(OPTICS, (0.03, 0.03)), optics=None, origin="unknown")
     assert "narrow" not in said(fine, 0.108)

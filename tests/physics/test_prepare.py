@@ -86,7 +86,7 @@ def test_a_background_that_is_given_overrules_the_border():
         (np.ones(9), "1 axis"),
         (np.ones((2, 3, 9, 9)), "4 axes"),
         (np.ones((2, 9)), "too small"),
-        (np.ones((9, 9), complex), "no real numbers"),
+        (np.ones((9, 9), complex), "not real numbers"),
         (np.random.default_rng(1).normal(100, 3, (41, 41)), "stands out of the noise"),
     ],
 )

@@ -226,12 +226,12 @@ def test_the_default_field_grows_with_the_pixels_needed():
         ({"sample_index": 2.4}, "refractive index of the specimen"),
         ({"depth": -1.0}, "depth is -1"),
         ({"kind": "confocal"}, "needs the wavelength of excitation"),
-        ({"kind": "confocal", "excitation": 640.0}, "wrong way round"),
+        ({"kind": "confocal", "excitation": 640.0}, "swapped"),
         ({"kind": "confocal", "excitation": 488.0, "pinhole": 0.0}, "Airy"),
         ({"kind": "light-sheet"}, "thickness of the sheet"),
         ({"kind": "TIRF", "numerical_aperture": 1.2}, "no total reflection"),
         ({"kind": "TIRF", "penetration_depth": 0.0}, "penetration depth"),
-        ({"kind": "two-photon"}, "is none of"),
+        ({"kind": "two-photon"}, "is not one of"),
     ],
 )
 def test_optics_that_cannot_be_are_refused_with_the_reason(changes, words):

@@ -135,7 +135,7 @@ def test_the_sizes_in_that_message_are_those_of_the_file_and_of_the_image():
     message = str(refused.value)
     assert "image of 20 x 16 pixels" in message
     assert "whose 64 x 60 pixels" in message
-    reach = [int(n) for n in re.search(r"over (\d+) x (\d+) of", message).groups()]
+    reach = [int(n) for n in re.search(r"cover (\d+) x (\d+) pixels", message).groups()]
     assert all(50 < n < 70 for n in reach), message
 
 

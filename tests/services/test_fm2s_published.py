@@ -211,4 +211,4 @@ def test_patches_of_one_draw_serve_one_step_each_and_their_rim_does_not_count():
 def test_the_result_is_the_mean_over_the_channels():
     plane = torch.rand(1, 9, 9)
     weights = torch.tensor([1.0, 3.0])[None, :, None, None]
-    assert torch.equal(published.through(lambda x: x * weights, plane, 2), 2 * plane)
+    assert torch.equal(published.apply_network(lambda x: x * weights, plane, 2), 2 * plane)

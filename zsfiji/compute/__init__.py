@@ -1,1 +1,1 @@
-"""Computing on arrays, whatever they show: devices, tiles, flips and rotations, large results."""
+"""Computing on arrays in general: devices, tiles, flips and rotations, large arrays."""

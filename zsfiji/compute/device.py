@@ -1,4 +1,4 @@
-"""Which processor the networks run on, in which precision, and from which random numbers."""
+"""The device that networks run on, its precision, and random numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Result = TypeVar("_Result")
 
 
 def choose(name: str = "auto") -> torch.device:
-    """Find the processor to work on.
+    """Find the device to compute on.
 
     Parameters
     ----------
@@ -30,12 +30,12 @@ def choose(name: str = "auto") -> torch.device:
     Returns
     -------
     torch.device
-        The processor.
+        The device.
 
     Raises
     ------
     UserError
-        If the name is unknown or this computer has no such processor.
+        If the name is unknown or this computer has no such device.
     """
     there: dict[str, Callable[[], bool]] = {
         "cuda": torch.cuda.is_available,
@@ -47,7 +47,7 @@ def choose(name: str = "auto") -> torch.device:
         raise UserError(f"There is no device '{name}'. Choose one of {', '.join(NAMES)}.")
     if name in there and not there[name]():
         raise UserError(
-            f"The device '{name}' is not there, or the installed torch cannot use it. "
+            f"This computer has no device '{name}', or the installed torch cannot use it. "
             "Choose 'auto' or 'cpu'."
         )
     return torch.device(name)
@@ -55,28 +55,28 @@ def choose(name: str = "auto") -> torch.device:
 
 @functools.cache
 def has_bfloat16(kind: str) -> bool:
-    """Whether arithmetic in bfloat16 is done by the hardware of a device of this `kind`."""
+    """Whether a device of this `kind` computes in bfloat16 in hardware."""
     if kind == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if kind == "cpu":
-        # Torch has no public question for this in the versions that we support.
-        asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-        return any(getattr(torch.cpu, question, bool)() for question in asked)
+        # The versions of torch that we support have no public function for this.
+        functions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, function, bool)() for function in functions)
     return False
 
 
 def autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Compute convolutions and matrix products in bfloat16 where `device` is faster at it.
+    """Compute convolutions and matrix products in bfloat16 if `device` is faster with it.
 
     Parameters
     ----------
     device : torch.device
-        The processor that the block works on.
+        The device that the block computes on.
 
     Returns
     -------
     context manager
-        Of no effect on a processor without bfloat16.
+        Without effect on a device without bfloat16.
     """
     if has_bfloat16(device.type):
         return torch.autocast(device.type, torch.bfloat16)
@@ -84,12 +84,12 @@ def autocast(device: torch.device) -> AbstractContextManager[object]:
 
 
 def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """Make a source of random numbers of its own, which leaves torch's global one alone."""
+    """Make a separate source of random numbers; torch's global one is not changed."""
     return torch.Generator(device).manual_seed(seed)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` says that the processor's memory does not suffice."""
+    """Whether `error` says that the device has not enough memory."""
     if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
         return True
     text = str(error).lower()
@@ -99,24 +99,24 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def with_fallback(work: Callable[[torch.device], _Result], device: torch.device) -> _Result:
-    """Do `work` on `device`, and again on the CPU if the device's memory does not suffice.
+    """Do `work` on `device`, and again on the CPU if the device has not enough memory.
 
     Parameters
     ----------
     work : callable
-        Takes the device. It has to begin from nothing each time.
+        Takes the device. It has to start from the beginning each time.
     device : torch.device
         Where to try first.
 
     Returns
     -------
     object
-        What `work` gives back.
+        What `work` returns.
 
     Raises
     ------
     UserError
-        If the memory of the CPU does not suffice either.
+        If there is not enough memory for the CPU either.
     """
     try:
         return work(device)
@@ -125,9 +125,9 @@ def with_fallback(work: Callable[[torch.device], _Result], device: torch.device)
             raise
         if device.type == "cpu":
             raise UserError(
-                "The memory does not suffice. Close other images, or select a smaller region."
+                "There is not enough memory. Close other images, or select a smaller region."
             ) from error
-    _log.warning("The memory of the device %s does not suffice; going on with the CPU.", device)
+    _log.warning("The device %s has not enough memory; continuing on the CPU.", device)
     if device.type == "cuda":
         torch.cuda.empty_cache()
     return with_fallback(work, torch.device("cpu"))

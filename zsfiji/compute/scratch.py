@@ -20,12 +20,12 @@ _LEFT_FREE = 2**28
 
 
 def scratch_array(shape: tuple[int, ...]) -> np.ndarray:
-    """Make a float32 array; a large one lies in a temporary file, gone with the array.
+    """Make a float32 array; a large one is in a temporary file, deleted together with the array.
 
     Raises
     ------
     UserError
-        If the disk has no room for the file. Nothing is left there.
+        If the disk is too full for the file. Nothing is left there.
     """
     size = math.prod(shape) * 4
     if size <= IN_MEMORY:
@@ -36,15 +36,15 @@ def scratch_array(shape: tuple[int, ...]) -> np.ndarray:
         if free < size + _LEFT_FREE:
             raise OSError(f"{free / 2**30:.1f} GB are free")
         with tempfile.TemporaryFile(prefix="zsfiji-") as file:
-            # All of it now: a disk that is full when a page is written ends the program.
+            # Reserve all of it now: if the disk is full when a page is written, the process ends.
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, size)
             file.truncate(size)
             mapped = mmap.mmap(file.fileno(), size)
     except OSError as error:
         raise UserError(
-            f"The result needs {size / 2**30:.1f} GB in the temporary folder {folder}, and "
-            f"the disk does not have it ({error}). Free disk space, set the environment variable "
+            f"The result needs {size / 2**30:.1f} GB in the temporary folder {folder}, and the "
+            f"disk is too full ({error}). Free disk space, set the environment variable "
             "TMPDIR (on Windows TEMP) to a folder on another disk, or process a part of the image."
         ) from error
     return np.frombuffer(mapped, dtype=np.float32).reshape(shape)

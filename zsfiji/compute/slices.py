@@ -15,28 +15,28 @@ def slicewise(image: np.ndarray) -> np.ndarray:
 
 
 def each_slice(image: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield one slice after the other; those of a scratch file do not gather in the memory."""
+    """Yield one slice after the other; those of a scratch file do not stay in the memory."""
     for plane in slicewise(image):
         yield plane
         release(plane)
 
 
 def middle_slices(stack: np.ndarray, voxels: int, fewest: int) -> np.ndarray:
-    """Give the middle slices of a huge stack.
+    """Give the middle slices of a large stack.
 
     Parameters
     ----------
     stack : numpy.ndarray
         (pln, row, col).
     voxels : int
-        So many are kept at most, unless that would be fewer slices than `fewest`.
+        Most voxels that are kept, unless these would be fewer slices than `fewest`.
     fewest : int
         Least number of slices.
 
     Returns
     -------
     numpy.ndarray
-        The stack itself where it is not larger, else a copy of its middle.
+        The stack itself if it is not larger, otherwise a copy of its middle.
     """
     if stack.size <= voxels:
         return stack
@@ -46,6 +46,6 @@ def middle_slices(stack: np.ndarray, voxels: int, fewest: int) -> np.ndarray:
 
 
 def spread_slices(stack: np.ndarray, most: int) -> list[np.ndarray]:
-    """Choose at most `most` slices of a stack, spread evenly; a plane is its only slice."""
+    """Choose at most `most` evenly spread slices of a stack; a plane is a single slice."""
     slices = slicewise(stack)
     return list(slices[:: -(-len(slices) // most)])

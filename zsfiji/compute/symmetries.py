@@ -23,7 +23,7 @@ def dihedral(patch: torch.Tensor, which: int) -> torch.Tensor:
     Returns
     -------
     torch.Tensor
-        A view; height and width change places for odd `which`.
+        A view; height and width are swapped for odd `which`.
     """
     if which >= 4:
         patch = patch.flip(-1)
@@ -31,13 +31,13 @@ def dihedral(patch: torch.Tensor, which: int) -> torch.Tensor:
 
 
 def undo_dihedral(patch: torch.Tensor, which: int) -> torch.Tensor:
-    """Take back what :func:`dihedral` did with the same `which`."""
+    """Undo :func:`dihedral` with the same `which`."""
     patch = torch.rot90(patch, -(which % 4), (-2, -1))
     return patch.flip(-1) if which >= 4 else patch
 
 
 def some_symmetry(symmetries: Sequence[int], draw: int, *, square: bool) -> int:
-    """One of the flips and rotations that a patch may get.
+    """Choose one of the flips and rotations that a patch may get.
 
     Parameters
     ----------
@@ -46,7 +46,8 @@ def some_symmetry(symmetries: Sequence[int], draw: int, *, square: bool) -> int:
     draw : int
         A random number from 0 to 7.
     square : bool
-        Whether the patch is; else quarter turns, which would change its shape, are left out.
+        Whether the patch is square. If not, rotations by 90 degrees, which would change its shape,
+        are left out.
     """
     fitting = [which for which in symmetries if square or which % 2 == 0]
     return fitting[draw * len(fitting) // SYMMETRIES]
@@ -55,7 +56,7 @@ def some_symmetry(symmetries: Sequence[int], draw: int, *, square: bool) -> int:
 def self_ensemble(
     function: Callable[[torch.Tensor], torch.Tensor], patch: torch.Tensor
 ) -> torch.Tensor:
-    """Mean of what `function` makes of the eight flips and rotations of `patch`.
+    """Mean of the results of `function` for the eight flips and rotations of `patch`.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def self_ensemble(
     Returns
     -------
     torch.Tensor
-        The mean, in the position of `patch`.
+        The mean, flipped and rotated back to the position of `patch`.
     """
     total = undo_dihedral(function(dihedral(patch, 0)), 0)
     for which in range(1, SYMMETRIES):

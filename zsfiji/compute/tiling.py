@@ -1,4 +1,4 @@
-"""Work on a big plane tile by tile, in bounded memory and without seams."""
+"""Process a large plane tile by tile, in limited memory and without seams."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zsfiji.compute.device import is_out_of_memory
 from zsfiji.errors import UserError
 
 SMALLEST_TILE = 64
-"""Tiles are not halved below this edge: margins would outweigh them. Not tuned."""
+"""Tiles are not halved below this edge: their margins would be larger than they are. Not tuned."""
 
 _log = logging.getLogger(__name__)
 _Plane = TypeVar("_Plane", np.ndarray, torch.Tensor)
@@ -34,18 +34,18 @@ def by_tiles(
 ) -> _Plane:
     """Apply `function` to a plane, tile by tile.
 
-    Every tile is computed with `margin` pixels of its true surroundings, which are cut off
-    afterwards; beyond the border the plane is mirrored (without repeating the border pixel). With
-    a margin of at least the radius of the function's receptive field the result is the same for
-    every tile size. No gradient is kept.
+    Every tile is computed with `margin` pixels of its surroundings, which are cropped afterwards.
+    Beyond the border the plane is mirrored (without repeating the border pixel). If the margin is
+    at least the radius of the function's receptive field, the result does not depend on the tile
+    size. No gradient is kept.
 
     Parameters
     ----------
     function : callable
         Takes a float tensor (channels, height, width), and one more for each of `finer`, and gives
-        one of any number of channels. Its height and width are those of the first tensor, or whole
-        multiples of them, each by its own factor: the scale of the result. It follows the device
-        of its arguments.
+        one with any number of channels. Its height and width are those of the first tensor, or
+        integer multiples of them, each by its own factor: the scale of the result. It computes on
+        the device of its arguments.
     plane : numpy.ndarray or torch.Tensor
         Shape (channels, height, width), on any device; only tiles are moved.
     tile : int
@@ -58,18 +58,18 @@ def by_tiles(
         with it: all that lies in place of one of its pixels as a whole, in the order that it has.
     multiple : int
         Tiles begin at multiples of this, and `function` gets heights and widths that are multiples
-        of it, as networks need that shrink the image inside.
+        of it, as networks that downsample need.
     network : torch.nn.Module, optional
-        The network that `function` uses: its device is where the tiles are computed, and it is
-        moved to the CPU if the device's memory does not suffice for the smallest tile. Without it
-        tiles are computed on the plane's device.
+        The network that `function` uses. Tiles are computed on its device; it is moved to the CPU
+        if the device has not enough memory for the smallest tile. Without a network, tiles are
+        computed on the plane's device.
     label : str, optional
         What to report to the user as progress; without it nothing is reported.
 
     Returns
     -------
     numpy.ndarray or torch.Tensor
-        float32 (channels of the function's result, height and width times the scale), of the kind
+        float32 (channels of the function's result, height and width times the scale), of the type
         and on the device of `plane`.
 
     Raises
@@ -110,7 +110,7 @@ def by_tiles(
         label=label,
     )
     assert result is not None, "a plane has at least one pixel"
-    # What was made in inference mode cannot be trained on; a clone outside of it can.
+    # A tensor made in inference mode cannot be used in a training; a clone outside of it can.
     return result.numpy() if isinstance(plane, np.ndarray) else result.clone()
 
 
@@ -156,7 +156,7 @@ def over_tiles(
     network: nn.Module | None = None,
     label: str | None = None,
 ) -> None:
-    """Apply `function` as :func:`by_tiles` does, and hand over each tile when it is done.
+    """Apply `function` as :func:`by_tiles` does, and pass on each tile when it is done.
 
     Parameters
     ----------
@@ -165,9 +165,9 @@ def over_tiles(
     source : torch.Tensor
         The plane.
     put : callable
-        Takes what `function` gave for a tile, without its margins and in float32, and the first
-        row and column of the tile in `source`; in a result of another scale they are so many
-        times further. Where the memory did not suffice tiles come again, smaller.
+        Takes the result of `function` for a tile, without its margins and in float32, and the first
+        row and column of the tile in `source`, which have to be multiplied by the scale. If the
+        memory was too small for a tile, all tiles come again, smaller.
 
     Raises
     ------
@@ -188,18 +188,18 @@ def over_tiles(
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            # A tile larger than the plane is not what filled the memory.
+            # A tile larger than the plane is cut to it; start from the size of the plane.
             smaller = _round_up(min(edge, max(source.shape[-2:])) // 2, multiple)
             if smaller >= SMALLEST_TILE:
-                _log.warning("Memory does not suffice for tiles of %d; halving them.", edge)
+                _log.warning("Not enough memory for tiles of %d pixels; halving them.", edge)
                 edge = smaller
             elif device.type != "cpu" and network is not None:
-                _log.warning("Memory of %s does not suffice; going on with the CPU.", device)
+                _log.warning("Not enough memory on %s; continuing on the CPU.", device)
                 network.to("cpu")
                 edge = _round_up(tile, multiple)
             else:
                 raise UserError(
-                    "The memory does not suffice for this image. Close other images, or select a "
+                    "There is not enough memory for this image. Close other images, or select a "
                     "smaller region."
                 ) from error
         if device.type == "cuda":
@@ -212,7 +212,7 @@ def mirrored(start: int, stop: int, length: int) -> np.ndarray:
     Parameters
     ----------
     start, stop : int
-        Range of positions; both may lie any distance outside of the axis.
+        Range of positions; both may be any distance outside the axis.
     length : int
         Number of pixels of the axis.
 

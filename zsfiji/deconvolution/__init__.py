@@ -1,1 +1,1 @@
-"""Classical deconvolution, and what keeps the results of a network true to the image."""
+"""Classical deconvolution, and checks that a result is consistent with the image."""

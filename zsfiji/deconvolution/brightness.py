@@ -1,4 +1,4 @@
-"""Results keep the light of the image."""
+"""Scale results so that they have the same amount of light as the image."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ from zsfiji.compute.slices import each_slice
 from zsfiji.physics.camera.model import Camera
 
 _MOST = 4.0
-"""A result of so little light that it had to be scaled by more would show what is not there."""
+"""Largest factor. A result that needs a larger one has so little light that scaling would show
+structure that is not there. Chosen by eye."""
 
 _WORTH_SAYING = 1.25
-"""What has to be scaled by more, up or down, may be wrong in more than its brightness."""
+"""Factor, or one over it, above which more than the brightness of the result may be wrong. Chosen
+by eye."""
 
 _DARK = 0.1
-"""Deviations of the noise without light: means that differ by less look the same."""
+"""Difference of two means, in standard deviations of the noise without light, below which they
+count as equal. Chosen by eye."""
 
 
 @dataclass(frozen=True)
 class Brightness:
-    """How the light of a result was to that of its image.
+    """The light of a result compared with that of its image.
 
     Attributes
     ----------
     factor : float
-        By what the light of the result has to be multiplied; 1 where it cannot be said.
+        Factor by which the light of the result has to be multiplied; 1 if it cannot be determined.
     kept : bool
-        Whether the mean of the result is that of the image now, or cannot be told from it.
+        Whether the result now has the mean of the image, or does not differ from it noticeably.
     doubtful : bool
-        Whether there is so much amiss that it has to be said.
+        Whether the difference is so large that the user has to know.
     """
 
     factor: float
@@ -53,13 +56,13 @@ def keep_mean(
     noisy : numpy.ndarray
         The image.
     camera : Camera
-        Tells the grey level of no light, and the noise there.
+        Has the grey level without light, and the noise there.
 
     Returns
     -------
     Brightness
-        What was done. An image that is not brighter than no light cannot give a scale, nor can a
-        result: they are left as they are.
+        What was done. If the mean of the image or of the result is not above the grey level without
+        light, nothing is scaled.
     """
     light, measured = (mean(image) - camera.dark_level for image in (reblurred, noisy))
     alike = abs(measured - light) <= _DARK * float(camera.noise.variance(camera.dark_level)) ** 0.5
@@ -81,16 +84,16 @@ def mean(image: np.ndarray) -> float:
 
 
 def said(found: Sequence[Brightness], name: str, total: int) -> list[str]:
-    """Say of how many planes the light was far off, and what was done about it.
+    """Say in how many planes the amount of light was wrong, and what was done about it.
 
     Parameters
     ----------
     found : sequence of Brightness
-        Of each plane or stack that shows something.
+        One for each plane or stack that is not empty.
     name : str
-        Of the result.
+        Name of the result.
     total : int
-        Planes or stacks of the image.
+        Number of planes or stacks of the image.
     """
     text = []
     for kept in (False, True):
@@ -102,12 +105,12 @@ def said(found: Sequence[Brightness], name: str, total: int) -> list[str]:
             worst = max(which, key=lambda one: max(one.factor, 1 / one.factor)).factor
             text.append(
                 f"The {name} had {1 / worst:.2g} times the light of the image{of} before it was "
-                "scaled to its mean: not only its brightness may be wrong. Train longer, or "
-                "check the background."
+                "scaled to the same mean, so more than its brightness may be wrong. Train longer, "
+                "or check the background."
             )
         else:
             text.append(
-                f"The {name} does not have the mean of the image{of}: the two are too far apart "
-                "to be scaled. Train longer, or check the background."
+                f"The {name} does not have the mean of the image{of}: the difference is too large "
+                "to scale it. Train longer, or check the background."
             )
     return text

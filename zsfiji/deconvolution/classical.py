@@ -23,7 +23,7 @@ class ClassicalDeconvolution:
     camera : Camera
         The noise.
     optics : Degradation
-        The microscope.
+        The optics.
     iterations : int
         Number of iterations of :func:`.richardson_lucy.deblur`.
     """
@@ -34,7 +34,7 @@ class ClassicalDeconvolution:
 
     @classmethod
     def of(cls, image: torch.Tensor, camera: Camera, optics: Degradation) -> ClassicalDeconvolution:
-        """Choose the iterations for an image (row, col) or (pln, row, col) in grey levels."""
+        """Choose the number of iterations for an image (row, col) or (pln, row, col)."""
         light, _, read = camera.photons(image)
         noise = camera.noise
         correlation = 0.0 if noise.white else float(noise.correlation(1)[1])
@@ -65,7 +65,7 @@ class ClassicalDeconvolution:
     def with_specimen(
         self, image: torch.Tensor, found: Deblurred, specimen: torch.Tensor
     ) -> Deblurred:
-        """Put another specimen in the place of the one that was found.
+        """Replace the specimen that was found by another one.
 
         Parameters
         ----------
@@ -79,7 +79,7 @@ class ClassicalDeconvolution:
         Returns
         -------
         Deblurred
-            In grey levels; the light from beyond the image is still that of `found`.
+            In grey levels; the light from beyond the image stays that of `found`.
         """
         light, unit, _ = self.camera.photons(image)
         specimen = (specimen - self.camera.dark_level) / unit

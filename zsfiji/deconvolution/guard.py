@@ -1,4 +1,4 @@
-"""Results are checked against the noise, whatever made them: none is worse than the image."""
+"""Check results against the noise, whatever made them, so that none is worse than the image."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ EXPLAINED = 0.02
 """Share of the pixels in which structure may be missing. Chosen by eye."""
 
 _ROUNDS, _ITERATIONS = 3, 30
-"""Three rounds are enough for 2000 photons; fewer iterations a round leave fine structure missing,
-however many rounds there are."""
+"""Rounds, and iterations in each. Three rounds are enough for the brightest simulated captures
+(2000 photons). With fewer iterations in a round, fine structure is missing after any number of
+rounds."""
 
 _TILE = 1024
-"""Edge of the tiles that bigger planes are worked on in: bounds the memory. Not tuned."""
+"""Edge of the tiles in which larger planes are processed: bounds the memory. Not tuned."""
 
 
 class Missing(NamedTuple):
@@ -33,7 +34,7 @@ class Missing(NamedTuple):
     Attributes
     ----------
     before, after : float
-        As the network gave it, and in the end.
+        Before and after further iterations.
     """
 
     before: float
@@ -46,8 +47,8 @@ def denoised(noisy: np.ndarray, smooth: np.ndarray, camera: Camera) -> float:
     Parameters
     ----------
     noisy, smooth : numpy.ndarray
-        (row, col) or (pln, row, col): the image, its defective pixels replaced, and what it was
-        denoised to, float32.
+        (row, col) or (pln, row, col): the image with its defective pixels replaced, and the
+        denoised image, float32.
     camera : Camera
         The noise.
 
@@ -73,34 +74,34 @@ def deconvolved(
     camera: Camera,
     optics: Degradation,
 ) -> Missing:
-    """Deconvolve further, in place, until the result, blurred again, explains the image.
+    """Continue the deconvolution, in place, until the result, blurred again, explains the image.
 
-    Richardson-Lucy begins with the result. Its target is the denoised image where the reblurred
+    Richardson-Lucy starts from the result. Its target is the denoised image where the reblurred
     result lacks structure, and the reblurred result everywhere else, so that it changes little
     there.
 
     Parameters
     ----------
     noisy : numpy.ndarray
-        (row, col), its defective pixels replaced.
+        (row, col), with its defective pixels replaced.
     smooth : numpy.ndarray
-        What it was denoised to, structure put back; float32.
+        The denoised image after :func:`denoised`; float32.
     sharp : numpy.ndarray
         float32, on the fine grid.
     camera : Camera
         The noise.
     optics : Degradation
-        The microscope, in two axes.
+        The optics, with two axes.
 
     Returns
     -------
     Missing
-        What was not explained.
+        The share of the pixels that was not explained.
     """
     shares: list[tuple[int, float, float]] = []
 
     def work(piece: torch.Tensor, detail: torch.Tensor) -> torch.Tensor:
-        measured, known = piece.cpu().numpy()
+        measured, wanted_light = piece.cpu().numpy()
         specimen, unit, read = camera.photons(detail[0])
         found = deblur(camera.photons(piece[0])[0], optics, 0, read, begun=specimen)
         each: list[float] = []
@@ -110,7 +111,7 @@ def deconvolved(
             each.append(share)
             if share <= EXPLAINED or len(each) > _ROUNDS:
                 break
-            goal = torch.from_numpy(np.where(wanted == reblurred, reblurred, known)).to(
+            goal = torch.from_numpy(np.where(wanted == reblurred, reblurred, wanted_light)).to(
                 piece.device
             )
             light = camera.photons(goal)[0]
@@ -128,7 +129,7 @@ def deconvolved(
 
 
 def said(missing: Sequence[Missing]) -> list[str]:
-    """Say what the deconvolved planes did not explain, of the worst of them."""
+    """Say how much the worst of the deconvolved planes did not explain."""
     before, after = (max((m[which] for m in missing), default=0.0) for which in (0, 1))
     if before <= EXPLAINED:
         return []

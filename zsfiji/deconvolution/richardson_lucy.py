@@ -1,4 +1,4 @@
-"""A quick classical deconvolution that allows for light from beyond the image."""
+"""A fast classical deconvolution that takes light from outside the image into account."""
 
 from __future__ import annotations
 
@@ -14,28 +14,30 @@ from zsfiji import progress
 from zsfiji.physics.optics.degradation import Degradation
 
 _BEYOND = 12
-"""Pixels and slices that the specimen goes on beyond the image; more where half a PSF is more.
-Chosen by eye: little light comes from farther away."""
+"""Pixels and slices by which the specimen continues beyond the image, at most; more for a PSF that
+reaches over more than twice as many. Chosen by eye: light from farther away is hardly seen."""
 
 _LEAST_SHARE = 0.01
-"""Share of its light that must reach the image for a place to change: keeps the division
-stable. Not tuned."""
+"""Least share of the light of a voxel that must reach the image. Voxels with less do not change,
+which keeps the division stable. Not tuned."""
 
 _AFTER_WHITE = 2.3
-"""Iterations, in those that make the residual white. From four simulated stacks at 5 to 500
-photons."""
+"""Number of iterations, relative to those after which the residual is white. Found on four
+simulated stacks at 5 to 500 photons."""
 
 _OVERDONE = 0.88
-"""Variance of a typical residual, in that at whiteness, at which it ends. From the same stacks."""
+"""Variance of a typical residual, relative to the one when it became white, at which the iterations
+stop. Found on the same stacks."""
 
 _BLOCK = 16
-"""Edge in pixels of the blocks of which a typical one is sought. Not tuned."""
+"""Edge in pixels of the blocks whose median is a typical one. Not tuned."""
 
 _MOMENTUM = 3
-"""The 3 of ``i / (i + 3)``, Nesterov's usual one."""
+"""The 3 in ``i / (i + 3)``, the usual value for Nesterov's momentum."""
 
 _LEAST_LIGHT = 1e-3
-"""Least light of an estimate, in that of the background: a product would keep a zero for ever."""
+"""Least light of an estimate, relative to the background: a multiplicative update never leaves
+zero. Not tuned."""
 
 
 class Deblurred(NamedTuple):
@@ -46,10 +48,10 @@ class Deblurred(NamedTuple):
     specimen : torch.Tensor
         On the fine grid, not negative.
     reblurred : torch.Tensor
-        What the camera would see of it and of what was found beyond the border; the shape of the
-        image. Near the border the specimen alone, blurred again, would lack light.
+        The specimen and what was found beyond the border, blurred again; it has the shape of the
+        image. Near the border the specimen alone would lack light.
     field : torch.Tensor
-        All that was found, for :func:`replaced`.
+        The specimen with its surroundings, for :func:`replaced`.
     """
 
     specimen: torch.Tensor
@@ -70,41 +72,41 @@ def deblur(
     :math:`x \leftarrow v\; \frac{1}{A'1} A'\frac{y + b}{A v + b}` with
     :math:`v = x + \frac{i}{i+3}(x - x_{before})`
 
-    The momentum is Nesterov's, which is the same everywhere, and it begins with :math:`A'y`, the
-    image blurred once more: tiles of an image give what the whole image gives, and noise finer
-    than the PSF is not there from the beginning.
+    The momentum is Nesterov's, which is the same at all pixels. The iterations start with
+    :math:`A'y`, the image blurred once more. So tiles of an image give the same result as the whole
+    image, and the start has no noise finer than the PSF.
 
-    The specimen goes on beyond the image on all sides, half a PSF or 12 pixels of the camera and
-    slices. What lies there is found with the rest, from the light that it throws into the image:
-    the haze of slices above and below a stack has no other explanation. What is seen of it is
-    little, which the weights :math:`A'1` allow for (Bertero and Boccacci, Astron. Astrophys. 437,
-    369, 2005).
+    The specimen continues beyond the image on all sides, as far as the PSF reaches but at most by
+    12 pixels of the camera and slices, or by half of that reach if this is more. It is found there
+    too, from its light in the image: nothing else explains the haze of slices above and below a
+    stack. Little of it is seen, which the weights :math:`A'1` take into account (Bertero and
+    Boccacci, Astron. Astrophys. 437, 369, 2005).
 
-    An iteration is much quicker than one with the operators of `optics`: blurring by the PSF and
-    binning are done at once, each of the pixels that share a pixel of the camera having a PSF of
-    its own on the grid of the camera.
+    An iteration is much faster than one with the operators of `optics`, because the blur and the
+    binning are one step: the fine pixels in a pixel of the camera each have a PSF of their own on
+    the grid of the camera.
 
     Parameters
     ----------
     light : torch.Tensor
-        (..., row, col), or (..., pln, row, col) for optics of three axes: what was measured, above
-        the level of no light. Noise may take it below zero as far as the background allows.
+        (..., row, col), or (..., pln, row, col) for optics of three axes: the image minus the grey
+        level without light. Noise may make it negative, down to minus the background.
     optics : Degradation
         From the grid of the result to that of `light`.
     iterations : int
-        How many. With momentum they count for their square, about.
+        How many. With momentum n iterations do as much as about n squared without.
     background : float
-        Light that every pixel is thought to have besides, more than zero. It keeps the noise of
-        dark places down; the variance of read noise in units of the gain is right.
+        Additional light in every pixel, more than zero. It reduces the noise in dark regions; the
+        read variance in units of the gain is right.
     label : str, optional
         What to report as progress; nothing without it.
     begun : torch.Tensor, optional
-        A specimen to begin with, on the fine grid; it goes on beyond the image as its mirror image.
+        A specimen to start from, on the fine grid; it is mirrored beyond the image.
 
     Returns
     -------
     Deblurred
-        The specimen inside the image, and what the camera sees of all of it.
+        The specimen inside the image, and the specimen with its surroundings blurred again.
     """
     frame = _Frame(light, optics)
     field = frame.spread(frame.start) if begun is None else frame.around(begun)
@@ -118,21 +120,21 @@ def deblur(
 def replaced(
     light: torch.Tensor, optics: Degradation, begun: Deblurred, specimen: torch.Tensor
 ) -> Deblurred:
-    """Put another specimen in place of the one that :func:`deblur` found.
+    """Replace the specimen that :func:`deblur` found by another one.
 
     Parameters
     ----------
     light, optics
         As for :func:`deblur`.
     begun : Deblurred
-        What that gave; the light from beyond the image stays.
+        The result of :func:`deblur`; its light from beyond the image stays.
     specimen : torch.Tensor
-        On the fine grid, cut off at zero.
+        On the fine grid; negative values become zero.
 
     Returns
     -------
     Deblurred
-        The specimen and what the camera sees of it.
+        The new specimen, blurred again as well.
     """
     frame = _Frame(light, optics)
     cells = F.pixel_unshuffle(specimen.unsqueeze(-3), optics.upsample)
@@ -142,7 +144,7 @@ def replaced(
 
 
 def _result(frame: _Frame, field: torch.Tensor) -> Deblurred:
-    """The specimen inside the image, and what the camera sees of the whole field."""
+    """The specimen inside the image, and the whole field blurred again."""
     cells = frame.inside(field).movedim(-len(frame.shape) - 1, -3)
     specimen = F.pixel_shuffle(cells, frame.fine).squeeze(-3).clamp_min(0)
     return Deblurred(specimen, frame.inside(frame.blurred(field)), field)
@@ -155,28 +157,28 @@ def choose_iterations(
     most: int,
     correlation: float = 0.0,
 ) -> int:
-    """Count the iterations of :func:`deblur` that the noise allows.
+    """Find the number of iterations of :func:`deblur` that the noise allows.
 
-    Once just noise is left of what the camera saw, details that are hidden in it still come up,
-    for about as long again. But where the optics are not quite those of the image something is
-    always left, and its noise must not be explained instead: then it ends when most of the image
-    is explained better than its noise allows.
+    When only noise is left in the residual, further iterations still recover detail hidden in the
+    noise, for about as many iterations again. But if the PSF is not quite right, the residual is
+    never white, and further iterations would only amplify noise. Then it stops when the residual of
+    most of the image is smaller than its noise.
 
     Parameters
     ----------
     light, optics, background
         As for :func:`deblur`.
     most : int
-        No more than these.
+        Upper limit of the number.
     correlation : float
-        That of the noise between neighbours in a row or column.
+        Correlation of the noise of neighbouring pixels in a row or column.
 
     Returns
     -------
     int
-        2.3 times the iterations after which neighbours in the residual, in standard deviations
-        of the noise of photons, are correlated by not more than that; but no more once the
-        residual of a typical block has lost 12 percent of its variance since it became white.
+        2.3 times the iterations until the correlation of neighbouring pixels in the residual, in
+        standard deviations of the shot noise, is not above that of the noise. It stops earlier when
+        the residual of a typical block has 12 percent less variance than when it became white.
     """
     frame = _Frame(light, optics)
     wanted, level = most, 0.0
@@ -208,10 +210,9 @@ def _typical(image: torch.Tensor) -> float:
 
 
 class _Frame:
-    """An image in a larger, periodic field.
+    """An image in a larger periodic field.
 
-    The pixels of the fine grid that share a pixel of the camera lie on an axis of their own,
-    before the others.
+    The fine pixels in a pixel of the camera are on an axis of their own, before the others.
     """
 
     def __init__(self, light: torch.Tensor, optics: Degradation) -> None:
@@ -233,13 +234,13 @@ class _Frame:
         self.light = light
 
     def inside(self, field: torch.Tensor) -> torch.Tensor:
-        """A view of the image in the field."""
+        """The part of a field that is inside the image, as a view."""
         for dim, length in zip(self._dims, self.shape, strict=True):
             field = field.narrow(dim, 0, length)
         return field
 
     def around(self, specimen: torch.Tensor) -> torch.Tensor:
-        """The field of a specimen that is its own mirror image beyond the border."""
+        """The field of a specimen, mirrored beyond the border."""
         finer = (*self._size[:-2], *(n * self.fine for n in self._size[-2:]))
         for dim, length in zip(self._dims, finer, strict=True):
             specimen = _mirrored(specimen, dim, length)
@@ -247,13 +248,13 @@ class _Frame:
         return cells.movedim(-3, -len(self._dims) - 1).clamp_min(0)
 
     def blurred(self, specimen: torch.Tensor) -> torch.Tensor:
-        """What the camera sees."""
+        """The camera's view of the field."""
         spectrum = torch.fft.rfftn(specimen, dim=self._dims).mul_(self._transfer)
         spectrum = spectrum.sum(-len(self._dims) - 1)
         return torch.fft.irfftn(spectrum, s=self._size, dim=self._dims)
 
     def spread(self, image: torch.Tensor) -> torch.Tensor:
-        """The transpose, times the number of fine pixels, so that what is flat keeps its value."""
+        """The transpose, times the number of fine pixels, so that a flat image keeps its value."""
         spectrum = torch.fft.rfftn(image, dim=self._dims).unsqueeze(-len(self._dims) - 1)
         spectrum = spectrum * self._transfer.conj()
         spread = torch.fft.irfftn(spectrum, s=self._size, dim=self._dims)
@@ -263,15 +264,15 @@ class _Frame:
 def _estimates(
     frame: _Frame, start: torch.Tensor, background: float, iterations: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Give each estimate, and what the camera sees of the one that it was made from."""
+    """Give each estimate, and the blurred one that it was made from."""
     measured = torch.zeros_like(frame.start)
     frame.inside(measured).copy_(frame.light + background).clamp_min_(0)
-    # Places of which hardly any light reaches the image stay as they are.
+    # Voxels of which hardly any light reaches the image do not change.
     share = frame.spread(frame.known)
     unseen = (_LEAST_SHARE - share).clamp_min_(0)
     share.clamp_min_(_LEAST_SHARE)
     before = now = start
-    # What has reached zero can not come back: a product stays zero.
+    # A multiplicative update never leaves zero.
     least = _LEAST_LIGHT * background
     for i in range(iterations):
         progress.stop_if_cancelled()
@@ -283,7 +284,7 @@ def _estimates(
 
 
 def _mirrored(light: torch.Tensor, dim: int, length: int) -> torch.Tensor:
-    """Go on behind the end with the mirror image, of the end first and of the beginning last."""
+    """Continue periodically: after the end with its mirror image, then that of the beginning."""
     n = light.shape[dim]
     place = torch.arange(length, device=light.device)
     place = torch.where(place < n + (length - n + 1) // 2, place, place - length) % (2 * n)
@@ -291,11 +292,11 @@ def _mirrored(light: torch.Tensor, dim: int, length: int) -> torch.Tensor:
 
 
 def _transfer(optics: Degradation, size: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
-    """Spectra of the PSFs, each binned, of the pixels that share one of the camera."""
+    """Spectra of the binned PSFs of the fine pixels in a pixel of the camera."""
     fine, psf = optics.upsample, optics.psf.to(like.dtype).to(like.device)
     dims = tuple(range(-psf.ndim, 0))
     whole = (*size[:-2], fine * size[-2], fine * size[-1])
-    # The border may reach round the whole of a small image.
+    # For a small image the PSF may be larger than the periodic field.
     for dim, length in zip(dims, whole, strict=True):
         n = psf.shape[dim]
         place = (torch.arange(n, device=psf.device) - n // 2) % length

@@ -1,4 +1,4 @@
-"""Planes and stacks denoised and deconvolved tile by tile, in bounded memory."""
+"""Denoise and deconvolve planes and stacks tile by tile, in limited memory."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from zsfiji.compute.symmetries import SYMMETRIES
 from zsfiji.compute.tiling import over_tiles
 
 POSITIONS = {1: (0,), 2: (0, 6), 4: (0, 2, 5, 7), 8: tuple(range(SYMMETRIES))}
-"""Flips and rotations for a mean over 1, 2, 4 or 8 of them; see :func:`.symmetries.dihedral`. The
-four include transpositions, so that rows and columns are treated alike. Not tuned."""
+"""Flips and rotations for a mean over 1, 2, 4 or 8 of them; see :func:`.symmetries.dihedral`. Two
+of the four are transpositions, so that rows and columns are treated alike. Not tuned."""
 
 
 @dataclass(frozen=True)
 class TileSizes:
-    """How large the parts are that are worked on at once. All bound the memory; none is tuned.
+    """Sizes of the parts that are processed at once. All bound the memory; none is tuned.
 
     Attributes
     ----------
     tile : int
         Edge of a tile in pixels.
     voxels : int
-        Voxels of a tile of a stack with its margins; tiles are made smaller for it.
+        Most voxels of a tile of a stack with its margins; the edge of the tile is reduced for it.
     slices : int
-        Most slices of a stack that are restored at once; of more slices, `block` at once.
+        Most slices of a stack that are restored at once; stacks with more are divided into blocks.
     block : int
         Slices of a block.
     block_margin : int
-        Slices above and below a block that it is restored with: the reach of the networks.
+        Slices above and below a block as context: the receptive field of the networks.
     whole_margin : int
-        Most mirrored pixels around a stack of a single tile: there is no seam, and the optics take
-        borders for mirrors too.
+        Most mirrored pixels around a stack of a single tile: it has no seams, and the optics assume
+        a mirrored border as well.
     """
 
     tile: int = 512
@@ -50,7 +50,7 @@ class TileSizes:
 
 
 class Piece(NamedTuple):
-    """What a restorer makes of a plane (1, row, col), or of a stack (pln, row, col).
+    """The results of a restorer for a plane (1, row, col), or a stack (pln, row, col).
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Piece(NamedTuple):
     sharp : torch.Tensor
         Deconvolved, on the fine grid.
     reblurred : torch.Tensor or None
-        Of stacks: what the camera would see of `sharp`, and of light from beyond the stack.
+        For stacks: `sharp`, with the light from beyond the stack, blurred and binned again.
     """
 
     denoised: torch.Tensor
@@ -73,11 +73,11 @@ class DeconvolvingNetwork(nn.Module):
     Attributes
     ----------
     upsample : int
-        Pixels of the deconvolved image to a pixel of the image, along rows and along columns.
+        Pixels of the deconvolved image per pixel of the image, along rows and along columns.
     multiple : int
-        Heights and widths of what the network takes are multiples of this.
+        Heights and widths of the network's input are multiples of this.
     margin : int
-        Radius in pixels of what a result depends on.
+        Radius of the receptive field in pixels.
     """
 
     upsample: int
@@ -86,7 +86,7 @@ class DeconvolvingNetwork(nn.Module):
 
 
 class PieceRestorer(Protocol):
-    """What :func:`restore` has to know of a restorer."""
+    """What :func:`restore` needs of a restorer."""
 
     @property
     def axes(self) -> int:
@@ -102,7 +102,7 @@ class PieceRestorer(Protocol):
 
     @property
     def symmetries(self) -> tuple[int, ...]:
-        """The flips and rotations in which the network may get an image."""
+        """The flips and rotations in which the network can be applied to an image."""
 
     def restore_piece(
         self, piece: torch.Tensor, positions: Sequence[int], label: str | None
@@ -163,9 +163,9 @@ def restore(
     label : str, optional
         What to report as progress.
     symmetries : {1, 2, 4, 8}
-        Flips and rotations that the results are means over.
+        Number of flips and rotations over which the results are averaged.
     into : Results, optional
-        Where to write the results; new arrays where it is not given.
+        Where to write the results; by default new arrays.
 
     Returns
     -------
@@ -200,7 +200,7 @@ def _restore_slices(
 ) -> None:
     """Restore one plane (1, row, col), or the slices of a block, tile by tile.
 
-    The first `skipped` slices, and those beyond the length of `into`, are the surroundings of the
+    The first `skipped` slices, and those beyond the length of `into`, are the context of the
     others.
     """
     network, sizes = restorer.network, restorer.tiles

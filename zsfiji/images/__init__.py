@@ -1,1 +1,1 @@
-"""Images as labelled arrays: axes, calibration, metadata, TIFF files and provenance."""
+"""Images as labelled arrays: axes, calibration, metadata and files."""

@@ -4,11 +4,10 @@ An image is an :class:`xarray.DataArray` whose dimensions are a subset of :data:
 order; `row` and `col` are always there.
 
 ``t``, ``pln``, ``row``, ``col`` and ``ch`` are PyImageJ's names, in PyImageJ's order. ``ang`` and
-``pha`` are the angles and the phases of the illumination patterns of a raw SIM image. Their names
-are shortened in the same way from those that others agree on: OME calls the two "angle" and "phase"
-(the types of its modulo annotations, which tifffile abbreviates A and P), and SCIFIO calls its axis
-of ImgLib2 "Phase". They stand behind ``t`` and before ``pln``, so that the planes of an image have
-the same order in memory whether ImageJ is given them as slices or as frames; see
+``pha`` are the angles and the phases of the illumination patterns of a raw SIM image. These names
+are abbreviations of the common ones: OME has "angle" and "phase" (types of its modulo annotations,
+in tifffile A and P), and SCIFIO has an axis "Phase". They come after ``t`` and before ``pln``, so
+that the planes have the same order in memory whether they become slices or frames in ImageJ; see
 :mod:`zsfiji.images.folding`.
 """
 
@@ -63,7 +62,7 @@ def as_image(
     Raises
     ------
     UserError
-        If the axes cannot be told or the pixels are no numbers.
+        If the axes are not known or the pixels are not numbers.
     """
     if isinstance(data, xr.DataArray):
         image = data if dims is None else data.rename(dict(zip(data.dims, dims, strict=True)))
@@ -75,8 +74,8 @@ def as_image(
             guess: dict[int, tuple[str, ...]] = {2: ("row", "col"), 3: ("pln", "row", "col")}
             if array.ndim not in guess:
                 raise UserError(
-                    f"An array of {counted(array.ndim, 'axis', 'axes')} does not tell which of "
-                    "them are slices, frames and channels. "
+                    f"The array has {counted(array.ndim, 'axis', 'axes')}, and it is not known "
+                    "which of them are slices, frames and channels. "
                     f"Give an xarray.DataArray with the dimensions {', '.join(DIMS)}."
                 )
             dims = guess[array.ndim]
@@ -98,7 +97,7 @@ def _pixel_dtype(dtype: np.dtype) -> np.dtype:
         return np.dtype(np.uint8)
     if np.issubdtype(dtype, np.integer) or np.issubdtype(dtype, np.floating):
         return np.dtype(np.float32)
-    raise UserError(f"Pixels of the type {dtype} are no numbers that an image can hold.")
+    raise UserError(f"Pixels of the type {dtype} are not supported. Convert them to numbers first.")
 
 
 def size(image: xr.DataArray, dim: str) -> int:
@@ -114,7 +113,7 @@ def planes(image: xr.DataArray, over: Sequence[str] = STACK_DIMS) -> Iterator[di
     image : xarray.DataArray
         The image.
     over : sequence of str
-        The axes to walk; those that the image lacks are passed over.
+        The axes to walk; those that the image does not have are skipped.
 
     Yields
     ------
@@ -132,7 +131,7 @@ def count(image: xr.DataArray, over: Sequence[str] = STACK_DIMS) -> int:
 
 
 def pixel_size(image: xr.DataArray, dim: str) -> float:
-    """Spacing of the pixels along `dim`, in the unit of its calibration; 1 when uncalibrated."""
+    """Spacing of the pixels along `dim`, in the unit of its calibration; 1 if uncalibrated."""
     coordinate = image.coords.get(dim)
     if coordinate is None or coordinate.size < 2:
         return float(image.attrs.get("spacing", {}).get(dim, 1.0))
@@ -145,14 +144,14 @@ def set_calibration(
     units: Mapping[str, str],
     origins: Mapping[str, float] | None = None,
 ) -> None:
-    """Put a calibration into an image.
+    """Set the calibration of an image.
 
     Parameters
     ----------
     image : xarray.DataArray
         Changed in place.
     steps : mapping
-        Axis -> spacing of its pixels, 1 where it is left out.
+        Axis -> spacing of its pixels, 1 for axes that are left out.
     units : mapping
         Axis -> unit of the spacing.
     origins : mapping, optional

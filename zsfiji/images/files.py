@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Writing files completely or not at all."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _unfinished: set[Path] = set()
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Offer a temporary file that takes the place of `path` when the block ends well.
+    """Give a temporary file that replaces `path` when the block ends without an error.
 
     Parameters
     ----------
     path : path_like
-        The file to be written; an existing one is replaced, in one step.
+        The file to be written; an existing one is replaced in one step.
 
     Yields
     ------
     pathlib.Path
-        The temporary file, in the same folder, with the same ending. It does not exist yet.
+        The temporary file, in the same folder, with the same extension. It does not exist yet.
 
     Raises
     ------
     UserError
-        If the file cannot be written. Whatever goes wrong, `path` is as it was, and no temporary
-        file is left.
+        If the file cannot be written. After any error `path` is unchanged, and no temporary file is
+        left.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
@@ -60,12 +60,12 @@ signals.cleanups.append(_remove_unfinished)
 
 
 def require_writable(path: str | os.PathLike[str]) -> None:
-    """Find out that a file cannot be written before the work that it is to keep.
+    """Check that a file can be written, before the work whose result it is for.
 
     Raises
     ------
     UserError
-        If it cannot.
+        If it cannot be written.
     """
     path = Path(path)
     probe = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
@@ -81,5 +81,5 @@ def require_writable(path: str | os.PathLike[str]) -> None:
 def _unwritable(path: Path, error: OSError) -> UserError:
     reason = error.strerror or str(error)
     return UserError(
-        f"{path} cannot be written: {reason}. Choose another place, or make room there."
+        f"{path} cannot be written: {reason}. Choose another place, or free space there."
     )

@@ -1,11 +1,11 @@
 """Angles and phases of a raw SIM image, as the slices or the frames of an ImageJ hyperstack.
 
-ImageJ knows channels, slices and frames only. On the way into a window or a TIFF file the pattern
-axes are laid over the slices where the image has no slices of its own, else over the frames, phases
-running faster than angles. The planes keep their order. The property :data:`PROPERTY` says how it
-was done, as in ``slices angles=3 phases=5``, and each plane has a label such as "angle 2/3, phase
-1/5". On the way back both are looked at: where planes were deleted, added or put into another
-order, the image is what ImageJ says.
+ImageJ has channels, slices and frames only. For a window or a TIFF file the pattern axes become
+slices if the image has no slices of its own, otherwise frames; phases run faster than angles. The
+planes keep their order. The property :data:`PROPERTY` says how this was done, as in
+``slices angles=3 phases=5``, and each plane has a label such as "angle 2/3, phase 1/5". Both are
+checked when the image comes back: if planes were deleted, added or reordered, the image has the
+axes that ImageJ shows.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Folding:
     Attributes
     ----------
     into : {"pln", "t"}
-        The axis that has them.
+        The axis that contains them.
     angles, phases : int
         Their lengths.
     """
@@ -52,7 +52,7 @@ class Folding:
 
     @classmethod
     def of(cls, properties: Mapping[str, str]) -> Folding | None:
-        """Read it from the properties of an image; None where they do not have it."""
+        """Read it from the properties of an image; None without it."""
         found = _VALUE.fullmatch(str(properties.get(PROPERTY, "")))
         if found is None:
             return None
@@ -61,16 +61,16 @@ class Folding:
 
     @property
     def patterns(self) -> int:
-        """How many patterns there are."""
+        """Number of patterns."""
         return self.angles * self.phases
 
     def __str__(self) -> str:
-        """As it is kept as a property."""
+        """The text of the property."""
         name = next(name for name, dim in _INTO.items() if dim == self.into)
         return f"{name} angles={self.angles} phases={self.phases}"
 
     def unfolded(self, sizes: Mapping[str, int]) -> dict[str, int] | None:
-        """Lengths of the axes without the folding, None where it does not fit `sizes`."""
+        """Lengths of the axes without the folding; None if it does not fit `sizes`."""
         length = sizes.get(self.into, 1)
         most = self.patterns if self.into == "pln" else length
         if length % self.patterns or length > most or not length:
@@ -80,7 +80,7 @@ class Folding:
 
 
 def fold(image: xr.DataArray) -> xr.DataArray:
-    """Lay the pattern axes over the slices or the frames.
+    """Combine the pattern axes with the slices or the frames.
 
     Parameters
     ----------
@@ -90,10 +90,10 @@ def fold(image: xr.DataArray) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray
-        The image with ImageJ's axes only, and with the property and the labels that
-        :func:`unfold` needs; an image without pattern axes as it is. Where patterns became frames,
-        the frame interval is that of the time points, divided by the number of patterns.
-        Coordinates along the pattern axes are lost.
+        The image with ImageJ's axes only, and with the property and the labels that :func:`unfold`
+        needs; an image without pattern axes is returned unchanged. If patterns became frames, the
+        frame interval is that of the time points divided by the number of patterns. Coordinates
+        along the pattern axes are lost.
     """
     if not any(dim in image.dims for dim in PATTERN_DIMS):
         return image
@@ -120,7 +120,7 @@ def fold(image: xr.DataArray) -> xr.DataArray:
 
 
 def unfold(image: xr.DataArray) -> xr.DataArray:
-    """Give an image of ImageJ the pattern axes that :func:`fold` laid over others.
+    """Restore the pattern axes that :func:`fold` combined with others.
 
     Parameters
     ----------
@@ -130,9 +130,9 @@ def unfold(image: xr.DataArray) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray
-        The image with its pattern axes, a view of the same pixels. One that nothing was folded in
-        comes back as it is; and one whose planes are not the same any more, or in another order,
-        without the property. The logger says so.
+        The image with its pattern axes, a view of the same pixels. An image without folded axes is
+        returned unchanged. If its planes have changed or are in another order, it is returned with
+        ImageJ's axes and without the property, and the log says so.
     """
     properties = dict(image.attrs.get("properties", {}))
     if properties.pop(PROPERTY, None) is None:
@@ -176,12 +176,12 @@ def _with(image: xr.DataArray, attrs: dict[str, Any]) -> xr.DataArray:
 
 
 def _tell(image: xr.DataArray, folding: Folding | None) -> None:
-    """Say that an image is taken as ImageJ shows it."""
+    """Log that an image keeps the axes that ImageJ shows."""
     title = image.attrs.get("title") or "The image"
     if folding is None:
         _log.warning(
-            "%s has the property %s = %r, which zsfiji cannot read; its axes are taken as ImageJ "
-            "shows them.",
+            "%s has the property %s = %r, which zsfiji cannot read. It keeps the axes that ImageJ "
+            "shows.",
             title,
             PROPERTY,
             image.attrs["properties"][PROPERTY],
@@ -194,7 +194,7 @@ def _tell(image: xr.DataArray, folding: Folding | None) -> None:
         changed = f"{there} of them" if there > 1 else "none of them"
     _log.warning(
         "The %s of %s were the patterns of a raw SIM image (%s, %s), but now there are %s. They "
-        "are taken as mere %s.",
+        "are used as plain %s.",
         what,
         title,
         counted(folding.angles, "angle"),
@@ -219,7 +219,7 @@ def _label(position: Mapping[Any, int], folding: Folding) -> str:
 
 
 def _labels(image: xr.DataArray, folding: Folding) -> list[str]:
-    """Labels of the planes in a folded image: the pattern, then what the image had."""
+    """Labels of the planes in a folded image: the pattern, then the label that the plane had."""
     own = image.attrs.get("slice_labels") or []
     labels = []
     for number, position in enumerate(planes(image, _over(image))):
@@ -232,9 +232,9 @@ def _labels(image: xr.DataArray, folding: Folding) -> list[str]:
 def _own_labels(
     image: xr.DataArray, folding: Folding, labels: Sequence[str | None]
 ) -> list[str | None] | None:
-    """Labels without the pattern; None where they say that the planes are not in order.
+    """Labels without the pattern; None if they show that the planes are not in order.
 
-    Labels that do not name any pattern say nothing: ImageJ may have dropped them.
+    Labels without any pattern show nothing: ImageJ may have removed them.
     """
     if not any(label and _LABEL.match(label) for label in labels):
         return list(labels)
@@ -262,7 +262,7 @@ def _calibrated(
         for dim, coordinate in source.coords.items()
         if dim != into and set(coordinate.dims) <= set(result.dims)
     }
-    # Asked directly, xarray makes a coordinate up for an axis that has none.
+    # Indexing `coords` directly would make xarray create a coordinate for an axis without one.
     there = dict(source.coords).get(into)
     if there is not None and there.dtype.kind not in "iuf":
         # Names or dates, which ImageJ's axes do not have.

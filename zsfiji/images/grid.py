@@ -1,4 +1,4 @@
-"""The grid of a result that is finer than its image."""
+"""The grid of a result with smaller pixels than its image."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from zsfiji.images.axes import pixel_size
 
 
 def finer(image: xr.DataArray, scale: int) -> xr.DataArray:
-    """Give an image without pixel values on a finer grid, which covers the same field.
+    """Give an image without pixel values on a finer grid of the same field of view.
 
     Parameters
     ----------
     image : xarray.DataArray
         The image.
     scale : int
-        Pixels of the result to a pixel of the image, along rows and along columns. 1 gives the
-        image itself.
+        Pixels of the result per pixel of the image, along rows and along columns. 1 gives the image
+        itself.
 
     Returns
     -------
     xarray.DataArray
-        Zeros that take no memory, with the axes, the calibration and the metadata; an overlay,
-        which would lie elsewhere, is left out. For :meth:`xarray.DataArray.copy` with data.
+        Zeros that take no memory, with the axes, the calibration and the metadata, for
+        :meth:`xarray.DataArray.copy` with data. An overlay, which would be at the wrong place, is
+        left out.
     """
     if scale == 1:
         return image

@@ -1,28 +1,28 @@
-"""What an image carries beside its pixels: the keys of ``DataArray.attrs``.
+"""The metadata of an image: the keys of ``DataArray.attrs``.
 
 =================  =================================================================================
 key                value
 =================  =================================================================================
 ``title``          str, the name in the window's title bar
 ``units``          dict, axis -> unit ("micron", "nm", "sec"); an uncalibrated axis is left out
-``spacing``        dict, axis -> pixel spacing, for the axes of length 1 whose coordinates cannot
-                   tell it, and for those that ImageJ knows although the image lacks the axis
+``spacing``        dict, axis -> pixel spacing, for axes of length 1, which have one coordinate
+                   only, and for axes that ImageJ has and the image does not
 ``value_unit``     str, the unit of the pixel values ("Gray Value", "Counts")
-``luts``           list of uint8 arrays (256, 3), one a channel
-``display_ranges`` list of (minimum, maximum), one a channel
+``luts``           list of uint8 arrays (256, 3), one for each channel
+``display_ranges`` list of (minimum, maximum), one for each channel
 ``mode``           "composite", "color" or "grayscale": how ImageJ shows several channels
-``slice_labels``   list of str or None, one a plane in ImageJ's order: channels fastest; the
-                   angle and the phase of a SIM pattern are not among it, ImageJ's labels have them
+``slice_labels``   list of str or None, one for each plane in ImageJ's order: channels fastest;
+                   without the angle and the phase of a SIM pattern, which ImageJ's labels have
 ``info``           str, ImageJ's "Info" text
 ``properties``     dict, str -> str, ImageJ's image properties
 ``roi``            (x, y, width, height) of a rectangular selection, in pixels
-``region``         (x, y, width, height) of the rectangle of a larger image that this is
+``region``         (x, y, width, height) of the image within a larger image
 ``overlay``        list of bytes, each an encoded ImageJ ROI
 ``rgb``            True for a 24-bit colour image (`ch` of length 3, uint8)
 ``path``           str, the file the image came from
 =================  =================================================================================
 
-Every key may be absent.
+Every key may be missing.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from zsfiji.images.axes import planes
 from zsfiji.words import counted
 
 GEOMETRY_KEYS = ("units", "spacing", "slice_labels", "overlay")
-"""What stays true as long as the pixel grid is the same."""
+"""Keys that remain valid on the same pixel grid."""
 
 LOOK_KEYS = ("luts", "mode", "rgb")
-"""How the image is shown."""
+"""Keys that say how the image is shown."""
 
 TEXT_KEYS = ("info", "properties", "value_unit")
-"""What is known about it in words."""
+"""Keys with text."""
 
 
 def carry(
@@ -52,8 +52,8 @@ def carry(
 ) -> xr.DataArray:
     """Give `pixels` the axes, the calibration and the metadata of `source`.
 
-    The display ranges are left out, for the intensities are new ones; the selection is left out,
-    for it has done its work.
+    The display ranges are left out, because the intensities have changed. The selection is left
+    out, because it has already been used.
 
     Parameters
     ----------
@@ -79,17 +79,17 @@ def carry(
 
 
 def bulk_ranges(image: xr.DataArray) -> list[tuple[float, float]]:
-    """Display range of each channel that shows the bulk of its pixels.
+    """Display range of each channel, from the 0.1 to the 99.9 percent quantile of its pixels.
 
     Parameters
     ----------
     image : xarray.DataArray
-        The image; pixels that are no numbers do not count.
+        The image; NaN and infinite pixels do not count.
     """
     ranges = []
     for index in planes(image, ("ch",)):
         pixels = image.isel(index).data
-        # A million pixels spread over all planes tell the percentiles well enough.
+        # A million pixels from all planes are enough for the percentiles.
         every = max(1, math.ceil(math.sqrt(pixels.size / 1e6)))
         sample = pixels[..., ::every, ::every]
         sample = sample[np.isfinite(sample)]
@@ -99,14 +99,14 @@ def bulk_ranges(image: xr.DataArray) -> list[tuple[float, float]]:
 
 
 def look_like(source: xr.DataArray, image: xr.DataArray) -> None:
-    """Show `image` as bright as its source, so that the two can be compared by eye.
+    """Give `image` the display ranges of its source, so that the two can be compared by eye.
 
     Parameters
     ----------
     source : xarray.DataArray
-        The image as it is shown.
+        The source.
     image : xarray.DataArray
-        The image to show; gets the ``display_ranges`` of `source`, unless it has its own, or other
+        The image, changed in place unless it has display ranges of its own, or another number of
         channels.
     """
     ranges = source.attrs.get("display_ranges")
@@ -122,17 +122,18 @@ def is_rgb(image: xr.DataArray) -> bool:
 
 
 def crop_to_roi(image: xr.DataArray) -> xr.DataArray:
-    """Cut the image to its rectangular selection, which means "this region" to an ImageJ user.
+    """Crop the image to its rectangular selection, which means "this region" to an ImageJ user.
 
     Parameters
     ----------
     image : xarray.DataArray
-        The image; without a ``roi`` it comes back as it is.
+        The image; without a ``roi`` it is returned unchanged.
 
     Returns
     -------
     xarray.DataArray
-        The region, a view of the same pixels, with its overlay dropped: it lies elsewhere now.
+        The region, a view of the same pixels, without the overlay, whose positions are no longer
+        right.
 
     Raises
     ------
@@ -147,7 +148,7 @@ def crop_to_roi(image: xr.DataArray) -> xr.DataArray:
     right, bottom = min(x + width, image.sizes["col"]), min(y + height, image.sizes["row"])
     if right <= left or bottom <= top:
         raise UserError(
-            "The selection lies outside the image. Draw it anew, or choose Select None."
+            "The selection lies outside the image. Draw it again, or choose Select None."
         )
     region = image.isel(row=slice(top, bottom), col=slice(left, right))
     gone = ("roi", "overlay") if region.shape != image.shape else ("roi",)
@@ -155,8 +156,8 @@ def crop_to_roi(image: xr.DataArray) -> xr.DataArray:
     if region.shape != image.shape:
         region.attrs["region"] = (left, top, right - left, bottom - top)
     for dim in ("row", "col"):
-        # Coordinates that count from zero have no origin that anybody has set; as in ImageJ the
-        # region counts from zero too. With an origin, each pixel keeps its place.
+        # Coordinates that start at zero have no origin set by the user; those of the region start
+        # at zero, too, as in ImageJ. With an origin, each pixel keeps its coordinates.
         if dim in image.coords and image.coords[dim].size and image.coords[dim][0] == 0:
             region = region.assign_coords({dim: image.coords[dim][: region.sizes[dim]].data})
     return region
@@ -168,7 +169,7 @@ def require_finite(image: xr.DataArray) -> None:
     Raises
     ------
     UserError
-        If there is a NaN or an infinite value; the text says how many and how to mend it.
+        If there is a NaN or an infinite value; the text says how many and what to do.
     """
     if image.dtype.kind != "f":
         return

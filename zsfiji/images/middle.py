@@ -1,4 +1,4 @@
-"""The middle of a plane, which big planes are judged by."""
+"""The middle of a plane, by which large planes are judged."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from collections.abc import Sequence
 
 
 def middle(shape: Sequence[int], edge: int) -> tuple[slice, ...]:
-    """Give the place of the middle, at most `edge` pixels along each axis of `shape`."""
+    """Slices of the middle, at most `edge` pixels along each axis of `shape`."""
     return tuple(slice(max(0, (n - edge) // 2), (n + edge) // 2) for n in shape)

@@ -1,4 +1,4 @@
-"""The calibration that an OME-TIFF states in its XML."""
+"""The calibration in the XML of an OME-TIFF."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def calibration(xml: str) -> tuple[dict[str, float], dict[str, str]]:
     -------
     steps, units : dict
         Axis -> spacing and axis -> unit, for the axes that the document calibrates. Both are empty
-        when the XML cannot be read, which is no reason to refuse the pixels.
+        if the XML cannot be read: the pixels can still be used.
     """
     try:
         root = ElementTree.fromstring(xml)

@@ -1,8 +1,8 @@
-"""Telling pictures of numbered colours from measured intensities that are shown in colour.
+"""Distinguish pictures with indexed colours from measured intensities that have a colour LUT.
 
-Both are 8-bit images with 256 colours. The LUT of a measured image changes gently from value to
-value; the colours of a picture (GIF, PNG, ImageJ's "8-bit Color") come in any order, and their
-numbers mean nothing.
+Both are 8-bit images with 256 colours. The LUT of a measured image changes gradually from value to
+value. The colours of a picture (GIF, PNG, ImageJ's "8-bit Color") are in any order, and their
+indices are not intensities.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import xarray as xr
 from zsfiji.images.axes import size
 
 _GENTLE = 8
-"""Median change from a value to the next, of 255: the steepest LUTs of ImageJ and Fiji that run
-through all their colours (Spectrum, Rainbow RGB) reach 6, adaptive palettes of photographs 20."""
+"""Median change of a colour from one value to the next, out of 255. Measured: the steepest LUTs of
+ImageJ and Fiji (Spectrum, Rainbow RGB) reach 6, adaptive palettes of photographs 20."""
 
 
 def is_palette(colours: np.ndarray, pixels: np.ndarray) -> bool:
-    """Whether pixels are numbers of colours and no intensities.
+    """Whether pixels are indices of colours and not intensities.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def is_palette(colours: np.ndarray, pixels: np.ndarray) -> bool:
     Returns
     -------
     bool
-        Judged by those colours that lie between the lowest and the highest pixel.
+        Judged by the colours between the lowest and the highest pixel.
     """
     if pixels.dtype != np.uint8 or not pixels.size:
         return False
@@ -41,7 +41,7 @@ def is_palette(colours: np.ndarray, pixels: np.ndarray) -> bool:
 
 
 def shown(pixels: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, bool]:
-    """The picture that numbers of colours show.
+    """The picture that colour indices show.
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ def shown(pixels: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, bool]:
     Returns
     -------
     picture : numpy.ndarray
-        uint8, of the shape of `pixels` where all is grey, else with red, green and blue as last
-        axis.
+        uint8, of the shape of `pixels` if all colours are grey, otherwise with red, green and blue
+        as the last axis.
     rgb : bool
         Whether it has that axis.
     """

@@ -1,7 +1,7 @@
-"""What every method does with an image: check it, and work on it part by part.
+"""What every method does with an image: check it, and process it part by part.
 
-A part is what a method restores in one piece: a plane, a z stack, or the patterns of a raw SIM
-image. It is named by its axes, such as :data:`PLANE`; an image has one part at each position along
+A part is what a method restores as one unit: a plane, a z stack, or the patterns of a raw SIM
+image. It is given by its axes, such as :data:`PLANE`; an image has one part at each position along
 its other axes.
 """
 
@@ -19,7 +19,7 @@ from zsfiji.images.axes import STACK_DIMS, planes, size
 from zsfiji.images.metadata import require_finite
 
 Position = dict[Hashable, int]
-"""Where a part is: an index for each axis that it does not have, for :meth:`DataArray.isel`."""
+"""Position of a part: an index for each axis that it does not have, for :meth:`DataArray.isel`."""
 
 PLANE = ("row", "col")
 STACK = ("pln", "row", "col")
@@ -27,7 +27,7 @@ PATTERN = ("ang", "pha", "row", "col")
 
 
 def require_pixels(image: xr.DataArray) -> None:
-    """Refuse an image without enough pixels, or with some that are no numbers.
+    """Refuse an image without enough pixels, or with NaN or infinite ones.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def require_contrast(image: xr.DataArray) -> None:
     Raises
     ------
     UserError
-        If it has.
+        If all values are the same.
     """
     values = image.data
     if values.min() == values.max():
@@ -99,12 +99,12 @@ def groups(image: xr.DataArray, fit_per: str, part: Sequence[str] = PLANE) -> li
     Raises
     ------
     UserError
-        If `fit_per` is neither.
+        If `fit_per` is neither of the two.
     """
     if fit_per == "plane":
         return [[position] for position in positions(image, part)]
     if fit_per != "channel":
-        raise UserError(f"There is no '{fit_per}' to fit per. Choose channel or plane.")
+        raise UserError(f"fit_per is '{fit_per}'. Choose channel or plane.")
     by_channel: list[list[Position]] = [[] for _ in range(size(image, "ch"))]
     for position in positions(image, part):
         by_channel[position.get("ch", 0)].append(position)
@@ -114,7 +114,7 @@ def groups(image: xr.DataArray, fit_per: str, part: Sequence[str] = PLANE) -> li
 def spread(
     positions: list[Position], image: xr.DataArray, pixels: int, part: Sequence[str] = PLANE
 ) -> list[Position]:
-    """Choose of `positions` so many, spread evenly, that their parts have at most `pixels`."""
+    """Choose evenly spread `positions` whose parts have at most `pixels` together, at least one."""
     most = max(1, pixels // math.prod(size(image, dim) for dim in part))
     return positions[:: -(-len(positions) // most)]
 
@@ -127,14 +127,14 @@ def pixels_of(image: xr.DataArray, position: Position, part: Sequence[str] = PLA
     image : xarray.DataArray
         The image.
     position : dict
-        Where the part is.
+        Position of the part.
     part : sequence of str
-        Its axes, in the order that the array is to have. One that the image lacks has length 1.
+        Its axes, in the order of the result. An axis that the image does not have gets length 1.
 
     Returns
     -------
     numpy.ndarray
-        float32, contiguous. It is a copy unless the image has just these pixels.
+        float32, contiguous. It is a copy unless the part is the whole image in this form.
     """
     found = image.isel(position)
     found = found.expand_dims([dim for dim in part if dim not in found.dims])
@@ -144,7 +144,7 @@ def pixels_of(image: xr.DataArray, position: Position, part: Sequence[str] = PLA
 def place(image: xr.DataArray, position: Position) -> tuple[Any, ...]:
     """Index of the part at `position` in an array of the shape of `image`.
 
-    The axes of what it gives are in the order of the image.
+    The indexed part has its axes in the order of the image.
     """
     return tuple(position.get(d, slice(None)) for d in image.dims)
 

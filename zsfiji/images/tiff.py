@@ -1,10 +1,10 @@
-"""Images in files: ImageJ's TIFF with all that it knows, OME-TIFF, plain TIFF, and pictures.
+"""Images in files: ImageJ's TIFF with all its metadata, OME-TIFF, plain TIFF, and pictures.
 
-What is written is ImageJ's own format: a hyperstack whose calibration, LUTs, display ranges, slice
-labels, Info, properties, selection and overlay ImageJ finds again. Stacks of more than 4 GB are
-written as ImageJ writes them, as one block of pixels behind one header. The pattern axes of a raw
-SIM image lie over the slices or the frames of the hyperstack, see :mod:`zsfiji.images.folding`; in
-an OME-TIFF they are read from its modulo annotations.
+Images are written in ImageJ's own format: a hyperstack with calibration, LUTs, display ranges,
+slice labels, Info, properties, selection and overlay, all of which ImageJ reads. Stacks of more
+than 4 GB are written as ImageJ writes them, as one block of pixels after one header. The pattern
+axes of a raw SIM image are combined with the slices or the frames of the hyperstack, see
+:mod:`zsfiji.images.folding`; in an OME-TIFF they are read from its modulo annotations.
 """
 
 from __future__ import annotations
@@ -35,17 +35,31 @@ _log = logging.getLogger(__name__)
 TIFF_ENDINGS = (".tif", ".tiff", ".lsm", ".stk", ".btf", ".tf8")
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 ENDINGS = TIFF_ENDINGS + PICTURE_ENDINGS
-"""File name endings that :func:`read` takes for images when it looks through a folder."""
+"""Extensions of the files in a folder that are taken for images."""
 
 # tifffile's letters for the axes; those of unknown meaning are slices, as ImageJ reads them.
 _AXES = {"T": "t", "A": "ang", "P": "pha", "Z": "pln", "C": "ch", "Y": "row", "X": "col"}
 _STRAIGHT_LINE, _UNCALIBRATED = 0, 20
+"""Functions of ImageJ's value calibration (``ij.measure.Calibration``)."""
+
 _INCH, _CENTIMETRE = 2, 3
+"""Values of TIFF's ResolutionUnit."""
+
 _MINISWHITE = 0
+"""Value of TIFF's PhotometricInterpretation for images in which 0 is white."""
+
 _COLOR_MAP_TAG = 320
+"""TIFF's ColorMap."""
+
 _ROI_RECTANGLE = 1
+"""Type of a rectangle in ImageJ's ROI format (``ij.io.RoiEncoder``)."""
+
 _SHARE_OF_MEMORY = 0.8
+"""Share of the free memory that an image may take. Chosen by eye: the rest is for the work."""
+
 _DPI_IS_NO_SCALE = (72, 96, 150, 300, 600)
+"""Usual resolutions of screens and printers: they say nothing about the pixel size in the
+specimen."""
 
 
 def read(path: str | os.PathLike[str]) -> xr.DataArray:
@@ -55,19 +69,19 @@ def read(path: str | os.PathLike[str]) -> xr.DataArray:
     ----------
     path : path_like
         A TIFF (of ImageJ, OME, or plain, also with several pages), or a PNG, JPEG, BMP or GIF
-        picture. Of a file with several images the first is taken, and the logger says so.
+        picture. If a file has several images, the first one is read, and the log says so.
 
     Returns
     -------
     xarray.DataArray
         The image, with the metadata of :mod:`zsfiji.images.metadata` that the file has. Axes of
-        length 1 are left out. Pixels whose values are calibrated by a straight line are given as
-        the calibrated values, which ImageJ shows under the cursor. An alpha channel is dropped.
+        length 1 are left out. If the pixel values are calibrated by a straight line, these are the
+        calibrated values, which ImageJ shows under the cursor. An alpha channel is left out.
 
     Raises
     ------
     UserError
-        If the file is missing, damaged, no image, or too big for the memory.
+        If the file is missing, damaged, not an image, or too large for the memory.
     """
     path = Path(path)
     if path.is_dir():
@@ -84,7 +98,7 @@ def read(path: str | os.PathLike[str]) -> xr.DataArray:
     except (UserError, MemoryError):
         raise
     except Exception as error:
-        # The libraries raise everything from struct.error to their own kinds on broken files.
+        # For damaged files the libraries raise many kinds of errors, also their own.
         raise UserError(
             f"{path} cannot be read as an image: it is damaged, incomplete or in a format that "
             f"zsfiji does not know ({str(error) or type(error).__name__:.120}). If ImageJ opens "
@@ -96,7 +110,7 @@ def read(path: str | os.PathLike[str]) -> xr.DataArray:
 
 
 def write(image: xr.DataArray, path: str | os.PathLike[str]) -> None:
-    """Write an image as ImageJ's TIFF, whole or not at all.
+    """Write an image as ImageJ's TIFF, completely or not at all.
 
     Parameters
     ----------
@@ -116,7 +130,7 @@ def write(image: xr.DataArray, path: str | os.PathLike[str]) -> None:
     if source and path.exists() and Path(source).exists() and path.samefile(source):
         raise UserError(f"{path} is the image itself. Choose another name for the result.")
     rgb = is_rgb(image)
-    # With all six axes given, tifffile has none to guess, which goes wrong for a few rows.
+    # With all six axes given, tifffile guesses none, which would be wrong for a few rows.
     pixels = image.data
     if "ch" in image.dims and not rgb:
         pixels = np.moveaxis(pixels, -1, image.dims.index("row"))
@@ -139,7 +153,7 @@ def write(image: xr.DataArray, path: str | os.PathLike[str]) -> None:
             temporary,
             pixels,
             imagej=True,
-            # It would be the first line of the image's Info in ImageJ.
+            # ImageJ would show it as the first line of the image's Info.
             software=False,
             photometric="rgb" if rgb else "minisblack",
             resolution=(1 / _step(image, "col"), 1 / _step(image, "row")),
@@ -190,7 +204,7 @@ def _pixels(series: Any, meta: dict[str, Any] | None) -> tuple[np.ndarray, str]:
     pixels = series.asarray()
     if meta is None:
         return pixels, series.axes
-    # What ImageJ says is surer than what tifffile makes of axes of length 1.
+    # ImageJ's metadata are more reliable than tifffile's handling of axes of length 1.
     page = series.keyframe
     samples = (int(page.samplesperpixel),) if int(page.samplesperpixel) > 1 else ()
     stack = tuple(int(meta.get(key, 1)) for key in ("frames", "slices", "channels"))
@@ -214,7 +228,7 @@ def _require_memory(path: Path, needed: int) -> None:
 
 
 def _labelled(path: Path, pixels: np.ndarray, axes: str) -> xr.DataArray:
-    """Name the axes of what tifffile gives, and make one axis of several unknown ones."""
+    """Name the axes of tifffile's array, and combine several unknown ones into one."""
     samples = axes.find("S")
     rgb = False
     if samples >= 0:
@@ -248,8 +262,8 @@ def _labelled(path: Path, pixels: np.ndarray, axes: str) -> xr.DataArray:
             shape[-1] *= length
         elif dim in dims:
             raise UserError(
-                f"{path} has the axes {axes}, which ImageJ's slices, frames and channels cannot "
-                "hold. Split it first."
+                f"{path} has the axes {axes}, which do not fit ImageJ's slices, frames and "
+                "channels. Split it first."
             )
         else:
             dims.append(dim)
@@ -299,7 +313,7 @@ def _read_imagej(image: xr.DataArray, meta: dict[str, Any], page: Any, rgb: bool
     if channels == 1 and "min" in meta and "max" in meta:
         ranges = (meta["min"], meta["max"])
     elif channels == 1 and page.dtype == np.uint8:
-        # ImageJ writes down only other ones.
+        # ImageJ writes display ranges only if they are others.
         ranges = (0.0, 255.0)
     scale = _value_scale(meta)
     if len(ranges) == 2 * channels:
@@ -316,7 +330,7 @@ def _value_scale(meta: dict[str, Any]) -> tuple[float, float] | None:
     """Offset and gain of a value calibration, None without one."""
     function = int(meta.get("cf", _UNCALIBRATED))
     if function == _UNCALIBRATED or (function == _STRAIGHT_LINE and "c1" not in meta):
-        # A line without coefficients is how ImageJ writes down a mere unit.
+        # ImageJ writes a line without coefficients if the values have a unit only.
         return None
     if function != _STRAIGHT_LINE:
         raise UserError(
@@ -360,7 +374,7 @@ def _escaped(text: str) -> str:
 
 
 def _read_plain(image: xr.DataArray, page: Any) -> None:
-    """The resolution of a TIFF, unless it is that of a screen or a printer."""
+    """Calibrate by the resolution of a TIFF, unless it is that of a screen or a printer."""
     unit = int(page.resolutionunit)
     if unit not in (_INCH, _CENTIMETRE):
         return
@@ -382,7 +396,7 @@ def _read_palette(image: xr.DataArray, page: Any) -> xr.DataArray:
         if (lut != np.arange(256)[:, None]).any():
             image.attrs["luts"] = [lut] * size(image, "ch")
     elif int(page.photometric) == _MINISWHITE:
-        # Bright pixels are low values; ImageJ shows such an image with an inverting LUT.
+        # Low values are bright; ImageJ shows such an image with an inverting LUT.
         image.attrs["luts"] = [np.repeat(np.arange(256, dtype=np.uint8)[::-1, None], 3, 1)]
     return image
 
@@ -403,7 +417,7 @@ def _read_picture(path: Path) -> xr.DataArray:
         else:
             pixels = np.array(file)
     if pixels.dtype == np.int32 and pixels.min() >= 0 and pixels.max() < 2**16:
-        # The 16-bit greys of a PNG come as 32-bit integers from some versions.
+        # Some versions of Pillow give the 16-bit greys of a PNG as 32-bit integers.
         pixels = pixels.astype(np.uint16)
     if pixels.ndim == 3:
         return as_image(pixels, ("row", "col", "ch"), {"rgb": True})
@@ -425,7 +439,7 @@ def _read_indexed(file: Any) -> xr.DataArray:
 
 
 def _rectangle(data: bytes | None) -> tuple[int, int, int, int] | None:
-    """Bounds of a rectangular selection as ImageJ encodes it; other kinds are no region."""
+    """Bounds of a rectangular selection as ImageJ encodes it; None for other selections."""
     if not data or len(data) < 16 or data[:4] != b"Iout" or data[6] != _ROI_RECTANGLE:
         return None
     top, left, bottom, right = np.frombuffer(data, ">i2", 4, 8).astype(int)
@@ -459,7 +473,7 @@ def _origin(image: xr.DataArray, dim: str) -> float:
 
 
 def _description(image: xr.DataArray, rgb: bool) -> dict[str, Any]:
-    """What ImageJ keeps as text in the header."""
+    """The metadata that ImageJ keeps as text in the header."""
     units = image.attrs.get("units", {})
     text: dict[str, Any] = {"ImageJ": "1.54p"}
     if not rgb and size(image, "ch") > 1:
@@ -486,7 +500,7 @@ def _description(image: xr.DataArray, rgb: bool) -> dict[str, Any]:
 
 
 def _binary(image: xr.DataArray, rgb: bool) -> dict[str, Any]:
-    """What ImageJ keeps in a tag of its own."""
+    """The metadata that ImageJ keeps in a private tag."""
     attrs = image.attrs
     properties = {str(k): str(v) for k, v in attrs.get("properties", {}).items()}
     labels = attrs.get("slice_labels") or []
@@ -514,7 +528,7 @@ def _binary(image: xr.DataArray, rgb: bool) -> dict[str, Any]:
 
 
 def _ranges(image: xr.DataArray, rgb: bool) -> list[tuple[float, float]]:
-    """Display range of each channel; without given ones, the bulk of its pixels."""
+    """Display range of each channel; by default from the quantiles of its pixels."""
     channels = size(image, "ch")
     given = image.attrs.get("display_ranges") or []
     if rgb or (image.dtype == np.uint8 and not given):

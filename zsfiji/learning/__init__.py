@@ -1,1 +1,1 @@
-"""What the training of every method shares: loop, networks, examples, losses, model files."""
+"""What the methods share for training: loop, networks, examples, losses, model files."""

@@ -1,12 +1,14 @@
-"""Examples to learn deconvolution from, made of the image itself: restored, shrunk and rotated.
+"""Sharp examples made from the image itself: the restored image, shrunk and rotated.
 
-Shrink what the microscope blurs to a width w to half its size, and it is half as wide: an image of
-the same kind of structure, twice as sharp as the optics allow. Blurred and made noisy as by the
-microscope, it is an example whose truth is known. No other image is needed: the structures of a
-specimen look alike at neighbouring scales (the idea of Glasner, Bagon and Irani, ICCV 2009, for
-photographs). Equation 6 of the ZS-DeconvNet paper, which is part of the loss too, limits the harm
-where this prior does not hold. Specimens have no preferred direction, but patterns that a network
-makes along the pixel grid have one. Rotation by any angle keeps them from being learnt.
+Shrunk to half its size, the restored image shows the same kind of structure, twice as sharp as the
+optics allow. It is blurred and made noisy as in the microscope, and the network learns to restore
+it. No other image is needed: the structures of a specimen look similar at neighbouring scales (the
+idea of Glasner, Bagon and Irani, ICCV 2009, for photographs). Where this prior does not fit the
+image, equation 6 corrects it, which is trained at the same time. Specimens have no preferred
+direction, but patterns that a network makes along the pixel grid have one: in examples rotated by
+any angle it cannot learn them.
+
+docs/methods/zs-deconvnet.md, section 4, says how examples are used.
 """
 
 from __future__ import annotations
@@ -19,22 +21,24 @@ import torch.nn.functional as F
 from zsfiji.compute.tiling import mirrored
 
 BRIGHT = 0.995
-"""The quantile at which the brightness of examples and image is matched. Not tuned."""
+"""Quantile at which the brightness of examples and image is matched. Chosen by eye."""
 
 LARGEST = {2: 1024, 3: 384}
-"""Longest sides of what examples are made of, for planes and for stacks: bounds the time."""
+"""Longest sides of the part of the image that examples are made from, for planes and for stacks:
+bounds the time. Not tuned."""
 
 _MOST_SLICES = 48
-"""Slices of a stack that examples are made of, at most: bounds the time."""
+"""The same for slices. Not tuned."""
 
 _LEAST_SLICES = 6
-"""Slices that a shrunk stack has at least. Not tuned."""
+"""Slices that a shrunk stack must have left; otherwise only rows and columns are shrunk. Not
+tuned."""
 
 
 def shrink(restored: torch.Tensor, factor: float = 2.0) -> torch.Tensor:
-    """Shrink light (..., 1, row, col) or (..., 1, pln, row, col); 1 leaves it as it is.
+    """Shrink light (..., 1, row, col) or (..., 1, pln, row, col); a factor of 1 changes nothing.
 
-    Stacks keep their slices where these are too few to lose some.
+    Stacks with few slices keep all of them.
     """
     if factor == 1:
         return restored
@@ -49,7 +53,7 @@ def shrink(restored: torch.Tensor, factor: float = 2.0) -> torch.Tensor:
 
 
 def rotate(light: torch.Tensor, angle: float) -> torch.Tensor:
-    """Rotate light about its middle, with its mirror image beyond the borders.
+    """Rotate light around its middle; beyond the borders it is mirrored.
 
     Parameters
     ----------
@@ -61,7 +65,7 @@ def rotate(light: torch.Tensor, angle: float) -> torch.Tensor:
     Returns
     -------
     torch.Tensor
-        Of the same shape, cubically interpolated and cut off at zero.
+        Of the same shape, with cubic interpolation; negative values become zero.
     """
     rows, cols = light.shape[-2:]
     along, across = math.cos(angle), math.sin(angle)
@@ -76,22 +80,22 @@ def rotate(light: torch.Tensor, angle: float) -> torch.Tensor:
 
 
 def background(denoised: torch.Tensor, reach: int) -> torch.Tensor:
-    """Give the light that varies slowly: out of focus, in the medium, in wide structures.
+    """Estimate the smooth background: light out of focus, in the medium, in wide structures.
 
-    It is no image of structure in focus, and shrinking it with the structure would drown that.
+    If it were shrunk together with the structure in focus, the structure would lose its contrast.
 
     Parameters
     ----------
     denoised : torch.Tensor
         Light in planes (planes, 1, row, col), not negative.
     reach : int
-        Half the width in pixels that structure is narrower than.
+        Half of the largest width of structure, in pixels.
 
     Returns
     -------
     torch.Tensor
-        A grey opening with a square of twice `reach`, smoothed by it; not more than `denoised`,
-        and not negative.
+        A grey-scale opening with a square of ``2 reach + 1`` pixels, then a mean over such squares;
+        not more than `denoised`, and not negative.
     """
     reach = min(reach, (min(denoised.shape[-2:]) - 1) // 2)
     opened = _highest(-_highest(-denoised, reach), reach)
@@ -101,40 +105,40 @@ def background(denoised: torch.Tensor, reach: int) -> torch.Tensor:
 
 
 def _highest(image: torch.Tensor, reach: int) -> torch.Tensor:
-    """Give the highest values in squares, row by row and column by column."""
+    """Maximum filter over squares, separately along rows and columns."""
     image = F.max_pool2d(image, (2 * reach + 1, 1), 1, (reach, 0))
     return F.max_pool2d(image, (1, 2 * reach + 1), 1, (0, reach))
 
 
 def matched(sharp: torch.Tensor, blurred: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
-    """Scale examples so that the camera would see them as bright as the image.
+    """Scale examples so that, blurred, they are as bright as the image.
 
     Parameters
     ----------
     sharp : torch.Tensor
-        Examples, above the level of no light.
+        Examples, minus the grey level without light.
     blurred : torch.Tensor
-        What the camera sees of them.
+        The same, blurred and binned.
     denoised : torch.Tensor
-        The image without its noise, above the level of no light.
+        The denoised image, minus the grey level without light.
 
     Returns
     -------
     torch.Tensor
-        The examples, scaled.
+        The scaled examples.
     """
     return sharp * (bright(denoised) / bright(blurred).clamp_min(1e-12))
 
 
 def bright(image: torch.Tensor) -> torch.Tensor:
-    """Give the value that only the brightest pixels reach."""
+    """The quantile :data:`BRIGHT` of an image."""
     values = image.flatten()
     values = values[:: max(1, values.numel() // 2**20)]
     return torch.quantile(values, BRIGHT)
 
 
 def pad_mirrored(data: torch.Tensor, size: int, multiple: int = 1) -> torch.Tensor:
-    """Continue images by their mirror image where they are smaller than `size` pixels.
+    """Pad images with their mirror image if they are smaller than `size` pixels.
 
     Parameters
     ----------
@@ -143,12 +147,12 @@ def pad_mirrored(data: torch.Tensor, size: int, multiple: int = 1) -> torch.Tens
     size : int
         The least height and width, a multiple of `multiple`.
     multiple : int
-        Larger heights and widths are cut to multiples of this.
+        Larger heights and widths are cropped to multiples of this.
 
     Returns
     -------
     torch.Tensor
-        The images, the same ones where nothing is to do.
+        The images; the input itself if nothing has to be done.
     """
     for axis in (-2, -1):
         data = _continued(data, axis, max(size, data.shape[axis] // multiple * multiple))
@@ -164,14 +168,14 @@ def _continued(data: torch.Tensor, axis: int, size: int) -> torch.Tensor:
 
 
 def middle(data: torch.Tensor, axes: int) -> torch.Tensor:
-    """Cut images to their middle, which bounds what examples cost; sides are multiples of 4.
+    """Crop images to their middle, which bounds the time; sides are multiples of 4.
 
     Parameters
     ----------
     data : torch.Tensor
         Shape (count, 1, row, col), or (count, pln, row, col) for stacks.
     axes : int
-        2 for planes, 3 for stacks, of which less is taken.
+        2 for planes, 3 for stacks, whose sides are cropped to less.
 
     Returns
     -------

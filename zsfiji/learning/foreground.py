@@ -1,4 +1,7 @@
-"""Where in the planes there is something to learn from."""
+"""Find pixels with structure, on which training patches are centred.
+
+The published rule, see docs/methods/zs-deconvnet.md, 1.3.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +10,32 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 _FINE, _COARSE = 3.0, 50.0
-"""Standard deviations of the two Gaussians in pixels, as published."""
+"""Standard deviations in pixels of the two Gaussians, as published."""
 
 _SHARE = 0.07
-"""Share of the maximum that is foreground, as published."""
+"""Threshold relative to the maximum of their difference, as published."""
 
 _LEAST = 200
-"""Pixels of the foreground at least, of each plane. The published program takes 1000. Not tuned."""
+"""Least number of pixels; the threshold is lowered for it. The published program takes 1000. Not
+tuned."""
 
 _MOST = 100_000
-"""Places at most, of all planes: bounds the memory."""
+"""Most pixels of all planes together: bounds the memory. Not tuned."""
 
 
 def centres(planes: list[np.ndarray], elsewhere: float) -> torch.Tensor:
     """Choose pixels that training patches may be centred on.
 
-    Foreground is what a difference of Gaussians of 3 and 50 pixels shows, more than 7 percent of
-    its maximum, or the 200 pixels that show most (docs/methods/zs-deconvnet.md, 1.3).
+    The foreground is where a difference of Gaussians of 3 and 50 pixels is above 7 percent of its
+    maximum, or the 200 pixels with the highest values (docs/methods/zs-deconvnet.md, 1.3).
 
     Parameters
     ----------
     planes : list of numpy.ndarray
         float32 (row, col), all of one size.
     elsewhere : float
-        Share of places that are drawn from everywhere instead, so that the background is learnt
-        too; less than 1.
+        Share of pixels that are drawn from the whole plane instead, so that the background is
+        learnt too; less than 1.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The weights that networks begin with."""
+"""The initial weights of networks."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import nn
 
 
 def init_uniform(network: nn.Module, seed: int) -> None:
-    """Draw the weights of every convolution of `network`, from a seed of their own.
+    """Initialise the weights of every convolution of `network` with uniform random numbers.
 
-    They are uniform within the inverse root of the number of inputs, as torch draws the biases;
-    torch's global random numbers are left alone.
+    The bound is one over the square root of the number of inputs, as torch has it for biases.
+    Torch's global random numbers are not used.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ def init_uniform(network: nn.Module, seed: int) -> None:
 
 
 def init_glorot(network: nn.Module, seed: int) -> None:
-    """Draw the weights of every convolution uniformly after Glorot and Bengio, biases 0.
+    """Initialise the weights of every convolution uniformly after Glorot and Bengio, biases 0.
 
-    This is how Keras, which published networks often come from, begins.
+    This is the default of Keras, in which published networks are often written.
 
     Parameters
     ----------
@@ -55,6 +55,6 @@ def _convolutions(network: nn.Module) -> Iterator[nn.Conv2d | nn.Conv3d]:
 
 
 def zero_init(layer: nn.Module) -> None:
-    """Set all weights of a layer to 0, for a network that begins by giving back its input."""
+    """Set all weights of a layer to 0, for a network that at first returns its input."""
     for weights in layer.parameters():
         nn.init.zeros_(weights)

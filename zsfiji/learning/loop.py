@@ -17,14 +17,14 @@ from zsfiji.learning.state import TrainingState, trained_parameters
 from zsfiji.words import counted
 
 REPORT_EVERY = 0.2
-"""Seconds between two reports, and so between two reads of the loss from the device."""
+"""Seconds between two reports, and so between two reads of the loss from the device. Not tuned."""
 
 STOP_CHECKS = 50
-"""How often in a whole schedule a stopping rule is asked. Not tuned: asking has to be cheap."""
+"""How often a stopping rule is called in a whole schedule. Not tuned; the rule has to be cheap."""
 
 
 class DivergedError(UserError):
-    """The loss of a training is no number any more."""
+    """The loss of a training is no longer a finite number."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Schedule:
     warmup : int
         Steps over which the learning rate rises linearly from zero.
     final_fraction : float
-        Share of the learning rate that a cosine decay ends at; 1 keeps it constant.
+        Share of the learning rate at the end of a cosine decay; 1 keeps it constant.
     ema : float or None
-        Decay of the exponential moving average of the weights, which the network ends with; the
-        decay of step i is ``min(ema, (i + 1) / (i + 10))``. None takes the last weights.
+        Decay of the exponential moving average of the weights, which become the final weights; the
+        decay of step i is ``min(ema, (i + 1) / (i + 10))``. None keeps the last weights.
     halve_at : tuple of int
-        Steps from which on the learning rate is half of what it was before.
+        Steps at which the learning rate is halved.
     decay : float
         The learning rate of step i is divided by ``1 + decay * i``.
     """
@@ -74,18 +74,18 @@ class Schedule:
 
 @dataclass(frozen=True)
 class History:
-    """What happened in a training.
+    """The course of a training.
 
     Attributes
     ----------
     steps : int
         Optimisation steps done, those before a training was continued included.
     losses : tuple of (int, float)
-        Step and loss, at the few moments when the loss was read.
+        Step and loss, at the few times when the loss was read.
     seconds : float
         Elapsed time.
     finished_early : bool
-        Whether the user asked for the best result so far before the schedule's end.
+        Whether the user chose "finish now" before the end of the schedule.
     """
 
     steps: int
@@ -118,12 +118,12 @@ def train(
     label : str
         What is being done, in words for the user.
     preview : callable, optional
-        Gives the present result as a 2D array, for a host that shows it.
+        Gives the current result as a 2D array, for a host that shows it.
     stop : callable, optional
         A stopping rule that needs no ground truth: takes the number of steps done and says whether
-        that is enough. It is asked :data:`STOP_CHECKS` times in a whole schedule.
+        that is enough. It is called :data:`STOP_CHECKS` times in a whole schedule.
     average : torch.nn.Module, optional
-        A copy of the network, which holds the averaged weights all the while, for objectives and
+        A copy of the network that has the averaged weights during the training, for objectives and
         previews that use them; only with a schedule that has an `ema`.
     state : TrainingState, optional
         Where to begin: at its step, with its weights, averages, moments and generators. However
@@ -134,7 +134,7 @@ def train(
     Returns
     -------
     History
-        What happened.
+        The course of the training.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def train(
     reported = -math.inf
     losses: list[tuple[int, float]] = []
     finished_early = False
-    ask_every = max(1, schedule.steps // STOP_CHECKS)
+    check_every = max(1, schedule.steps // STOP_CHECKS)
     done = 0 if state is None else state.step
 
     while done < schedule.steps:
@@ -189,7 +189,7 @@ def train(
             if progress.finish_requested() and done < schedule.steps:
                 finished_early = True
                 break
-        if stop is not None and done % ask_every == 0 and stop(done):
+        if stop is not None and done % check_every == 0 and stop(done):
             losses.append((done, _read(loss, done)))
             break
 
@@ -203,14 +203,14 @@ def train(
 
 
 def _read(loss: torch.Tensor, step: int) -> float:
-    """Bring the loss to the host and refuse one that is not a number.
+    """Read the loss from the device; an error if it is not a finite number.
 
-    Weights that became NaN stay so, therefore the few reads of a training notice it.
+    Weights that became NaN stay NaN, so the few reads in a training are enough.
     """
     value = float(loss.detach())
     if not math.isfinite(value):
         raise DivergedError(
-            f"The training diverged after {counted(step, 'step')}. Try another seed, and look "
+            f"The training diverged after {counted(step, 'step')}. Try another seed, and check "
             "whether single pixels of the image are extremely bright."
         )
     return value

@@ -22,10 +22,10 @@ def distance(result: torch.Tensor, target: torch.Tensor, kind: str) -> torch.Ten
 
 
 def log_capped(error: torch.Tensor) -> torch.Tensor:
-    """Let errors of many times the noise weigh by their logarithm only.
+    """Limit errors of many times the noise to the growth of a logarithm.
 
-    Where there is much light a blurred image differs from its target by hundreds of variances,
-    which would drown every other term.
+    In bright regions a blurred image differs from its target by hundreds of variances, which would
+    outweigh every other term.
 
     Parameters
     ----------
@@ -35,16 +35,16 @@ def log_capped(error: torch.Tensor) -> torch.Tensor:
     Returns
     -------
     torch.Tensor
-        The same up to :data:`MUCH`, and `MUCH (1 + log(error / MUCH))` beyond it.
+        The error itself up to :data:`MUCH`, and `MUCH (1 + log(error / MUCH))` above it.
     """
     return torch.where(error < MUCH, error, MUCH * (1 + (error / MUCH).clamp_min(1).log()))
 
 
 def hessian(image: torch.Tensor, axes: int = 2) -> torch.Tensor:
-    """Second differences of the last `axes` axes.
+    """Hessian regulariser: second differences along the last `axes` axes, as published.
 
-    For planes half the mean squares of the four are summed (xx, yy, xy and yx), for stacks the
-    mean squares of the nine, as published.
+    For planes half the sum of the mean squares of the four (xx, yy, xy and yx), for stacks the sum
+    of the mean squares of all nine.
     """
     total = image.new_zeros(())
     for first in range(-axes, 0):
@@ -55,6 +55,6 @@ def hessian(image: torch.Tensor, axes: int = 2) -> torch.Tensor:
 
 
 def variation(image: torch.Tensor, axes: int = 2) -> torch.Tensor:
-    """First differences of the last `axes` axes: half their mean squares, summed (published TV)."""
+    """Published TV regulariser: half the sum of the mean squares of the first differences."""
     slopes = [image.diff(dim=axis).square().mean() for axis in range(-axes, 0)]
     return torch.stack(slopes).sum() / 2

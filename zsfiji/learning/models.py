@@ -1,9 +1,9 @@
 """Models: what was learnt from an image, in memory and as files.
 
-A model has one unit for each part of the work that was fitted on its own (a channel, or a plane).
-In a file, safetensors, the weights of unit n have the prefix ``n.``, and a JSON header holds all
-else: the settings, what the model was fitted to, and a record of each unit. The header is written
-and read here and nowhere else; its types are the dataclasses of the methods.
+A model has one unit for each part of the image that was fitted separately (a channel, or a plane).
+In a file (safetensors) the weights of unit n have the prefix ``n.``, and a JSON header has all the
+rest: the settings, what the model was fitted to, and a record of each unit. The header is written
+and read only here; its types are the dataclasses of the methods.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from zsfiji.images.files import replacing
 from zsfiji.version import __version__
 
 FORMAT = 2
-"""Version of the file format; raised when another zsfiji could not read the file rightly."""
+"""Version of the file format; raised when an older zsfiji would read the file wrongly."""
 
 _KEY = "zsfiji"
 
 _HISTORY = ("losses",)
-"""Fields of records without a part in the digest: the loss is read at times that differ."""
+"""Fields of records that are not in the digest: the times at which the loss is read differ."""
 
 
 class Unit(Protocol):
@@ -41,10 +41,10 @@ class Unit(Protocol):
 
     @property
     def record(self) -> Any:
-        """All of it but tensors: a frozen dataclass of types that pydantic turns into JSON."""
+        """Everything but the tensors: a frozen dataclass of types that pydantic writes as JSON."""
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """Its weights, and what else is kept as arrays."""
+        """Its weights, and other arrays."""
 
 
 S = TypeVar("S")
@@ -54,7 +54,7 @@ U_co = TypeVar("U_co", bound=Unit, covariant=True)
 
 
 class Kind(Protocol[S_co, U_co]):
-    """What has to be known of a method to read its models."""
+    """What is needed of a method to read its models."""
 
     @property
     def name(self) -> str:
@@ -135,8 +135,8 @@ class Model(Generic[S, U]):
 def model_of(kind: Kind[S, U], settings: S, image: xr.DataArray, units: Sequence[U]) -> Model[S, U]:
     """Put the units that were fitted to an image into a model.
 
-    They are made again from what a file would keep, so that a model gives the same pixels before
-    and after it was in one; their networks are on the CPU then.
+    They are made again from the content that a file would have, so that a model gives the same
+    pixels before and after saving. Their networks are then on the CPU.
     """
     kept = []
     for unit in units:
@@ -146,7 +146,7 @@ def model_of(kind: Kind[S, U], settings: S, image: xr.DataArray, units: Sequence
 
 
 def save(model: Model[Any, Any], path: str | os.PathLike[str]) -> Path:
-    """Write `model` to a file, whole or not at all.
+    """Write `model` to a file, completely or not at all.
 
     Parameters
     ----------
@@ -176,15 +176,15 @@ def save(model: Model[Any, Any], path: str | os.PathLike[str]) -> Path:
 def load(path: str | os.PathLike[str], kind: Kind[S, U]) -> Model[S, U]:
     """Read a model that :func:`save` wrote.
 
-    Tensors are taken out of the file one by one, so that a model of hundreds of megabytes is in
-    the memory once.
+    Tensors are read from the file one by one, so that a model of hundreds of megabytes is in the
+    memory only once.
 
     Parameters
     ----------
     path : path_like
         The file.
     kind : Kind
-        The method that the model has to be of.
+        The method that the model must belong to.
 
     Returns
     -------
@@ -194,7 +194,7 @@ def load(path: str | os.PathLike[str], kind: Kind[S, U]) -> Model[S, U]:
     Raises
     ------
     UserError
-        If the file is missing, broken, no model of zsfiji, of another method or of another format.
+        If the file is missing, damaged, not a model of zsfiji, of another method or format.
     """
     path = Path(path)
     if not path.is_file():
@@ -219,16 +219,16 @@ def load(path: str | os.PathLike[str], kind: Kind[S, U]) -> Model[S, U]:
         raise UserError(f"The model file {path} cannot be read ({error.strerror}).") from error
     except (safetensors.SafetensorError, ValidationError, KeyError, TypeError) as error:
         raise UserError(
-            f"The file {path} is no model of zsfiji, or it is damaged. "
+            f"The file {path} is not a model of zsfiji, or it is damaged. "
             "Choose another file, or train the model again."
         ) from error
     return Model(kind.name, settings, fitted_to, tuple(units), header["version"])
 
 
 def digest(model: Model[Any, Any]) -> str:
-    """Short name of a model's content: equal for equal models, also after saving and loading.
+    """Hash of a model's content: equal for equal models, also after saving and loading.
 
-    The course of the loss does not count: it is read at times, which no two trainings share.
+    The losses are not included: they are read at times that differ between trainings.
     """
     content = hashlib.sha256()
     header = _header_of(model)
@@ -270,12 +270,12 @@ def _plain(value: Any) -> Any:
 
 
 def _stored(unit: Unit) -> dict[str, torch.Tensor]:
-    """The tensors of a unit as a file keeps them; one that is so already is not copied."""
+    """The tensors of a unit as a file has them; copied only if necessary."""
     return {name: tensor.detach().cpu().contiguous() for name, tensor in unit.tensors().items()}
 
 
 def _header_of(model: Model[Any, Any]) -> dict[str, Any]:
-    """All of a model but the tensors, in types that JSON has."""
+    """Everything of a model but the tensors, in types that JSON has."""
     return {
         "method": model.method,
         "settings": _plain(model.settings),
@@ -302,12 +302,12 @@ def _header(path: Path, text: str | None) -> dict[str, Any]:
     if not isinstance(header, dict) or not all(
         isinstance(header.get(key), kind) for key, kind in kinds.items()
     ):
-        raise UserError(f"The file {path} is no model of zsfiji.")
+        raise UserError(f"The file {path} is not a model of zsfiji. Choose another file.")
     return header
 
 
 def _require(path: Path, header: dict[str, Any], method: str) -> None:
-    """Refuse a model of another method, or of a format that this zsfiji does not read."""
+    """Refuse a model of another method, or of a format that this zsfiji cannot read."""
     if header["format"] > FORMAT:
         raise UserError(
             f"The model {path} was written by zsfiji {header['version']}, which is newer than this "
@@ -320,6 +320,6 @@ def _require(path: Path, header: dict[str, Any], method: str) -> None:
         )
     if header["format"] < FORMAT:
         raise UserError(
-            f"The model {path} is from an earlier version of zsfiji ({header['version']}), which "
-            "this one does not read. Train it again."
+            f"The model {path} was written by an earlier version of zsfiji ({header['version']}), "
+            "in a format that this one cannot read. Train it again."
         )

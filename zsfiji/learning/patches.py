@@ -9,7 +9,7 @@ import torch
 from zsfiji.compute.symmetries import SYMMETRIES, dihedral, some_symmetry
 
 Cut = Callable[[torch.Tensor, int], torch.Tensor]
-"""Takes a stack and how many times its grid is as fine as that of the image; gives a patch."""
+"""Takes a stack and the factor by which its grid is finer than that of the image; gives a patch."""
 
 
 def random_patches(
@@ -37,7 +37,7 @@ def random_patches(
         Flips and rotations, of which each patch gets one at random; see :func:`dihedral`.
     centres : torch.Tensor, optional
         Integers (places, 3) on the CPU: plane, row and column of the pixels that a patch may be
-        centred on, as far as the border allows. Without it all places are equally likely.
+        centred on, unless it is too near to the border. Without it all places are equally likely.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def random_patches(
 
 
 def random_slices(patches: torch.Tensor, depth: int, generator: torch.Generator) -> torch.Tensor:
-    """Cut patches of stacks (count, pln, row, col) to `depth` slices, drawn for each patch."""
+    """Crop patches of stacks (count, pln, row, col) to `depth` slices at random positions."""
     slices = patches.shape[1]
     if slices == depth:
         return patches
@@ -79,7 +79,7 @@ def aligned_cut(
     symmetries: Sequence[int] = range(SYMMETRIES),
     multiple: int = 4,
 ) -> Cut:
-    """Draw the place of a patch that several stacks of one field have in common.
+    """Choose a random patch at the same place of several stacks of one field.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def aligned_cut(
     Returns
     -------
     callable
-        Takes a stack of the field and how many times its grid is as fine as that of the image,
+        Takes a stack of the field and the factor by which its grid is finer than that of the image
         along rows and columns; gives the patch.
     """
     depth = min(depth, shape[0])
@@ -119,7 +119,7 @@ def aligned_cut(
 def structured_part(
     data: torch.Tensor, centres: torch.Tensor, number: int, *, voxels: int, slices: int
 ) -> torch.Tensor:
-    """Cut a part that shows structure out of one of several stacks.
+    """Crop a part with structure from one of several stacks.
 
     Parameters
     ----------
@@ -130,12 +130,12 @@ def structured_part(
     number : int
         Number of the stack; after the last one comes the first one again.
     voxels, slices : int
-        The part has at most so many.
+        Most voxels and slices of the part.
 
     Returns
     -------
     torch.Tensor
-        Shape (pln, row, col), a view: the middle slices, about the median of the centres. Rows and
+        Shape (pln, row, col), a view: the middle slices, around the median of the centres. Rows and
         columns are multiples of 4.
     """
     number = number % len(data)
@@ -154,6 +154,6 @@ def structured_part(
 
 
 def inside(image: torch.Tensor, margin: int, slices: int = 0) -> torch.Tensor:
-    """Cut `margin` rows and columns, and as many `slices`, off each end of (..., row, col)."""
+    """Crop `margin` rows and columns, and `slices` slices, at each end of (..., row, col)."""
     image = image[..., margin : image.shape[-2] - margin, margin : image.shape[-1] - margin]
     return image[..., slices : image.shape[-3] - slices, :, :] if slices else image

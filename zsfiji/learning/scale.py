@@ -1,4 +1,4 @@
-"""The scale between grey levels and the numbers that a network works with."""
+"""The scale between grey levels and the input and output of a network."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import torch
 from zsfiji.physics.filters.anscombe import Stabiliser
 
 NOISE_SCALE = 0.25
-"""Standard deviation of the stabilised noise as an input of a network. Not tuned: of the order of
-the other input."""
+"""Standard deviation of the stabilised noise in the input of a network: similar to the range of the
+other input. Not tuned."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How grey levels become the input of a network, and its results grey levels.
+    """Converts grey levels to the input of a network, and its results to grey levels.
 
     Attributes
     ----------
     dark_level, unit : float
-        The result 0 stands for the grey level `dark_level`, the result 1 for `unit` more.
+        A result of 0 means the grey level `dark_level`, a result of 1 `dark_level` plus `unit`.
     stabiliser : Stabiliser or None
         The transform for a second input, in which the noise is the same everywhere; None for a
         network without it.
     centre : float
-        Stabilised value that becomes 0 in the second input.
+        Stabilised value that is 0 in the second input.
     """
 
     dark_level: float

@@ -1,10 +1,13 @@
-"""Make examples as sharp as the image says the specimen is.
+"""Make examples as sharp as the specimen, by the spectrum of the image.
 
-The mean of all that may have been, which a network gives, is blunter than the specimen: the
-spectrum of what the camera would see of it falls short of the spectrum of the image less that of
-its noise. Richardson and Lucy's iteration with a narrow Gaussian sharpens it without taking light
-below zero, and is stopped where the two spectra agree best. What has become finer than the image
-is, as shrunk examples of structures that are wide by themselves, is blurred instead.
+A network gives the mean of all possible specimens, which is less sharp than the specimen itself:
+blurred again, it has less power at high frequencies than the image minus its noise. Richardson-Lucy
+iterations with a narrow Gaussian sharpen it without negative values, and stop where the two spectra
+agree best. Examples that are sharper than the image, such as shrunk images of structures that are
+wide themselves, are blurred instead.
+
+The constants were chosen by eye on simulated specimens, unless said otherwise; no measurement of
+other values is kept (docs/methods/zs-deconvnet.md, section 4).
 """
 
 from __future__ import annotations
@@ -21,36 +24,36 @@ from scipy.optimize import minimize
 from zsfiji.physics.optics.degradation import Degradation
 
 _RINGS = 40
-"""Rings of a spectrum up to the Nyquist frequency. Not tuned."""
+"""Rings of frequencies up to Nyquist. Not tuned."""
 
 _FIRST_RING = 3
-"""Rings left out at the lowest frequencies, which tell of brightness and not of sharpness. Chosen
-by eye."""
+"""First ring that is compared. Haze and the window have most of their power in the rings below. Not
+tuned."""
 
 _UNSURE = 1.0
-"""Log-likelihoods that differ by less are taken for equal. Not tuned."""
+"""Difference of log-likelihoods below which two grades of sharpness fit equally well. Not tuned."""
 
 _HOPELESS = 5.0
-"""Log-likelihood below the best one at which no further grade is tried: saves time."""
+"""Difference of log-likelihoods from the best, above which further grades are not tried: saves
+three quarters of the time, together with the faster opening."""
 
 _NOISE_ERROR = 0.03
-"""Standard deviation of the error of the measured noise, as the logarithm of its variance. Chosen
-by eye: a few per cent."""
+"""Assumed standard error of the logarithm of the noise power. Not tuned."""
 
 _FAR = 10.0
-"""The unit of a spectrum is off by a factor of e to this at most: bounds the search."""
+"""Range of the logarithms of both powers around their first guess. Bounds the search; not tuned."""
 
 _ITERATIONS = 16
-"""Most iterations of the sharpening. Not tuned."""
+"""Most iterations of Richardson-Lucy. Chosen by eye."""
 
 _SIDE = 256
-"""Edge in pixels of the image of the middle by which sharpness is judged: bounds the time."""
+"""Longest side in pixels of the part that is compared: bounds the time. Not tuned."""
 
 _SMALL = 1e-4
-"""Light, in the mean, that keeps divisions stable. Not tuned."""
+"""Relative to the mean: avoids division by zero. Not tuned."""
 
 _BLURS = (0.5, 0.7, 1.0, 1.4, 2.0)
-"""Standard deviations of the grades of blur, in fifths of the width of the PSF. Chosen by eye."""
+"""Standard deviations of the blurs, in fifths of the width of the PSF. Chosen by eye."""
 
 
 def width(degradation: Degradation) -> float:
@@ -68,13 +71,13 @@ def as_sharp_as_seen(
     variance: torch.Tensor,
     degradation: Degradation,
 ) -> torch.Tensor:
-    """Sharpen restored planes until the camera would see the spectrum that it did see.
+    """Sharpen or blur restored planes until, blurred again, they have the spectrum of the image.
 
     Parameters
     ----------
     detail, background : torch.Tensor
-        Restored light on the fine grid, shape (planes, 1, row, col), what is sharp in it and what
-        is not; their sum is the restored plane. Not negative.
+        Structure and smooth background of restored planes on the fine grid, shape
+        (planes, 1, row, col); their sum is the restored planes. Not negative.
     noisy, variance : torch.Tensor
         The image and the variance of its noise, white, on the camera's grid and in the same unit.
     degradation : Degradation
@@ -83,7 +86,7 @@ def as_sharp_as_seen(
     Returns
     -------
     torch.Tensor
-        The detail, sharpened.
+        The detail, sharpened or blurred.
     """
     fine = degradation.upsample
     chosen = _choice(
@@ -94,8 +97,8 @@ def as_sharp_as_seen(
         degradation,
     )
     if chosen < 0:
-        return _blunter(detail, degradation, -chosen)
-    return next(itertools.islice(_sharper(detail, degradation), chosen, None))
+        return _blurred(detail, degradation, -chosen)
+    return next(itertools.islice(_sharpened(detail, degradation), chosen, None))
 
 
 def _choice(
@@ -105,10 +108,10 @@ def _choice(
     variance: torch.Tensor,
     degradation: Degradation,
 ) -> int:
-    """Find how many iterations of :func:`_sharper` give the spectrum of the image, in shape.
+    """Find how many iterations of :func:`_sharpened` give the shape of the image's spectrum.
 
-    Of those that the image can not tell apart it is the one that changes least; less than zero
-    stands for :func:`_blunter`.
+    Of those that fit equally well, the one with the smallest change; a negative number is a grade
+    of :func:`_blurred`.
     """
     window, reblurred_window = _window(noisy), _window(degradation(detail))
     power, count = _power(noisy, window)
@@ -118,14 +121,14 @@ def _choice(
     overlap = window.square().mean().square() / window.pow(4).mean()
     observed = power.double().cpu().numpy()[_FIRST_RING:]
     number = (count * overlap).double().cpu().numpy()[_FIRST_RING:]
-    sharper = itertools.islice(_sharper(detail, degradation), _ITERATIONS + 1)
-    blunter = (_blunter(detail, degradation, which + 1) for which in range(len(_BLURS)))
+    sharpened = itertools.islice(_sharpened(detail, degradation), _ITERATIONS + 1)
+    blurred = (_blurred(detail, degradation, which + 1) for which in range(len(_BLURS)))
     costs: dict[int, float] = {}
-    for sign, first, side in ((1, 0, sharper), (-1, 1, blunter)):
+    for sign, first, side in ((1, 0, sharpened), (-1, 1, blurred)):
         for which, graded in enumerate(side, first):
             reblurred = _power(degradation(graded + background), reblurred_window)[0]
-            reblurred_rings = reblurred.double().cpu().numpy()[_FIRST_RING:]
-            costs[sign * which] = _whittle(observed, number, reblurred_rings, noise)
+            rings = reblurred.double().cpu().numpy()[_FIRST_RING:]
+            costs[sign * which] = _whittle(observed, number, rings, noise)
             if costs[sign * which] > min(costs.values()) + _HOPELESS:
                 break
     least = min(costs.values())
@@ -133,20 +136,20 @@ def _choice(
 
 
 def _whittle(observed: NDArray, number: NDArray, reblurred: NDArray, noise: float) -> float:
-    """Give the negative logarithm of the likelihood of a spectrum (Whittle, 1953).
+    """Negative log-likelihood of a spectrum (Whittle, 1953).
 
-    The power of each ring is a mean of `number` squares about what is seen, in a unit that is
-    free, and white noise, whose power is known but for a few percent.
+    The power in each ring is a mean over `number` squares. Its expectation is the reblurred power,
+    with a free factor, plus white noise, whose power is known within a few percent.
     """
 
     def cost(logs: NDArray) -> tuple[float, NDArray]:
         light, white = np.exp(logs) * np.array([1.0, noise])
         expected = light * reblurred + white
-        known = logs[1] / _NOISE_ERROR
+        prior = logs[1] / _NOISE_ERROR
         slope = number * (1 - observed / expected) / expected
-        value = float((number * (np.log(expected) + observed / expected)).sum()) + known**2 / 2
+        value = float((number * (np.log(expected) + observed / expected)).sum()) + prior**2 / 2
         return value, np.array(
-            [(slope * light * reblurred).sum(), (slope * white).sum() + known / _NOISE_ERROR]
+            [(slope * light * reblurred).sum(), (slope * white).sum() + prior / _NOISE_ERROR]
         )
 
     square = max(float((reblurred * reblurred).sum()), _SMALL)
@@ -156,14 +159,14 @@ def _whittle(observed: NDArray, number: NDArray, reblurred: NDArray, noise: floa
     return float(minimize(cost, begin, jac=True, bounds=near, method="L-BFGS-B").fun)
 
 
-def _blunter(detail: torch.Tensor, degradation: Degradation, grade: int) -> torch.Tensor:
-    """Give the detail blurred by a Gaussian, a wider one for each grade from 1 on."""
+def _blurred(detail: torch.Tensor, degradation: Degradation, grade: int) -> torch.Tensor:
+    """The detail blurred by a Gaussian, which is wider for each grade from 1 on."""
     sigma = _BLURS[grade - 1] * width(degradation) / 5
     return Degradation(_gaussian(sigma).to(detail)).blur(detail)
 
 
-def _sharper(detail: torch.Tensor, degradation: Degradation) -> Iterator[torch.Tensor]:
-    """Give the detail, and what each iteration with a narrow Gaussian makes of it."""
+def _sharpened(detail: torch.Tensor, degradation: Degradation) -> Iterator[torch.Tensor]:
+    """The detail, then the result of each iteration with a narrow Gaussian."""
     narrow = Degradation(_gaussian(width(degradation) / 5).to(detail))
     least = _SMALL * float(detail.mean())
     estimate = detail

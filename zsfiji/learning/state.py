@@ -1,8 +1,8 @@
-"""Trainings that are interrupted and go on: what has to be kept of them, in memory and as files.
+"""The state of a training, in memory and as files, to interrupt and continue it.
 
-A network alone does not do: Adam goes on from its moments, and the next draws come from where the
-random generators stopped. A training in two halves, with a file between, gives the very weights of
-one training of the same schedule, on the same device.
+The network alone is not enough: Adam needs its moments, and the random generators their states. A
+training in two parts, with a file in between, gives exactly the weights of a single training with
+the same schedule, on the same device.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ _KINDS = ("weights", "averages", "means", "squares", "draws")
 
 @dataclass
 class TrainingState:
-    """Where a training stands; :func:`zsfiji.learning.loop.train` goes on from it.
+    """The state of a training, which :func:`zsfiji.learning.loop.train` can continue.
 
     Attributes
     ----------
     generators : mapping of str to torch.Generator
-        The generators that the objective draws from, by a name of the caller's. A training that
-        goes on puts them where it stopped.
+        Name -> random generator of the objective. When a training is continued, they get the states
+        that they had when it stopped.
     step : int
         Steps done; 0 before a training.
     weights : dict of str to torch.Tensor
         Weights and buffers of the network after the last step, by their names in it.
     averages : dict of str to torch.Tensor
-        Averaged weights, where the schedule asks for them.
+        Averaged weights, if the schedule has an average.
     means, squares : dict of str to torch.Tensor
         Adam's mean gradients and mean squared gradients.
     draws : dict of str to torch.Tensor
@@ -65,7 +65,7 @@ class TrainingState:
         optimizer: torch.optim.Optimizer,
         averages: Mapping[str, torch.Tensor],
     ) -> None:
-        """Keep a training after `step` steps; all of it is copied to the CPU."""
+        """Store a training after `step` steps; everything is copied to the CPU."""
         parameters = trained_parameters(network)
         moments = {
             name: optimizer.state[p] for name, p in parameters.items() if p in optimizer.state
@@ -83,14 +83,14 @@ class TrainingState:
         optimizer: torch.optim.Optimizer,
         averages: Mapping[str, torch.Tensor],
     ) -> None:
-        """Put a training where this one stopped; does nothing before the first step.
+        """Set a training to this state; does nothing before the first step.
 
         Parameters
         ----------
         network : torch.nn.Module
             Gets the weights.
         optimizer : torch.optim.Adam
-            Of the trained parameters of `network`, new; gets the moments.
+            A new one for the trained parameters of `network`; gets the moments.
         averages : mapping of str to torch.Tensor
             Averaged weights, which are overwritten.
 
@@ -127,18 +127,18 @@ class TrainingState:
         same = there == kept and trained == set(self.means) == set(self.squares)
         if not same or averaged != set(self.averages):
             raise UserError(
-                "The saved training is of another network or schedule, so it cannot be continued "
-                "with these settings. Choose the settings that it was begun with."
+                "The saved training has another network or schedule, so it cannot be continued "
+                "with these settings. Choose the settings with which it was started."
             )
         if set(self.draws) != set(self.generators):
             raise UserError(
-                "The saved training draws its random numbers in another way, so it cannot be "
-                "continued by this version of zsfiji. Begin a new training."
+                "The saved training has other random numbers, so this version of zsfiji cannot "
+                "continue it. Start a new training."
             )
 
 
 def save(state: TrainingState, path: str | os.PathLike[str]) -> Path:
-    """Write the state of a training to a safetensors file, whole or not at all.
+    """Write the state of a training to a safetensors file, completely or not at all.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def save(state: TrainingState, path: str | os.PathLike[str]) -> Path:
         try:
             safetensors.torch.save_file(tensors, temporary, metadata={_KEY: json.dumps(header)})
         except safetensors.SafetensorError as error:
-            # So does it say that the disk is full.
+            # Also raised if the disk is full.
             raise OSError(str(error)) from error
     return path
 
@@ -181,8 +181,7 @@ def load(
     path : path_like
         The file.
     generators : mapping of str to torch.Generator, optional
-        The generators of the training that is to go on; they are put where the other one stopped
-        when it begins.
+        The generators of the training that continues; they get their states when it starts.
 
     Returns
     -------
@@ -192,7 +191,7 @@ def load(
     Raises
     ------
     UserError
-        If the file is missing, broken, or no training of this version of the format.
+        If the file is missing, damaged, or not a training in this version of the format.
     """
     path = Path(path)
     if not path.is_file():
@@ -202,8 +201,8 @@ def load(
             header = json.loads((file.metadata() or {})[_KEY])
             if header["format"] != FORMAT:
                 raise UserError(
-                    f"The training {path} was saved by zsfiji {header['version']} in another "
-                    f"format than that of this one ({__version__}). Continue it there, or begin a "
+                    f"The training {path} was saved by zsfiji {header['version']} in a format "
+                    f"that this version ({__version__}) cannot read. Continue it there, or start a "
                     "new training."
                 )
             state = TrainingState(dict(generators or {}), int(header["step"]))
@@ -216,8 +215,8 @@ def load(
         raise UserError(f"The saved training {path} cannot be read ({error.strerror}).") from error
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"The file {path} is no saved training of zsfiji, or it is damaged. "
-            "Choose another file, or begin a new training."
+            f"The file {path} is not a saved training of zsfiji, or it is damaged. "
+            "Choose another file, or start a new training."
         ) from error
     return state
 

@@ -1,4 +1,4 @@
-"""The small U-Net that the fast networks for planes and for stacks are made of."""
+"""The small U-Net of which the fast networks for planes and for stacks are made."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Pair = tuple[torch.Tensor, torch.Tensor]
 
 
 class TwoScales(nn.Module):
-    """A U-Net of two scales, that of its input and half of it along rows and columns.
+    """A U-Net of two scales: that of its input, and half of it along rows and columns.
 
-    Slices keep their scale; of the convolutions for stacks three reach across slices, the others
-    stay within one.
+    Slices are not downsampled. For stacks, three of the convolutions extend over three slices, the
+    others over one.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class TwoScales(nn.Module):
     inputs, width, outputs : int
         Channels of the input, at the fine scale (twice as many at the coarse one), of the result.
     slope : float
-        Of the rectified linear units below zero.
+        Negative slope of the LeakyReLU.
     """
 
     def __init__(self, axes: int, inputs: int, width: int, outputs: int, slope: float) -> None:
@@ -43,7 +43,7 @@ class TwoScales(nn.Module):
         self.last = last_convolution(axes, width, outputs, across=1)
 
     def forward(self, image: torch.Tensor) -> Pair:
-        """Give the last features and the result, of the size of the image."""
+        """Give the last features and the result, both of the size of the image."""
         for layer in self.outer:
             image = F.leaky_relu(layer(image), self.slope)
         deep = image
@@ -70,7 +70,7 @@ def convolution(
     stride : int
         Of rows and columns.
     across : {1, 3}
-        Slices that it takes in, for stacks.
+        Slices that it extends over, for stacks.
     """
     if axes == 2:
         return nn.Conv2d(inputs, outputs, 3, stride, 1)
@@ -92,9 +92,9 @@ class _In32Bit3d(nn.Conv3d):
 def last_convolution(
     axes: int, inputs: int, outputs: int, size: int = 3, across: int = 3
 ) -> nn.Conv2d | nn.Conv3d:
-    """Make the convolution that gives a result: of 32 bits also where others have 16.
+    """Make the last convolution, which computes in 32 bits even if the others have 16.
 
-    The 8 bits of a bfloat16 would show as steps in smooth parts of an image.
+    A bfloat16 has 8 bits of precision, which would cause visible steps in smooth regions.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def last_convolution(
     size : int
         Odd edge of the kernel along rows and columns; the size of the image stays.
     across : {1, 3}
-        Slices that it takes in, for stacks.
+        Slices that it extends over, for stacks.
     """
     if axes == 2:
         return _In32Bit2d(inputs, outputs, size, padding=size // 2)

@@ -1,4 +1,4 @@
-"""What is known about the camera; the rest is measured in the image."""
+"""Options for what is known about the camera; the rest is measured in the image."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ReadVariance = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class CameraOptions(ParameterGroup):
-    """What is known about the camera; what is None is measured in the image.
+    """What is known about the camera; values of None are measured in the image.
 
     Attributes
     ----------

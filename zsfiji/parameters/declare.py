@@ -1,9 +1,9 @@
 """How a parameter is declared, and how its values are checked.
 
-The type of a parameter is ``Annotated[type, Field(...), Shown(...)]``: pydantic's ``Field`` has
-range and help text, and :class:`Shown` how dialogs show it. Such types annotate the parameters of a
-command or the fields of a :class:`ParameterGroup`. The same wrong value gets the same message in a
-dialog, a macro, a shell and a Python call.
+The type of a parameter is ``Annotated[type, Field(...), Shown(...)]``: pydantic's ``Field`` has the
+range and the help text, and :class:`Shown` says how dialogs show it. Such types annotate the
+parameters of a command or the fields of a :class:`ParameterGroup`. The same wrong value gets the
+same message in a dialog, a macro, a shell and a Python call.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ FILES: tuple[Kind, ...] = ("open", "save", "folder")
 """The kinds whose values are paths."""
 
 Value = bool | int | float | str | Path | Source | None
-"""What a parameter can be."""
+"""The possible types of a value."""
 
 Values = Mapping[str, Value]
-"""Key -> value of parameters, checked."""
+"""Key -> checked value."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """How a parameter is shown; stands in its ``Annotated``.
+    """How a parameter is shown; a part of its ``Annotated`` type.
 
     Attributes
     ----------
     label : str
         Name in the dialog, in the words of a microscopist.
     unit : str
-        Unit behind the field.
+        Unit after the field.
     advanced : bool
         Whether it belongs in the second dialog.
     path : {"open", "save", "folder"}
         For a path: a file that has to exist, one to be written, or a folder that has to exist.
     suggest : {"", "pixel_size", "slice_spacing", "dimensions"}
-        What the dialog takes from the active image, where that tells it: its pixel size or slice
-        spacing in nm, or whether it is a stack ("3d") or not ("2d"). Macros never do: what they
-        leave out has its default, whatever image is open.
+        What the dialog takes from the active image, if the image has it: its pixel size or slice
+        spacing in nm, or whether it is a stack ("3d") or not ("2d"). Macros do not: keys that they
+        leave out have their defaults, whatever image is open.
     """
 
     label: str
@@ -74,17 +74,17 @@ class Parameter:
         "boolean", "integer", "number", "choice", "open", "save" (files), "folder", "image" (the
         title of an open image, or a file) or "text".
     default : object
-        Value when the key is missing; None for what may be left empty, and where `required`.
+        Value when the key is missing; None if it may be left empty, and if `required`.
     label, unit, help : str
         For the dialog; `help` is the tooltip and the documentation.
     choices : tuple of str
-        What a choice can be, as written in a macro.
+        The possible choices, as written in a macro.
     minimum, maximum : float or None
         Inclusive range of a number.
     advanced : bool
         Whether it belongs in the second dialog.
     required : bool
-        Whether the command does not run without it.
+        Whether the command needs it.
     suggest : str
         See :class:`Shown`.
     annotation : type
@@ -107,11 +107,11 @@ class Parameter:
 
     @property
     def may_be_empty(self) -> bool:
-        """Whether there is a meaning in giving nothing: measured, or not wanted."""
+        """Whether an empty value has a meaning: measured, or not wanted."""
         return self.default is None and not self.required
 
     def text(self, value: Value) -> str:
-        """`value` as it is written in a macro; the empty string for what is not given."""
+        """`value` as it is written in a macro; the empty string for None."""
         if value is None:
             return ""
         if isinstance(value, Source):
@@ -125,15 +125,15 @@ class Parameter:
         return str(value)
 
     def from_text(self, value: object) -> object:
-        """The value that a text of a macro or a shell stands for; other values as they are.
+        """Convert a text from a macro or a shell to a value; other values stay as they are.
 
         Raises
         ------
         UserError
-            If it is a bare key, and this is no switch.
+            If it is a key without a value, and the parameter is not a boolean.
         """
         if isinstance(value, bool) and self.kind != "boolean":
-            # A bare key in a macro is True, which would pass for the number 1.
+            # A key without a value is True in a macro, which would be taken for the number 1.
             raise UserError(f'{self.label}: {self._expected()}, as "{self.key}=...".')
         if isinstance(value, str) and not value and (self.required or self.may_be_empty):
             return None
@@ -151,7 +151,7 @@ class Parameter:
         return value
 
     def complaint(self, value: object, *, missing: bool = False) -> str:
-        """What to say of a value that it cannot have, or of one that is missing."""
+        """The message for a value that is not possible, or one that is missing."""
         if missing or value is None:
             return f'{self.label}: {self._expected()}, as "{self.key}=...".'
         return f"{self.label}: {self._expected()}, not {_quoted(value)}."
@@ -180,7 +180,7 @@ class Parameter:
 
 
 REQUIRED: Any = ...
-"""Stands for the default of a parameter that has to be given."""
+"""The default of a parameter that has to be given."""
 
 
 def is_shown(annotation: Any) -> bool:
@@ -233,7 +233,7 @@ def read_parameter(key: str, annotation: Any, default: Any) -> Parameter:
 
 
 def _bare(annotation: Any) -> Any:
-    """The type without what is annotated, and without None where it may be left empty."""
+    """The type without its annotations, and without None if it may be left empty."""
     if typing.get_origin(annotation) is Annotated:
         annotation = typing.get_args(annotation)[0]
     if typing.get_origin(annotation) is Literal:
@@ -271,9 +271,9 @@ class Checker:
     Parameters
     ----------
     name : str
-        Name of what they belong to.
+        Name of the command or group that they belong to.
     parameters : iterable of Parameter
-        They.
+        The parameters.
     """
 
     def __init__(self, name: str, parameters: Iterable[Parameter]) -> None:
@@ -291,7 +291,7 @@ class Checker:
         self._model: type[BaseModel] = create_model(name, __config__=config, **declared)
 
     def all(self, given: Mapping[str, object]) -> dict[str, Value]:
-        """Key -> value of the right type for every parameter, with defaults for what is missing.
+        """Key -> value of the right type for every parameter; missing ones have their defaults.
 
         Raises
         ------
@@ -326,9 +326,9 @@ class Checker:
 class ParameterGroup:
     """Parameters that belong together: the base of frozen dataclasses.
 
-    Each field is a parameter, its name is the key, and its type declares it; see
+    Each field is a parameter. Its name is the key, and its type is the declaration; see
     :func:`read_parameter`. A field without a :class:`Shown` is for Python only: commands do not
-    have it, and it needs a default. A group checks its values when it is made.
+    have it, and it needs a default. A group checks its values when it is created.
 
     Raises
     ------
@@ -340,7 +340,7 @@ class ParameterGroup:
         fields = dataclasses.fields(self)
         checked = _checker(type(self)).all({f.name: getattr(self, f.name) for f in fields})
         for key, value in checked.items():
-            # A text may stand for a number; a frozen dataclass takes the number this way only.
+            # A text may have become a number; only so can a field of a frozen dataclass be set.
             object.__setattr__(self, key, value)
 
 

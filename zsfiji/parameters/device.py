@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""The option for the device to compute on."""
 
 from __future__ import annotations
 

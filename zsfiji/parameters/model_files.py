@@ -1,4 +1,4 @@
-"""Model files that a command reads and writes."""
+"""Options for the model files that a command reads and writes."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class ModelFiles(ParameterGroup):
     Attributes
     ----------
     apply_model : Path, optional
-        A model to apply as it is, in place of a training.
+        A model to apply without any training.
     save_model : Path, optional
-        Where the trained model goes.
+        Where to save the trained model.
     """
 
     apply_model: ApplyModel = None

@@ -1,4 +1,4 @@
-"""The images that a command gives, and the type of their pixels."""
+"""Options for the images that a command gives, and for their pixel type."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Results = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class DenoisedAndDeconvolved(ParameterGroup):
-    """What a command gives that both denoises and deconvolves.
+    """Results of a command that both denoises and deconvolves.
 
     Attributes
     ----------

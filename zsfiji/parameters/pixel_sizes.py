@@ -1,4 +1,4 @@
-"""The pixel size and the slice spacing of the image."""
+"""Options for the pixel size and the slice spacing of the image."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ImageSpacing = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class PixelSizes(ParameterGroup):
-    """Calibration of the image, where it is to be another one than the image has.
+    """Calibration that replaces the one that the image has.
 
     Attributes
     ----------

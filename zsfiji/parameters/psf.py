@@ -1,4 +1,4 @@
-"""The point spread function (PSF) of an image."""
+"""Options for the point spread function (PSF) of an image."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PsfSlices = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class PsfGrid(ParameterGroup):
-    """Calibration of the PSF, where its file does not contain it.
+    """Calibration of the PSF, if its file does not contain it.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""An image that an option names: one that is open, or a file."""
+"""An image that is the value of an option: an open one, or a file."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Windows = Callable[[str], "xr.DataArray | None"]
-"""Gives the open image of a title, None where there is none."""
+"""Gives the open image with a title, None if there is none."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """An image as an option gives it.
+    """An image as the value of an option.
 
     Attributes
     ----------
     text : str
-        Title or path, as it stands in a macro.
+        Title or path, as written in a macro.
     image : xarray.DataArray, optional
-        The image, where it is in memory; a file is read by whoever knows what it holds.
+        The image, if it is in memory. A file is read by the command, which knows its content.
     """
 
     text: str
@@ -36,12 +36,12 @@ class Source:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> CoreSchema:
-        """Take it as it is: what is in it is checked when it is used."""
+        """Accept it unchanged: the content is checked when it is used."""
         return core_schema.is_instance_schema(cls)
 
     @classmethod
     def of(cls, value: Any) -> Source:
-        """Make one of a title, a path, an array or an image."""
+        """Make one from a title, a path, an array or an image."""
         if isinstance(value, (Source, str)):
             return value if isinstance(value, Source) else cls(value)
         if isinstance(value, os.PathLike):
@@ -53,7 +53,7 @@ class Source:
 
     @property
     def path(self) -> Path:
-        """The file, where the image is not in memory."""
+        """The file, if the image is not in memory."""
         return Path(self.text).expanduser()
 
     def found(self, label: str, windows: Windows | None) -> Source:
@@ -64,7 +64,7 @@ class Source:
         label : str
             Label of the option, for the message.
         windows : callable or None
-            The open images, where there are any.
+            The open images; None for a host without windows.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What decides about a training, of every method that trains."""
+"""Options for the training, which all methods have."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Simulated specimens, whose truth is known: what denoising and deconvolution are measured on.
+"""Simulated specimens with known ground truth, to measure denoising and deconvolution on.
 
-Sizes of :func:`specimen` are those of cells for pixels of about 30 nm: filaments 2 pixels wide,
-tubules 5, vesicles shells of 3 to 9 pixels radius, an endoplasmic reticulum of tubules 3 pixels
-wide.
+The sizes in :func:`specimen` are those of structures in cells, for pixels of about 30 nm: filaments
+2 pixels wide, tubules 5, vesicles (shells) of 3 to 9 pixels radius, and an endoplasmic reticulum of
+tubules 3 pixels wide. These and all other numbers (how many, how curved, how bright) were chosen by
+eye.
 """
 
 from __future__ import annotations
@@ -18,22 +19,23 @@ KINDS = ("filaments", "tubules", "vesicles", "reticulum")
 """The choices of :func:`specimen`."""
 
 _AREA = 512.0**2
-"""Pixels of a plane that the numbers of curves and cells are meant for."""
+"""Area in pixels that the numbers of curves and cells in this module refer to: 512 x 512."""
 
 _STEP = 0.5
-"""Distance in pixels of the points of a curve: fine enough for even lines."""
+"""Distance in pixels between the points of a curve: fine enough for smooth lines. Not tuned."""
 
 _HAZE = 0.03
-"""Density of what is everywhere, in the 99.5 percent quantile. Chosen by eye."""
+"""Density of the uniform haze, relative to the 99.5 percent quantile. Chosen by eye."""
 
 _CELL_STEP = 0.25
-"""Distance in pixels of the points of a filament of :func:`cell`, which are counted by pixel."""
+"""Distance in pixels between the points of a filament of :func:`cell`, which are counted in each
+pixel. Not tuned."""
 
 
 def specimen(
     kind: str, shape: Sequence[int], *, seed: int = 0, flatness: float = 3.0
 ) -> NDArray[np.float64]:
-    """Lay out fluorophores.
+    """Make a random distribution of fluorophores.
 
     Parameters
     ----------
@@ -42,14 +44,14 @@ def specimen(
     shape : sequence of int
         (row, col), or (pln, row, col) for a specimen with depth.
     seed : int
-        Seed of all draws.
+        Seed of the random numbers.
     flatness : float
-        For a specimen with depth: the size of a slice in pixels of the other axes.
+        For a specimen with depth: the slice spacing, in pixels of the other axes.
 
     Returns
     -------
     numpy.ndarray
-        Density of that shape, its 99.5 percent quantile 1, over a faint haze.
+        Density of that shape, with the 99.5 percent quantile 1 above a faint haze.
     """
     draws = np.random.default_rng(seed)
     size = np.asarray(shape[-2:], dtype=float)
@@ -83,7 +85,7 @@ def cell(size: int = 256, *, filaments: int = 40, vesicles: int = 60, seed: int 
     filaments, vesicles : int
         How many of each.
     seed : int
-        Seed of all draws.
+        Seed of the random numbers.
 
     Returns
     -------
@@ -112,7 +114,7 @@ def cell(size: int = 256, *, filaments: int = 40, vesicles: int = 60, seed: int 
 def _curve(draws: np.random.Generator, size: NDArray, depth: float) -> NDArray:
     """A smooth random line, (points, 3): depth, row, column in fine pixels."""
     length = int(2 * size.max() / _STEP)
-    # Curvature that forgets itself after 16 pixels.
+    # The curvature is correlated over about 16 pixels.
     kicks = gaussian_filter1d(draws.normal(size=length), 32) * 0.03
     heading = draws.uniform(0, 2 * np.pi) + np.cumsum(kicks) * _STEP * 4
     row = draws.uniform(0, size[0]) + _STEP * np.cumsum(np.sin(heading))
@@ -154,7 +156,7 @@ def _network(draws: np.random.Generator, size: NDArray, depth: float, cells: int
 
 
 def _lay(image: NDArray, points: NDArray, strength: float, flatness: float) -> None:
-    """Add points, each shared out over the nearest pixels."""
+    """Add points, each distributed over the nearest pixels by linear weights."""
     points = points / np.array([flatness, 1.0, 1.0]) if image.ndim == 3 else points[:, 1:]
     low = np.floor(points).astype(int)
     inside = ((low >= 0) & (low < np.array(image.shape) - 1)).all(1)

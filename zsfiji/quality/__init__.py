@@ -1,1 +1,1 @@
-"""Image quality: metrics against a truth, and what can be said of a result without one."""
+"""Image quality: metrics with a ground truth, and notes on results without one."""

@@ -1,7 +1,7 @@
-"""How well a restored image explains the image it was made from (SQUIRREL).
+"""How well a restored image explains the image from which it was made (SQUIRREL).
 
-Culley et al., Nature Methods 15, 263 (2018): the restored image, blurred to the resolution of the
-reference and brought to its brightness, is compared with it.
+Culley et al., Nature Methods 15, 263 (2018): the restored image is blurred to the resolution of the
+reference, scaled to its brightness, and compared with it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from zsfiji.quality.metrics import aligned
 
 
 class Consistency(NamedTuple):
-    """What the comparison gives.
+    """Result of the comparison.
 
     Attributes
     ----------
     rsp : float
-        Resolution-scaled Pearson coefficient, 1 at best.
+        Resolution-scaled Pearson coefficient; 1 is best.
     rse : float
         Resolution-scaled root mean square error, in the unit of the reference.
     error : numpy.ndarray
@@ -32,7 +32,7 @@ class Consistency(NamedTuple):
 
 
 def consistency(reference: np.ndarray, blurred: np.ndarray) -> Consistency:
-    """Compare a restored image, seen through the optics again, with the reference.
+    """Compare a restored image, blurred again, with the reference.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def consistency(reference: np.ndarray, blurred: np.ndarray) -> Consistency:
     Returns
     -------
     Consistency
-        Coefficient, error and error map. The noise of the reference bounds the first two.
+        Coefficient, error and error map. The noise of the reference limits the first two.
     """
     scaled = aligned(blurred, reference)
     error = np.abs(np.asarray(reference, dtype=np.float64) - scaled)

@@ -1,7 +1,7 @@
-"""How close an image is to the truth, and how much structure a residual has.
+"""How close an image is to the ground truth, and how much structure a residual has.
 
-Everything takes planes of shape (row, col). The range of the data is always said, never guessed
-from the pixels: PSNR and SSIM mean little without it.
+All functions take planes of shape (row, col). The data range must be given; it is never guessed
+from the pixels, because PSNR and SSIM depend on it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def psnr(truth: np.ndarray, image: np.ndarray, *, data_range: float) -> float:
     truth, image : numpy.ndarray
         Shape (row, col), the same unit.
     data_range : float
-        Distance from the darkest to the brightest value that there could be, 255 for 8 bit.
+        Distance from the smallest to the largest possible value, 255 for 8 bit.
 
     Returns
     -------
@@ -58,9 +58,9 @@ def nrmse(truth: np.ndarray, image: np.ndarray) -> float:
 
 
 def aligned(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Bring `image` to the gain and offset of `truth`, by least squares.
+    """Fit gain and offset of `image` to `truth` by least squares.
 
-    Two exposures differ in brightness, and that hides how well the structure agrees.
+    Two exposures differ in brightness, which would hide how well the structure agrees.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def autocorrelation(residual: np.ndarray, reach: int = 5) -> np.ndarray:
     Parameters
     ----------
     residual : numpy.ndarray
-        What a restoration took out, shape (row, col); its mean is subtracted.
+        What a restoration has removed, shape (row, col); its mean is subtracted.
     reach : int
         Largest distance in pixels.
 
@@ -104,7 +104,7 @@ def autocorrelation(residual: np.ndarray, reach: int = 5) -> np.ndarray:
     if variance == 0:
         result[reach, reach] = 1
         return result
-    # Padding by the reach keeps the two sides of the image from meeting in the transform.
+    # Padding by the reach avoids the wrap-around of the transform.
     shape = (rows + reach, cols + reach)
     power = np.abs(np.fft.rfft2(field, shape)) ** 2
     sums = np.fft.irfft2(power, shape)

@@ -1,4 +1,4 @@
-"""What is said of a result, by every method in the same way: notes for the user, and metrics."""
+"""The report on a result, the same for every method: notes for the user, and metrics."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from zsfiji.quality.residual import (
 
 @dataclass(frozen=True)
 class Report:
-    """What is honestly to be said about a result.
+    """What the user should know about a result.
 
     Attributes
     ----------
     notes : tuple of str
         Sentences for the user: how much noise was found, whether the result is over-smoothed or
-        has noise left, what was worked around. The most important comes first.
+        has noise left, what could not be done. The most important comes first.
     metrics : mapping of str to float
         The same as numbers, for tables, macros and tests.
     """
@@ -36,7 +36,7 @@ class Report:
 
 
 class Findings:
-    """Gathers what is to be said about the planes of a restored image."""
+    """Collects what the report says about the planes of a restored image."""
 
     def __init__(self) -> None:
         self._noise: dict[int | None, str] = {}
@@ -46,13 +46,13 @@ class Findings:
         self._saturated = 0.0
 
     def remark(self, sentence: str) -> None:
-        """Say this, once however often it is called."""
+        """Add a sentence to the notes; a repeated one is added once."""
         self._remarks[sentence] = None
 
     def add(
         self, noise: Noise, noisy: np.ndarray, restored: np.ndarray, channel: int | None
     ) -> None:
-        """Take in a restored plane.
+        """Add a restored plane.
 
         Parameters
         ----------
@@ -61,11 +61,11 @@ class Findings:
         noisy, restored : numpy.ndarray
             Shape (row, col), in the unit of the image.
         channel : int or None
-            The channel, from 0; None where each plane has a noise of its own.
+            The channel, from 0; None if each plane has its own noise.
         """
         self._first = self._first or noise
         if noise.floor == 0:
-            self.remark("No noise was found: the image is given back as it was.")
+            self.remark("No noise was found: the image is returned unchanged.")
             return
         self._noise.setdefault(channel, noise_found(noise, noisy))
         if noise.saturation is not None:
@@ -75,18 +75,18 @@ class Findings:
             self._residuals.append(found)
 
     def report(self, **metrics: float) -> Report:
-        """Give the report, with further metrics behind its own."""
+        """Give the report, with further metrics after its own."""
         return Report(self.notes(), self.metrics() | metrics)
 
     def notes(self) -> tuple[str, ...]:
         """Say what was found, the most important first."""
-        spoken = judge_all(self._residuals)
-        said = [spoken] if spoken else []
+        verdict = judge_all(self._residuals)
+        sentences = [verdict] if verdict else []
         if self._saturated > 0:
-            said.append(saturation_found(self._saturated))
-        said += self._remarks
-        said += by_channel(self._noise)
-        return tuple(said)
+            sentences.append(saturation_found(self._saturated))
+        sentences += self._remarks
+        sentences += by_channel(self._noise)
+        return tuple(sentences)
 
     def metrics(self) -> dict[str, float]:
         """Give numbers for tables: noise of the first plane, residuals as means over the planes."""

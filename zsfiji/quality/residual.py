@@ -1,4 +1,4 @@
-"""What is honestly to be said about a result: the noise found, and what the residual shows."""
+"""Notes on a result: the noise that was found, and what the residual shows."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from zsfiji.physics.noise import SURE, Noise
 from zsfiji.words import counted
 
 LAGS = 3
-"""Distances in pixels for which the correlation of the noise is told. Not tuned."""
+"""Distances in pixels up to which the notes describe the correlation of the noise. Not tuned."""
 
 _SLACK = 0.12
-"""Excess correlation of neighbours in the residual that passes for chance. Chosen by eye."""
+"""Excess correlation of neighbouring pixels in the residual that may be chance. Chosen by eye."""
 
 _TOO_LITTLE = 0.6
-"""Variance of the residual, in that of the noise, below which noise was left. Chosen by eye."""
+"""Variance of the residual, in variances of the noise, below which noise is left. Chosen by eye."""
 
 _MOST_PIXELS = 1024
-"""Edge of the middle by which big planes are judged: bounds the time."""
+"""Edge in pixels of the middle by which large planes are judged: bounds the time. Not tuned."""
 
 _MOST_CHANNELS = 4
-"""Sentences on single channels that are given at most: the notes have to stay short."""
+"""Most sentences on single channels: the notes have to be short. Chosen by eye."""
 
-_SPARED = 0.01
-"""Share of the pixels with less taken out from which on it is said. Chosen by eye."""
+_WORTH_SAYING = 0.01
+"""Share of the pixels with structure put back, above which the notes say so. Chosen by eye."""
 
 _GIVE = "Give the gain, the background and the read variance of the camera, or a dark frame."
 
 
 @dataclass(frozen=True)
 class Residual:
-    """What was taken out of a plane, in standard deviations of the fitted noise.
+    """The residual of a plane (noisy minus restored), in standard deviations of the noise.
 
     Attributes
     ----------
     variance : float
-        Its mean square; about 1 when just the noise was taken out.
+        Its mean square; about 1 if only the noise was removed.
     correlation : float
-        Correlation at one pixel's distance, mean of rows and columns.
+        Correlation of neighbouring pixels, mean of rows and columns.
     excess : float
-        That, less what the fitted noise has there: structure in the residual where it is high.
+        That, minus the correlation of the noise. A high value means structure in the residual.
     """
 
     variance: float
@@ -64,7 +64,7 @@ def residual(noise: Noise, noisy: np.ndarray, restored: np.ndarray) -> Residual 
     Returns
     -------
     Residual or None
-        None where nothing was taken out. Big planes are judged by their middle.
+        None if nothing was removed. Large planes are judged by their middle.
     """
     place = middle(noisy.shape, _MOST_PIXELS)
     noisy, restored = noisy[place], restored[place]
@@ -80,20 +80,20 @@ def residual(noise: Noise, noisy: np.ndarray, restored: np.ndarray) -> Residual 
 
 
 def judge(found: Residual) -> str | None:
-    """Say what a residual means for the user, if anything."""
+    """Say what a residual means for the user; None if there is nothing to say."""
     if found.excess > _SLACK and found.variance > 1:
         return (
-            "Over-smoothed: what was taken out has structure "
-            f"(neighbouring pixels correlate by {found.correlation:.2f})."
+            "Over-smoothed: what was removed has structure "
+            f"(correlation of neighbouring pixels {found.correlation:.2f})."
         )
     if found.variance < _TOO_LITTLE:
-        return f"Noise left: only {100 * found.variance:.0f} % of the noise found was taken out."
+        return f"Noise left: only {100 * found.variance:.0f} % of the measured noise was removed."
     return None
 
 
 def judge_all(found: Sequence[Residual]) -> str | None:
     """The first verdict on the residuals of several planes, and how many planes share it."""
-    verdicts = [said for said in map(judge, found) if said is not None]
+    verdicts = [verdict for verdict in map(judge, found) if verdict is not None]
     if not verdicts:
         return None
     others = len(verdicts) - 1
@@ -103,13 +103,13 @@ def judge_all(found: Sequence[Residual]) -> str | None:
 
 
 def noise_found(noise: Noise, plane: np.ndarray) -> str:
-    """Say in a sentence how much noise there is."""
+    """Describe the noise in a sentence."""
     low, high = (float(v) for v in np.quantile(plane, (0.5, 0.99)))
     read = float(np.sqrt(noise.variance(low)))
     text = f"Noise: standard deviation {read:.3g} at the median brightness"
     if noise.gain > 0:
-        text += f", growing by a variance of {noise.gain:.3g} for each unit of brightness"
-        text += f" ({float(np.sqrt(noise.variance(high))):.3g} at the brightest hundredth)"
+        text += f", {float(np.sqrt(noise.variance(high))):.3g} at the brightest 1 % of the pixels"
+        text += f" (the variance grows by {noise.gain:.3g} per unit of brightness)"
     else:
         text += ", the same at every brightness"
     if noise.white:
@@ -122,14 +122,14 @@ def noise_found(noise: Noise, plane: np.ndarray) -> str:
 
 
 def uncertain(noise: Noise, doubted: bool) -> list[str]:
-    """Say that the noise is uncertain, if so.
+    """Say that the noise is uncertain, if it is.
 
     Parameters
     ----------
     noise : Noise
         The noise that the image was restored with.
     doubted : bool
-        Whether that is what there is at least; see :func:`.doubt.believed`.
+        Whether that is a lower limit; see :func:`.doubt.believed`.
     """
     if doubted:
         return [
@@ -145,8 +145,8 @@ def uncertain(noise: Noise, doubted: bool) -> list[str]:
 
 
 def spared(share: float) -> list[str]:
-    """Say that structure was put back in this share of the pixels of a plane, if it is many."""
-    if share <= _SPARED:
+    """Say in what share of the pixels of a plane structure was put back, if it is not small."""
+    if share <= _WORTH_SAYING:
         return []
     return [
         f"In {share:.0%} of the pixels of a plane structure would have been removed with the "
@@ -155,7 +155,7 @@ def spared(share: float) -> list[str]:
 
 
 def saturation_found(share: float) -> str:
-    """Say that a share of the pixels is saturated, and what it means for a restored image."""
+    """Say how many pixels are saturated, and what this means for a restored image."""
     return (
         f"{100 * share:.2g} % of the pixels are saturated: their true brightness is unknown and "
         "was not restored."
@@ -163,12 +163,13 @@ def saturation_found(share: float) -> str:
 
 
 def by_channel(sentences: Mapping[int | None, str]) -> list[str]:
-    """Put the name of the channel before what is said of it, where there are several.
+    """Put the number of the channel before its sentence, if there are several.
 
     Parameters
     ----------
     sentences : mapping of int or None to str
-        Channel, from 0, or None where there are none to tell apart; only some are told of many.
+        Channel, from 0, or None without channels -> sentence; of many channels only the first ones
+        are given.
     """
     several = len(sentences) > 1
     return [

@@ -1,7 +1,7 @@
-"""Classical deconvolution, as the measure of what a network is worth.
+"""Classical deconvolution, to compare the networks with: Richardson-Lucy, also with TV.
 
-Both work on any linear model of the microscope that knows its adjoint, such as
-:class:`zsfiji.physics.optics.degradation.Degradation`, with its binning and its border.
+It works with any linear model of the microscope that has an adjoint, such as
+:class:`zsfiji.physics.optics.degradation.Degradation`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import torch
 from zsfiji import progress
 from zsfiji.errors import UserError
 
-_SMALL = 1e-6  # of the mean: keeps a division from exploding where there is no light
+_SMALL = 1e-6
+"""Relative to the mean: avoids division by zero where there is no light. Not tuned."""
 
 
 class LinearModel(Protocol):
@@ -42,8 +43,9 @@ def richardson_lucy(
     :math:`x \leftarrow \frac{x}{A'1\,(1 - \lambda\,\mathrm{div}\frac{\nabla x}{|\nabla x|})}
     \; A'\frac{y}{A x + b}`
 
-    with the exact adjoint, its border included, so that nothing gathers there. With `tv` it is the
-    regularised form of Dey et al. (Microsc. Res. Tech. 69, 260, 2006, equation 10).
+    with the exact adjoint, also at the border, where no light accumulates therefore. With `tv` it
+    is the regularised form of Dey et al. (Microsc. Res. Tech. 69, 260, 2006, equation 10), whose
+    denominator is kept above 0.1.
 
     Parameters
     ----------
@@ -52,21 +54,22 @@ def richardson_lucy(
     model : LinearModel
         The microscope.
     iterations : int
-        How many; more of them sharpen, and bring up the noise.
+        How many. More of them sharpen the image, but also amplify noise.
     background : float
-        Light or camera offset in every pixel that is no specimen, in the units of the image.
+        Light or camera offset in every pixel that is not from the specimen, in the unit of the
+        image.
     tv : float
         Weight :math:`\lambda` of the total variation, 0 for none; 0.002 is Dey's.
     axes : sequence of int
         Axes along which differences are taken: (-3, -2, -1) for a stack.
     each : callable, optional
-        Is given the number of iterations done and the estimate after each of them, to choose the
-        best with a truth at hand.
+        Called after each iteration with the number of iterations done and the estimate, to choose
+        the best one if the ground truth is known.
 
     Returns
     -------
     torch.Tensor
-        The specimen on its own grid, not negative; without a background the sum of the light stays.
+        The specimen on its own grid, not negative. Without a background the total light is kept.
 
     Raises
     ------

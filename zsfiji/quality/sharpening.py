@@ -1,4 +1,4 @@
-"""What is honestly to be said about a deconvolved plane."""
+"""Judge whether a deconvolved plane or stack is sharpened, and whether it explains the image."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ SHARPER = 1.15
 Chosen by eye."""
 
 _PASSED = (0.1, 0.6)
-"""Lowest and highest modulus of the OTF at frequencies that count as weakened. Chosen by eye."""
+"""Range of the OTF's modulus at those frequencies. Chosen by eye."""
 
 _LARGEST = {2: 1024, 3: 256}
-"""Longest sides that are looked at, of planes and of stacks: bounds the time."""
+"""Longest sides of the middle that is judged, for planes and for stacks: bounds the time. Not
+tuned."""
 
 _MOST_SLICES = 48
-"""Slices of a stack that are looked at, at most: bounds the time."""
+"""Most slices in the middle that are judged. Not tuned."""
 
 _JUDGED = 7
-"""Slices of a stack whose residuals are looked at."""
+"""Number of slices whose residuals are judged. Not tuned."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,12 @@ class Verdict:
     Attributes
     ----------
     sharpening : float
-        Power of the deconvolved over that of the denoised plane, at the frequencies that the
-        optics weaken to between 10 and 60 percent. 1 is not sharpened; an ideal inverse has 3 to
+        Power of the deconvolved plane over that of the denoised one, at the frequencies that the
+        optics weaken to between 10 and 60 percent. 1 means not sharpened; an ideal inverse has 3 to
         100.
     denoised, blurred : Residual or None
-        What the noisy plane has beyond the denoised one, and beyond the deconvolved one seen
-        through the optics again; of stacks the means over some slices.
+        Residuals of the denoised plane, and of the deconvolved one blurred again; for stacks the
+        means over some slices.
     """
 
     sharpening: float
@@ -58,7 +59,7 @@ def judge(
     sharp: np.ndarray,
     reblurred: np.ndarray | None = None,
 ) -> Verdict:
-    """Compare; what is big by its middle, the residuals of stacks by some of their slices.
+    """Compare; large images by their middle, the residuals of stacks by some of their slices.
 
     Parameters
     ----------
@@ -71,12 +72,12 @@ def judge(
     sharp : numpy.ndarray
         The same, with `upsample` times the rows and columns.
     reblurred : numpy.ndarray, optional
-        What the camera would see of `sharp`; worked out here where it is not given.
+        `sharp`, blurred and binned; by default it is computed here.
 
     Returns
     -------
     Verdict
-        What was found.
+        The result.
     """
     fine, largest = degradation.upsample, _LARGEST[noisy.ndim]
     if noisy.ndim == 3:
@@ -108,7 +109,7 @@ def away_from_borders(degradation: Degradation, shape: tuple[int, ...]) -> tuple
 
 
 def _mean_residual(noise: Noise, noisy: np.ndarray, result: np.ndarray) -> residual.Residual | None:
-    """Describe the residual of a plane, or of some slices of a stack, from end to end."""
+    """The residual of a plane, or the mean of those of some slices of a stack."""
     if noisy.ndim == 2:
         return residual.residual(noise, noisy, result)
     chosen = np.unique(np.linspace(0, len(noisy) - 1, _JUDGED).round().astype(int))
@@ -122,7 +123,7 @@ def _mean_residual(noise: Noise, noisy: np.ndarray, result: np.ndarray) -> resid
 
 
 def sharpening(degradation: Degradation, denoised: np.ndarray, sharp: np.ndarray) -> float:
-    """Ratio of powers, see :class:`Verdict`; of stacks the mean along z is looked at.
+    """Ratio of powers, see :class:`Verdict`; for stacks that of the means along z.
 
     Parameters
     ----------
@@ -134,7 +135,7 @@ def sharpening(degradation: Degradation, denoised: np.ndarray, sharp: np.ndarray
     Returns
     -------
     float
-        The ratio; 1 where the image is smaller than the PSF.
+        The ratio; 1 if the image is smaller than the PSF.
     """
     psf = degradation.psf.float()
     if denoised.ndim == 3:
@@ -153,7 +154,7 @@ def sharpening(degradation: Degradation, denoised: np.ndarray, sharp: np.ndarray
 
 
 def enlarged(image: np.ndarray, factor: int) -> np.ndarray:
-    """Interpolate rows and columns to the fine grid, pixel centres in place."""
+    """Interpolate rows and columns to the fine grid, with the pixel centres aligned."""
     if factor == 1:
         return image
     planes = torch.from_numpy(np.ascontiguousarray(image)).reshape(-1, 1, *image.shape[-2:])

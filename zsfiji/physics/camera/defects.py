@@ -1,7 +1,8 @@
-"""Single pixels that the detector got wrong: dead, hot, or hit by a cosmic ray.
+"""Single defective pixels: dead, hot, or hit by a cosmic ray.
 
-Noise filters keep them, for no noise reaches so far, and put rings around them. The optics spreads
-every point of light over neighbouring pixels, therefore a pixel that stands out alone is no light.
+They are too far from their neighbours for noise, so filters keep them and put rings around them.
+The optics spread every point of light over neighbouring pixels, so a pixel that stands out alone is
+not light.
 """
 
 from __future__ import annotations
@@ -15,34 +16,37 @@ from zsfiji.physics.filters.anscombe import Stabiliser
 from zsfiji.physics.noise import Noise
 
 FAR = 6.0
-"""Standard deviations that a defective pixel differs by from the median of its neighbours.
+"""Standard deviations by which a defective pixel differs from the median of its neighbours.
 
 Not tuned: Gaussian noise has about one such pixel in 500 million.
 """
 
 _SPREAD = 1.5
-"""Standard deviations that the four nearest of a defect may differ by from the ring beyond. Chosen
+"""Standard deviations by which the four nearest pixels may differ from the ring around them. Chosen
 by eye."""
 
 _SHARE = 0.15
-"""Share of the defect's own deviation that they may differ by: on the stabilised scale, where a
-hundredth of the light is a tenth of the value. Chosen by eye."""
+"""The same as a share of the defect's own deviation, for very bright defects; on the stabilised
+scale, where a hundredth of the light is a tenth of the value. Chosen by eye."""
 
 _MOST = 0.02
 """Share of the pixels above which outliers are texture and not defects. Chosen by eye."""
 
 _MOST_SUSPECTS = 0.05
-"""The same for pixels that a first look finds, which saturation makes more of."""
+"""The same for the candidates of the first, quick test. Saturation adds some. Chosen by eye."""
 
 _RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], dtype=bool)
+"""The eight neighbours of a pixel."""
+
 _OUTER = np.pad(np.zeros((3, 3), dtype=bool), 1, constant_values=True)
+"""The sixteen pixels around these."""
 
 
 def said(count: int) -> str:
     """Say how many pixels were replaced."""
     return (
-        f"Pixels that stand out alone by more than {FAR:g} standard deviations, taken for defects "
-        f"of the camera and replaced by their neighbours: {count}."
+        f"Single pixels that differ from their neighbours by more than {FAR:g} standard "
+        f"deviations, taken for defects of the camera and replaced by their neighbours: {count}."
     )
 
 
@@ -63,12 +67,12 @@ def repaired(plane: np.ndarray, noise: Noise) -> tuple[np.ndarray, int]:
     count : int
         Number of pixels replaced; 0 for correlated noise.
     """
-    # Where the noise is correlated, something has spread the defects as well.
+    # What has correlated the noise has also spread the defects over several pixels.
     if noise.floor == 0 or not noise.white or min(plane.shape) < 5:
         return plane, 0
     stabilised = Stabiliser.of(noise).forward(plane)
     inside = stabilised[2:-2, 2:-2]
-    # A quick look first: of nine pixels with one outlier the mean of all differs by 8/9 of it.
+    # A quick test first: an outlier differs from the mean of its 3 x 3 pixels by 8/9 of its excess.
     outlier = np.abs(inside - uniform_filter(stabilised, 3)[2:-2, 2:-2]) > FAR / 2
     rows, cols = np.nonzero(outlier)
     if len(rows) == 0 or len(rows) > _MOST_SUSPECTS * plane.size:
@@ -77,9 +81,9 @@ def repaired(plane: np.ndarray, noise: Noise) -> tuple[np.ndarray, int]:
     near = windows[:, 1:4, 1:4][:, _RING]
     distance = np.abs(windows[:, 2, 2] - np.median(near, axis=1))
     far = distance > FAR
-    # Light, or the lack of it, shows in the neighbours too.
+    # Light, or the lack of it, is seen in the neighbours too.
     cross = windows[:, [1, 3, 2, 2], [2, 2, 1, 3]].mean(1)
-    # A very bright one may lie beside some: its own would show in proportion.
+    # A very bright defect may lie on structure; its own light would be in proportion to it.
     beside = np.maximum(_SPREAD, _SHARE * distance)
     alone = np.abs(cross - np.median(windows[:, _OUTER], axis=1)) < beside
     rows, cols = rows[far & alone], cols[far & alone]
@@ -94,7 +98,7 @@ def repaired(plane: np.ndarray, noise: Noise) -> tuple[np.ndarray, int]:
 def repaired_image(image: np.ndarray, noise: Noise) -> tuple[np.ndarray, int]:
     """Replace the defective pixels of a plane or of each slice of a stack.
 
-    Deconvolution would put rings around such a pixel, as strong as the pixel is bright.
+    Deconvolution would put rings around such a pixel.
 
     Parameters
     ----------
@@ -106,7 +110,7 @@ def repaired_image(image: np.ndarray, noise: Noise) -> tuple[np.ndarray, int]:
     Returns
     -------
     image : numpy.ndarray
-        The image itself where nothing had to be replaced, else a float32 copy.
+        The image itself if nothing had to be replaced, otherwise a float32 copy.
     count : int
         Number of pixels replaced.
     """

@@ -1,4 +1,4 @@
-"""Whether noise that seems correlated is noise, or fine structure."""
+"""Find out whether noise that seems to be correlated is noise, or fine structure."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from zsfiji.physics.filters.structure import Shape, shape
 from zsfiji.physics.noise import SURE, Noise
 
 _LOOK = 512
-"""Edge of the middle of a plane that is looked at."""
+"""Edge in pixels of the middle of a plane, which is used: bounds the time. Not tuned."""
 
 _SATURATED = 0.3
-"""Share of saturated pixels above which an image is no image to learn from. Chosen by eye."""
+"""Share of saturated pixels above which a network cannot learn from an image. Chosen by eye."""
 
 
 def believed(noise: Noise, planes: Sequence[NDArray[np.float32]]) -> tuple[Noise, bool]:
     """Give the noise to restore with, at the resolution of the image.
 
-    Correlated noise that the image does not tell from fine structure is tried: where a filter that
-    believes in it takes structure out, the noise is what there is at least.
+    Correlated noise that cannot be told from fine structure is tested: if a filter with this noise
+    removes structure, a lower limit of the noise is used instead.
 
     Parameters
     ----------
     noise : Noise
-        What was measured.
+        The measured noise.
     planes : sequence of numpy.ndarray
-        float32 (row, col), that it was measured in.
+        float32 (row, col), in which it was measured.
 
     Returns
     -------
     noise : Noise
         As measured, or white noise of confidence 0.
     doubted : bool
-        Whether it is the latter.
+        Whether it is the lower limit.
     """
     if noise.white or noise.floor == 0 or noise.confidence >= SURE:
         return noise, False
@@ -72,9 +72,9 @@ def measure_for_training(
     Returns
     -------
     camera : Camera
-        The camera, with the noise that is believed.
+        The camera, with the noise to use.
     doubted : bool
-        Whether that is the least that there is; see :func:`believed`.
+        Whether that is a lower limit; see :func:`believed`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A camera of Poisson-Gaussian noise, for images whose truth is known."""
+"""A camera with Poisson-Gaussian noise, for simulated images with known ground truth."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ def expose(
     read_noise: float = 1.6,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Take a picture with a camera of Poisson-Gaussian noise.
+    """Simulate a capture by a camera with Poisson-Gaussian noise.
 
     Parameters
     ----------
     brightness : numpy.ndarray
-        Of any shape, such as (row, col); 0 is darkness.
+        Of any shape, such as (row, col); 0 is no light.
     photons : float
         Mean number of detected photons in a pixel of brightness 1.
     gain : float
-        Grey levels a photoelectron.
+        Grey levels per photoelectron.
     offset : float
-        Grey level of darkness.
+        Grey level without light.
     read_noise : float
-        Standard deviation of the read-out noise, in electrons.
+        Standard deviation of the read noise, in electrons.
     seed : int
         Seed of the noise.
 
@@ -36,7 +36,7 @@ def expose(
     noisy : numpy.ndarray
         uint16 of that shape, in grey levels.
     truth : numpy.ndarray
-        float32, the mean of infinitely many such pictures.
+        float32, the mean of infinitely many such captures.
     """
     rng = np.random.default_rng(seed)
     expected = photons * brightness.astype(np.float64)

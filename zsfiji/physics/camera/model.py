@@ -1,4 +1,4 @@
-"""A detector whose noise can be drawn: for recorrupted pairs and for simulated captures."""
+"""A model of a detector, to make recorrupted pairs and simulated captures with its noise."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from zsfiji.physics.camera.calibration.calibrate import calibrate, least_noise
 from zsfiji.physics.noise import Noise, resampled
 
 BOX = 5
-"""Edge of the mean filter H of equation 3."""
+"""Edge of the mean filter H in equation 3 (docs/methods/zs-deconvnet.md, 1.2), as published."""
 
 _TOO_DARK = 0.1
-"""Share of the image that may be darker than the background that is given."""
+"""Share of the image that may be darker than the given background. Chosen by eye."""
 
 _ALL_THERE = 0.6
-"""Share of the known variance that has to reach the highest frequencies of white noise."""
+"""Share of the given variance that has to be found at the highest frequencies for white noise.
+Chosen by eye."""
 
 _FIELD = 16
-"""Correlated noise is drawn from spectra of this many coefficients an axis."""
+"""Coefficients along each axis of the spectra that correlated noise is drawn from. Not tuned."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is given about a detector; the rest is measured.
+    """What is given about a detector. All other values are measured.
 
     Attributes
     ----------
@@ -38,7 +39,7 @@ class Known:
     read_variance : float, optional
         Variance of a pixel without light, in grey levels squared; it needs `dark_level`.
     dark_level : float, optional
-        Grey level of no light.
+        Grey level without light.
     dark : numpy.ndarray, optional
         A frame (or several) taken without light, which gives `dark_level` and `read_variance`.
     """
@@ -50,7 +51,7 @@ class Known:
 
 
 NOTHING_KNOWN = Known()
-"""All is measured in the image."""
+"""Everything is measured in the image."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,15 @@ class Camera:
     Attributes
     ----------
     noise : Noise
-        Of the unit of the image.
+        In the unit of the image.
     dark_level : float
-        Pixel value that stands for no light (b of equation 3). Where it is not known, the lowest
-        that the noise allows: with a read noise of zero, as an image does not tell the two apart.
+        Pixel value without light (b of equation 3). If it is not known, the lowest value that the
+        noise allows: the one for a read noise of zero. An image alone does not tell background and
+        read noise apart.
     dark_level_known : bool
         Whether `dark_level` was given or measured in a dark frame.
     darkest : float
-        The darkest that the image is, noise aside: no light is not brighter than this.
+        The darkest value of the image without its noise: an upper limit of the dark level.
     """
 
     noise: Noise
@@ -76,17 +78,16 @@ class Camera:
     darkest: float = math.inf
 
     def with_noise(self, noise: Noise) -> Camera:
-        """The same detector with another noise, and the level of no light that this one allows."""
+        """The same detector with another noise, and the dark level that this noise allows."""
         dark_level = self.dark_level
         if not self.dark_level_known:
             dark_level = min(_lowest(noise, self.darkest), self.darkest)
         return replace(self, noise=noise, dark_level=dark_level)
 
     def photons(self, grey: torch.Tensor) -> tuple[torch.Tensor, float, float]:
-        """Give light in photoelectrons, grey levels to one of these, and the variance of reading.
+        """Give light in photoelectrons, grey levels per photoelectron, and the read variance.
 
-        Where the noise does not grow with the light, its standard deviation without light is the
-        unit.
+        If the noise does not grow with the light, its standard deviation without light is the unit.
         """
         read = float(self.noise.variance(self.dark_level))
         unit = self.noise.gain if self.noise.gain > 0 else read**0.5
@@ -99,17 +100,17 @@ class Camera:
     def recorrupt(
         self, noisy: torch.Tensor, alpha: float, draws: torch.Generator, factors: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Make a pair whose noise is independent out of each patch (equation 2).
+        """Make a pair with independent noise from each patch (equation 2).
 
-        The covariance of the two is that of the noise less that of what is added, so nought as
-        far as the calibration is right, whatever `alpha` is.
+        The covariance of the two is the variance of the noise minus that of the added noise. It is
+        zero if the calibration is right, for any `alpha`.
 
         Parameters
         ----------
         noisy : torch.Tensor
             Shape (count, slices, height, width), in grey levels.
         alpha : float
-            The input gets `alpha` times the added noise, the target one part in `alpha` of it.
+            The added noise is multiplied by `alpha` in the input, and divided by it in the target.
         draws : torch.Generator
             Random numbers, on the device of the patches.
         factors : bool
@@ -121,7 +122,7 @@ class Camera:
             The pair, and the standard deviation of the noise that was added.
         """
         half = BOX // 2
-        # The published filter takes the outside for black, which is wrong for two pixels.
+        # The published filter assumes zeros outside, which is wrong for two pixels at the border.
         mean = F.avg_pool2d(noisy, BOX, 1, half, count_include_pad=False)
         variance = self.variance(mean)
         if factors:
@@ -134,18 +135,18 @@ class Camera:
         return noisy + alpha * added, noisy - added / alpha, deviation
 
     def capture(self, mean: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
-        """Simulate what the detector shows of the expected values `mean`, in grey levels."""
+        """Simulate a capture with the expected values `mean`, in grey levels."""
         gain = self.noise.gain
         if gain > 0 and self.noise.white:
-            # The Poisson distribution with the right variance: `dark` lies lower than the true
-            # level of no light by as much as the read noise takes.
+            # A Poisson distribution with the right variance: `dark` is below the true dark level,
+            # by an amount that accounts for the read noise.
             dark = -self.noise.intercept / gain
             rate = ((mean - dark) / gain).clamp_min(self.noise.floor / gain**2)
             return mean + gain * (torch.poisson(rate, generator=draws) - rate)
         return mean + self.variance(mean).sqrt() * self._field(mean, draws)
 
     def _field(self, like: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
-        """Gaussian noise of variance 1, with the spectrum of the detector's."""
+        """Gaussian noise of variance 1, with the spectrum of the detector's noise."""
         if self.noise.white:
             return torch.randn(like.shape, generator=draws, device=like.device)
         kernel = torch.from_numpy(_kernel(self.noise.spectrum)).to(like)
@@ -156,7 +157,7 @@ class Camera:
 
 
 def measure(planes: list[np.ndarray], known: Known = NOTHING_KNOWN) -> Camera:
-    """Measure the noise in the image, as far as it is not given.
+    """Measure the noise in the image, except for values that are given.
 
     Parameters
     ----------
@@ -173,7 +174,7 @@ def measure(planes: list[np.ndarray], known: Known = NOTHING_KNOWN) -> Camera:
     Raises
     ------
     UserError
-        If what is given cannot be.
+        If a given value is not possible for this image.
     """
     gain, read_variance, dark_level, dark = (
         known.gain,
@@ -193,7 +194,7 @@ def measure(planes: list[np.ndarray], known: Known = NOTHING_KNOWN) -> Camera:
                 "of the camera. Take one with the shutter closed, or give the background alone."
             )
         dark_level = float(dark.mean()) if dark_level is None else dark_level
-        # Pixels that are always bright are no noise, and would outweigh all the others.
+        # Hot pixels are not noise, and would outweigh all others. Limits: not tuned.
         spread = float(np.median(np.abs(dark - np.median(dark)))) / 0.6745
         inside = dark[np.abs(dark - dark_level) <= max(5 * spread, 5.0)]
         read_variance = float(inside.var()) if read_variance is None else read_variance
@@ -202,7 +203,9 @@ def measure(planes: list[np.ndarray], known: Known = NOTHING_KNOWN) -> Camera:
     if read_variance is not None and not read_variance >= 0:
         raise UserError(f"The read variance is {read_variance:g}; it cannot be negative.")
     if read_variance is not None and dark_level is None:
-        raise UserError("The read variance needs the background: the grey level of no light.")
+        raise UserError(
+            "The read variance needs the background as well: the grey level without light."
+        )
     brightest = max(float(p.max()) for p in planes)
     if dark_level is not None and dark_level >= brightest:
         raise UserError(
@@ -215,13 +218,13 @@ def measure(planes: list[np.ndarray], known: Known = NOTHING_KNOWN) -> Camera:
     darkest = _darkest(planes)
     if dark_level is None:
         return Camera(found, darkest, False, darkest).with_noise(found)
-    # What is darker than no light by more than the noise of a mean of so many pixels.
+    # Darker than the background by more than the noise of a mean over the box.
     limit = dark_level - 3 * float(found.variance(dark_level)) ** 0.5 / BOX
     below = float(np.mean(np.concatenate([_smooth(p).ravel() for p in planes]) < limit))
     if below > _TOO_DARK:
         raise UserError(
             f"{below:.0%} of the image is darker than the background of {dark_level:g}. Give the "
-            f"grey level that the camera shows without light: here it is {darkest:.4g} at most."
+            f"grey level that the camera shows without light: here at most {darkest:.4g}."
         )
     return Camera(found, dark_level, True, darkest)
 
@@ -244,10 +247,10 @@ def _with_given(
             line = replace(found, gain=slope, intercept=intercept, floor=floor)
             least = least_noise(planes)
             if least.variance(middle) > _ALL_THERE * line.variance(middle):
-                # As much as is known to be there reaches the corner: the noise is white.
+                # The corner has as much noise as the given numbers say: the noise is white.
                 found = replace(least, saturation=found.saturation, saturated=found.saturated)
     else:
-        # The line is turned about the median, where most was measured.
+        # The line keeps its value at the median, where most blocks were measured.
         intercept = float(found.variance(middle)) - slope * middle
         floor = found.floor
     floor = max(floor, 1e-6 * float(found.variance(float(planes[0].max()))))
@@ -255,12 +258,12 @@ def _with_given(
 
 
 def _darkest(planes: list[np.ndarray]) -> float:
-    """The darkest that the image is, by means over boxes of pixels."""
+    """The darkest value of the image, from means over boxes; the quantile is not tuned."""
     return float(min(np.quantile(_smooth(p), 0.002) for p in planes))
 
 
 def _lowest(noise: Noise, darkest: float) -> float:
-    """Where the fitted variance ends, if that is not below a pixel value of 0 for no reason."""
+    """Pixel value at which the fitted variance is zero; not below 0 if the image is not, either."""
     if noise.gain == 0:
         return darkest
     return max(-noise.intercept / noise.gain, min(0.0, darkest))
@@ -272,7 +275,7 @@ def _smooth(plane: np.ndarray) -> np.ndarray:
 
 
 def _kernel(spectrum: np.ndarray) -> np.ndarray:
-    """Filter, of energy 1, that gives white noise the spectrum of DCT coefficients."""
+    """Filter of energy 1 that turns white noise into noise with the given DCT spectrum."""
     half = resampled(spectrum, _FIELD)
     index = np.minimum(np.abs(np.fft.fftfreq(2 * _FIELD) * 2 * _FIELD).astype(int), _FIELD - 1)
     amplitude = np.sqrt(half[np.ix_(index, index)])

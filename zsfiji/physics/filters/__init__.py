@@ -1,1 +1,1 @@
-"""Denoising without training: a transform that evens the noise out, and filters that know it."""
+"""Denoising without training: variance stabilisation, and filters that use the measured noise."""

@@ -2,10 +2,10 @@
 
 The generalised Anscombe transform and the closed-form approximation of its exact unbiased inverse
 (Mäkitalo and Foi, IEEE TIP 22 (2013) 91), written for a variance ``gain * y + intercept``, so that
-neither the camera's intercept nor its read noise has to be known apart from the other.
+the offset of the camera and its read noise need not be known separately.
 
-Below the darkest that the image has (half of its smallest variance) the square root goes on as its
-tangent: pixels that the read noise took below it keep their noise, and nothing is cut off.
+Below the darkest value of the image (half of its smallest variance) the square root continues as
+its tangent: pixels that the read noise took below it keep their noise, and nothing is clipped.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _Q = 1.5**0.5
 """Root of 3/2, in the coefficients of the inverse (Mäkitalo and Foi)."""
 
 _PART = 2**20
-"""Pixels that are worked on at once: bounds the memory, no result depends on it."""
+"""Pixels that are processed at once: bounds the memory, no result depends on it."""
 
 Values = TypeVar("Values", bound=Any)
-"""A numpy array, or a torch tensor: what :meth:`Stabiliser.root` needs both have."""
+"""A numpy array or a torch tensor; :meth:`Stabiliser.root` takes both."""
 
 
 @dataclass(frozen=True)
 class Stabiliser:
-    """The transform for one noise, and its inverse.
+    """The transform for noise with a given gain and intercept, and its inverse.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Stabiliser:
 
     @classmethod
     def of(cls, noise: Noise) -> Stabiliser:
-        """Give the transform for `noise`; there has to be some."""
+        """Give the transform for `noise`, whose variance must not be zero."""
         if noise.gain > 0:
             return cls(noise.gain, noise.intercept, max(_DARK, noise.floor / noise.gain**2))
         return cls(0.0, max(noise.intercept, noise.floor))
@@ -70,7 +70,7 @@ class Stabiliser:
         """
         y = np.asarray(values)
         result = np.empty(y.shape, dtype=np.float32)
-        # Some rows at a time: in double precision a big plane would fill the memory.
+        # Some rows at a time: in double precision a large plane would fill the memory.
         for rows in _parts(y):
             result[rows] = self.root(y[rows].astype(np.float64))
         return result
@@ -83,7 +83,7 @@ class Stabiliser:
         return 2 * t.clip(self.knee, None) ** 0.5 + (t - self.knee).clip(None, 0) / self.knee**0.5
 
     def inverse(self, stabilised: np.ndarray) -> np.ndarray:
-        """Give the expected pixel value whose stabilised values have the mean `stabilised`.
+        """Exact unbiased inverse: the expected pixel value for a mean stabilised value.
 
         Parameters
         ----------

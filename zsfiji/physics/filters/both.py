@@ -1,4 +1,4 @@
-"""The filters that need no training, together: what every learning denoiser starts from."""
+"""Both filters that need no training, together: the starting point of the denoising networks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from zsfiji.physics.filters.nonlocal_means import patch_denoise
 from zsfiji.physics.noise import Noise, radial_frequency
 
 _LOW = 0.16
-"""Frequency in cycles a pixel below which averaging meets the noise. Chosen by eye."""
+"""Frequency in cycles per pixel, below which the noise decides what averaging leaves. Chosen by
+eye."""
 
 
 def filtered(stabilised: torch.Tensor, noise: Noise, *, label: str | None = None) -> torch.Tensor:
-    """Mean of the DCT filter and of the averaging of similar surroundings.
+    """Mean of the DCT filter and of non-local means.
 
-    The two err differently: the mean is better than either on most images.
+    The two have different errors, so their mean is better than either on most images.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def filtered(stabilised: torch.Tensor, noise: Noise, *, label: str | None = None
     torch.Tensor
         float32, of the same shape and on the same device.
     """
-    # Averaging over a neighbourhood meets the noise at its low frequencies.
+    # Averaging over a neighbourhood leaves the noise at low frequencies.
     low = float(noise.spectrum[radial_frequency(len(noise.spectrum)) < _LOW].mean())
     with progress.part(0, 0.4):
         shrunk = dct_denoise(stabilised, noise.spectrum, label=label)

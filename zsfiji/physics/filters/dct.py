@@ -1,8 +1,8 @@
-"""A DCT filter that knows the spectrum of the noise.
+"""A DCT filter that uses the spectrum of the noise.
 
-Sliding 8 x 8 blocks: hard thresholding first, then a Wiener filter whose signal power comes from
-that first result, blocks weighted by how little noise they keep. Stabilised image in, stabilised
-image out; docs/methods/zero-shot-denoise.md, section 4, tells of the constants.
+Sliding 8 x 8 blocks: first hard thresholding, then a Wiener filter whose signal power comes from
+the first result. Blocks that keep less noise have more weight. Input and output are stabilised
+images. The constants are explained in docs/methods/zero-shot-denoise.md, section 4.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BLOCK = 8
 """Edge of a block. 12 was worse on white noise: docs/methods/zero-shot-denoise.md, section 4."""
 
 MARGIN = 2 * BLOCK
-"""Context that the filter looks at: a block in each of its two passes."""
+"""Pixels around a pixel on which its result depends: a block in each of the two passes."""
 
 _THRESHOLD = 2.7
 """Hard threshold in standard deviations of a coefficient: that of the prototype, usual for BM3D."""
@@ -27,7 +27,8 @@ _WINDOW = 2.0
 """Shape of the Kaiser window of the blocks: that of the prototype, usual for BM3D."""
 
 _STRIDE = 2
-"""Pixels between blocks; with two grids as good as 1, in a quarter of its time."""
+"""Pixels between blocks. With two grids the result is as good as with 1, in a quarter of the
+time."""
 
 _TILE = 256
 """Edge of a tile in pixels: bounds the memory, no result depends on it."""
@@ -77,7 +78,7 @@ def dct_denoise(
 
 
 def _filter(image: torch.Tensor, power: torch.Tensor) -> torch.Tensor:
-    """Both passes over (1, 1, height, width); the outermost pixels lack blocks."""
+    """Both passes over (1, 1, height, width); pixels at the border are in fewer blocks."""
     matrix = _dct_matrix(image.device)
     window = torch.from_numpy(np.kaiser(BLOCK, _WINDOW).astype(np.float32)).to(image.device)
     variance = power.reshape(BLOCK, BLOCK, 1, 1)

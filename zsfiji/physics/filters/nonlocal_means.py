@@ -1,9 +1,9 @@
-"""Averaging of pixels whose surroundings look alike, in neighbourhoods that grow.
+"""Non-local means: averaging of pixels with similar surroundings, in growing neighbourhoods.
 
-After Kervrann and Boulanger, IEEE TIP 15 (2006) 2866: each pass compares patches of the result of
-the pass before, in units of what is still uncertain in it, and averages the noisy pixels of a
-window twice as wide. Their control of the growth per pixel changed no figure of ours by more than
-0.01 dB and is left out.
+After Kervrann and Boulanger, IEEE TIP 15 (2006) 2866: each pass compares patches of the previous
+result, in units of its remaining variance, and averages the noisy pixels of a window twice as wide.
+Their choice of the window for each pixel changed none of our results by more than 0.01 dB and is
+left out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from zsfiji.compute.tiling import by_tiles
 
 REACHES = (1, 2, 4)
-"""Half-widths of the windows of the passes, each twice that of the one before. Not tuned."""
+"""Half-widths of the windows in the passes, each twice the previous one. Not tuned."""
 
 _RADIUS = 3
 """Half-width of the patches that are compared: 7 x 7 pixels, as usual. Not tuned."""
@@ -24,10 +24,13 @@ _RADIUS = 3
 _SIMILAR = 0.85
 """Mean squared difference, in variances, at which the weight of a pixel has fallen to 1/e.
 
-Two patches of the same have 1 on average; the result is the same within 0.03 dB for 0.65 to 1.1.
+Two patches of the same structure have 1 on average. The result is the same within 0.03 dB for 0.65
+to 1.1.
 """
 
 MARGIN = sum(REACHES) + len(REACHES) * _RADIUS
+"""Pixels around a pixel on which its result depends."""
+
 _TILE = 512
 """Edge of a tile in pixels: bounds the memory, no result depends on it."""
 
@@ -70,15 +73,15 @@ def _average(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Average over windows of ``2 reach + 1`` pixels; gives the result and its variance."""
     height, width = noisy.shape
-    # A pair of pixels has one weight, so half of the shifts serve for all.
+    # A pair of pixels has one weight, so half of the shifts are enough.
     shifts = [
         (row, col)
         for row in range(reach + 1)
         for col in range(-reach, reach + 1)
         if row > 0 or col > 0
     ]
-    # A pixel counts for itself as one whose surroundings are the same would: were it 1, a pixel
-    # that stands out would be kept as it is.
+    # A pixel has the weight that another one with the same surroundings would have. With a weight
+    # of 1 a pixel that stands out would be kept unchanged.
     own = math.exp(-1 / _SIMILAR)
     total, weights = own * noisy, torch.full_like(noisy, own)
     squares = torch.full_like(noisy, own**2)
@@ -99,7 +102,7 @@ def _average(
 
 
 def _box_mean(values: torch.Tensor) -> torch.Tensor:
-    """Mean over a patch around each pixel, of those pixels of it that there are."""
+    """Mean over a patch around each pixel; at the border over the part inside the image."""
     edge = 2 * _RADIUS + 1
     return F.avg_pool2d(
         values[None, None], edge, stride=1, padding=_RADIUS, count_include_pad=False

@@ -1,8 +1,8 @@
-"""Noise that spreads over several pixels: work on every d-th pixel, d x d times.
+"""Correlated noise: work on every d-th pixel, in d x d images (polyphase decomposition).
 
-A box filter gathers what d x d pixels know; of its result every d-th row and column is an image
-whose noise is next to independent. The d x d images that begin at different pixels are denoised
-one by one and put together again, so that no pixel is lost.
+A box filter averages d x d pixels. Every d-th row and column of its result is an image whose noise
+is nearly independent from pixel to pixel. The d x d images that begin at different pixels are
+denoised one by one and put together again, so that no pixel is lost.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from scipy.ndimage import convolve1d, shift, uniform_filter
 from zsfiji.physics.noise import Noise, autocovariance
 
 _LARGEST_D = 4
-"""Coarsest working resolution. Coarser ones were not tried: 4 was too coarse already for one of the
-two development images."""
+"""Coarsest working resolution. Coarser ones were not tried: 4 was already too coarse for one of the
+two development images with correlated noise."""
 
 _INDEPENDENT = 0.04
 """Correlation below which noise counts as independent.
 
-Lowered from 0.1 after the development images of one camera, whose noise has 0.05 to 0.06 at two
-pixels, came out better at three: docs/methods/zero-shot-denoise.md, section 2.
+Lowered from 0.1, because the development images of one camera, whose noise has 0.05 to 0.06 at two
+pixels, were better at three: docs/methods/zero-shot-denoise.md, section 2.
 """
 
 
 def working_resolution(noise: Noise) -> int:
-    """Distance in pixels at which the noise is next to independent."""
+    """Distance in pixels at which the noise is nearly independent."""
     if noise.white:
         return 1
     correlation = noise.correlation(_LARGEST_D)
@@ -35,7 +35,7 @@ def working_resolution(noise: Noise) -> int:
 
 
 def lost_structure(noise: Noise, plane: np.ndarray, d: int) -> float:
-    """Tell how much structure the box filter of a working resolution takes out.
+    """Measure how much structure the box filter of a working resolution removes.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def lost_structure(noise: Noise, plane: np.ndarray, d: int) -> float:
     Returns
     -------
     float
-        Mean square of what the filter takes out, less what it takes of the noise, in variances of
+        Mean square of what the filter removes, minus the part of the noise in it, in variances of
         the noise.
     """
     kernel = np.convolve(np.ones(d), [1.0] if d % 2 else [0.5, 0.5]) / d
@@ -83,7 +83,7 @@ def phases(d: int) -> Iterator[tuple[slice, slice]]:
 
 
 def centred(plane: np.ndarray, d: int) -> np.ndarray:
-    """Take back the shift by half a pixel that a box of even width makes."""
+    """Undo the shift by half a pixel that a box of even width causes."""
     if d % 2:
         return plane
     return shift(plane, (-0.5, -0.5), order=3, mode="nearest")

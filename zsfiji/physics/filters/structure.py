@@ -1,8 +1,8 @@
-"""What was taken out of an image, checked for structure by what noise never does.
+"""Check the residual, which a denoiser has removed, for structure.
 
-The checks do not ask the model that took it out. Noise depends on brightness alone: at the same
-brightness it is no stronger beside structure than away from it. And noise is symmetric and close to
-normal once it is stabilised, whatever filter it went through.
+The checks do not depend on the denoiser. The strength of noise depends on brightness alone: at the
+same brightness it is the same beside structure and away from it. And stabilised noise is symmetric
+and nearly normal, whatever filter it went through.
 """
 
 from __future__ import annotations
@@ -19,55 +19,58 @@ from zsfiji.images.middle import middle
 from zsfiji.physics.noise import Noise
 
 WINDOW = 13
-"""Edge of the windows that the strength of white noise is measured in, in pixels: its mean square
-varies by a ninth between them."""
+"""Edge in pixels of the windows in which the strength of white noise is measured: its mean square
+varies by a ninth between them. No measurement of other values is kept."""
 
 _WINDOW_CORRELATED = 9
-"""The same for correlated noise, in units of its working resolution."""
+"""The same for correlated noise, in units of its working resolution. Chosen by eye."""
 
 _WHITE, _CORRELATED = (1.25, 1.6), (1.5, 2.0)
-"""Strength, in units of the noise's, from which on structure is put back, and from which on as much
-as makes the least error: two and five standard deviations. A window has fewer independent pixels of
-correlated noise."""
+"""Strength of the residual, in variances of the noise, above which structure is put back, and above
+which as much is put back as gives the least error: for white noise two and five standard deviations
+of the strength. In a window fewer pixels of correlated noise are independent."""
 
 _BINS = 12
 """Bins of brightness. Not tuned."""
 
 _SMOOTH = 0.3
-"""Share of the places of each brightness that have the least structure around them."""
+"""Share of the pixels of each brightness that count as having the least structure. Not tuned."""
 
 _UP_TO = 3.0
-"""Times that correlated noise may be stronger than it was measured."""
+"""How many times stronger than measured correlated noise may be. Chosen by eye."""
 
 _SKEW, _KURTOSIS = 0.25, 0.33
-"""Of what is taken out of real and simulated correlated noise: up to 0.15 and 0.2."""
+"""Limits of skewness and kurtosis. Residuals of real and simulated captures with correlated noise
+had up to 0.15 and 0.2."""
 
 _EVEN = 0.24
-"""Negative kurtosis from which on structure is everywhere; what is taken out of real captures has
-up to 0.14."""
+"""Negative kurtosis above which structure is everywhere. Residuals of real captures had up to
+0.14."""
 
 _COARSE_KURTOSIS = 0.5
-"""The same at 2 to 4 pixels, where few independent values are left."""
+"""Limit of the kurtosis at 2 to 4 pixels, where fewer independent values are left. Chosen by
+eye."""
 
 _LOOK = 512
-"""Edge of the middle of a plane that is judged."""
+"""Edge in pixels of the middle of a plane, which is judged: bounds the time. Not tuned."""
 
 
 def put_back(
     noisy: NDArray[np.float32], restored: NDArray[np.float32], noise: Noise, d: int = 1
 ) -> tuple[NDArray[np.float32], float]:
-    """Take less out where what was taken out is stronger than noise.
+    """Put part of the residual back where it is stronger than the noise.
 
-    Where noise of variance n and structure of variance s were taken out, giving back the share
-    ``s / (n + s)`` of it makes the least error, ``n s / (n + s)``: less than that of either image.
+    If the residual has noise of variance n and structure of variance s, putting the share
+    ``s / (n + s)`` of it back gives the least error, ``n s / (n + s)``: less than that of the noisy
+    and of the restored image.
 
     Parameters
     ----------
     noisy, restored : numpy.ndarray
         float32 (row, col), in the unit of the image.
     noise : Noise
-        The noise of `noisy`. White noise is believed; correlated noise is compared with what was
-        taken out where there is least structure.
+        The noise of `noisy`. The strength of white noise is used as it is; that of correlated noise
+        is compared with the residual where there is least structure.
     d : int
         Working resolution in pixels.
 
@@ -76,7 +79,7 @@ def put_back(
     restored : numpy.ndarray
         float32 (row, col).
     share : float
-        Share of the pixels where there was structure beyond doubt.
+        Share of the pixels where there certainly was structure.
     """
     if noise.floor == 0:
         return restored, 0.0
@@ -96,7 +99,7 @@ def put_back(
 
 
 class Shape(Enum):
-    """What the values of something that was taken out look like, beside those of noise."""
+    """How the values of a residual are distributed, compared with those of noise."""
 
     NOISE = "noise"
     SPARSE = "sparse"
@@ -104,20 +107,20 @@ class Shape(Enum):
 
 
 def shape(noisy: NDArray[np.float32], restored: NDArray[np.float32], noise: Noise) -> Shape:
-    """Tell whether what was taken out is too skewed, too peaked or too even for noise.
+    """Find out whether a residual is too skewed, too peaked or too even for noise.
 
     Parameters
     ----------
     noisy, restored : numpy.ndarray
-        float32 (row, col), in the unit of the image. Big planes are judged by their middle.
+        float32 (row, col), in the unit of the image. Large planes are judged by their middle.
     noise : Noise
         The noise of `noisy`.
 
     Returns
     -------
     Shape
-        DENSE for values that are too even, which structure in every place has; SPARSE for others
-        that noise has not.
+        DENSE for values that are too even: there is structure everywhere. SPARSE for other values
+        that noise does not have.
     """
     place = middle(noisy.shape, _LOOK)
     noisy, restored = noisy[place], restored[place]

@@ -1,1 +1,1 @@
-"""Point spread functions: from optics, a file or beads; put on a grid, measured, applied."""
+"""Point spread functions: calculated, from files or beads; resampled, measured and applied."""

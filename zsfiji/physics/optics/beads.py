@@ -29,45 +29,48 @@ ODD_WIDTH = "wider or narrower than the others"
 UNLIKE = "shaped unlike the others"
 
 _OVER_NOISE = 8.0
-"""Deviations by which a bead stands out of the filtered image. Chosen by eye."""
+"""Height of a bead in the filtered image, in standard deviations of its noise. Chosen by eye."""
 
 _LOWEST = 0.05
-"""Height in that of the brightest spot: what is dimmer is not worth its noise. Chosen by eye."""
+"""Least height relative to the brightest spot: dimmer beads would only add noise. Chosen by eye."""
 
 _TALL = 0.3
-"""Height in that of the brightest spot: a threshold above it is doubtful. Chosen by eye."""
+"""Threshold relative to the brightest spot, above which the threshold is doubtful. Chosen by
+eye."""
 
 _SIDE_LOBE = 0.2
-"""A spot dimmer than this share of its neighbour is a ring of it: an Airy ring has 0.02, one
-of an aberrated lens several times that. Chosen by eye."""
+"""A spot dimmer than this share of its neighbour is a diffraction ring of it. An Airy ring has
+0.02, one of an aberrated lens several times that. Chosen by eye."""
 
 _WIDTHS = (0.7, 1.4)
-"""Widths, in the median one, that beads have; two that touch are wider. Chosen by eye."""
+"""Range of the widths of beads, relative to the median; two beads that touch are wider. Chosen by
+eye."""
 
 _LIKENESS = 0.8
-"""Least correlation with the mean bead, in the median one. Chosen by eye."""
+"""Least correlation with the median bead, relative to the median of these correlations. Chosen by
+eye."""
 
 _WINDOW = 3.0
-"""Half of the window in widths: about the second dark ring."""
+"""Half of the window in full widths at half maximum: about the second dark ring. Chosen by eye."""
 
 _MOST = 500
-"""Beads that are averaged at most: more hardly lower the noise, and take time."""
+"""Most beads that are averaged: more hardly lower the noise, and take time. Not tuned."""
 
 
 @dataclass(frozen=True)
 class Beads:
-    """What was found in an image of beads.
+    """The PSF measured in an image of beads.
 
     Attributes
     ----------
     psf : Psf
         Mean of the beads.
     positions : numpy.ndarray
-        (bead, axis), centres of those that were used, in pixels.
+        (bead, axis), centres of the beads that were used, in pixels.
     fwhm : numpy.ndarray
         (bead, axis), full widths at half maximum of each of them in micrometres.
     rejected : dict of str to int
-        Reason, and how many spots were left out for it.
+        Reason -> number of spots that were left out.
     """
 
     psf: Psf
@@ -76,12 +79,14 @@ class Beads:
     rejected: dict[str, int]
 
     def report(self) -> str:
-        """The findings in a few lines for the log."""
+        """The result in a few lines for the log."""
         n = len(self.positions)
         lines = [f"{counted(n, 'bead')} averaged"]
         mean, spread = self.fwhm.mean(axis=0), self.fwhm.std(axis=0)
         for name, m, s in zip(("z", "y", "x")[-len(mean) :], mean, spread, strict=True):
-            lines.append(f"FWHM along {name}: {1000 * m:.0f} nm (deviation {1000 * s:.0f} nm)")
+            lines.append(
+                f"FWHM along {name}: {1000 * m:.0f} nm (standard deviation {1000 * s:.0f} nm)"
+            )
         for reason, count in sorted(self.rejected.items()):
             lines.append(f"{count} left out: {reason}")
         return "\n".join(lines)
@@ -102,26 +107,26 @@ def from_beads(
     image : numpy.ndarray
         (row, col) or (pln, row, col), a single channel and frame.
     spacing : sequence of float
-        Pixel sizes in micrometres, one an axis.
+        Pixel sizes in micrometres, one for each axis.
     window : sequence of int or None, optional
-        Odd sizes in pixels of the field about a bead; by default, and along axes of None, three
+        Odd sizes in pixels of the field around a bead; by default, and along axes with None, three
         widths to each side.
     saturation : float, optional
-        Value at which the camera is full. By default the largest value of the image, if several
+        Value at which the camera saturates. By default the largest value of the image, if several
         neighbouring pixels have it.
     fit : {"none", "radial", "gaussian"}
-        "radial" takes the mean over all directions in each slice as well, which suits lenses that
-        are well adjusted and calms the noise of few beads; "gaussian" fits a Gaussian.
+        "radial" also takes the mean over all directions in each slice, which suits well-adjusted
+        lenses and reduces the noise of few beads; "gaussian" fits a Gaussian.
 
     Returns
     -------
     Beads
-        The PSF on the grid of the image, and what it was made of.
+        The PSF on the grid of the image, and the beads that it was made from.
 
     Raises
     ------
     UserError
-        If there is no bead that can be used; the text says why.
+        If no bead can be used; the text says why.
     Cancelled
         If the user asked to stop.
     """
@@ -135,7 +140,7 @@ def from_beads(
         max(int(np.ceil(_WINDOW * w)), 5) if n is None else int(n) // 2
         for n, w in zip(window or [None] * values.ndim, size, strict=True)
     ]
-    _require_room(values, half)
+    _require_size(values, half)
     full = _saturation(values) if saturation is None else saturation
     chosen, reasons = _select(values, spots, heights, half, full)
     cut = []
@@ -168,8 +173,8 @@ def _checked(image: NDArray) -> NDArray:
     values = np.asarray(image)
     if values.ndim not in (2, 3):
         raise UserError(
-            f"Beads are looked for in one image or one stack, of one channel and one frame; "
-            f"this has {counted(values.ndim, 'axis', 'axes')}. Duplicate "
+            f"Beads can be measured in one image or one stack, of one channel and one frame; "
+            f"this one has {counted(values.ndim, 'axis', 'axes')}. Duplicate "
             "the channel and frame with the beads."
         )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -183,9 +188,9 @@ def _checked(image: NDArray) -> NDArray:
 
 
 def _spots(values: NDArray) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Local maxima of the image without its slow background, the brightest first."""
+    """Local maxima of the image without its smooth background, the brightest first."""
     pixels = values.astype(np.float32)
-    # Broad structure goes, so that a sloping background hides no bead and makes none.
+    # A difference of Gaussians removes a sloping background. Both widths were chosen by eye.
     fine = ndimage.gaussian_filter(pixels, 1.0)
     progress.stop_if_cancelled()
     fine -= ndimage.gaussian_filter(pixels, 6.0)
@@ -194,8 +199,8 @@ def _spots(values: NDArray) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     noise = 1.4826 * float(np.median(np.abs(fine - np.median(fine))))
     threshold = max(_OVER_NOISE * noise, _LOWEST * tallest)
     if threshold > _TALL * tallest:
-        # Either there is no bead, or there are so many that they pass for noise. Noise goes as
-        # far down as up, and beads do not.
+        # Either there is no bead, or there are so many that they look like noise. Noise has
+        # negative values as large as its positive ones, beads do not.
         threshold = max(_TALL * tallest, -2 * float(fine.min()))
     top = (fine == ndimage.maximum_filter(fine, size=5)) & (fine > threshold)
     spots = np.argwhere(top)
@@ -222,18 +227,18 @@ def _typical_widths(values: NDArray, spots: NDArray[np.int64]) -> tuple[float, .
     return tuple(float(w) for w in np.median(found, axis=0))
 
 
-def _require_room(values: NDArray, half: Sequence[int]) -> None:
+def _require_size(values: NDArray, half: Sequence[int]) -> None:
     for n, h in zip(values.shape, half, strict=True):
         if n < 2 * h + 1:
             raise UserError(
                 f"The bead image of {' x '.join(map(str, values.shape))} is too small: the field "
-                f"about a bead takes {' x '.join(str(2 * h + 1) for h in half)}. "
+                f"around a bead needs {' x '.join(str(2 * h + 1) for h in half)}. "
                 "Take a larger image, or for a stack more slices, or choose a smaller window."
             )
 
 
 def _saturation(values: NDArray) -> float:
-    """The value of a full camera, or infinity where no plateau gives it away."""
+    """The value at which the camera saturates; infinity if no neighbouring pixels share it."""
     most = values.max()
     _, count = ndimage.label(values == most)
     return float(most) if np.count_nonzero(values == most) >= 3 * count else np.inf
@@ -253,7 +258,7 @@ def _select(
         near = (np.abs(spots - spot) <= far).all(axis=1)
         near[i] = False
         if (near & (heights * _SIDE_LOBE > height)).any():
-            continue  # no bead of its own: a ring, or light out of focus, of a brighter one
+            continue  # not a bead: a diffraction ring, or out-of-focus light, of a brighter one
         if ((spot < far) | (spot + far >= values.shape)).any():
             reasons[BORDER] += 1
         elif (near & (heights > _SIDE_LOBE * height)).any():
@@ -271,14 +276,14 @@ def _around(values: NDArray, spot: NDArray[np.int64], half: Sequence[int]) -> ND
 
 @dataclass(frozen=True)
 class _Bead:
-    """A bead that was cut out.
+    """One bead, cut out of the image.
 
     Attributes
     ----------
     spot : numpy.ndarray
         Its brightest pixel.
     centre : numpy.ndarray
-        Where it lies in the field about that, in pixels.
+        Its centre in the field around that pixel, in pixels.
     centred : numpy.ndarray
         Its light on a grid with its centre in the middle.
     fwhm : tuple of float
@@ -301,22 +306,22 @@ def _cut(
 
 
 def _light(values: NDArray, spot: NDArray[np.int64], half: Sequence[int]) -> NDArray[np.float64]:
-    """The field about a spot without its background."""
+    """The field around a spot without its background."""
     part = _around(values, spot, half).astype(np.float64)
     return part - border_level(part)[0]
 
 
 def _moved(light: NDArray[np.float64], centre: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same on a grid whose middle lies on `centre`."""
+    """The same on a grid whose middle is at `centre`."""
     return sample(light, centre.tolist(), (1.0,) * light.ndim, light.shape)
 
 
 def _mean(beads: Sequence[_Bead], values: NDArray, half: Sequence[int]) -> NDArray[np.float64]:
-    """The mean bead, with what the interpolation between pixels has taken from it put back.
+    """The mean bead, corrected for the blur of the interpolation.
 
-    Each bead was moved by a fraction of a pixel, which blurs what is near the pixels' own limit.
-    The mean, moved to where each bead was recorded, falls as much short of the record: the mean
-    of these differences is added (twicing; Tukey, Exploratory Data Analysis, 1977).
+    Each bead was moved by a fraction of a pixel, which blurs detail near the Nyquist limit. If the
+    mean is moved to where a bead was recorded, it differs from the record by the same blur: the
+    mean of these differences is added (twicing; Tukey, Exploratory Data Analysis, 1977).
     """
     mean = np.mean([bead.centred for bead in beads], axis=0)
     middle = np.asarray(half, dtype=np.float64)
@@ -345,11 +350,11 @@ def _alike(beads: list[NDArray[np.float64]]) -> NDArray[np.bool_]:
 
 def _none_left(reasons: Counter[str]) -> str:
     advice = {
-        BORDER: "They lie too near to the border: take a larger field, or choose a smaller window.",
-        CROWDED: "They lie too close together: dilute the beads, or choose a smaller window.",
-        SATURATED: "They are saturated: record with less light or a shorter exposure.",
+        BORDER: "They are too near to the border: take a larger field, or choose a smaller window.",
+        CROWDED: "They are too close together: dilute the beads, or choose a smaller window.",
+        SATURATED: "They are saturated: acquire again with less light or a shorter exposure.",
         ODD_WIDTH: "Their widths differ too much: they may be clumps, or out of focus.",
-        UNLIKE: "They do not resemble each other: they may be clumps, or no beads.",
+        UNLIKE: "Their shapes differ too much: they may be clumps, or not be beads.",
     }
     reason, _ = reasons.most_common(1)[0]
     counts = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common() if n)

@@ -1,4 +1,4 @@
-"""Where a spot is, to a fraction of a pixel, and how wide."""
+"""Centre of a spot, to a fraction of a pixel, and its width."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def width_at_half(profile: NDArray[np.floating], middle: float) -> float:
     Returns
     -------
     float
-        Distance between the two crossings of half the maximum, found on a cubic spline. A side
-        that never falls so low counts to the end of the profile.
+        Distance between the two crossings of half the maximum, found on a cubic spline. If a side
+        does not fall to half, it counts up to the end of the profile.
     """
     fine = 32
     where = np.arange((len(profile) - 1) * fine + 1) / fine
@@ -69,8 +69,8 @@ def spot_centre(
 ) -> tuple[float, ...]:
     """Centre of a spot: the fixed point of the centroid under a Gaussian window.
 
-    The window keeps the noise far away from the spot out of the centroid, and moves with it, so
-    that a symmetric spot is found without bias. Values below zero are noise, and count.
+    The window keeps distant noise out of the centroid. It moves with the spot, so that the centre
+    of a symmetric spot has no bias. Negative values are noise, and count too.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def spot_centre(
     sigma = np.maximum(np.asarray(widths, dtype=np.float64) / 2.355, 0.7)
     at = np.asarray(start, dtype=np.float64)
     for _ in range(50):
-        # Only what the window reaches is looked at: beads lie in large images.
+        # Only the part inside the window is used: bead images are large.
         low = np.clip(np.floor(at - 4 * sigma).astype(int), 0, None)
         high = np.minimum(np.ceil(at + 4 * sigma).astype(int) + 1, array.shape)
         if np.any(high <= low):
@@ -109,7 +109,7 @@ def spot_centre(
                 for a in range(array.ndim)
             ]
         )
-        # For a spot as wide as its window the centroid tells half of the way.
+        # For a spot as wide as its window, the centroid moves half of the distance.
         step = np.clip(2 * move, -sigma, sigma)
         at = np.clip(at + step, 0, np.asarray(array.shape) - 1.0)
         if np.abs(step).max() < 1e-4:

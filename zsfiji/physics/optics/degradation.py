@@ -1,7 +1,7 @@
-"""What the microscope does to the specimen: blur by the PSF, then binning by the camera's pixels.
+"""The forward model of the microscope: blur by the PSF, then binning by the camera's pixels.
 
-The operator is linear, and its adjoint is exact for the reflecting border too, so that
-Richardson-Lucy and gradient methods stand on solid ground. Autograd passes through both.
+The operator is linear. Its adjoint is exact, also for the mirrored border, as Richardson-Lucy and
+gradient methods need it. Both work with torch's autograd.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from scipy.fft import next_fast_len
 from zsfiji.errors import UserError
 
 _KEPT_OTFS = 8
-"""Spectra kept: patches, tiles and the tiles at the border have a handful of sizes."""
+"""Spectra that are kept: patches, tiles and tiles at the border have only a few sizes."""
 
 
 class Degradation:
     """Convolution with a PSF and binning: from the grid of the specimen to that of the camera.
 
-    `A x = bin(psf * x)`, the star being a true convolution (the PSF is flipped against the
-    specimen, as light spreads *from* a point), with the specimen mirrored at its border.
+    `A x = bin(psf * x)`, where the star is a true convolution (light spreads *from* a point), with
+    the specimen mirrored at its border.
     This is the forward model of the deconvolution losses, equation 6 of the ZS-DeconvNet paper.
 
     Parameters
@@ -28,7 +28,7 @@ class Degradation:
         (row, col) or (pln, row, col) on the grid of the specimen, every size odd, its centre at
         the middle pixel. It is divided by its sum.
     upsample : int
-        Pixels of the specimen to a pixel of the camera, along rows and along columns.
+        Pixels of the specimen per pixel of the camera, along rows and along columns.
         Binning takes their mean: a flat specimen gives an image of the same value.
 
     Attributes
@@ -41,13 +41,13 @@ class Degradation:
     upsample : int
         As given.
     margin : tuple of int
-        Along each axis of the PSF, how many pixels of the *camera's* grid at each border get light
-        from outside. Cut them off a patch and the mirrored border plays no part.
+        Along each axis of the PSF, how many pixels of the *camera's* grid at each border receive
+        light from outside. Without them, a patch does not depend on the mirrored border.
 
     Raises
     ------
     UserError
-        If the PSF has an even size, has values that are no numbers, or no light.
+        If the PSF has an even size, has values that are not numbers, or no light.
     """
 
     def __init__(self, psf: torch.Tensor, upsample: int = 1) -> None:
@@ -60,7 +60,7 @@ class Degradation:
             )
         if upsample < 1:
             raise ValueError(f"upsample is {upsample}")
-        # A tensor born in inference mode could not take part in a later training.
+        # A tensor made in inference mode could not be used in a later training.
         with torch.inference_mode(False), torch.no_grad():
             psf = psf.detach().clone()
             psf = psf if psf.dtype in (torch.float32, torch.float64) else psf.float()
@@ -115,7 +115,7 @@ class Degradation:
         for axis, half in zip(axes, self._half, strict=True):
             specimen = _mirror(specimen, axis, half)
         padded = specimen.shape[axes[0] :]
-        # Only the part untouched by the wrap-around is taken: no further padding is needed.
+        # Only the part that the wrap-around does not reach is used: no more padding is needed.
         size = tuple(next_fast_len(n, real=True) for n in padded)
         spectrum = torch.fft.rfftn(specimen, s=size, dim=axes)
         blurred = torch.fft.irfftn(spectrum * self._otf(size, specimen), s=size, dim=axes)
@@ -124,7 +124,7 @@ class Degradation:
         return blurred
 
     def blur_adjoint(self, image: torch.Tensor) -> torch.Tensor:
-        """Correlate with the PSF and fold back what was mirrored; the shape stays."""
+        """Correlate with the PSF and add what was mirrored; the shape stays."""
         image = _floating(image)
         axes = tuple(range(-len(self._half), 0))
         shape = image.shape[axes[0] :]
@@ -146,29 +146,29 @@ class Degradation:
             while len(self._otfs) >= _KEPT_OTFS:
                 del self._otfs[next(iter(self._otfs))]
             with torch.inference_mode(False), torch.no_grad():
-                # First the type: some devices hold no 64-bit numbers.
+                # First the type: some devices have no 64-bit numbers.
                 psf = self.psf.to(like.dtype).to(like.device)
                 self._otfs[key] = torch.fft.rfftn(psf, s=size)
         return self._otfs[key]
 
 
 def narrowed(optics: Degradation, light: float) -> Degradation:
-    """Make quicker optics of the middle of a PSF.
+    """Make faster optics from the middle of a PSF.
 
-    For changes of a specimen that add light in one place and take it away close by: at a
-    distance the two cancel.
+    For changes of a specimen that add light in one place and remove it nearby: at a distance the
+    two cancel.
 
     Parameters
     ----------
     optics : Degradation
         Optics of three axes.
     light : float
-        Least share of the light of the PSF that its middle holds.
+        Least share of the light of the PSF in its middle.
 
     Returns
     -------
     Degradation
-        With all slices of the PSF but fewer rows and columns; `optics` where none can be left out.
+        With all slices of the PSF but fewer rows and columns; `optics` if none can be left out.
     """
     lateral = optics.psf.sum(0)
     middle = len(lateral) // 2, lateral.shape[1] // 2
@@ -185,7 +185,7 @@ def bin_mean(image: torch.Tensor, factor: int) -> torch.Tensor:
     Raises
     ------
     ValueError
-        If the sides are no multiples of `factor`.
+        If the sides are not multiples of `factor`.
     """
     if factor == 1:
         return image
@@ -197,7 +197,7 @@ def bin_mean(image: torch.Tensor, factor: int) -> torch.Tensor:
 
 
 def bin_mean_adjoint(image: torch.Tensor, factor: int) -> torch.Tensor:
-    """The transpose of :func:`bin_mean`: every pixel shared out over its block."""
+    """The transpose of :func:`bin_mean`: every pixel is distributed over its block."""
     if factor == 1:
         return image
     wide = image.repeat_interleave(factor, dim=-2).repeat_interleave(factor, dim=-1)
@@ -205,14 +205,14 @@ def bin_mean_adjoint(image: torch.Tensor, factor: int) -> torch.Tensor:
 
 
 def _floating(image: torch.Tensor) -> torch.Tensor:
-    # Fourier transforms want 32 bit, also inside an autocast.
+    # Fourier transforms need 32 bit, also inside an autocast.
     return image if image.dtype in (torch.float32, torch.float64) else image.float()
 
 
 def _mirror(image: torch.Tensor, axis: int, width: int) -> torch.Tensor:
-    # About the outer edge of the last pixel, which is an edge of the camera's pixels too; then a
-    # symmetric PSF loses no light at the border.
-    # Slices and flips, whose backward is deterministic on every device; that of `pad` is not.
+    # Mirrored at the outer edge of the last pixel, which is also an edge of the camera's pixels;
+    # then a symmetric PSF loses no light at the border.
+    # The backward pass of slices and flips is deterministic on every device; that of `pad` is not.
     while width > 0:
         n = image.shape[axis]
         step = min(width, n)

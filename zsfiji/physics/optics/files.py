@@ -38,9 +38,10 @@ def read_psf(
         or a radially averaged OTF.
     spacing : sequence of float, optional
         Pixel sizes of the file in micrometres, (row, col) or (pln, row, col). Needed for NPY and
-        for a TIFF that does not tell them; it overrules what the file says. An OTF tells its own.
+        for a TIFF that does not contain them; it replaces those in the file. An OTF contains its
+        own.
     grid : sequence of float, optional
-        Pixel sizes in micrometres on which the PSF of an OTF is wanted. Needed for OTFs only.
+        Pixel sizes in micrometres of the PSF that is made from an OTF. Needed for OTFs only.
     background : float, optional
         See :func:`.prepare.prepare`.
 
@@ -52,7 +53,7 @@ def read_psf(
     Raises
     ------
     UserError
-        If the file is not there, cannot be read, holds no PSF, or its pixel size is not known.
+        If the file is missing, cannot be read, contains no PSF, or its pixel size is not known.
     """
     path = Path(path)
     if not path.is_file():
@@ -65,10 +66,10 @@ def read_psf(
         if mrc.values.dtype.kind == "c":
             if grid is None:
                 raise UserError(
-                    f"{path.name} is an OTF. Give the pixel size on which its PSF is wanted."
+                    f"{path.name} is an OTF. Give the pixel size that its PSF should have."
                 )
             return from_otf(_radial_otf(mrc, path.name), grid)
-        values, own = mrc.values, _told(mrc.cell)
+        values, own = mrc.values, _pixel_sizes(mrc.cell)
     elif suffix == ".npy":
         values, own = _read_npy(path), None
     else:
@@ -77,7 +78,7 @@ def read_psf(
     spacing = spacing or own
     if spacing is None:
         raise UserError(
-            f"{path.name} does not tell its pixel size. Give the pixel size of the PSF in nm"
+            f"{path.name} does not contain its pixel size. Give the pixel size of the PSF in nm"
             + (" and its slice spacing." if values.ndim == 3 else ".")
         )
     if len(spacing) != values.ndim:
@@ -92,10 +93,10 @@ def read_psf(
 
 
 def _radial_otf(mrc: Mrc, name: str) -> RadialOtf:
-    """The radially averaged OTF of 2D- and 3D-SIM programs of many laboratories.
+    """The radially averaged OTF in the format of many 2D- and 3D-SIM programs.
 
-    The file holds complex numbers: (1, kr) of a 2D OTF, (order, kr, kz) of a 3D one, of which the
-    first order is the wide-field OTF. Its header has the steps in cycles a micrometre.
+    The file contains complex numbers: (1, kr) for a 2D OTF, (order, kr, kz) for a 3D one, whose
+    first order is the wide-field OTF. Its header has the steps in cycles per micrometre.
     """
     values = mrc.values.astype(np.complex128)
     values = values.reshape(_without_leading_ones(values.shape))
@@ -104,13 +105,13 @@ def _radial_otf(mrc: Mrc, name: str) -> RadialOtf:
     steps = mrc.cell[-1:] if values.ndim == 1 else mrc.cell[-2:]
     if values.shape[0] < 8:
         raise UserError(
-            f"{name} has {' x '.join(map(str, values.shape))} values, which is no radially "
-            "averaged OTF."
+            f"{name} has {' x '.join(map(str, values.shape))} values, too few for a radially "
+            "averaged OTF. Choose another file."
         )
     if not all(np.isfinite(s) and 0 < s < 10 for s in steps):
         raise UserError(
-            f"{name} does not tell the steps of its OTF in cycles a micrometre, "
-            "which belong into its header as the pixel size."
+            f"{name} does not contain the steps of its OTF, which belong into its header as the "
+            "pixel size, in cycles per micrometre. Choose another file."
         )
     return RadialOtf(values, steps)
 
@@ -121,15 +122,15 @@ def _without_leading_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
-def _told(cell: tuple[float, ...]) -> tuple[float, ...] | None:
-    """The part of a header's pixel sizes that says something."""
+def _pixel_sizes(cell: tuple[float, ...]) -> tuple[float, ...] | None:
+    """The pixel sizes in a header that are set, None without them."""
     if not all(step > 0 for step in cell[-2:]):
         return None
     return cell if cell[0] > 0 else cell[-2:]
 
 
 def _read_image(path: Path) -> tuple[NDArray, tuple[float, ...] | None, Mapping[str, str]]:
-    """Pixels, pixel sizes as far as they are told, and ImageJ properties."""
+    """Pixels, pixel sizes if the file contains them, and ImageJ properties."""
     image = read(path)
     several = [dim for dim in image.dims if dim not in ("row", "col")]
     if size(image, "ch") > 1 or len(several) > 1:
@@ -137,7 +138,7 @@ def _read_image(path: Path) -> tuple[NDArray, tuple[float, ...] | None, Mapping[
             f"{path.name} has the axes {', '.join(map(str, image.dims))}. A PSF is one image, or "
             "one stack of slices, of a single channel."
         )
-    # A stack of no particular kind is one of slices here, whatever its reader took it for.
+    # The axis of a stack is taken for slices here, whatever the file calls it.
     image = image.rename(dict.fromkeys(several, "pln"))
     properties = image.attrs.get("properties", {})
     try:

@@ -1,4 +1,4 @@
-"""Simpler shapes fitted to a measured PSF, to calm its noise."""
+"""Simpler shapes fitted to a measured PSF, to reduce its noise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from zsfiji.physics.optics.kernel import Psf, normalised
 from zsfiji.physics.optics.measure import fwhm
 
 _ANGLES = 64
-"""Directions of which the mean is taken: enough for rings of some 20 pixels. Not tuned."""
+"""Number of directions for the mean: enough for rings with a radius of some 20 pixels. Not
+tuned."""
 
 
 def round_lateral(psf: Psf) -> Psf:
@@ -42,12 +43,12 @@ def round_lateral(psf: Psf) -> Psf:
 
 
 def gaussian(psf: Psf) -> Psf:
-    """The Gaussian that is nearest to a PSF in the least squares: a width for every axis.
+    """The Gaussian that fits a PSF best (least squares), with a width for every axis.
 
     Raises
     ------
     UserError
-        If none fits.
+        If the fit fails.
     """
     axes = [(np.arange(n) - n // 2) * s for n, s in zip(psf.values.shape, psf.spacing, strict=True)]
     grid = np.meshgrid(*axes, indexing="ij")
@@ -62,6 +63,6 @@ def gaussian(psf: Psf) -> Psf:
         found, _ = curve_fit(model, squares, psf.values.ravel() / height, p0=guess)
     except RuntimeError as error:
         raise UserError(
-            "No Gaussian fits the beads. Average them without a fit, and look at the result."
+            "No Gaussian fits the beads. Average them without a fit, and check the result."
         ) from error
     return normalised(model(squares, *found).reshape(psf.values.shape), psf.spacing)

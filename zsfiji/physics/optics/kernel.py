@@ -29,22 +29,22 @@ OPTICS_PROPERTY = "zsfiji.optics"
 
 @dataclass(frozen=True)
 class Psf:
-    """A PSF fit for convolution.
+    """A PSF that is ready for convolution.
 
-    Made by :mod:`.optics`, :mod:`.files`, :mod:`.beads` and :func:`.prepare.prepare`, which see
-    to what is promised here.
+    Made by :mod:`.pupil`, :mod:`.files`, :mod:`.beads` and :func:`.prepare.prepare`, which
+    guarantee what is said here.
 
     Attributes
     ----------
     values : numpy.ndarray
         (row, col) or (pln, row, col), float64, not negative, of sum 1, every size odd, the centre
-        at the middle pixel. Slices run into the specimen.
-        Along rows and columns each value is the mean over the area of its pixel, as a camera
-        gives it: the pixel is in the PSF, once.
+        at the middle pixel. Slices are in the order of increasing depth in the specimen.
+        Along rows and columns each value is the mean over the area of its pixel, as in a camera
+        image: the PSF includes the pixel once.
     spacing : tuple of float
         Size of a pixel in micrometres along each axis.
     origin : {"calculated", "measured", "OTF", "unknown"}
-        Where it comes from: optics, a camera, a file with an OTF, or a file that does not tell.
+        Where it comes from: from optics, a camera, a file with an OTF, or another file.
     optics : Optics, optional
         What it was calculated from, so that it can be calculated on another grid.
     own : tuple of int, optional
@@ -65,7 +65,7 @@ class Psf:
 
 
 def normalised(values: NDArray[np.floating], spacing: Sequence[float]) -> Psf:
-    """Make a :class:`Psf` of odd-sized, centred `values`: no light below zero, and a sum of 1."""
+    """Make a :class:`Psf` from odd-sized, centred `values`: negative ones become 0, the sum 1."""
     light = np.clip(np.asarray(values, dtype=np.float64), 0, None)
     total = light.sum()
     if not np.isfinite(total) or total <= 0:
@@ -74,14 +74,14 @@ def normalised(values: NDArray[np.floating], spacing: Sequence[float]) -> Psf:
 
 
 def part(psf: Psf, where: Any) -> Psf:
-    """A part of a PSF about the same centre, of sum 1, with all that is known of the PSF.
+    """A part of a PSF around the same centre, of sum 1; the other attributes stay.
 
     Parameters
     ----------
     psf : Psf
         The PSF.
     where : index
-        What to take: a slice an axis, or the number of the slice in focus.
+        A Python slice for each axis, or the number of the slice in focus.
     """
     values = psf.values[where]
     light = normalised(values, psf.spacing[-values.ndim :])
@@ -89,7 +89,7 @@ def part(psf: Psf, where: Any) -> Psf:
 
 
 def focal_plane(psf: Psf) -> Psf:
-    """The slice in focus of a 3D PSF: the PSF of a thin specimen. A 2D PSF comes back as it is."""
+    """The slice in focus of a 3D PSF: the PSF of a thin specimen. A 2D PSF stays as it is."""
     if psf.values.ndim == 2:
         return psf
     return part(psf, psf.values.shape[0] // 2)
@@ -98,7 +98,7 @@ def focal_plane(psf: Psf) -> Psf:
 def as_image(psf: Psf, title: str) -> xr.DataArray:
     """The PSF as an image to show: 32-bit, calibrated in microns, the origin at its centre.
 
-    Its properties, which survive in a TIFF, tell where it comes from.
+    Its properties, which a TIFF keeps, say where it comes from.
     """
     dims = DIMS[-psf.values.ndim :]
     coords = {

@@ -1,4 +1,4 @@
-"""What an image and its PSFs have to do with each other: planes or stacks, and a common grid."""
+"""Bring an image and its PSFs together: planes or stacks, and a common grid."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def match_to_image(
     Parameters
     ----------
     psfs : sequence of Psf
-        One for all channels of the image, or one each.
+        One for all channels of the image, or one for each channel.
     image : xarray.DataArray
         Calibrated.
     upsample : int
-        Pixels of the grid to a pixel of the image, along rows and along columns.
+        Pixels of the grid per pixel of the image, along rows and along columns.
     axes : int
-        2 for a grid of planes, 3 for one of stacks.
+        2 for planes, 3 for stacks.
     slice_step : int
-        Take the grid of every `slice_step`-th slice.
+        Use the grid of every n-th slice.
     energy : float
         Share of the light of a PSF to keep.
 
@@ -59,7 +59,7 @@ def match_to_image(
     if len(psfs) not in (1, channels):
         raise UserError(
             f"{counted(len(psfs), 'PSF')} for {counted(channels, 'channel')}: give one PSF for all "
-            "channels, or one each."
+            "channels, or one for each channel."
         )
     dims = DIMS[-axes:]
     steps = (slice_step, 1 / upsample, 1 / upsample)[-axes:]
@@ -79,8 +79,8 @@ def choose_axes(image: xr.DataArray, psfs: Sequence[Psf], dimensions: str, fewes
     psfs : sequence of Psf
         Its PSFs.
     dimensions : {"auto", "2d", "3d"}
-        "auto" takes stacks where the PSFs are stacks and the image has slices enough, twice as deep
-        as the PSFs; why it does not is logged.
+        "auto" takes stacks if the PSFs are stacks, and the image has enough slices and is twice as
+        deep as the PSFs; otherwise the log says why not.
     fewest : int
         Least number of slices of a stack.
 
@@ -92,7 +92,7 @@ def choose_axes(image: xr.DataArray, psfs: Sequence[Psf], dimensions: str, fewes
     Raises
     ------
     UserError
-        If stacks are asked for and there are too few slices, or the slice spacing is not known.
+        If stacks are chosen and there are too few slices, or the slice spacing is not known.
     """
     slices, deep = size(image, "pln"), all(p.values.ndim == 3 for p in psfs)
     if dimensions == "3d":
@@ -115,8 +115,8 @@ def choose_axes(image: xr.DataArray, psfs: Sequence[Psf], dimensions: str, fewes
         if depth >= needed:
             return 3
         _log.warning(
-            "Deconvolving slice by slice: the stack is %.3g microns deep; 3D needs twice the depth "
-            "of the PSF, %.3g (or the slice spacing of one of them is wrong).",
+            "Deconvolving slice by slice: the stack is %.3g microns deep, and 3D needs twice the "
+            "depth of the PSF, %.3g microns (or one of the slice spacings is wrong).",
             depth,
             needed,
         )

@@ -1,4 +1,4 @@
-"""What a PSF is like: its widths and its optical transfer function."""
+"""Properties of a PSF: its widths and its optical transfer function."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zsfiji.physics.optics.kernel import Psf
 
 
 def fwhm(psf: Psf) -> tuple[float, ...]:
-    """Full widths at half maximum through the centre, in micrometres, one an axis."""
+    """Full widths at half maximum through the centre, in micrometres, one for each axis."""
     middle = tuple(n // 2 for n in psf.values.shape)
     return tuple(w * s for w, s in zip(widths(psf.values, middle), psf.spacing, strict=True))
 
@@ -27,7 +27,7 @@ def otf(psf: Psf, shape: Sequence[int] | None = None) -> NDArray[np.complex128]:
         The PSF.
     shape : sequence of int, optional
         Size of the field; at least that of the PSF, which is the default. The frequencies are
-        those of :func:`numpy.fft.fftfreq` with the spacing of the PSF, in cycles a micrometre.
+        those of :func:`numpy.fft.fftfreq` with the spacing of the PSF, in cycles per micrometre.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def radial_otf(psf: Psf) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     Returns
     -------
     frequency : numpy.ndarray
-        From 0 to the smaller Nyquist frequency, in cycles a micrometre.
+        From 0 to the smaller Nyquist frequency, in cycles per micrometre.
     modulus : numpy.ndarray
         1 at frequency 0.
     """
@@ -69,7 +69,7 @@ def radial_otf(psf: Psf) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def describe(psf: Psf) -> str:
-    """One line for the log: widths, size, pixel."""
+    """One line for the log: widths, size and pixel size."""
     width = fwhm(psf)
     lateral = f"{1000 * (width[-1] + width[-2]) / 2:.0f} nm lateral"
     axial = f", {1000 * width[0]:.0f} nm axial" if psf.values.ndim == 3 else ""

@@ -1,4 +1,4 @@
-"""The optics that an image was taken with: kind of microscope, objective, wavelengths, media."""
+"""The optics of an image: kind of microscope, objective, wavelengths, refractive indices."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from zsfiji.errors import UserError
 Kind = Literal["wide-field", "confocal", "light-sheet", "TIRF"]
 
 _MEDIA = (1.0, 1.8)
-"""Refractive indices that there are."""
+"""Possible refractive indices."""
 
 _WAVELENGTHS = (200.0, 2000.0)
-"""Wavelengths in nm that there are."""
+"""Possible wavelengths in nm."""
 
 
 @dataclass(frozen=True)
 class Optics:
-    """How the image was taken.
+    """The microscope.
 
     Attributes
     ----------
@@ -31,11 +31,11 @@ class Optics:
     immersion_index : float
         Refractive index of the immersion: air 1.0, water 1.333, glycerol 1.47, oil 1.515.
     sample_index : float, optional
-        Refractive index of the specimen; by default that of the immersion, which is to say no
-        aberration, and for TIRF that of water.
+        Refractive index of the specimen; by default that of the immersion (no aberration), and for
+        TIRF that of water.
     depth : float
-        Distance of the fluorophores from the cover glass, in micrometres. It matters only where
-        the two indices differ.
+        Distance of the fluorophores from the cover glass, in micrometres. It matters only if the
+        two indices differ.
     excitation : float, optional
         Wavelength of the laser in nm; confocal only.
     pinhole : float
@@ -65,9 +65,9 @@ class Optics:
         return 1.333 if self.kind == "TIRF" else self.immersion_index
 
     def check(self) -> None:
-        """Raise :class:`~zsfiji.errors.UserError` for optics that there cannot be."""
+        """Raise :class:`~zsfiji.errors.UserError` if such optics are impossible."""
         if self.kind not in get_args(Kind):
-            raise UserError(f'"{self.kind}" is none of {", ".join(get_args(Kind))}.')
+            raise UserError(f'"{self.kind}" is not one of {", ".join(get_args(Kind))}.')
         for name, index in (
             ("immersion", self.immersion_index),
             ("specimen", self.specimen_index),
@@ -75,7 +75,7 @@ class Optics:
             if not _MEDIA[0] <= index <= _MEDIA[1]:
                 raise UserError(
                     f"The refractive index of the {name} is {index:g}. "
-                    f"It lies between {_MEDIA[0]:g} (air) and {_MEDIA[1]:g}."
+                    f"It must lie between {_MEDIA[0]:g} (air) and {_MEDIA[1]:g}."
                 )
         if not 0 < self.numerical_aperture < self.immersion_index:
             raise UserError(
@@ -92,10 +92,10 @@ class Optics:
             if self.excitation > self.emission:
                 raise UserError(
                     f"The excitation of {self.excitation:g} nm is longer than the emission of "
-                    f"{self.emission:g} nm. Are they the wrong way round?"
+                    f"{self.emission:g} nm. Check whether the two are swapped."
                 )
             if not self.pinhole > 0:
-                raise UserError("The pinhole is given in Airy units, and is larger than 0.")
+                raise UserError("The pinhole, in Airy units, must be larger than 0.")
         if self.kind == "light-sheet" and not (self.sheet_thickness or 0) > 0:
             raise UserError("A light-sheet PSF needs the thickness of the sheet, in micrometres.")
         if self.kind == "TIRF":

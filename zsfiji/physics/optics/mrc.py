@@ -1,7 +1,7 @@
-"""Reading MRC files, of electron microscopy and of the DeltaVision and Priism dialect.
+"""Reading MRC files, of electron microscopy and in the variant of DeltaVision and Priism.
 
-The layout is that of the MRC2014 standard (Cheng et al., J. Struct. Biol. 192, 146, 2015), of
-which the dialect keeps the first 24 words: sizes, type of the values, cell, extended header.
+The layout is that of the MRC2014 standard (Cheng et al., J. Struct. Biol. 192, 146, 2015). The
+variant has the same first 24 words: sizes, type of the values, cell, extended header.
 """
 
 from __future__ import annotations
@@ -14,23 +14,29 @@ from numpy.typing import NDArray
 
 from zsfiji.errors import UserError
 
-_HEADER = 1024  # bytes
-_DELTAVISION = -16224  # at byte 96
+_HEADER = 1024
+"""Bytes of the header."""
+
+_DELTAVISION = -16224
+"""The number at byte 96 by which DeltaVision's variant is recognised."""
+
 _TYPES = {0: "i1", 1: "i2", 2: "f4", 4: "c8", 6: "u2"}
+"""Mode of the header -> numpy type of the values."""
 
 
 @dataclass(frozen=True)
 class Mrc:
-    """What is in an MRC file.
+    """Content of an MRC file.
 
     Attributes
     ----------
     values : numpy.ndarray
         (section, row, column); complex numbers are pairs of 32-bit floats.
     cell : tuple of float
-        The three numbers of the header that tell the pixel, along section, row and column: in
-        the dialect the step itself, in micrometres or, for an OTF, in cycles a micrometre.
-        Electron microscopy's size of the whole field is turned into the step, in micrometres.
+        The three numbers of the header for the pixel size, along section, row and column.
+        DeltaVision's variant has the pixel size, in micrometres or, for an OTF, in cycles per
+        micrometre. Electron microscopy has the size of the whole field, which is converted to the
+        pixel size in micrometres.
     """
 
     values: NDArray
@@ -43,7 +49,7 @@ def read_mrc(path: str | Path) -> Mrc:
     Raises
     ------
     UserError
-        If the file cannot be read, is none, or is cut short.
+        If the file cannot be read, is not an MRC file, or is incomplete.
     """
     path = Path(path)
     if not path.is_file():
@@ -57,8 +63,8 @@ def read_mrc(path: str | Path) -> Mrc:
         if found is not None:
             return found
     raise UserError(
-        f"{path.name} is no MRC file, is damaged, or has values of a kind that is not read here. "
-        "Save it as 32-bit TIFF instead."
+        f"{path.name} is not an MRC file, is damaged, or has a type of values that zsfiji does not "
+        "read. Save it as 32-bit TIFF instead."
     )
 
 
@@ -72,7 +78,7 @@ def _parse(raw: bytes, order: str) -> Mrc | None:
     if kind is None or min(shape) < 1 or extended < 0:
         return None
     dtype = np.dtype(order + kind)
-    # Python's integers: sizes that make no sense must not overflow into ones that do.
+    # Python's integers: nonsense sizes must not overflow to plausible ones.
     count = shape[0] * shape[1] * shape[2]
     if _HEADER + extended + count * dtype.itemsize > len(raw):
         return None

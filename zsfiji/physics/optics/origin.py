@@ -1,4 +1,4 @@
-"""Where the image of a PSF comes from, read from what :func:`.kernel.as_image` wrote into it."""
+"""Where the image of a PSF comes from, by the properties that :func:`.kernel.as_image` wrote."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.optics.pupil import from_optics
 
 _ALIKE = 2e-3
-"""Deviation in the maximum, up to which a PSF is still what it was: half a grey level of 8 bit."""
+"""Deviation relative to the maximum, up to which a PSF counts as unchanged: half a grey level of 8
+bit."""
 
 _WORTH_SAYING = 0.01
-"""Relative error of the width that is told. Chosen by eye."""
+"""Relative error of the width from which on the log mentions it. Chosen by eye."""
 
 
 def origin(properties: Mapping[str, str]) -> Origin:
@@ -36,17 +37,17 @@ def origin(properties: Mapping[str, str]) -> Origin:
 def calculated(
     values: NDArray[np.float64], spacing: Sequence[float], properties: Mapping[str, str]
 ) -> Psf | None:
-    """The PSF, with its optics, that an image holds; None if it is none or was changed.
+    """The PSF, with its optics, that an image contains; None without one, or if it was changed.
 
     Parameters
     ----------
     values : numpy.ndarray
         (row, col) or (pln, row, col), finite and not all zero, in any unit.
     spacing : sequence of float
-        Pixel sizes in micrometres, one an axis.
+        Pixel sizes in micrometres, one for each axis.
     properties : mapping of str to str
-        ImageJ properties of the image, which tell the optics but not whether the image was
-        changed afterwards: cropped off its centre, filtered, or calibrated anew.
+        ImageJ properties of the image. They contain the optics, but not whether the image was
+        changed afterwards: cropped off its centre, filtered, or given another pixel size.
     """
     optics = _optics(properties.get(OPTICS_PROPERTY))
     if optics is None:
@@ -91,27 +92,27 @@ def said(psf: Psf, pixel: float) -> str:
         )
     if psf.origin == "measured":
         return (
-            f"It was measured with pixels of {own:.4g} nm, which are in it and are not counted "
+            f"It was measured with pixels of {own:.4g} nm, which it includes; they are not counted "
             "twice."
         )
     if psf.origin == "OTF":
         text = "The OTF is taken as that of the optics, without the pixels of the camera."
         wider = _growth(psf, pixel)
         if wider >= _WORTH_SAYING:
-            text += f" If they are in it, its PSF is {wider:.0%} too wide."
+            text += f" If it includes them, its PSF is {wider:.0%} too wide."
         return text
     text = (
-        "It does not tell how it was made: its values are taken as means over its pixels, as a "
-        "camera gives them."
+        "The file does not say how the PSF was made: its values are taken as means over its "
+        "pixels, as in a camera image."
     )
     narrower = _growth(psf, psf.spacing[-1])
     if narrower >= _WORTH_SAYING:
-        text += f" If it was calculated at points, it is taken {narrower:.0%} too narrow."
+        text += f" If they were calculated at points, the PSF becomes {narrower:.0%} too narrow."
     return text
 
 
 def _growth(psf: Psf, pixel: float) -> float:
-    """By what share a PSF is wider with a pixel in it than without, about."""
+    """Relative growth of the width of a PSF by a pixel, for a Gaussian."""
     # The variance of a pixel is its square over twelve, that of a Gaussian FWHM^2 / (8 ln 2).
     ratio = pixel / fwhm(psf)[-1]
     return math.sqrt(1 + 8 * math.log(2) * ratio**2 / 12) - 1

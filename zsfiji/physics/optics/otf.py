@@ -1,4 +1,4 @@
-"""From a measured OTF, averaged over directions, to the PSF that belongs to it."""
+"""The PSF of a measured, radially averaged OTF."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from zsfiji.physics.optics.radial import on_pixels, radii
 from zsfiji.physics.optics.resample import ENERGY, crop
 
 _TAIL = 0.2
-"""The outer share of the frequencies, where there is nothing but noise. Not tuned."""
+"""Outer share of the frequencies, which contain only noise. Not tuned."""
 
 _OVER_NOISE = 2.5
 """The OTF ends where it stays below this many times the noise. Chosen by eye: the measured OTF of
-the lysosomes then ends within 3 percent of its optics."""
+the authors' lysosome images then ends within 3 percent of the cut-off of its optics."""
 
 _REACH = 8.0
-"""Field to each side of the centre, in periods of the cut-off. Chosen by eye."""
+"""Field to each side of the centre, in periods of the cut-off frequency. Chosen by eye."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class RadialOtf:
         Complex; (kr,) of a 2D OTF or (kr, kz) of a 3D one. kr begins at 0; kz has the order of
         :func:`numpy.fft.fftfreq`.
     steps : tuple of float
-        Distance of the samples in cycles a micrometre: (kr,) or (kr, kz).
+        Distance of the samples in cycles per micrometre: (kr,) or (kr, kz).
     """
 
     values: NDArray[np.complex128]
@@ -43,10 +43,10 @@ class RadialOtf:
 
 
 def support(transfer: RadialOtf) -> float:
-    """Lateral frequency at which a measured OTF disappears in its noise, in cycles a micrometre.
+    """Lateral frequency at which a measured OTF disappears in its noise, in cycles per micrometre.
 
-    The noise is the mean modulus of the outermost frequencies; without any, the OTF ends where
-    its values do.
+    The noise is the mean modulus of the outermost frequencies. If that is zero, the OTF ends where
+    its values become zero.
     """
     modulus = np.abs(transfer.values)
     if modulus.ndim == 2:
@@ -65,8 +65,8 @@ def from_otf(
     r"""The PSF of a radial OTF.
 
     :math:`h(r, z) = 2\pi \sum_{k_z} e^{2\pi i k_z z} \int O(k, k_z)\, J_0(2\pi k r)\, k\,dk`,
-    taken on the pixels of the output at once, so that no grid of frequencies has to match.
-    Frequencies beyond the :func:`support` are noise and left out.
+    evaluated directly on the pixels of the output, so that no grid of frequencies has to match.
+    Frequencies beyond the :func:`support` are noise and are left out.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def from_otf(
     spacing : sequence of float
         Pixel sizes of the output in micrometres: (row, col), or (pln, row, col) of a 3D OTF.
     shape : sequence of int, optional
-        Odd sizes of the output; by default those that hold 99.9 % of the light.
+        Odd sizes of the output; by default such that they contain 99.9 % of the light.
 
     Returns
     -------
@@ -85,12 +85,13 @@ def from_otf(
     Raises
     ------
     UserError
-        If the OTF is empty or not finite, or has another number of axes than `spacing`.
+        If the OTF is empty or not finite, or its number of axes does not fit `spacing`.
     """
     values = transfer.values
     if values.ndim != len(spacing) - 1:
         raise UserError(
-            f"The OTF is that of a {values.ndim + 1}D PSF, and a {len(spacing)}D one is needed."
+            f"The OTF is that of a {values.ndim + 1}D PSF, and a {len(spacing)}D one is needed. "
+            "Choose another file."
         )
     if not np.isfinite(values).all():
         raise UserError("The OTF has values that are NaN or infinite. Choose another file.")
@@ -98,12 +99,12 @@ def from_otf(
         raise UserError("The OTF holds no light: it is zero at frequency 0.")
     end = support(transfer)
     k = np.arange(values.shape[0]) * transfer.steps[0]
-    # A soft end over a tenth of the support: a hard one rings.
+    # A soft end over a tenth of the support, chosen by eye: a hard one causes ringing.
     taper = np.clip((end - k) / (0.1 * end), 0, 1)
     inside = taper > 0
     k, weight = k[inside], (taper * k)[inside]
-    weight[0] = transfer.steps[0] / 8  # the disc about frequency 0, over 2 pi times the step
-    # The phase of a PSF off its origin is taken out where light tells it best: at the origin.
+    weight[0] = transfer.steps[0] / 8  # the disc around frequency 0, over 2 pi times the step
+    # The phase at frequency 0 is removed, where the signal is strongest.
     scaled = values[inside] / values.flat[0]
     if shape is None:
         lateral = [2 * int(np.ceil(_REACH / end / s)) + 1 for s in spacing[-2:]]

@@ -1,4 +1,4 @@
-"""From a measured or foreign PSF to one that can be convolved with."""
+"""Prepare a PSF that was measured, or made by another program, for convolution."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from zsfiji.physics.optics.spacing import spacing_micrometres
 from zsfiji.words import counted
 
 _NOISE_CORRELATION = 0.5
-"""Correlation of neighbours at the border: below it is noise, above a tail of light. Chosen by
-eye."""
+"""Correlation of neighbouring pixels at the border: below this it is noise, above it the tail of
+the PSF. Chosen by eye."""
 
 _SUPPORT = 3.0
-"""Deviations of the smoothed noise above which a pixel belongs to the spot. Not tuned."""
+"""Standard deviations of the smoothed noise, above which a pixel belongs to the spot. Not tuned."""
 
 _LEAST_PEAK = 6.0
-"""Deviations of the noise by which the peak has to stand out. Not tuned."""
+"""Least height of the peak, in standard deviations of the noise. Not tuned."""
 
 
 def prepare(
@@ -37,34 +37,34 @@ def prepare(
     background: float | None = None,
     properties: Mapping[str, str] | None = None,
 ) -> Psf:
-    """Subtract the background, leave out the noise around the spot, centre, normalise.
+    """Subtract the background, remove the noise around the spot, centre, normalise.
 
-    The values are taken as means over the pixels, unless they are those of a calculated PSF, which
-    comes back as it was calculated.
+    The values are taken as means over the pixels. A PSF that zsfiji has calculated is calculated
+    again from its optics.
 
     Parameters
     ----------
     values : array_like
         (row, col) or (pln, row, col); axes of length 1 before these are dropped. Any size.
     spacing : sequence of float
-        Pixel sizes in micrometres, one an axis.
+        Pixel sizes in micrometres, one for each axis.
     background : float, optional
-        Level to subtract; 0 for none. By default it is read off the border: its median where the
-        border is noise, its minimum where it is a smooth tail of light.
+        Level to subtract; 0 for none. By default it is measured at the border: the median if the
+        border is noise, the minimum if it is the smooth tail of the PSF.
     properties : mapping of str to str, optional
-        ImageJ properties of the image, which may tell where the PSF comes from.
+        ImageJ properties of the image, which may say where the PSF comes from.
 
     Returns
     -------
     Psf
-        On its own grid, its centre moved to the middle pixel of odd sizes, which reach as far as
-        the light does on the farther side.
+        On its own grid. Its centre is moved to the middle pixel; the sizes are odd, and large
+        enough for the side that reaches farther.
 
     Raises
     ------
     UserError
         If the values are not those of a spot: wrong number of axes, NaN, all zero, all the
-        same, negative, or nothing that stands out of the noise.
+        same, negative, or nothing brighter than the noise.
     """
     array = _checked(values)
     if len(spacing) != array.ndim:
@@ -86,7 +86,7 @@ def prepare(
         light, top = _only_the_spot(light, top, noise)
     light = np.clip(light, 0, None)
     centre = spot_centre(light, top, widths(light, top))
-    # Odd sizes about the centre that reach to the farther end of the light.
+    # Odd sizes around the centre that reach to the farther end of the light.
     shape = tuple(
         2 * int(np.ceil(max(c, n - 1 - c) - 1e-3)) + 1
         for c, n in zip(centre, light.shape, strict=True)
@@ -96,7 +96,7 @@ def prepare(
 
 
 def prepare_image(image: xr.DataArray, *, background: float | None = None) -> Psf:
-    """The same for an image that is open: its calibration tells the pixel sizes.
+    """The same for an open image, whose calibration has the pixel sizes.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def prepare_image(image: xr.DataArray, *, background: float | None = None) -> Ps
 def _checked(values: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(values)
     if array.dtype.kind not in "uif":
-        raise UserError("The PSF has values that are no real numbers. Give its intensities.")
+        raise UserError("The PSF has values that are not real numbers. Give its intensities.")
     while array.ndim > 2 and array.shape[0] == 1:
         array = array[0]
     if array.ndim not in (2, 3):
@@ -155,17 +155,17 @@ def _checked(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def border_level(array: NDArray[np.float64]) -> tuple[float, float]:
-    """Background and noise of a spot's surroundings, from the outermost rows and columns.
+    """Background and noise around a spot, from the outermost rows and columns.
 
     Returns
     -------
     level : float
-        The median where neighbours along the border do not resemble each other, as in noise;
-        else the minimum, for a smooth border is a tail of light, which belongs to the spot.
+        The median if neighbouring pixels of the border are not correlated, as in noise. Otherwise
+        the minimum: a smooth border is the tail of the PSF, which belongs to the spot.
     noise : float
-        Standard deviation of the noise, robustly; 0 for a smooth border.
+        Standard deviation of the noise, measured robustly; 0 for a smooth border.
     """
-    # Each edge is a line of pixels, or one line a slice; not its corners twice.
+    # Each edge is a line of pixels, or one line in each slice; no corner counts twice.
     edges = [array[..., 0, :-1], array[..., :-1, -1], array[..., -1, 1:], array[..., 1:, 0]]
     lines = [e.reshape(-1, e.shape[-1]) for e in edges]
     pixels = np.concatenate([line.ravel() for line in lines])
@@ -181,13 +181,13 @@ def border_level(array: NDArray[np.float64]) -> tuple[float, float]:
 def _only_the_spot(
     light: NDArray[np.float64], top: tuple[int, ...], noise: float
 ) -> tuple[NDArray[np.float64], tuple[int, ...]]:
-    """Cut out what is joined to the peak; with it comes the place of the peak in it."""
-    # Clipping noise at zero leaves a pedestal of 0.4 deviations in every pixel, which in a large
-    # field outweighs the spot: what is not joined to the spot is left out instead.
+    """Cut out the region connected to the peak; gives it and the place of the peak in it."""
+    # Noise clipped at zero has a mean of 0.4 standard deviations in every pixel, which in a large
+    # field is more light than the spot. So everything not connected to the spot is set to zero.
     if light[top] < _LEAST_PEAK * noise:
         raise UserError(
             f"No spot stands out of the noise of the PSF: its peak is {light[top]:.4g} above the "
-            f"background, the noise {noise:.4g}. Average several beads, or use PSF from optics."
+            f"background, the noise {noise:.4g}. Average several beads, or use PSF Generator..."
         )
     sigma = 1.0
     smooth = ndimage.gaussian_filter(light, sigma, mode="nearest")

@@ -1,6 +1,6 @@
-r"""The PSF that the optics alone give, from the vectorial theory of focusing.
+r"""The PSF calculated from the optics, by the vectorial theory of focusing.
 
-The intensity of a freely turning fluorophore is that of Richards and Wolf (Proc. R. Soc. A 253,
+The intensity of a freely rotating fluorophore is that of Richards and Wolf (Proc. R. Soc. A 253,
 358, 1959), :math:`|I_0|^2 + 2|I_1|^2 + |I_2|^2`, with
 
 .. math::
@@ -11,9 +11,9 @@ The intensity of a freely turning fluorophore is that of Richards and Wolf (Proc
    B &= \sqrt{\cos\theta}\,\sin\theta\,\exp i k_0\,(n_s d\cos\theta_s - n_i \delta\cos\theta)
 
 for a fluorophore at the depth :math:`d` in a specimen of index :math:`n_s`, seen through an
-immersion of index :math:`n_i` (the phase of Gibson and Lanni, J. Opt. Soc. Am. A 9, 154, 1992,
-for a cover glass that is the one designed for; Fresnel coefficients of the one interface).
-The objective has moved by :math:`\delta` from where it focuses on the cover glass.
+immersion medium of index :math:`n_i` (the phase of Gibson and Lanni, J. Opt. Soc. Am. A 9, 154,
+1992, for the cover glass of the design; Fresnel coefficients of a single interface).
+:math:`\delta` is the displacement of the objective from its focus on the cover glass.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.optics.radial import on_pixels, radii
 
 _LARGEST = 257
-"""Pixels of a size chosen by us, at most: bounds time and memory."""
+"""Most pixels of a size that is not given by the user: bounds time and memory. Not tuned."""
 
 _HAZE = 8
-"""Axial widths that a wide-field PSF reaches up and down. With two a real nucleus kept a dark
-rim and its haze."""
+"""Reach of a wide-field PSF up and down, in axial widths. With 2 a real nucleus kept a dark rim and
+its haze; values between were not tried."""
 
 _FEWEST_ON_RIM = 24
-"""Nodes on half of the rim of a pinhole, at least. Chosen by eye."""
+"""Least number of nodes on half of the rim of a pinhole. Chosen by eye."""
 
 _TAIL = 0.05
-"""Share of the greatest intensity: what is brighter of an aberrated focus lies in the field. Chosen
-by eye."""
+"""Share of the maximum intensity: the brighter part of an aberrated focus has to be in the field.
+Chosen by eye."""
 
 
 def from_optics(
@@ -58,20 +58,20 @@ def from_optics(
     spacing : sequence of float
         Pixel sizes in micrometres, (row, col) or (pln, row, col), in the specimen.
     shape : sequence of int, optional
-        Odd sizes, one an axis. By default the field reaches four Airy radii to each side of the
-        focus, and two axial widths up and down (wide-field: eight; confocal: as far as the pinhole
-        lets pass), or as far as an aberrated focus reaches, with the cone of light that belongs
-        to them; at most 257 pixels.
+        Odd sizes, one for each axis. By default the field reaches four Airy radii to each side of
+        the focus, and two axial widths up and down (wide-field: eight; confocal: as far as the
+        pinhole passes light), or as far as an aberrated focus reaches, and as wide as the cone of
+        light is there; at most 257 pixels. Four and two were chosen by eye.
 
     Returns
     -------
     Psf
-        Slice in best focus in the middle. Each value is the mean over a pixel's area.
+        With the slice in best focus in the middle. Each value is the mean over a pixel's area.
 
     Raises
     ------
     UserError
-        If such optics or such a field cannot be.
+        If such optics or such a field are impossible.
     """
     optics.check()
     if len(spacing) not in (2, 3):
@@ -80,7 +80,7 @@ def from_optics(
         raise UserError("Pixel size and slice spacing must be larger than 0 micrometres.")
     if optics.kind == "TIRF" and len(spacing) == 3:
         raise UserError(
-            "TIRF sees a single layer at the cover glass, so its PSF has one slice. "
+            "TIRF shows a single layer at the cover glass, so its PSF has one slice. "
             "Choose a 2D PSF, or wide-field for a stack."
         )
     if shape is None:
@@ -93,7 +93,7 @@ def from_optics(
             "Give odd sizes of at least 3."
         )
     airy = 1.22e-3 * optics.emission / optics.numerical_aperture
-    # Intensities vary with half the period of the field; 16 nodes an Airy unit follow them well.
+    # Intensities vary with half the period of the field; 16 nodes per Airy unit are enough.
     shortest = min(optics.emission, optics.excitation or optics.emission)
     r = radii(spacing[-2:], shape[-2:], airy / 16 * shortest / optics.emission)
     slices = shape[0] if len(shape) == 3 else 1
@@ -105,12 +105,12 @@ def from_optics(
 
 
 def default_shape(optics: Optics, spacing: Sequence[float]) -> tuple[int, ...]:
-    """Odd sizes of a field that holds what matters of the PSF; see :func:`from_optics`."""
+    """Odd sizes of a field that contains the relevant part of the PSF; see :func:`from_optics`."""
     airy_radius = 0.61e-3 * optics.emission / optics.numerical_aperture
     reach = 4 * airy_radius
     halves: tuple[float, ...] = ()
     if len(spacing) == 3:
-        # Without a pinhole or a sheet the haze of slices far away is a good part of the light.
+        # Without a pinhole or a light sheet, much of the light is haze from distant slices.
         axial = (_HAZE if optics.kind == "wide-field" else 2) * axial_fwhm(optics)
         if _aberrated(optics):
             z, on_axis = _along_the_axis(optics)
@@ -121,11 +121,11 @@ def default_shape(optics: Optics, spacing: Sequence[float]) -> tuple[int, ...]:
         sine = min(optics.numerical_aperture / optics.immersion_index, 0.95)
         slope = sine / np.sqrt(1 - sine**2)
         if optics.kind == "confocal":
-            # A pinhole lets pass what lies out of focus by as much as its cone of light is wide.
+            # A pinhole passes light from out of focus up to where the cone is as wide as itself.
             passed = min(_pinhole_radius(optics), _HAZE * axial_fwhm(optics) * slope)
             axial, reach = max(axial, passed / slope), max(reach, passed)
         else:
-            # The far end of the cone of a wide-field PSF is thin light over a large area.
+            # At its far ends the cone of a wide-field PSF is faint light over a large area.
             far = axial / 2 if optics.kind == "wide-field" else axial
             reach = max(reach, far * slope)
         halves = (axial / spacing[0],)
@@ -134,12 +134,12 @@ def default_shape(optics: Optics, spacing: Sequence[float]) -> tuple[int, ...]:
 
 
 def lateral_fwhm(optics: Optics) -> float:
-    """Width of the wide-field PSF in theory, 0.51 wavelengths / NA, in micrometres."""
+    """Theoretical width of the wide-field PSF, 0.51 wavelengths / NA, in micrometres."""
     return 0.51e-3 * optics.emission / optics.numerical_aperture
 
 
 def axial_fwhm(optics: Optics) -> float:
-    """Depth of the wide-field PSF in theory, in micrometres.
+    """Theoretical depth of the wide-field PSF, in micrometres.
 
     0.88 wavelengths / (n - sqrt(n^2 - NA^2)): the cut-off of the OTF along z over 0.88.
     """
@@ -150,7 +150,7 @@ def axial_fwhm(optics: Optics) -> float:
 def _profile(optics: Optics, r: NDArray[np.float64], z: NDArray[np.float64]) -> NDArray[np.float64]:
     """Intensity (z, r) of the chosen microscope."""
     if optics.kind == "TIRF":
-        # Light from all depths of the evanescent field, the objective focused on the glass.
+        # Light from all depths of the evanescent field, with the focus on the cover glass.
         nodes, weights = np.polynomial.laguerre.laggauss(8)
         total = np.zeros((1, r.size))
         for node, weight in zip(nodes, weights, strict=True):
@@ -164,7 +164,7 @@ def _profile(optics: Optics, r: NDArray[np.float64], z: NDArray[np.float64]) -> 
     if optics.kind == "confocal" and optics.excitation is not None:
         excitation = _intensity(optics, optics.excitation, optics.depth, r, z + focus)
         radius = _pinhole_radius(optics)
-        # The pinhole gathers light from as far outside the field as it is wide.
+        # The pinhole collects light from outside the field, as far as its own radius.
         wide = np.arange(0, r[-1] + radius + 2 * r[1], r[1])
         light = _intensity(optics, optics.emission, optics.depth, wide, z + focus)
         return excitation * _through_disc(wide, light, r, radius)
@@ -177,7 +177,7 @@ def _pinhole_radius(optics: Optics) -> float:
 
 
 def _best_focus(optics: Optics) -> float:
-    """Where along the objective's way the intensity on the axis is greatest, in micrometres."""
+    """Position of the objective with the highest intensity on the axis, in micrometres."""
     if not _aberrated(optics):
         return optics.depth * optics.immersion_index / optics.specimen_index
     z, on_axis = _along_the_axis(optics)
@@ -191,7 +191,7 @@ def _aberrated(optics: Optics) -> bool:
 
 
 def _along_the_axis(optics: Optics) -> tuple[NDArray, NDArray]:
-    """Ways of the objective between the foci of the flat and of the steep rays, and intensities."""
+    """Positions of the objective between the paraxial and marginal foci, and the intensities."""
     n_i, n_s, depth = optics.immersion_index, optics.specimen_index, optics.depth
     sine = min(optics.numerical_aperture, 0.98 * n_s)
     marginal = depth * np.sqrt((n_i**2 - sine**2) / (n_s**2 - sine**2))
@@ -212,7 +212,7 @@ def _intensity(
     n_i, n_s = optics.immersion_index, optics.specimen_index
     k0 = 2 * np.pi / (wavelength / 1000)
     alpha = np.arcsin(optics.numerical_aperture / n_i)
-    # Enough nodes to follow the fastest turning phase; the sizes of the terms bound it.
+    # Enough nodes for the fastest change of the phase, which these terms limit.
     turns = k0 * (
         optics.numerical_aperture * r.max()
         + n_i * (1 - np.cos(alpha)) * np.abs(delta - depth * n_i / n_s).max()
@@ -249,7 +249,7 @@ def _through_disc(
 ) -> NDArray[np.float64]:
     r"""Integrate a radial profile (z, radius) over discs whose centres lie at `r`.
 
-    With :math:`E(\rho) = \int_0^\rho p(s)\,s\,ds`, what a circle holds over its circumference,
+    With :math:`E(\rho) = \int_0^\rho p(s)\,s\,ds`, the light inside a circle over :math:`2\pi`,
     the integral over a disc is one along its rim (Green's theorem),
 
     .. math::
@@ -258,7 +258,7 @@ def _through_disc(
        = 2 \int_0^\pi \frac{E(\rho)}{\rho^2}\,(a^2 + r a \cos\psi)\,d\psi, \quad
        \rho^2 = r^2 + a^2 + 2 r a \cos\psi,
 
-    of a smooth periodic function, which equally spaced nodes integrate as well as can be.
+    of a smooth periodic function, for which equally spaced nodes are best.
 
     Parameters
     ----------
@@ -272,10 +272,10 @@ def _through_disc(
         Radius of the discs.
     """
     held = CubicSpline(radius, profile * radius, axis=-1).antiderivative()(radius)
-    # Half of the mean over the circle: smooth, where E itself is not.
+    # Half of the mean over the circle is smooth; E itself is not.
     mean = np.concatenate((profile[:, :1] / 2, held[:, 1:] / radius[1:] ** 2), axis=1)
     half_mean = CubicSpline(radius, mean, axis=-1)
-    # Along the rim as close together as the profile is known.
+    # Along the rim with the spacing of the profile.
     count = max(int(np.ceil(np.pi * disc / radius[1])), _FEWEST_ON_RIM)
     total = np.zeros((profile.shape[0], r.size))
     for cosine in np.cos(np.pi * (np.arange(count) + 0.5) / count):

@@ -1,4 +1,4 @@
-"""From a PSF known along its radius to one on pixels."""
+"""From the radial profile of a PSF to values on pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 _FEWEST = 3
-"""Nodes along a pixel, at least, over which its mean is taken. Not tuned."""
+"""Least number of nodes along a pixel for the mean over it. Not tuned."""
 
 
 def radii(spacing: Sequence[float], shape: Sequence[int], step: float) -> NDArray[np.float64]:
@@ -38,7 +38,7 @@ def on_pixels(
     spacing: Sequence[float],
     shape: Sequence[int],
 ) -> NDArray[np.float64]:
-    """Turn a radial profile about its axis, and take the mean over the area of each pixel.
+    """Rotate a radial profile around its axis, and take the mean over the area of each pixel.
 
     Parameters
     ----------
@@ -56,8 +56,7 @@ def on_pixels(
     """
     spline = CubicSpline(radius, profile, axis=-1)
     half = [n // 2 for n in shape]
-    # Pixels in one quadrant are enough; in each direction as many nodes of Gauss and Legendre as
-    # the profile asks for.
+    # One quadrant is enough. In each direction as many nodes (Gauss-Legendre) as the profile needs.
     count = max(_FEWEST, int(np.ceil(max(spacing) / (2 * radius[1]))))
     nodes, weights = np.polynomial.legendre.leggauss(count)
     rows, columns = (

@@ -1,4 +1,4 @@
-"""Moving a PSF onto another grid, with its energy, and cutting it to the size that matters."""
+"""Resampling a PSF to another grid without losing light, and cropping it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from zsfiji.physics.optics.measure import fwhm
 from zsfiji.physics.optics.pupil import from_optics
 
 ENERGY = 0.999
-"""The share of the light that a cropped PSF keeps. Chosen by eye."""
+"""Share of the light that a cropped PSF keeps. Chosen by eye."""
 
 _LEAST_ENERGY = 0.8
-"""Share of the light that must be left of a PSF that is cut to fit a small image. Chosen by eye."""
+"""Share of the light that a PSF must keep when it is cropped to a small image. Chosen by eye."""
 
 _LEAST_WIDTH = 1.0
-"""Width in pixels: a narrower PSF blurs nothing on this grid."""
+"""Least width of a PSF in pixels: a narrower one blurs nothing on this grid."""
 
 _DARK = 4
-"""Pixels without light around a PSF, so that its spline ends smoothly. Not tuned."""
+"""Dark pixels that are added around a PSF, so that its spline ends smoothly. Not tuned."""
 
 _DEGREE = 5
-"""Of the spline through the sums of light. Not tuned."""
+"""Degree of the spline through the cumulative sums of light. Not tuned."""
 
 
 def sample(
@@ -37,17 +37,17 @@ def sample(
     ratio: Sequence[float],
     shape: Sequence[int],
 ) -> NDArray[np.float64]:
-    """Read `values` on a grid whose middle pixel lies on `centre`.
+    """Interpolate `values` on a grid whose middle pixel is at `centre`.
 
-    A cubic spline gives the values between the pixels. Where the new pixels are larger than the
-    old ones the mean over each of them is taken, so that nothing is missed or folded over.
+    A cubic spline gives the values between the pixels. If the new pixels are larger than the old
+    ones, the mean over each of them is taken, which avoids aliasing.
 
     Parameters
     ----------
     values : numpy.ndarray
-        What to read; zero outside.
+        The values to interpolate; zero outside.
     centre : sequence of float
-        Where the middle pixel of the result lies, in pixels of `values`.
+        Position of the middle pixel of the result, in pixels of `values`.
     ratio : sequence of float
         Size of a new pixel in old ones, along each axis.
     shape : sequence of int
@@ -72,7 +72,7 @@ def sample(
 def _along(
     values: NDArray[np.float64], axis: int, positions: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    # One axis after the other: the weights of a spline are products of weights of the axes.
+    # One axis after the other: the weights of a spline are separable.
     lines = np.moveaxis(values, axis, -1)
     n = lines.shape[-1]
     impulses = np.pad(np.eye(n), ((0, 0), (2, 2)))
@@ -87,12 +87,12 @@ def _along(
 
 
 def rebin(values: NDArray[np.floating], axis: int, ratio: float, size: int) -> NDArray[np.float64]:
-    """Turn means over pixels into means over other pixels, along one axis.
+    """Convert means over pixels into means over other pixels, along one axis.
 
-    The sum of all values up to the edge of a pixel is the integral of the light up to there, free
-    of the pixel's width. A spline through these sums tells the integral up to the edges of the
-    new pixels, whose differences are the new values: the old pixel is gone and the new one is in
-    them, and no light is lost.
+    The sum of all values up to the edge of a pixel is the integral of the light up to there, which
+    does not depend on the pixel size. A spline through these sums gives the integral up to the
+    edges of the new pixels, and its differences are the new values. They include the new pixel and
+    no longer the old one, and no light is lost.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def rebin(values: NDArray[np.floating], axis: int, ratio: float, size: int) -> N
     ratio : float
         Size of a new pixel in old ones.
     size : int
-        Number of the new pixels; the middle of the two grids is the same.
+        Number of the new pixels; both grids have the same middle.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def rebin(values: NDArray[np.floating], axis: int, ratio: float, size: int) -> N
     """
     lines = np.moveaxis(np.asarray(values, dtype=np.float64), axis, -1)
     n = lines.shape[-1] + 2 * _DARK
-    # One line of light in each pixel in turn: what becomes of it is a column of the weights.
+    # A line with light in a single pixel gives one column of the weights.
     sums = np.tri(n + 1, n, -1)[:, _DARK : n - _DARK]
     old = np.arange(n + 1) - n / 2
     new = np.clip((np.arange(size + 1) - size / 2) * ratio, old[0], old[-1])
@@ -123,19 +123,18 @@ def rebin(values: NDArray[np.floating], axis: int, ratio: float, size: int) -> N
 def resample(psf: Psf, spacing: Sequence[float], *, energy: float = ENERGY) -> Psf:
     """The same PSF on another grid.
 
-    A PSF whose optics are known is calculated on that grid. Of another one the pixels that its
-    values are means over are taken out along rows and columns and the new ones put in, see
-    :func:`rebin`; slices are interpolated, or averaged where they lie farther apart on the new
-    grid.
+    A PSF whose optics are known is calculated on that grid. Otherwise its pixels are replaced by
+    those of the new grid along rows and columns, see :func:`rebin`; slices are interpolated, or
+    averaged if they are farther apart on the new grid.
 
     Parameters
     ----------
     psf : Psf
         The PSF.
     spacing : sequence of float
-        Pixel sizes of the new grid in micrometres, one an axis.
+        Pixel sizes of the new grid in micrometres, one for each axis.
     energy : float
-        Share of the light that the result has to hold; the rest of its border is cut off.
+        Share of the light that the result has to contain; the rest of its border is cropped.
 
     Returns
     -------
@@ -145,7 +144,7 @@ def resample(psf: Psf, spacing: Sequence[float], *, energy: float = ENERGY) -> P
     ratio = tuple(new / old for new, old in zip(spacing, psf.spacing, strict=True))
     if all(abs(r - 1) < 1e-6 for r in ratio):
         return crop(psf, energy)
-    psf = crop(psf, 1 - (1 - energy) / 10)  # the rest will go anyway, and costs most of the time
+    psf = crop(psf, 1 - (1 - energy) / 10)  # the rest is cropped later anyway, and takes most time
     # Slices to the last one, rows and columns to the edge of the last one.
     sizes = zip(psf.values.shape, ratio, (0, 1, 1)[-len(ratio) :], strict=True)
     shape = tuple(2 * int(np.ceil((n // 2 + edge / 2) / r)) + 1 for n, r, edge in sizes)
@@ -162,9 +161,9 @@ def resample(psf: Psf, spacing: Sequence[float], *, energy: float = ENERGY) -> P
 
 
 def crop(psf: Psf, energy: float = ENERGY, largest: Sequence[int] | None = None) -> Psf:
-    """Cut the border off until `energy` of the light is left, and to `largest` in any case.
+    """Crop the border until the share `energy` of the light is left, and in any case to `largest`.
 
-    Every axis gives up the same share of the light, at both its ends alike.
+    Every axis loses the same share of the light, at both ends.
     """
     values = psf.values
     halves = []
@@ -206,13 +205,13 @@ def match(
         The PSF. For a 2D image the slice in focus of a 3D PSF is taken.
     spacing : sequence of float
         Pixel sizes of the grid in micrometres: (row, col) or (pln, row, col). For an upsampled
-        result, those of the result; for slices taken in turns, twice the slice spacing.
+        result, those of the result; for pairs of odd and even slices, twice the slice spacing.
     shape : sequence of int
         Sizes of the image on that grid.
     energy : float
         Share of the light to keep.
     pixels : sequence of int, optional
-        Sizes of the image as the user knows it, for messages, where that grid is another one.
+        Sizes of the image as the user knows it, for messages, if its grid is another one.
 
     Returns
     -------
@@ -222,10 +221,10 @@ def match(
     Raises
     ------
     UserError
-        If the PSF has no slices and the image has, if it is as wide as the image or narrower than
-        a pixel, or if the rows and columns of the image are too few to hold most of it. Slices
-        farther from the focus than the stack is deep are left out: all slices of a wide-field PSF
-        have the same light, and there is no end to them.
+        If the image has slices and the PSF has none, if the PSF is as wide as the image or narrower
+        than a pixel, or if the image has too few rows and columns for most of its light. Slices
+        farther from the focus than the depth of the stack are left out: all slices of a wide-field
+        PSF have the same light, however far they are.
     """
     if len(spacing) == 2:
         psf = focal_plane(psf)
@@ -264,9 +263,8 @@ def match(
         ]
         raise UserError(
             f"The image of {_times(own)} pixels holds only {kept:.0%} of the light of the PSF, "
-            f"whose {_times(psf.own or psf.values.shape)} pixels reach over {_times(taken)} of "
-            "those of the image. Choose a larger image or a smaller PSF, and check the pixel "
-            "sizes of both."
+            f"whose {_times(psf.own or psf.values.shape)} pixels cover {_times(taken)} pixels of "
+            "the image. Choose a larger image or a smaller PSF, and check the pixel sizes of both."
         )
     return fitted
 
@@ -291,7 +289,7 @@ def _share(whole: Psf, part: Psf) -> float:
 
 
 def _times(shape: Sequence[int]) -> str:
-    """Sizes as ImageJ tells them: width x height x slices."""
+    """Sizes in the order of ImageJ: width x height x slices."""
     return " x ".join(str(n) for n in shape[::-1])
 
 

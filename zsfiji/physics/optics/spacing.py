@@ -1,4 +1,4 @@
-"""The pixel size of an image in micrometres, asked for where the image does not tell it."""
+"""The pixel size of an image in micrometres, from its calibration or from the user."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _NAMES = {"row": "pixel height", "col": "pixel width", "pln": "slice spacing (vo
 
 
 def micrometres(unit: str) -> float | None:
-    """How many micrometres a unit of length is; None for what is no such unit."""
+    """Size of a unit of length in micrometres; None for other units."""
     return _MICROMETRES.get(unit) or _MICROMETRES.get(unit.lower())
 
 
 def with_spacing(
     image: xr.DataArray, lateral: float | None, axial: float | None = None
 ) -> xr.DataArray:
-    """The image with other pixel sizes, for files that tell none or wrong ones.
+    """The image with other pixel sizes, for files with none or wrong ones.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def with_spacing(
     lateral : float or None
         Width and height of a pixel in micrometres; None leaves them.
     axial : float or None
-        Distance of the slices in micrometres; None leaves it.
+        Slice spacing (z step) in micrometres; None leaves it.
     """
     steps = {"row": lateral, "col": lateral, "pln": axial}
     given = {d: s for d, s in steps.items() if s is not None and d in image.dims}
@@ -90,7 +90,7 @@ def spacing_micrometres(image: xr.DataArray, dims: Sequence[str]) -> tuple[float
     Raises
     ------
     UserError
-        If an axis has no calibration or a unit that is no length.
+        If an axis has no calibration, or a unit that is not a length.
     """
     spacings = []
     name = image.attrs.get("title") or "this image"

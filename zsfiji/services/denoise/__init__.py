@@ -1,1 +1,1 @@
-"""Our own zero-shot denoiser: noise calibration, a DCT filter, and a network of the one image."""
+"""Our own zero-shot denoiser: noise calibration, filters, and a network trained on the image."""

@@ -1,4 +1,8 @@
-"""How long ``Zero-Shot Denoise...`` takes; see :mod:`zsfiji.services.duration`."""
+"""How long ``Zero-Shot Denoise...`` takes.
+
+The constants are seconds that were measured on the reference computer, see
+:mod:`zsfiji.services.duration`.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +10,21 @@ from collections.abc import Mapping
 
 from zsfiji.services import duration as common
 from zsfiji.services.denoise.fit import PIXELS, STEPS
-from zsfiji.services.denoise.objective import OFTEN
+from zsfiji.services.denoise.objective import DRAWS_PER_PIXEL
 from zsfiji.services.denoise.service import TRAINING_PIXELS
 from zsfiji.services.denoise.settings import Settings
 
 _STEP = 0.076
-"""A step of training."""
+"""A training step. Measured."""
 
 _PAIRS = 1.5e-6
-"""A pixel of the pairs that are trained on."""
+"""Making one pixel of the pairs. Measured."""
 
 _MEASURING = 7e-7
-"""The noise, for each pixel that it is measured in."""
+"""Measuring the noise, per pixel. Measured."""
 
 _RESTORING = 1.7e-5
-"""A pixel of the image."""
+"""Restoring one pixel of the image. Measured."""
 
 
 def seconds(sizes: Mapping[str, int], settings: Settings, *, train: bool) -> float:
@@ -31,16 +35,16 @@ def seconds(sizes: Mapping[str, int], settings: Settings, *, train: bool) -> flo
     sizes : mapping
         Axis -> length of the image.
     settings : Settings
-        Of the training.
+        The settings of the training.
     train : bool
-        Whether a network is trained, and not only applied.
+        Whether a network is trained, or only applied.
     """
     found = common.START + _RESTORING * common.pixels(sizes) * common.planes(sizes)
     if train:
         sampled = common.sampled(sizes, settings.fit_per, TRAINING_PIXELS)
         found += common.networks(sizes, settings.fit_per) * (
             _MEASURING * sampled
-            + _PAIRS * min(PIXELS[settings.quality], OFTEN // 4 * sampled)
+            + _PAIRS * min(PIXELS[settings.quality], DRAWS_PER_PIXEL // 4 * sampled)
             + _STEP * STEPS[settings.quality]
         )
     return found

@@ -1,4 +1,4 @@
-"""The network that is trained on the one image."""
+"""The network that is trained on the image."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from zsfiji.learning.initial import init_uniform, zero_init
 from zsfiji.learning.unet import TwoScales, depth_to_space, space_to_depth
 
 MULTIPLE = 4
-"""Heights and widths have to be multiples of this."""
+"""Heights and widths have to be multiples of this: the network downsamples twice."""
 
 MARGIN = 28
-"""Pixels around a pixel that its result depends on."""
+"""Radius of the receptive field in pixels."""
 
 
 class Denoiser(TwoScales):
-    """Two scales, half and a quarter of the image's, and a residual connection.
+    """A U-Net of two scales, half and a quarter of the image, with a residual connection.
 
-    See docs/methods/zero-shot-denoise.md, section 5; what it adds, it adds to the last of its input
-    channels, the filtered image. 141,124 parameters with two inputs and the default width.
+    Its output is added to the last of its input channels, the filtered image. 141,124 parameters
+    with two inputs and the default width. See docs/methods/zero-shot-denoise.md, section 5.
 
     Parameters
     ----------
@@ -36,6 +36,6 @@ class Denoiser(TwoScales):
         zero_init(self.last)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
-        """Give (batch, 1, height, width) for (batch, inputs, height, width), values about 0."""
+        """Give (batch, 1, height, width) for (batch, inputs, height, width), values around 0."""
         _, change = super().forward(space_to_depth(image, 2))
         return image[:, -1:] + depth_to_space(change, 2)

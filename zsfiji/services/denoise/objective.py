@@ -1,12 +1,13 @@
-"""What the network learns from: pairs of neighbouring pixels of the noisy image.
+"""The training objective: pairs of neighbouring pixels of the noisy image.
 
-Of every 2 x 2 cell of a region one pixel is drawn for the input; the mean of its horizontal and
-its vertical neighbour is the target. Both are images of half the size that show the same, with
-independent noise (after Huang et al., Neighbor2Neighbor, CVPR 2021, without its regulariser; the
-mean of two neighbours has the same expectation as one drawn from them, and half of the noise).
+In each 2 x 2 cell of a region one pixel is chosen at random for the input; the mean of its
+horizontal and its vertical neighbour is the target. Both are images of half the size that show the
+same structure with independent noise (after Huang et al., Neighbor2Neighbor, CVPR 2021, without the
+regulariser; the mean of two neighbours has the same expectation as a random one of them, and half
+of the noise variance).
 
-Beside the drawn pixels the network sees what the DCT filter makes of them, and learns what that
-lacks. The filter never sees the target, so the pair stays fair.
+The network also gets the chosen pixels after the DCT filter, and learns to correct the filter. The
+filter does not use the target, so the noise of the pair stays independent.
 """
 
 from __future__ import annotations
@@ -24,37 +25,38 @@ from zsfiji.physics.filters.dct import dct_denoise
 from zsfiji.physics.noise import Noise
 
 INPUTS = 2
-"""Channels that the network sees: the noisy image and the filtered one."""
+"""Channels of the network's input: the noisy image and the filtered one."""
 
 _REGION = 512
-"""Edge in pixels of the regions that pairs are drawn from: bounds the memory. Not tuned."""
+"""Edge in pixels of the regions in which pairs are made: bounds the memory. Not tuned."""
 
-OFTEN = 32
-"""Each pixel is drawn so often at most. Chosen by eye."""
+DRAWS_PER_PIXEL = 32
+"""How often a pixel of a small image is used at most. Chosen by eye."""
 
 _RIM = 6
-"""Pixels at each side of a patch without a loss, for they lack context: those of the prototype."""
+"""Pixels at each side of a patch that do not count for the loss, because they lack context. From
+the prototype."""
 
 _NEIGHBOURS = ((1, 2), (0, 3), (0, 3), (1, 2))
 """The horizontal and the vertical neighbour of each of the four pixels of a cell, row by row."""
 
 
 def to_network(stabilised: torch.Tensor, noise: Noise) -> torch.Tensor:
-    """What the network sees of a stabilised plane (height, width): shape (2, height, width)."""
+    """The network's input for a stabilised plane (height, width): shape (2, height, width)."""
     return torch.stack([stabilised, dct_denoise(stabilised, noise.spectrum, grids=1)])
 
 
 def neighbour_pair(
     region: torch.Tensor, source: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw two half-size images that show the same with independent noise.
+    """Make two half-size images of the same structure with independent noise.
 
     Parameters
     ----------
     region : torch.Tensor
         Shape (height, width), both even.
     source : torch.Generator
-        Random numbers, from the CPU.
+        Random numbers, on the CPU.
 
     Returns
     -------
@@ -71,7 +73,7 @@ def neighbour_pair(
 def examples(
     planes: Sequence[torch.Tensor], noise: Noise, pixels: int, *, seed: int, label: str
 ) -> torch.Tensor:
-    """Draw pairs from regions all over the planes, so that big images take no longer.
+    """Make pairs from regions all over the planes; large images do not take longer.
 
     Parameters
     ----------
@@ -80,11 +82,11 @@ def examples(
     noise : Noise
         Noise at their resolution.
     pixels : int
-        How many half-size pixels to draw, about.
+        Number of half-size pixels to make, about.
     seed : int
         Seed of places and pairs.
     label : str
-        What to tell the user.
+        What is being done, in words for the user.
 
     Returns
     -------
@@ -96,13 +98,13 @@ def examples(
     shortest = [min(p.shape[axis] for p in planes) for axis in (0, 1)]
     tall, wide = (min(_REGION, length) // 8 * 8 for length in shortest)
     there = sum(p.shape[0] * p.shape[1] for p in planes)
-    count = max(1, round(4 * min(pixels, OFTEN * there / 4) / (tall * wide)))
+    count = max(1, round(4 * min(pixels, DRAWS_PER_PIXEL * there / 4) / (tall * wide)))
     made: list[torch.Tensor] = []
     for number in range(count):
         progress.report(number / count, label)
         if made and progress.finish_requested():
             break
-        # Every plane in its turn; places and pairs by chance.
+        # The planes one after the other; places and pairs at random.
         plane = planes[number % len(planes)]
         top, left = (
             int(torch.randint(length - edge + 1, (1,), generator=source))
@@ -114,18 +116,18 @@ def examples(
 
 
 class PairObjective:
-    """The training objective: the squared error against the neighbours.
+    """The mean squared error between the network's result and the neighbours.
 
     Parameters
     ----------
     network : torch.nn.Module
         The network, on the device of the pairs.
     pairs : torch.Tensor
-        What :func:`examples` gave, scaled as the network wants it.
+        The result of :func:`examples`, scaled for the network.
     patch : int
         Edge of the patches, a multiple of 4.
     batch : int
-        Patches a step.
+        Patches per step.
     seed : int
         Seed of places, flips and rotations.
     """

@@ -1,4 +1,4 @@
-"""How a plane is restored with what was learnt: filters, network, and their blend."""
+"""Restore a plane: filters, network, their blend, and the check of the residual."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ from zsfiji.services.denoise.network import MARGIN, MULTIPLE, Denoiser
 from zsfiji.services.denoise.objective import to_network
 
 NOISE_SCALE = 0.25
-"""Standard deviation of the noise in what the network sees. Not tuned."""
+"""Standard deviation of the noise in the network's input. From the prototype; no other value was
+tried."""
 
 TILE = 512
-"""Edge in pixels of the tiles that the network sees: bounds the memory, no result depends on it."""
+"""Edge in pixels of the network's tiles: bounds the memory, no result depends on it."""
 
 _PREVIEW = 512
-"""Edge in pixels of the preview."""
+"""Edge in pixels of the preview. Not tuned."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a model file keeps of a restorer beside the weights; see :class:`Restorer`."""
+    """What a model file has of a restorer besides the weights; see :class:`Restorer`."""
 
     noise: Noise
     d: int
@@ -52,7 +53,7 @@ class Restorer:
     Attributes
     ----------
     noise : Noise
-        Noise of the image as it is.
+        Noise of the image at its own resolution.
     d : int
         Working resolution in pixels; 1 for noise that is independent from pixel to pixel.
     working : Noise
@@ -64,8 +65,7 @@ class Restorer:
     network : Denoiser or None
         The network.
     doubted : bool
-        Whether what seemed to be correlated noise had structure: the noise is then what there is at
-        least.
+        Whether what seemed to be correlated noise may be structure: `noise` is then a lower limit.
     """
 
     noise: Noise
@@ -78,7 +78,7 @@ class Restorer:
 
     @property
     def record(self) -> Record:
-        """What is kept beside the weights."""
+        """What is kept besides the weights."""
         return Record(
             self.noise,
             self.d,
@@ -94,7 +94,7 @@ class Restorer:
         return {} if self.network is None else self.network.state_dict()
 
     def to(self, device: torch.device) -> None:
-        """Move the network, laid out as its convolutions like it."""
+        """Move the network, in the memory format that is fastest for its convolutions."""
         if self.network is not None:
             self.network.to(device).to(memory_format=torch.channels_last)
 
@@ -108,13 +108,13 @@ class Plane(NamedTuple):
         float32 (row, col), in the unit of the image.
     defects : int
         Number of defective pixels that were replaced first.
-    spared : float
-        Share of the pixels where less was taken out, for it had structure.
+    put_back : float
+        Share of the pixels where structure was put back.
     """
 
     values: np.ndarray
     defects: int = 0
-    spared: float = 0.0
+    put_back: float = 0.0
 
 
 def restore(
@@ -122,7 +122,7 @@ def restore(
     plane: np.ndarray,
     device: torch.device,
     *,
-    spare: bool = True,
+    put_structure_back: bool = True,
     label: str | None = None,
 ) -> Plane:
     """Restore a plane.
@@ -135,8 +135,8 @@ def restore(
         float32 (row, col).
     device : torch.device
         Where to compute.
-    spare : bool
-        Whether to take less out where structure would be.
+    put_structure_back : bool
+        Whether to check the residual and put structure back.
     label : str, optional
         What to report to the user as progress; without it nothing is reported.
 
@@ -160,23 +160,23 @@ def restore(
         value = stabiliser.inverse(smooth.cpu().numpy())
         if unit.network is not None and unit.weight > 0:
             with progress.part((number + 0.5) / unit.d**2, (number + 1) / unit.d**2):
-                learnt = through_network(unit, noisy, label=label)
-            told = stabiliser.inverse(learnt.cpu().numpy())
-            value = unit.weight * told + (1 - unit.weight) * value
+                learnt = apply_network(unit, noisy, label=label)
+            by_network = stabiliser.inverse(learnt.cpu().numpy())
+            value = unit.weight * by_network + (1 - unit.weight) * value
         result[part] = value
     result = centred(result, unit.d)
-    if not spare:
+    if not put_structure_back:
         return Plane(result, defects)
     result, share = put_back(sound, result, unit.noise, unit.d)
     return Plane(result, defects, share)
 
 
-def through_network(
+def apply_network(
     unit: Restorer, noisy: torch.Tensor, *, ensemble: bool = True, label: str | None = None
 ) -> torch.Tensor:
     """Result of the network for a stabilised plane (height, width)."""
     network = unit.network
-    assert network is not None, "asked only where there is one"
+    assert network is not None, "called only with a network"
 
     def once(image: torch.Tensor) -> torch.Tensor:
         with autocast(image.device):
@@ -193,11 +193,11 @@ def through_network(
 
 
 def preview(unit: Restorer, plane: np.ndarray) -> np.ndarray:
-    """What the network makes of the middle of the first plane at present."""
+    """The network's current result for the middle of a plane."""
     part = next(iter(phases(unit.d)))
     coarse = smoothed(plane, unit.d)[part]
     stabiliser = Stabiliser.of(unit.working)
-    assert unit.network is not None, "asked only while it is trained"
+    assert unit.network is not None, "called only during the training"
     device = next(unit.network.parameters()).device
     noisy = torch.from_numpy(stabiliser.forward(coarse[middle(coarse.shape, _PREVIEW)])).to(device)
-    return stabiliser.inverse(through_network(unit, noisy, ensemble=False).cpu().numpy())
+    return stabiliser.inverse(apply_network(unit, noisy, ensemble=False).cpu().numpy())

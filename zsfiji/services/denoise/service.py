@@ -25,20 +25,20 @@ from zsfiji.services.denoise.settings import Settings
 from zsfiji.services.method import Method, Restored
 
 TRAINING_PIXELS = 32 * 2**20
-"""Pixels of a stack or movie that are looked at in a training, at most: bounds the memory."""
+"""Most pixels of a stack or movie that are used for a training: bounds the memory. Not tuned."""
 
 OUTPUT = over_parts.Output("denoised")
 
 
 class ZeroShotDenoise:
-    """Our own denoiser: noise measured in the image, filters that know it, and a network."""
+    """Our own denoiser: noise measured in the image, filters that use it, and a network."""
 
     name = "denoise"
     settings_type = Settings
     record_type = Record
 
     def unit(self, record: Record, tensors: Mapping[str, torch.Tensor]) -> Restorer:
-        """Make a restorer from what a model keeps of it."""
+        """Make a restorer from its record and its weights."""
         restorer = Restorer(
             record.noise,
             record.d,
@@ -108,7 +108,7 @@ class ZeroShotDenoise:
             plane = with_fallback(partial(restore, unit, noisy, label="Denoising"), chosen)
             results[OUTPUT.name][:] = plane.values
             defects += plane.defects
-            shares.append(plane.spared)
+            shares.append(plane.put_back)
             findings.add(unit.noise, noisy, plane.values, channel)
             for sentence in uncertain(unit.noise, unit.doubted):
                 findings.remark(sentence)
@@ -135,10 +135,10 @@ METHOD: Method[Settings, Known, Restorer] = ZeroShotDenoise()
 
 
 def _without_network(unit: Restorer) -> str:
-    """Say why filters alone made the result."""
+    """Say why only the filters were used."""
     if network_weight(unit) == 0:
         return (
-            "The noise stays correlated at the coarsest resolution, so a network could not "
+            "The noise is correlated even at the coarsest resolution, so a network could not "
             "separate it from structure: only the filters were used."
         )
     return "The image is too small to train a network on: only the filters were used."

@@ -25,7 +25,7 @@ NoiseCorrelation = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ParameterGroup):
-    """All that decides about a training, besides the image and the camera.
+    """All settings of a training.
 
     Attributes
     ----------
@@ -34,14 +34,14 @@ class Settings(ParameterGroup):
     fit_per : {"channel", "plane"}
         One model for each channel, shared by all slices and frames, or one for each plane.
     seed : int
-        Seed of the initial weights and of all draws, 0 to 2**31 - 1.
+        Seed of the initial weights and of all random numbers, 0 to 2**31 - 1.
     noise_correlation : int
-        Pixels that the noise spreads over, 1 to 4; 0 measures it.
+        Pixels over which the noise is correlated, 1 to 4; 0 measures it.
 
     Raises
     ------
     UserError
-        If a value is none of these.
+        If a value is not one of these.
     """
 
     quality: Quality = "standard"

@@ -1,4 +1,8 @@
-"""How long ``FM2S Denoise...`` takes; see :mod:`zsfiji.services.duration`."""
+"""How long ``FM2S Denoise...`` takes.
+
+The constants are seconds that were measured on the reference computer, see
+:mod:`zsfiji.services.duration`.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +15,19 @@ from zsfiji.services.fm2s.service import TRAINING_PIXELS
 from zsfiji.services.fm2s.settings import Settings
 
 _STEP = 0.025
-"""A step of training without constants."""
+"""A training step with the measured noise (auto). Measured."""
 
 _EXAMPLES = 2.4e-5
-"""A synthetic pixel that it trains on."""
+"""Making one synthetic pixel for it. Measured."""
 
 _PUBLISHED_STEP = 1.1e-6
-"""A step of the published method, for each pixel that it sees."""
+"""A training step of the published method, per pixel of the patch. Measured."""
 
 _MEASURING = 7e-7
-"""The noise, for each pixel that it is measured in."""
+"""Measuring the noise, per pixel. Measured."""
 
 _RESTORING = 1e-5
-"""A pixel of the image."""
+"""Restoring one pixel of the image. Measured."""
 
 
 def seconds(sizes: Mapping[str, int], settings: Settings, *, train: bool) -> float:
@@ -34,9 +38,9 @@ def seconds(sizes: Mapping[str, int], settings: Settings, *, train: bool) -> flo
     sizes : mapping
         Axis -> length of the image.
     settings : Settings
-        Of the training.
+        The settings of the training.
     train : bool
-        Whether a network is trained, and not only applied.
+        Whether a network is trained, or only applied.
     """
     found = common.START + _RESTORING * common.pixels(sizes) * common.planes(sizes)
     if not train:

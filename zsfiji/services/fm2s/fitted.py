@@ -1,10 +1,10 @@
-"""FM2S without constants: noise measured in the image, and a better target than the median.
+"""FM2S without the authors' constants: measured noise, and a better target than the median filter.
 
-The plane is stabilised, so that its noise has the standard deviation 1 everywhere, and denoised
-by two filters (DCT shrinkage and averaging of similar surroundings), whose mean stands for the
-truth. Synthetic noise of the measured kind is put on that, denoised by the same filters, and the
-network learns to find the truth from both, the noisy and the filtered image. Correlated noise is
-treated at the resolution at which it is independent.
+The plane is stabilised, so that its noise has the standard deviation 1 everywhere, and denoised by
+two filters (DCT shrinkage and non-local means). Their mean is the target. Synthetic noise with the
+measured properties is added to it, and the same filters are applied. The network learns to restore
+the target from the noisy and the filtered image. Correlated noise is processed at the resolution at
+which it is independent.
 """
 
 from __future__ import annotations
@@ -29,47 +29,48 @@ from zsfiji.services.fm2s.network import MARGIN, build
 STEPS = {"quick": 150, "standard": 500, "best": 2000}
 """Training steps of each quality.
 
-Half of what `standard` had before, which cost 0.00 to 0.04 dB on three pairs.
+For `standard` half of an earlier number, which cost 0.00 to 0.04 dB on three pairs.
 """
 
 PIXELS = {"quick": 2**17, "standard": 2**18, "best": 2**20}
-"""Synthetic noisy pixels that each quality trains on."""
+"""Synthetic noisy pixels for each quality. For `standard` half of an earlier number, as for
+:data:`STEPS`."""
 
 NOISE_SCALE = 0.25
-"""Standard deviation of the noise in what the network sees, as in Zero-Shot Denoise. Not tuned."""
+"""Standard deviation of the noise in the network's input, as in Zero-Shot Denoise. Not tuned."""
 
 INPUTS = 2
-"""Channels that the network sees: the noisy image and the filtered one."""
+"""Channels of the network's input: the noisy image and the filtered one."""
 
 _FIELD = 256
-"""Edge in pixels of the fields that examples are made of. Chosen by eye."""
+"""Edge in pixels of the fields from which examples are made. Chosen by eye."""
 
 _RIM = 16
-"""Pixels around a field that only the filters see: their margin."""
+"""Pixels around a field as context for the filters: the margin of the DCT filter."""
 
 _PATCH = 64
 """Edge of the patches of a training step. Chosen by eye."""
 
 _BATCH = 4
-"""Patches a step. Chosen by eye."""
+"""Patches per step. Chosen by eye."""
 
 DRAWS = 8
-"""Synthetic images that a pixel of a small image is in, at most. Chosen by eye."""
+"""How many synthetic images contain a pixel of a small image, at most. Chosen by eye."""
 
 
 def add_noise(clean: torch.Tensor, stabiliser: Stabiliser, source: torch.Generator) -> torch.Tensor:
-    """Put noise of the measured kind on a clean image.
+    """Add noise with the measured properties to a clean image.
 
-    A variance of ``gain * m + intercept`` at the mean m is that of
-    ``gain * Poisson(t) - intercept / gain`` with ``t = m / gain + intercept / gain**2``: photons of
-    a camera whose dark level and read noise are told by the intercept.
+    ``gain * Poisson(t) - intercept / gain`` with ``t = m / gain + intercept / gain**2`` has the
+    mean m and the variance ``gain * m + intercept``: the intercept accounts for the offset of the
+    camera and its read noise.
 
     Parameters
     ----------
     clean : torch.Tensor
         Stabilised clean image, any shape.
     stabiliser : Stabiliser
-        Holds gain and intercept.
+        Has gain and intercept.
     source : torch.Generator
         Random numbers.
 
@@ -105,7 +106,7 @@ def fit_network(
     planes : sequence of numpy.ndarray
         float32 (row, col), all of one size.
     noise : Noise
-        At working resolution.
+        Noise at working resolution.
     d : int
         Working resolution in pixels.
     quality : str
@@ -115,16 +116,16 @@ def fit_network(
     device : torch.device
         Where to train.
     label : str
-        What to tell the user.
+        What is being done, in words for the user.
     preview : callable, optional
-        Takes the network and its centre and gives the present result as a 2D array.
+        Takes the network and its centre and gives the current result as a 2D array.
 
     Returns
     -------
     network : torch.nn.Sequential
         On `device`.
     centre : float
-        Stabilised value that it sees as 0.
+        Stabilised value that is 0 in the network's input.
     """
     with progress.part(0, 0.3):
         examples, centre = _examples(planes, noise, d, PIXELS[quality], seed, device, label)
@@ -140,14 +141,14 @@ def fit_network(
 
 
 class FittedObjective:
-    """The objective: the squared error of the filtered image that the network has corrected.
+    """The mean squared error of the filtered image after the network's correction.
 
     Parameters
     ----------
     network : torch.nn.Module
         The network, on the device of the examples.
     examples : torch.Tensor
-        Shape (fields, 3, field, field): noisy, filtered, clean, as the network wants them.
+        Shape (fields, 3, field, field): noisy, filtered and clean, scaled for the network.
     seed : int
         Seed of places, flips and rotations.
     """
@@ -176,14 +177,14 @@ def _examples(
     device: torch.device,
     label: str,
 ) -> tuple[torch.Tensor, float]:
-    """Make what to learn from: noisy, filtered and clean, shape (fields, 3, field, field)."""
+    """Make examples, shape (fields, 3, field, field): noisy, filtered and clean; and the centre."""
     stabiliser = Stabiliser.of(noise)
     source = generator(seed + 2, noise_device(device))
     places = generator(seed + 3)
     parts = [(plane, part) for plane in range(len(planes)) for part in phases(d)]
     height, width = (n // d for n in planes[0].shape)
     tall, wide = min(_FIELD + 2 * _RIM, height), min(_FIELD + 2 * _RIM, width)
-    # Of a small image no more draws than so many of each pixel.
+    # Each pixel of a small image is used at most DRAWS times.
     pixels = min(pixels, DRAWS * height * width * len(parts))
     count = max(1, round(pixels / (tall * wide)))
     made, clean_values = [], []
@@ -205,8 +206,8 @@ def _examples(
     return (torch.stack(made) - centre) * NOISE_SCALE, centre
 
 
-def through(network: nn.Module, both: torch.Tensor) -> torch.Tensor:
-    """Pass the noisy and the filtered image through the network.
+def apply_network(network: nn.Module, both: torch.Tensor) -> torch.Tensor:
+    """Apply the network to the noisy and the filtered image.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Synthetic noise on a clean image, as FM2S puts it there (docs/methods/fm2s.md, section 2).
+"""The synthetic noise of FM2S (docs/methods/fm2s.md, section 2).
 
-First noise whose strength follows the mean of the region, then photon noise over the whole image.
-Pixels are in units of full scale, 0 to 1; every channel gets a draw of its own.
+First noise whose strength depends on the mean of the region, then shot noise over the whole image.
+Pixels are in units of full scale, 0 to 1; every channel has independent noise.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ DARKEST, BRIGHTEST = 1e-5, 0.15
 """Limits of a region's mean when it is used as noise strength, as published."""
 
 _GREY_LEVELS = 255
-"""Full scale, of which k_g counts grey levels."""
+"""Full scale in grey levels, in which k_g is given."""
 
 
 def strength(clean: torch.Tensor, stride: int) -> torch.Tensor:
     """Give every pixel the mean of its region, as the authors do.
 
-    Regions are squares from the top left corner; those that reach over the right or the bottom
-    border count the missing pixels as 0 (a flaw of the original, see :func:`smooth_strength`).
+    Regions are squares, counted from the top left corner. In those that reach beyond the right or
+    the bottom border, the missing pixels count as 0 (a flaw of the original, see
+    :func:`smooth_strength`).
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def strength(clean: torch.Tensor, stride: int) -> torch.Tensor:
 def smooth_strength(clean: torch.Tensor, stride: int) -> torch.Tensor:
     """Give every pixel the mean of its surroundings, without steps between regions.
 
-    Region means over true pixels only, interpolated bilinearly between the regions' centres.
+    Region means over existing pixels only, with bilinear interpolation between the centres.
 
     Parameters and result are those of :func:`strength`.
     """
@@ -67,20 +68,20 @@ def inject(
     *,
     ceiling: float = 1.0,
 ) -> torch.Tensor:
-    """Draw a synthetic noisy image.
+    """Make a synthetic noisy image.
 
     Parameters
     ----------
     clean : torch.Tensor
-        Shape (..., height, width), nowhere below 0, in units of full scale.
+        Shape (..., height, width), not negative, in units of full scale.
     region : torch.Tensor
-        Of a shape that `clean` can be multiplied with, from :func:`strength`.
+        From :func:`strength`, of a shape that can be multiplied with `clean`.
     preset : Preset
         The constants.
     source : torch.Generator
         Random numbers; see :func:`noise_device`.
     ceiling : float
-        Where pixels are cut off after each of the two steps, besides at 0, as a detector does.
+        Upper limit at which pixels are clipped after each of the two steps; the lower one is 0.
 
     Returns
     -------
@@ -95,12 +96,12 @@ def inject(
 
 
 def noise_device(device: torch.device) -> torch.device:
-    """Where random numbers for a network on `device` are drawn: Apple's GPU has no Poisson."""
+    """Device for the random numbers of a network on `device`: Apple's GPU has no Poisson."""
     return torch.device("cpu") if device.type == "mps" else device
 
 
 def poisson(rate: torch.Tensor, source: torch.Generator) -> torch.Tensor:
-    """Draw numbers of photons of the expected values `rate`, on its device."""
+    """Draw Poisson numbers with the expected values `rate`, on its device."""
     return torch.poisson(rate.to(source.device), generator=source).to(rate.device)
 
 

@@ -13,7 +13,7 @@ MARGIN = 5
 
 
 def build(inputs: int, outputs: int, seed: int) -> nn.Sequential:
-    """Make the network, with torch's usual initial weights.
+    """Make the network, with torch's default initial weights.
 
     3,529 parameters with 1 channel in and out, 4,430 with 2, 8,034 with 6.
 
@@ -41,7 +41,7 @@ def build(inputs: int, outputs: int, seed: int) -> nn.Sequential:
     with torch.no_grad():
         for layer in network:
             if isinstance(layer, nn.Conv2d):
-                # Kaiming's uniform weights with the slope sqrt(5) come to this bound.
+                # Uniform weights after Kaiming with the slope sqrt(5) have this bound.
                 bound = (layer.in_channels * layer.kernel_size[0] ** 2) ** -0.5
                 for values in (layer.weight, layer.bias):
                     assert values is not None

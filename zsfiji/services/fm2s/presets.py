@@ -10,12 +10,12 @@ from zsfiji.words import counted
 
 @dataclass(frozen=True)
 class Preset:
-    """Constants of one kind of image.
+    """Constants for one kind of image.
 
     Attributes
     ----------
     channels : int
-        Copies of the image that the network sees ("amplification", lambda in the paper).
+        Copies of the image in the network's input ("amplification", lambda in the paper).
     stride : int
         Edge of the regions that share a noise strength, in pixels.
     median : int
@@ -60,6 +60,8 @@ _FMD = {
         (2000, 2500, 3500, 4000, 4800),
     ),
 }
+
+"""The authors' constants for the FMD images (docs/methods/fm2s.md, section 4)."""
 
 PRESETS: dict[str, dict[int, Preset]] = {
     modality: {
@@ -108,6 +110,6 @@ def preset(modality: str, average: int) -> Preset:
         raise UserError(
             f"For the modality '{modality}' there are no constants for "
             f"{counted(average, 'averaged capture')}, only for {choices}. Choose "
-            "that, or the modality auto."
+            "one of these, or the modality auto."
         )
     return known[average]

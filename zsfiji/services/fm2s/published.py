@@ -18,7 +18,7 @@ from zsfiji.services.fm2s.network import MARGIN, build
 from zsfiji.services.fm2s.presets import Preset
 
 COARSE_STEPS = 5
-"""Steps of stage 1, from the noisy image itself to the target, as published."""
+"""Steps of stage 1, from the noisy image to the target, as published."""
 
 DRAWS = 450
 """Synthetic noisy images in stage 2, as published."""
@@ -27,19 +27,19 @@ STEPS_PER_DRAW = 5
 """Steps of stage 2 on each of them, as published."""
 
 LEARNING_RATE = 1e-3
-"""Of Adam, as published."""
+"""Learning rate of Adam, as published."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the published training is done.
+    """How the training is done.
 
     Attributes
     ----------
     draws : int
         Synthetic noisy images in stage 2.
     patch : int or None
-        Edge of the random patches that each step sees; None for the whole image, as published.
+        Edge of the random patches of a step; None for the whole image, as published.
     ema : float or None
         Decay of the moving average of the weights; None for the last weights, as published.
     """
@@ -59,9 +59,10 @@ RECIPES = {
     "standard": Recipe(patch=128, ema=0.99),
     "best": Recipe(),
 }
-"""By quality; "best" is the authors' full-image schedule to the letter.
+"""By quality; "best" is exactly the authors' schedule, on the whole image.
 
-Patches of 128 and a fifth of the draws are ours: docs/methods/fm2s.md, section 5, has their price.
+Patches of 128 and a fifth of the draws are ours: docs/methods/fm2s.md, section 5, says what they
+cost.
 """
 
 
@@ -90,9 +91,9 @@ def fit_network(
     device : torch.device
         Where to train.
     label : str
-        What to tell the user.
+        What is being done, in words for the user.
     preview : callable, optional
-        Takes the network and gives the present result as a 2D array.
+        Takes the network and gives the current result as a 2D array.
 
     Returns
     -------
@@ -109,7 +110,7 @@ def fit_network(
 
 
 class Examples:
-    """Planes to learn from with their targets, and synthetic noisy images of these.
+    """Planes with their targets, and synthetic noisy images of these targets.
 
     Parameters
     ----------
@@ -141,20 +142,20 @@ class Examples:
         self._preset, self._recipe = preset, recipe
         self._places = generator(seed + 1)
         self._noise = generator(seed + 2, noise_device(device))
-        # Pixels above full scale exist where it was told from the image.
+        # If full scale was measured in the image, some pixels are above it.
         self._ceiling = max(1.0, float(noisy.max()))
         edge = min(*self._stack.shape[-2:], recipe.patch or 0)
         self.rim = MARGIN if edge > 4 * MARGIN else 0
 
     def noisy(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """An example of stage 1: the noisy image itself, in copies, and its target."""
+        """An example of stage 1: copies of the noisy image, and its target."""
         patch = self._draw(1)
         return patch[:, :1].expand(-1, self._preset.channels, -1, -1), patch[:, 1:2]
 
     def synthetic(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Examples of one draw of stage 2: synthetic noisy images and their targets.
 
-        Of one synthetic image either all is seen, or a patch in each of the steps.
+        Each step uses either the whole of one synthetic image, or one patch.
         """
         patches = self._draw(STEPS_PER_DRAW)
         wanted, region = patches[:, 1:2], patches[:, 2:3]
@@ -170,7 +171,7 @@ class Examples:
 
 
 class PublishedObjective:
-    """The objective of both stages: the squared error against the target.
+    """The objective of both stages: the mean squared error to the target.
 
     Parameters
     ----------
@@ -204,20 +205,20 @@ class PublishedObjective:
 
 
 def target(plane: np.ndarray, preset: Preset) -> np.ndarray:
-    """Give the pre-denoised plane that stands for the truth, float32 (row, col), nowhere negative.
+    """Give the target: the median-filtered plane, float32 (row, col), not negative.
 
     Parameters
     ----------
     plane : numpy.ndarray
         Shape (row, col), in units of full scale.
     preset : Preset
-        Holds the width of the median filter.
+        Has the width of the median filter.
     """
     return np.maximum(median_filter(plane, preset.median, mode="reflect"), 0, dtype=np.float32)
 
 
-def through(network: nn.Module, plane: torch.Tensor, channels: int) -> torch.Tensor:
-    """Pass a plane through the network: copies in, the mean of the copies out.
+def apply_network(network: nn.Module, plane: torch.Tensor, channels: int) -> torch.Tensor:
+    """Apply the network to copies of a plane, and take the mean of its results.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""What was learnt about one channel (or one plane), and how it restores a plane.
+"""Restorers: what was learnt about one channel (or one plane), to restore planes with it.
 
-One class for each kind of training: the published one, and ours with the measured noise.
+There is one class for the published training, and one for ours with the measured noise.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from zsfiji.services.fm2s.network import MARGIN, build
 from zsfiji.services.fm2s.presets import Preset
 
 SMALLEST = 32
-"""Planes with a shorter edge at working resolution are left to the filters in the auto mode.
-Not tuned."""
+"""Planes with a shorter edge at working resolution are only filtered in the auto mode. Not
+tuned."""
 
 _TILE = 512
 """Edge of a tile in pixels: bounds the memory, no result depends on it."""
 
 _PREVIEW = 512
-"""Edge of the preview in pixels."""
+"""Edge of the preview in pixels. Not tuned."""
 
 
 @dataclass(frozen=True)
 class PublishedRecord:
-    """What a model file keeps of a :class:`PublishedRestorer` beside the weights."""
+    """What a model file has of a :class:`PublishedRestorer` besides the weights."""
 
     noise: Noise
     preset: Preset
@@ -50,7 +50,7 @@ class PublishedRecord:
 
 @dataclass(frozen=True)
 class FittedRecord:
-    """What a model file keeps of a :class:`FittedRestorer` beside the weights."""
+    """What a model file has of a :class:`FittedRestorer` besides the weights."""
 
     noise: Noise
     d: int
@@ -68,7 +68,7 @@ class Restorer(Protocol):
 
     @property
     def record(self) -> PublishedRecord | FittedRecord:
-        """All of it but the weights."""
+        """Everything but the weights."""
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """The weights."""
@@ -88,7 +88,7 @@ class PublishedRestorer:
     preset : Preset
         The authors' constants.
     low, scale : float
-        Pixel value that the network sees as 0, and distance to the one that it sees as 1.
+        Pixel value that is 0 in the network's input, and distance to the one that is 1.
     ensemble : bool
         Whether the mean over the eight flips and rotations is taken.
     network : torch.nn.Sequential
@@ -114,7 +114,7 @@ class PublishedRestorer:
         device: torch.device,
         label: str,
     ) -> PublishedRestorer:
-        """Train on noisy planes of one size; `eight_bit` says that full scale is 0 to 255."""
+        """Train on noisy planes of one size; with `eight_bit`, full scale is 0 to 255."""
         low, scale = (0.0, 255.0) if eight_bit else full_scale(planes)
         recipe = published.RECIPES[quality]
         unit = cls(calibrate(planes), preset, low, scale, recipe.patch is not None)
@@ -144,7 +144,7 @@ class PublishedRestorer:
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """The weights."""
-        assert self.network is not None, "asked only after the training"
+        assert self.network is not None, "called only after the training"
         return self.network.state_dict()
 
     def restore(self, plane: np.ndarray, device: torch.device) -> np.ndarray:
@@ -158,7 +158,7 @@ class PublishedRestorer:
         assert network is not None
 
         def once(image: torch.Tensor) -> torch.Tensor:
-            return published.through(network, image, self.preset.channels)
+            return published.apply_network(network, image, self.preset.channels)
 
         def work(tile: torch.Tensor) -> torch.Tensor:
             return self_ensemble(once, tile) if ensemble else once(tile)
@@ -175,15 +175,15 @@ class FittedRestorer:
     Attributes
     ----------
     noise : Noise
-        Noise of the image as it is.
+        Noise of the image at its own resolution.
     d : int
         Working resolution in pixels; 1 for noise that is independent from pixel to pixel.
     working : Noise
         Noise at working resolution.
     centre : float
-        Stabilised value that the network sees as 0.
+        Stabilised value that is 0 in the network's input.
     network : torch.nn.Sequential or None
-        The network; None where the image is too small, or has no noise.
+        The network; None if the image is too small or has no noise.
     """
 
     noise: Noise
@@ -251,15 +251,15 @@ class FittedRestorer:
             noisy = torch.from_numpy(stabiliser.forward(coarse[part])).to(device)
             clean = filtered(noisy, self.working)
             if self.network is not None:
-                clean = self._through(self.network.to(device), noisy, clean, ensemble)
+                clean = self._apply_network(self.network.to(device), noisy, clean, ensemble)
             result[part] = stabiliser.inverse(clean.cpu().numpy())
         return centred(result, self.d)
 
-    def _through(
+    def _apply_network(
         self, network: nn.Sequential, noisy: torch.Tensor, clean: torch.Tensor, ensemble: bool
     ) -> torch.Tensor:
         def once(both: torch.Tensor) -> torch.Tensor:
-            return fitted.through(network, both)
+            return fitted.apply_network(network, both)
 
         def work(tile: torch.Tensor) -> torch.Tensor:
             return self_ensemble(once, tile) if ensemble else once(tile)
@@ -270,7 +270,7 @@ class FittedRestorer:
 
 
 def full_scale(planes: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Find what the authors' 8 bit would be for an image of another type.
+    """Find the full scale of an image that does not have 8 bit.
 
     Parameters
     ----------
@@ -280,8 +280,8 @@ def full_scale(planes: Sequence[np.ndarray]) -> tuple[float, float]:
     Returns
     -------
     low, scale : float
-        The darkest thousandth of the pixels, and the distance from there to the brightest
-        thousandth. `scale` is above 0.
+        The 0.1 percent quantile of the pixels, and the distance from there to the 99.9 percent
+        quantile. `scale` is above 0. See docs/methods/fm2s.md, section 5.
     """
     sample = np.concatenate([plane[::2, ::2].ravel() for plane in planes])
     low, high = (float(v) for v in np.quantile(sample, (0.001, 0.999)))

@@ -26,7 +26,7 @@ from zsfiji.services.fm2s.settings import Settings
 from zsfiji.services.method import Method, Restored
 
 TRAINING_PIXELS = 16 * 2**20
-"""Pixels of a stack or movie that are looked at in a training, at most: bounds the memory."""
+"""Most pixels of a stack or movie that are used for a training: bounds the memory. Not tuned."""
 
 OUTPUT = over_parts.Output("fm2s")
 
@@ -41,7 +41,7 @@ class Fm2s:
     def unit(
         self, record: PublishedRecord | FittedRecord, tensors: Mapping[str, torch.Tensor]
     ) -> Restorer:
-        """Make a restorer from what a model keeps of it."""
+        """Make a restorer from its record and its weights."""
         restorer: Restorer
         if isinstance(record, PublishedRecord):
             restorer = PublishedRestorer.of(record)
@@ -119,7 +119,7 @@ METHOD: Method[Settings, None, Restorer] = Fm2s()
 
 
 def _remark(unit: Restorer, settings: Settings) -> str | None:
-    """Say which constants were used, or what could not be done."""
+    """Say which constants were used, or why there is no network."""
     if isinstance(unit, PublishedRestorer):
         p, average = unit.preset, settings.average
         captures = "single captures" if average == 1 else f"means of {average} captures"
@@ -128,5 +128,5 @@ def _remark(unit: Restorer, settings: Settings) -> str | None:
             f"k_g {p.gaussian:g}, k_p {p.poisson:g}, lambda_p {p.overall:g}."
         )
     if unit.network is None and unit.noise.floor > 0:
-        return "The image is too small to train a network on; it was denoised by the filters only."
+        return "The image is too small to train a network on: only the filters were used."
     return None

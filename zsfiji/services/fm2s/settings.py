@@ -32,7 +32,7 @@ Average = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ParameterGroup):
-    """All that decides about a training, besides the image.
+    """All settings of a training.
 
     Attributes
     ----------
@@ -40,19 +40,19 @@ class Settings(ParameterGroup):
         "auto" measures the noise in the image; the others are the published method with the
         authors' constants.
     average : {1, 2, 4, 8, 16}
-        How many captures were averaged into the image; without meaning for "auto".
+        How many captures were averaged to make the image; not used for "auto".
     quality : {"quick", "standard", "best"}
         How long to train. For a preset, "standard" does the published steps on patches, and
         "best" on the whole image, as published.
     fit_per : {"channel", "plane"}
         One model for each channel, shared by all slices and frames, or one for each plane.
     seed : int
-        Seed of the initial weights and of all draws, 0 to 2**31 - 1.
+        Seed of the initial weights and of all random numbers, 0 to 2**31 - 1.
 
     Raises
     ------
     UserError
-        If a value is none of these.
+        If a value is not one of these.
     """
 
     modality: Modality = "auto"

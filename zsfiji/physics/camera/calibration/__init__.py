@@ -1,13 +1,14 @@
 """The noise of a camera or a detector, measured in the image itself.
 
-Two measurements that err differently are taken, and what they agree on is believed:
+There are two measurements, which fail on different images:
 
 ``smoothest``
-    The blocks with the least structure of each brightness. Exact where there is room between the
-    structures, whatever the spectrum of the noise; too high where structure is in every block.
+    Uses the blocks with the least structure at each brightness. It is exact where there is space
+    between the structures, whatever the spectrum of the noise. It is too high where every block has
+    structure.
 ``corner``
-    The frequencies that optics pass least, outwards as far as brighter ones agree with them. Not
-    fooled by fine structure; it has to know what spectrum the noise has.
+    Uses the frequencies that optics pass least, and further ones as far as they agree with these.
+    Fine structure does not mislead it, but it has to know the spectrum of the noise.
 
-``calibrate`` decides between them and says how far the result is to be believed.
+``calibrate`` decides between them and says how reliable the result is.
 """

@@ -1,4 +1,7 @@
-"""Blocks of like brightness, and what the smoothest of them say of the noise."""
+"""Blocks of similar brightness, and the noise variance of the smoothest of them.
+
+The constants are those of a prototype, tuned by hand on simulated captures (see :mod:`.corner`).
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,21 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 _EDGES = np.r_[np.linspace(0, 0.9, 16), 0.94, 0.97, 0.985, 1]
-"""Quantiles of the brightness that part the bins: narrow where the few bright blocks are."""
+"""Quantiles of the brightness that separate the bins: narrow at the top, where blocks are few. From
+the prototype."""
 
 _FEW = 600
+"""With fewer blocks than this, the bins have equal numbers of blocks. From the prototype."""
+
 _A_BIN = 16
+"""Blocks in each of those bins. The prototype had 30; no measurement of 16 is kept."""
+
 _DEGREES = np.geomspace(0.25, 80, 48)
+"""Degrees of freedom at which :func:`_mean_of_lowest` is tabulated; enough for interpolation."""
 
 
 class Bins:
-    """Blocks sorted into bins of like brightness.
+    """Blocks sorted into bins of similar brightness.
 
     Parameters
     ----------
@@ -53,22 +62,21 @@ class Bins:
     def lowest(
         self, energy: NDArray, degrees: NDArray | float, share: float
     ) -> NDArray[np.float64]:
-        """Variance in each bin, by the share of its blocks with the least energy.
+        """Variance in each bin, from the share of its blocks with the least energy.
 
         Parameters
         ----------
         energy : numpy.ndarray
             Mean of some squared coefficients of each block, shape (blocks,).
         degrees : float or numpy.ndarray
-            How many independent coefficients those are, for each bin or for all.
+            Number of independent coefficients among those, for each bin or for all.
         share : float
             Share of the blocks, above 0 and at most 1.
 
         Returns
         -------
         numpy.ndarray
-            What all blocks would have on average if the chosen ones had nothing but noise, shape
-            (bins,).
+            The mean energy of all blocks, if the chosen ones contain only noise, shape (bins,).
         """
         order = np.lexsort((energy, self.place))
         total = np.r_[0.0, np.cumsum(energy[order], dtype=np.float64)]
@@ -90,7 +98,10 @@ def line(
     error: NDArray[np.float64],
     floor: float,
 ) -> tuple[float, float, float]:
-    """Fit a line under points that structure may have lifted.
+    """Fit a line to points, some of which are too high because of structure.
+
+    Iteratively reweighted least squares. Its limits (1.5 standard errors above, 3 below) are those
+    of the prototype.
 
     Parameters
     ----------
@@ -99,22 +110,22 @@ def line(
     error : numpy.ndarray
         Relative standard error of the variances, shape (bins,).
     floor : float
-        Smallest variance that is believed.
+        Lower limit of the variance.
 
     Returns
     -------
     gain, intercept, error of the gain : float
-        The line; a slope of 0 where it would fall.
+        The line; its slope is 0 where it would be negative.
     """
     gain, intercept = 0.0, float(np.median(v))
     if len(x) < 4 or np.ptp(x) == 0:
         return gain, intercept, np.inf
     deviation = np.inf
     darkest = float(x.min())
-    believed = np.ones(len(x))
+    trust = np.ones(len(x))
     fitted = np.maximum(v, floor)
     for _ in range(15):
-        weight = believed / (error * fitted) ** 2
+        weight = trust / (error * fitted) ** 2
         total = weight.sum()
         centre = float((weight * x).sum() / total)
         level = float((weight * v).sum() / total)
@@ -123,14 +134,14 @@ def line(
         deviation = spread**-0.5
         intercept = level - gain * centre
         if gain * darkest + intercept < 0:
-            # No variance is below zero where there is noise.
+            # A variance cannot be negative: the line is zero at the darkest bin.
             away = x - darkest
             gain = float((weight * away * v).sum() / (weight * away**2).sum())
             intercept = -gain * darkest
         fitted = np.maximum(gain * x + intercept, floor)
         z = (v - fitted) / (error * fitted)
-        # Noise never lies above by much, structure does; below lie only outliers.
-        believed = np.where(
+        # Structure lies far above the line; far below are only outliers.
+        trust = np.where(
             z > 1.5, (1.5 / np.maximum(z, 1.5)) ** 2, np.where(z < -3, 3 / np.maximum(-z, 3), 1)
         )
     return gain, intercept, deviation

@@ -1,4 +1,4 @@
-"""Overlapping blocks of an image, as DCT coefficients: where noise is looked for."""
+"""Overlapping blocks of an image, as DCT coefficients, in which noise is measured."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Blocks:
     energy : numpy.ndarray
         Squared orthonormal DCT coefficients, float32 (blocks, size, size).
     uncut : float
-        Share of the blocks of the planes that were taken: those without saturated pixels.
+        Share of the blocks that have no saturated pixels; only those were taken.
     """
 
     mean: NDArray[np.float64]
@@ -55,9 +55,9 @@ def blocks(
     size : int
         Edge of the blocks in pixels.
     apart : int
-        Distance of neighbouring blocks in pixels; more where there would be too many.
+        Distance of neighbouring blocks in pixels; larger where there would be too many.
     most : int
-        How many blocks to take of all planes together, about.
+        How many blocks to take from all planes together, about.
     saturation : float, optional
         Blocks with pixels of this value or more are left out, if others are left.
     tolerated : float
@@ -84,7 +84,7 @@ def blocks(
         free = (values >= saturation).mean((1, 2)) <= tolerated
         if free.sum() >= fewest:
             values, uncut = values[free], float(free.mean())
-    # Far from 0 the mean would cost the coefficients their precision.
+    # Without subtraction a large mean would cost the coefficients their precision in float32.
     mean = values.mean((1, 2), dtype=np.float64)
     energy = dctn(values - mean[:, None, None].astype(np.float32), axes=(1, 2), norm="ortho")
     energy *= energy

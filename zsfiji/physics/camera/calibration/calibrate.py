@@ -1,4 +1,4 @@
-"""The noise of an image: what two measurements that err differently agree on."""
+"""The noise of an image, from two measurements that fail on different images."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from zsfiji.physics.camera.calibration.saturation import find_saturation
 from zsfiji.physics.noise import Noise, no_noise
 
 _NOTHING = 2e-4
+"""Standard deviation of the noise, relative to the contrast of the image, below which the image has
+no noise. Chosen by eye, for images without noise."""
+
 _SMALLEST = 16
+"""Planes with a shorter edge are measured in the smoothest blocks alone. Not tuned."""
+
 _CLOSE = 1.15
-"""Factor within which the two agree: the smoothest blocks are then believed, which see the noise at
-all frequencies."""
+"""Factor within which the two measurements agree. Then the smoothest blocks decide, because they
+measure the noise at all frequencies. Chosen so that real detectors, which are never quite white,
+keep that measurement (docs/methods/zero-shot-denoise.md, section 1)."""
 
 _EXPLAINED = 0.6
 """Share of the frequencies that have to agree with a filter for its noise to be believed."""
@@ -52,7 +58,7 @@ def calibrate(planes: Sequence[np.ndarray]) -> Noise:
 def in_smoothest(planes: Sequence[np.ndarray]) -> Noise:
     """Measure the noise in the smoothest blocks alone.
 
-    For images that were decimated: their highest frequencies hold what optics passed.
+    For decimated images: their highest frequencies contain structure that optics passed.
 
     Parameters
     ----------
@@ -69,7 +75,7 @@ def in_smoothest(planes: Sequence[np.ndarray]) -> Noise:
 
 
 def least_noise(planes: Sequence[np.ndarray]) -> Noise:
-    """Measure how much noise there is at least, where more of it may be fine structure.
+    """Measure a lower limit of the noise, where the rest may be fine structure.
 
     Parameters
     ----------
@@ -92,14 +98,14 @@ def least_noise(planes: Sequence[np.ndarray]) -> Noise:
 def _finished(
     found: Noise, planes: Sequence[np.ndarray], saturation: float | None, saturated: float
 ) -> Noise:
-    """The noise with its saturation; none where it is nothing beside the contrast of the image."""
+    """The noise with its saturation; no noise where it is negligible (see :data:`_NOTHING`)."""
     if found.floor > 0 and _negligible(found, planes):
         found = no_noise(len(found.spectrum))
     return replace(found, saturation=saturation, saturated=saturated)
 
 
 def _decided(smooth: Noise, found: corner.Found, planes: Sequence[np.ndarray]) -> Noise:
-    """The noise that is believed."""
+    """The noise by the measurement that is more reliable here."""
     noise = found.noise
     if not noise.white and found.agreement < _EXPLAINED:
         # No filter of the bank: noise, or structure in every block. The blocks know the spectrum.
@@ -113,7 +119,7 @@ def _decided(smooth: Noise, found: corner.Found, planes: Sequence[np.ndarray]) -
 
 
 def _negligible(noise: Noise, planes: Sequence[np.ndarray]) -> bool:
-    """Whether the noise is nothing beside the contrast of the image."""
+    """Whether the noise is negligible compared with the contrast of the image."""
     low, high = _levels(planes, (0.01, 0.99))
     return bool(noise.variance(high) < (_NOTHING * (high - low)) ** 2)
 

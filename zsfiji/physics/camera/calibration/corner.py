@@ -1,12 +1,13 @@
 """The noise at the frequencies that optics pass least.
 
 Along the diagonals of the pixel grid frequencies go up to 0.71 cycles per pixel, where hardly any
-microscope has contrast: the corner of the DCT. White noise has its full power there. Lower
-frequencies join, brightness by brightness, as far as they agree with the corner. Noise that falls
-towards the corner, in a way that a filter explains, is called correlated.
+microscope has contrast: the corner of the DCT. White noise has its full power there. At each
+brightness, lower frequencies are used as well, as far as they agree with the corner. Noise whose
+power falls towards the corner, in a way that a filter explains, is called correlated.
 
 The constants were tuned by hand on simulated captures (benchmarks/captures.py, seeds below 1000;
-`_AGREEMENT` also on 5000 to 5279) and on a prototype's set of the same kind.
+`_AGREEMENT` also on 5000 to 5279) and on a prototype's set of the same kind. So were the limits
+inside the functions, the formula of the confidence among them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ GROUPS = (
     (LOWER >= 2) & (LOWER < 4) & (HIGHER >= 6),
     (LOWER < 2) & (HIGHER >= 6),
 )
-"""Coefficients from the corner outwards to those that optics pass more of."""
+"""Coefficients in groups, from the corner to lower frequencies, which optics pass more of."""
 
 MIDDLE = (SQUARE >= 10) & (SQUARE <= 28)
 """Coefficients where correlated noise has most of its power, but for the lowest."""
@@ -43,68 +44,74 @@ _ENOUGH_BLOCKS = 400
 """Blocks below which the confidence falls."""
 
 _FEWEST_BLOCKS = 2
+"""With fewer blocks there is nothing to measure. Not tuned."""
+
 _KEPT = 0.5
-"""Share of the blocks of a bin that are believed to be free of structure in the corner."""
+"""Share of the blocks of a bin that are taken to be free of structure in the corner. In the
+prototype the lowest 20 % and all blocks were both worse."""
 
 _KEPT_DIM = 0.95
+"""The same for pixels with about one photon; see :data:`_DIM`."""
+
 _DIM = 0.2
-"""Where the square of the gain is this share of the variance, a photon or few to a pixel, the
-smoothest blocks are those that few photons hit; nearly all are kept there."""
+"""Square of the gain over the variance, above which a pixel has about one photon. The smoothest
+blocks would be those that few photons have hit, so nearly all blocks are kept there."""
 
 _OVERLAP = 2.5
-"""Blocks to an independent one."""
+"""Number of overlapping blocks that count as one independent block."""
 
 _UNEVEN, _UNEVEN_MOST = 0.15, 4.0
-"""How much fewer independent coefficients a block of uneven brightness has."""
+"""How much the number of independent coefficients falls in a block of uneven brightness."""
 
 _EXTRAPOLATED = 0.45
-"""Of the structure that the fall of the inner groups foretells for the corner."""
+"""Share of the structure extrapolated from lower frequencies that is subtracted in the corner."""
 
 _AGREE, _AGREE_ERRORS = 0.04, 1.5
-"""How far above the corner another group may lie to join: a share, or standard errors."""
+"""How far above the corner another group may lie to be used: a share, or standard errors."""
 
 _ROUNDING = 1 / 12
 """Variance of rounding to whole numbers."""
 
 _NEAR = 4.0
-"""Standard deviations below the value of saturation where blocks are safe from it."""
+"""Standard deviations below the saturation value at which blocks are not affected by it."""
 
 _MIDDLE_ASKED = 1.6
-"""Power of the middle over the corner from which on a filter is looked for."""
+"""Power of the middle over the corner, above which a filter is searched for."""
 
 _MIDDLE_ALONE = 1.8
-"""The same for noise that the shape of the corner alone calls correlated."""
+"""The same for noise that is correlated by the shape of the corner alone."""
 
 _AGREEMENT = 0.92
 """Share of the frequencies that have to agree with a filter; white noise below structure reached
 0.89, but for one capture in 440."""
 
 _STEEP = 1.6
-"""Fall of that filter's spectrum from the middle to the corner, at least."""
+"""Least ratio of that filter's power in the middle to that in the corner."""
 
 _SHAPE, _SEPARABLE = 0.74, 0.1
-"""Fall inside the corner, on a logarithmic scale, from which on noise is correlated; and how much
-less it counts where the low frequencies show structure."""
+"""Fall inside the corner, on a logarithmic scale, above which noise is correlated; and the weight
+of the correction for structure at low frequencies."""
 
 _CLEAN = 0.34
 """Share of the bins that are the cleanest."""
 
 _PHOTONS = 8.0
-"""Square of the contrast over the noise below which the noise would hide the image."""
+"""Squared contrast over the variance of the noise, below which the noise would hide the image."""
 
 _MEDIAN_OF_CHI2 = 0.4549
+"""Median of the chi-squared distribution with one degree of freedom."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the corner says.
+    """Result of the measurement in the corner.
 
     Attributes
     ----------
     noise : Noise
         The noise, with its confidence.
     least : Noise
-        White noise that has all of the power in the corner: as much as there is at least.
+        White noise with the power found in the corner: a lower limit of the noise.
     agreement : float
         Share of the frequencies that agree with a filter of the bank; 1 for white noise.
     """
@@ -116,7 +123,7 @@ class Found:
 
 @dataclass(frozen=True)
 class _Line:
-    """The variance over the brightness, and how it was found."""
+    """The line of variance over brightness, and how it was found."""
 
     gain: float
     intercept: float
@@ -144,7 +151,7 @@ def measure(planes: Sequence[np.ndarray], saturation: float | None) -> Found:
     """
     taken = blocks(planes, SIZE, apart=4, most=_MOST_BLOCKS, saturation=saturation, fewest=64)
     progress.stop_if_cancelled()
-    # Constant blocks beside others tell nothing: they were cut off or masked.
+    # Constant blocks say nothing about noise: they were clipped or masked.
     taken = taken.where(np.asarray(taken.energy[:, SQUARE >= 10].any(1)))
     if len(taken) < _FEWEST_BLOCKS:
         return Found(no_noise(SIZE), no_noise(SIZE))
@@ -183,7 +190,7 @@ def measure(planes: Sequence[np.ndarray], saturation: float | None) -> Found:
             noise = _filtered(found, taken, bins, ratio, middle, sure)
             return Found(noise, least, found.agreement)
     if only_rounding:
-        # Noise below half a grey level is not rounded as the model supposes.
+        # For noise below half a grey level the model of rounding does not hold.
         share *= 0.4
     confidence = share * min(1.0, margin / 0.4) * (1 - fitted.above)
     confidence /= 1 + (fitted.extrapolated / 0.15) ** 2
@@ -192,7 +199,7 @@ def measure(planes: Sequence[np.ndarray], saturation: float | None) -> Found:
 
 
 def _power(taken: Blocks, group: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Mean energy of some coefficients of each block."""
+    """Mean energy of one group of coefficients in each block."""
     return taken.energy[:, group].mean(1, dtype=np.float64)
 
 
@@ -202,10 +209,10 @@ def _error(bins: Bins, coefficients: NDArray | float) -> NDArray[np.float64]:
 
 
 def _far_from(saturation: float, taken: Blocks, variance: float) -> tuple[Blocks, float]:
-    """Blocks too dark to be cut, and the share of all that they are, at most 1.
+    """Blocks well below saturation, and their share of all blocks, at most 1.
 
-    Near the cut blocks are free of cut pixels only by chance, which takes from their noise. How
-    near is told by the `variance` in the dark.
+    Closer to it, blocks without saturated pixels are so by chance, and show too little noise. How
+    close follows from the `variance` in the dark.
     """
     dark = taken.mean < saturation - _NEAR * variance**0.5
     share = taken.uncut
@@ -225,12 +232,12 @@ def _outwards(
     intercept: float,
     floor: float,
 ) -> _Line:
-    """Fit the variance from the first group of coefficients on, as far as the others agree.
+    """Fit the variance to the first group of coefficients, and to others that agree with it.
 
     Parameters
     ----------
     energies : sequence of numpy.ndarray
-        Energy of each group in each block, the most trusted group first.
+        Energy of each group in each block, the most reliable group first.
     counts : sequence of int
         Coefficients in each group.
     bins : Bins
@@ -248,7 +255,7 @@ def _outwards(
     for turn in range(3):
         unit = np.maximum(gain * taken.mean + intercept, floor)
         at = np.maximum(gain * x + intercept, floor)
-        # In a block of uneven brightness shot noise makes coefficients depend on one another.
+        # In a block of uneven brightness, shot noise makes the coefficients depend on each other.
         excess = np.minimum(gain**2 * np.maximum(contrast - unit, 0) / unit**2, _UNEVEN_MOST)
         uneven = 1 + _UNEVEN * bins.average(excess)
         # A bin may span a wide range of brightness: blocks are compared in units of the line.
@@ -284,7 +291,7 @@ def _outwards(
             agrees = open_ & (around < 1 + np.maximum(_AGREE, _AGREE_ERRORS * expected))
             agrees &= ratio < 1 + 2.5 * expected
             if k <= 2:
-                # The outer groups hold on only where those nearer to the corner did.
+                # A group counts only where the groups nearer to the corner agreed.
                 open_ = open_ & agrees
             total = total + np.where(agrees, used[k] * counts[k], 0)
             number = number + np.where(agrees, counts[k], 0)
@@ -315,7 +322,7 @@ def _correlated(
 ) -> tuple[bool, float]:
     """Whether the noise is filtered, and by what margin.
 
-    The corner of white noise is flat, whatever the structure; that of filtered noise falls on.
+    The corner of white noise is flat, whatever the structure; that of filtered noise keeps falling.
     """
     inner = np.maximum(power - rounding, 1e-3 * max(float(power[7, 7]), 1e-9))
     last = inner[7, 7]
@@ -336,7 +343,7 @@ def _correlated(
 def _filtered(
     found: Filtered, taken: Blocks, bins: Bins, ratio: NDArray, middle: float, share: float
 ) -> Noise:
-    """The variance of filtered noise, by the frequencies that agree with the filter."""
+    """The variance of filtered noise, from the frequencies that agree with the filter."""
     use = found.asked
     for better in (found.agreed, found.model > 8 * found.rounding):
         use = use & better if (use & better).sum() >= 8 else use
@@ -352,7 +359,7 @@ def _filtered(
     gain, intercept, _ = line(bins.mean, first, _error(bins, counts[0]), floor)
     fitted = _outwards(energies, counts, bins, taken, gain, intercept, floor)
     spectrum = found.spectrum + found.rounding / found.level
-    # Where the unfiltered noise would hide the image, what is called noise may be all structure.
+    # If noise this strong would hide the image, it may in fact be structure.
     top, bottom = float(bins.mean[-3:].mean()), float(bins.mean[0])
     hidden = (fitted.gain * top + fitted.intercept) * spectrum[0, 0] / spectrum.mean()
     contrast = float((top - bottom) ** 2 / max(hidden, 1e-12))

@@ -1,7 +1,8 @@
-"""Spectra of noise that a filter correlated: what resampling, debayering or smoothing leave.
+"""Spectra of noise that a filter has correlated: after resampling, demosaicing or smoothing.
 
-A bank of filters, and the one whose spectrum agrees with what the smoothest blocks show. Structure
-may add to a spectrum at some frequencies; it cannot take away from it.
+A bank of filters, from which the one is chosen whose spectrum agrees with the smoothest blocks.
+Structure can add power at some frequencies, but never take it away. The bank and the limits are
+those of a prototype, tuned by hand on simulated captures (see :mod:`.corner`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from zsfiji.physics.noise import dct_spectrum
 
 SIZE = 8
-"""Edge of the blocks in pixels."""
+"""Edge of the blocks in pixels, as in the prototype; other sizes were not tried."""
 
 ROWS, COLS = np.indices((SIZE, SIZE))
 LOWER, HIGHER = np.minimum(ROWS, COLS), np.maximum(ROWS, COLS)
@@ -23,8 +24,11 @@ SQUARE = ROWS**2 + COLS**2
 """Squared radial frequency of the coefficients, in DCT indices."""
 
 _GRID = 64
+"""Samples of the filters' transfer functions: enough for lags of up to 7 pixels. Not tuned."""
+
 _CAPS = ((6, 20.0), (5, 8.0), (0, 2.5))
-"""How much one frequency with structure may cost, by its lower index: structure fades outwards."""
+"""(lower index, cost) pairs: how much one frequency with structure may add to the loss. Structure
+becomes weaker towards the corner. From the prototype."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,13 @@ class Filtered:
     spectrum : numpy.ndarray
         Its power, mean 1, shape (8, 8).
     level : float
-        The factor that it was found with.
+        The factor that fits it to the measured power.
     rounding : float
-        Variance of the rounding, which no filter has seen.
+        Variance of the rounding, which is not filtered.
     agreed : numpy.ndarray
         The frequencies that agree, bool (8, 8).
     asked : numpy.ndarray
-        The frequencies that could tell, bool (8, 8).
+        The frequencies that could be compared, bool (8, 8).
     """
 
     spectrum: NDArray[np.float64]
@@ -53,7 +57,7 @@ class Filtered:
 
     @property
     def agreement(self) -> float:
-        """Share of the frequencies asked that agree."""
+        """Share of the compared frequencies that agree."""
         return float((self.agreed & self.asked).sum() / self.asked.sum())
 
     @property
@@ -66,8 +70,8 @@ class Filtered:
 def bank() -> NDArray[np.float64]:
     """DCT spectra of filtered noise, leakage between coefficients included: (filters, 8, 8).
 
-    Gaussian blurs and linear interpolations, each with other strengths along rows and columns,
-    interpolation halfway with a blur, and round filters that are no product of the two.
+    Gaussian blurs and linear interpolations, with different strengths along rows and columns;
+    interpolation by half a pixel with a blur; and round filters, which are not separable.
     """
     f = np.fft.fftfreq(_GRID)
 
@@ -93,7 +97,7 @@ def bank() -> NDArray[np.float64]:
 
 
 def fit(power: NDArray[np.float64], rounding: float, blocks: float) -> Filtered:
-    """Find the filter whose spectrum most frequencies agree with.
+    """Find the filter whose spectrum agrees with most frequencies.
 
     Parameters
     ----------
@@ -115,7 +119,7 @@ def fit(power: NDArray[np.float64], rounding: float, blocks: float) -> Filtered:
     usable = (SQUARE >= 10) & (power > 0.2 * rounding)
     cap = np.select([least <= LOWER for least, _ in _CAPS], [c for _, c in _CAPS])[usable]
     best = (np.inf, 0, float(np.maximum(power.mean() - rounding, 1e-9)))
-    # At one frequency at least there is nothing but noise, which gives the level.
+    # At least one frequency has only noise; it gives the level.
     anchors = np.argwhere((SQUARE >= 20) & usable & (power > 1.3 * rounding))
     for row, col in anchors:
         level = np.maximum(power[row, col] - rounding, 1e-9) / spectra[:, row, col]
@@ -133,7 +137,7 @@ def fit(power: NDArray[np.float64], rounding: float, blocks: float) -> Filtered:
 
 
 def _told(model: NDArray, rounding: float) -> NDArray[np.bool_]:
-    """The frequencies that rounding leaves something of to see."""
+    """The frequencies at which the noise is stronger than that of the rounding."""
     for times in (2.0, 1.2):
         chosen = (model > times * rounding) & (SQUARE >= 10)
         if chosen.sum() >= 8:

@@ -1,4 +1,8 @@
-"""Pixels that the detector cut off at its largest value."""
+"""Saturated pixels: those that the detector clipped at its largest value.
+
+The limits of :func:`find_saturation` (8 pixels, the upper 2 percent of the range) are those of a
+prototype; they were not tuned.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +12,26 @@ import numpy as np
 
 
 def find_saturation(planes: Sequence[np.ndarray]) -> tuple[float | None, float]:
-    """Tell whether the brightest pixels were cut off.
+    """Find out whether the brightest pixels are saturated.
 
     Parameters
     ----------
     planes : sequence of numpy.ndarray
-        The planes, of one detector.
+        The planes, all from one detector.
 
     Returns
     -------
     value : float or None
-        The value that they were cut off at; None if they were not.
+        The value at which they were clipped; None if they are not saturated.
     share : float
-        Share of all pixels that have it.
+        Share of all pixels that have this value.
     """
     top = max(float(p.max()) for p in planes)
     low = min(float(p.min()) for p in planes)
     if top == low:
         return None, 0.0
     count = sum(int(np.count_nonzero(p == top)) for p in planes)
-    # An uncut histogram thins out towards its end; a cut one piles up there.
+    # A histogram becomes thin towards its upper end; a clipped one has a peak there.
     near = top - 0.02 * (top - low)
     below = sum(int(np.count_nonzero((p >= near) & (p < top))) for p in planes)
     if count < 8 or count <= below:
