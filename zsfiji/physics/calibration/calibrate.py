@@ -9,6 +9,7 @@ import numpy as np
 
 from zsfiji import progress
 from zsfiji.physics.calibration import corner, smoothest
+from zsfiji.physics.calibration.filters import EXPLAINED
 from zsfiji.physics.calibration.saturation import find_saturation
 from zsfiji.physics.noise import Noise, no_noise
 
@@ -17,9 +18,6 @@ _SMALLEST = 16
 _CLOSE = 1.15
 """Factor within which the two agree: the smoothest blocks are then believed, which see the noise at
 all frequencies."""
-
-_EXPLAINED = 0.6
-"""Share of the frequencies that have to agree with a filter for its noise to be believed."""
 
 
 def calibrate(planes: Sequence[np.ndarray]) -> Noise:
@@ -101,7 +99,7 @@ def _finished(
 def _decided(smooth: Noise, found: corner.Found, planes: Sequence[np.ndarray]) -> Noise:
     """The noise that is believed."""
     noise = found.noise
-    if not noise.white and found.agreement < _EXPLAINED:
+    if not noise.white and found.agreement < EXPLAINED:
         # No filter of the bank: noise, or structure in every block. The blocks know the spectrum.
         return replace(smooth, confidence=0.0)
     if noise.white and smooth.white:
