@@ -32,8 +32,8 @@ _GRID = 64
 _ROUND = np.arange(0.4, 1.31, 0.1)
 """Lengths of the round filters in pixels."""
 
-# Those of `fit_round` were found on captures of dense structure, each with white noise and with that
-# of a round filter (320 pairs), and on bright specimens seen with NA 1.4.
+# Those of `fit_round` were found on captures of dense structure, each with white noise and with the
+# noise of a round filter (320 pairs), and on bright specimens seen with NA 1.4.
 _CORNER = LOWER >= 5
 _NOT_WHITE = 4.0
 """Variance of the corner's logarithms, in units of their errors, below which it may be flat."""
