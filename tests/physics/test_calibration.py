@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter, uniform_filter
 
 from zsfiji.physics.camera.calibration.bins import Bins, line
 from zsfiji.physics.camera.calibration.calibrate import calibrate, in_smoothest, least_noise
-from zsfiji.physics.camera.calibration.filters import bank, fit
+from zsfiji.physics.camera.calibration.filters import SQUARE, bank, fit, fit_round
 from zsfiji.physics.filters.polyphase import lost_structure, smoothed
 from zsfiji.physics.noise import SURE, autocovariance, dct_spectrum, decimated
 from zsfiji.physics.specimens import specimen
@@ -69,6 +69,31 @@ def test_filtered_noise_is_told_from_white(correlate) -> None:
     noise = calibrate([(clean + grain).astype(np.float32)])
     assert not noise.white
     assert float(noise.variance(np.median(clean))) == pytest.approx(grain.var(), rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("kind", "photons"), [("filaments", 60), ("filaments", 200), ("reticulum", 60)]
+)
+def test_noise_of_a_round_filter_is_found_below_dense_structure(kind: str, photons: float) -> None:
+    light = gaussian_filter(fine(kind, photons), 0.5)
+    clean = GAIN * light + BLACK
+    frequency = 2 * np.pi * np.fft.fftfreq(len(light))
+    transfer = 1 / (1 + (0.6 * np.hypot(frequency[:, None], frequency)) ** 2)
+    grain = np.fft.ifft2(np.fft.fft2(captured(light) - clean) * transfer).real
+    noise = calibrate([np.rint(clean + grain).astype(np.float32)])
+    assert not noise.white
+    assert noise.confidence < SURE
+    assert 0.5 < float(noise.variance(np.median(clean))) / grain.var() < 2
+
+
+def test_a_corner_that_levels_out_is_no_filter() -> None:
+    structure = 3e3 * np.exp(-0.08 * SQUARE)
+    assert fit_round(1 + structure, 0.0, 300, 1e3) is None
+    filtered = bank()[-5] * 100
+    found = fit_round(filtered, 0.0, 300, 1e3)
+    assert found is not None
+    assert found.agreement == 1
+    assert fit_round(filtered, 0.0, 300, 1.0) is None
 
 
 def test_what_an_image_does_not_tell_has_little_confidence() -> None:

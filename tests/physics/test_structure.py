@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from zsfiji.physics.filters import structure
 from zsfiji.physics.filters.structure import Shape, put_back, shape
 from zsfiji.physics.noise import Noise
 
@@ -79,11 +82,33 @@ def test_spots_are_sparse_and_a_grating_is_dense() -> None:
     spots = gaussian_filter(spots, 1.5)
     grating = 12 * np.sin(rows) + 12 * np.sin(cols)
     grain = rng.normal(0, 2, rows.shape)
-    for structure, what in ((spots, Shape.SPARSE), (grating, Shape.DENSE)):
-        assert shape((clean + structure + grain).astype(np.float32), clean, WHITE) is what
+    for pattern, what in ((spots, Shape.SPARSE), (grating, Shape.DENSE)):
+        assert shape((clean + pattern + grain).astype(np.float32), clean, WHITE) is what
 
 
 def test_without_noise_nothing_is_put_back() -> None:
     truth, _ = scene()
     none = Noise(0.0, 0.0, 0.0, np.ones((8, 8)), True)
     assert put_back(truth, truth + 1, none)[1] == 0
+
+
+@pytest.mark.parametrize("white", [True, False])
+def test_strips_give_the_result_of_the_whole_plane(white: bool, monkeypatch) -> None:
+    truth, grain = scene()
+    noisy, restored = truth + grain, gaussian_filter(truth + grain, 2)
+    noise = Noise(0.1, 5.0, 5.0, np.ones((8, 8)), white, saturation=250.0)
+    whole, share = put_back(noisy, restored, noise, 2)
+    monkeypatch.setattr(structure, "_STRIP", 37 * truth.shape[1])
+    strips, share_of_strips = put_back(noisy, restored, noise, 2)
+    assert share > 0.01
+    assert share_of_strips == share
+    np.testing.assert_allclose(strips, whole, rtol=1e-6)
+
+
+def test_a_big_plane_takes_little_more_memory_than_its_result() -> None:
+    truth, grain = (np.tile(image, (6, 6)) for image in scene())
+    tracemalloc.start()
+    put_back(truth + grain, truth, WHITE)
+    peak = tracemalloc.get_traced_memory()[1] / truth.nbytes
+    tracemalloc.stop()
+    assert peak < 5.5

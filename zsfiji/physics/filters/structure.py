@@ -7,6 +7,7 @@ and nearly normal, whatever filter it went through.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
 from itertools import pairwise
 
@@ -51,6 +52,9 @@ _COARSE_KURTOSIS = 0.5
 """Limit of the kurtosis at 2 to 4 pixels, where fewer independent values are left. Chosen by
 eye."""
 
+_STRIP = 2**20
+"""Pixels that are worked on at once: bounds the memory, no result depends on it."""
+
 _LOOK = 512
 """Edge in pixels of the middle of a plane, which is judged: bounds the time. Not tuned."""
 
@@ -83,19 +87,45 @@ def put_back(
     """
     if noise.floor == 0:
         return restored, 0.0
+    window = WINDOW if noise.white else (_WINDOW_CORRELATED * d) | 1
+    strength = np.empty(restored.shape, dtype=np.float32)
+    for rows, around, inside in _strips(restored.shape, window // 2):
+        taken, _ = _taken(noisy[around], restored[around], noise)
+        strength[rows] = uniform_filter(taken * taken, window)[inside]
+    if not noise.white:
+        _compare_away_from_structure(strength, restored, noise, window, d)
+    more, much_more = _WHITE if noise.white else _CORRELATED
+    spared = np.empty(restored.shape, dtype=np.float32)
+    for rows, _, _ in _strips(restored.shape, 0):
+        taken, deviation = _taken(noisy[rows], restored[rows], noise)
+        share = np.clip((strength[rows] - more) / (much_more - more), 0, 1)
+        share *= 1 - 1 / np.maximum(strength[rows], 1)
+        spared[rows] = restored[rows] + share * taken * deviation
+    return spared, float(np.mean(strength > much_more))
+
+
+def _strips(shape: tuple[int, ...], margin: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Rows of a plane, some at a time: those rows, with `margin` more, and where they are there.
+
+    The arrays that the checks need would otherwise take several times the memory of the plane.
+    """
+    number = max(1, _STRIP // shape[1])
+    for first in range(0, shape[0], number):
+        last = min(first + number, shape[0])
+        start = max(first - margin, 0)
+        around = slice(start, min(last + margin, shape[0]))
+        yield slice(first, last), around, slice(first - start, last - start)
+
+
+def _taken(
+    noisy: NDArray[np.float32], restored: NDArray[np.float32], noise: Noise
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What was taken out, in standard deviations of the noise, and these; 0 in saturated pixels."""
     deviation = np.sqrt(noise.variance(restored)).astype(np.float32)
     taken = (noisy - restored) / deviation
     if noise.saturation is not None:
         taken[noisy >= noise.saturation] = 0
-    window = WINDOW if noise.white else (_WINDOW_CORRELATED * d) | 1
-    strength = uniform_filter(taken * taken, window)
-    if not noise.white:
-        strength /= _away_from_structure(strength, restored, deviation, window, d)
-    more, much_more = _WHITE if noise.white else _CORRELATED
-    share = np.clip((strength - more) / (much_more - more), 0, 1)
-    share *= 1 - 1 / np.maximum(strength, 1)
-    spared = (restored + share * taken * deviation).astype(np.float32)
-    return spared, float(np.mean(strength > much_more))
+    return taken, deviation
 
 
 class Shape(Enum):
@@ -140,19 +170,32 @@ def shape(noisy: NDArray[np.float32], restored: NDArray[np.float32], noise: Nois
     return Shape.NOISE
 
 
-def _away_from_structure(
-    strength: NDArray, restored: NDArray, deviation: NDArray, window: int, d: int
-) -> NDArray[np.float32]:
-    """Strength that noise has at each pixel's brightness, where there is least structure."""
-    detail = (restored - gaussian_filter(restored, 2 * d)) / deviation
-    detail = uniform_filter(detail * detail, window)
-    brightness = gaussian_filter(restored, d)
+def _compare_away_from_structure(
+    strength: NDArray[np.float32],
+    restored: NDArray[np.float32],
+    noise: Noise,
+    window: int,
+    d: int,
+) -> None:
+    """Divide `strength` by what it is at each brightness where there is least structure."""
+    detail, brightness = np.empty_like(strength), np.empty_like(strength)
+    # A Gaussian of scipy ends four deviations away.
+    for rows, around, inside in _strips(restored.shape, window // 2 + 8 * d + 1):
+        part = restored[around]
+        fine = (part - gaussian_filter(part, 2 * d)) / np.sqrt(noise.variance(part))
+        detail[rows] = uniform_filter((fine * fine).astype(np.float32), window)[inside]
+        brightness[rows] = gaussian_filter(part, d)[inside]
     edges = np.quantile(brightness[::2, ::2], np.linspace(0, 1, _BINS + 1)[1:-1])
-    place = np.searchsorted(edges, brightness)
+    place = np.empty(strength.shape, dtype=np.uint8)
+    for rows, _, _ in _strips(strength.shape, 0):
+        place[rows] = np.searchsorted(edges, brightness[rows])
     usual = np.ones(_BINS, dtype=np.float32)
     for number in range(_BINS):
         here = place == number
         if here.any():
-            smooth = detail[here] <= np.quantile(detail[here], _SMOOTH)
+            details = detail[here]
+            smooth = details <= np.quantile(details, _SMOOTH)
             usual[number] = np.median(strength[here][smooth])
-    return uniform_filter(np.clip(usual, 1, _UP_TO)[place], window)
+    usual = usual.clip(1, _UP_TO)
+    for rows, around, inside in _strips(strength.shape, window // 2):
+        strength[rows] /= uniform_filter(usual[place[around]], window)[inside]

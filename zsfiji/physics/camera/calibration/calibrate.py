@@ -9,6 +9,7 @@ import numpy as np
 
 from zsfiji import progress
 from zsfiji.physics.camera.calibration import corner, smoothest
+from zsfiji.physics.camera.calibration.filters import EXPLAINED
 from zsfiji.physics.camera.calibration.saturation import find_saturation
 from zsfiji.physics.noise import Noise, no_noise
 
@@ -23,9 +24,6 @@ _CLOSE = 1.15
 """Factor within which the two measurements agree. Then the smoothest blocks decide, because they
 measure the noise at all frequencies. Chosen so that real detectors, which are never quite white,
 keep that measurement (docs/methods/zero-shot-denoise.md, section 1)."""
-
-_EXPLAINED = 0.6
-"""Share of the frequencies that have to agree with a filter for its noise to be believed."""
 
 
 def calibrate(planes: Sequence[np.ndarray]) -> Noise:
@@ -107,7 +105,7 @@ def _finished(
 def _decided(smooth: Noise, found: corner.Found, planes: Sequence[np.ndarray]) -> Noise:
     """The noise by the measurement that is more reliable here."""
     noise = found.noise
-    if not noise.white and found.agreement < _EXPLAINED:
+    if not noise.white and found.agreement < EXPLAINED:
         # No filter of the bank: noise, or structure in every block. The blocks know the spectrum.
         return replace(smooth, confidence=0.0)
     if noise.white and smooth.white:

@@ -22,20 +22,26 @@ from zsfiji import progress
 from zsfiji.physics.camera.calibration import filters
 from zsfiji.physics.camera.calibration.bins import Bins, line
 from zsfiji.physics.camera.calibration.blocks import Blocks, blocks
-from zsfiji.physics.camera.calibration.filters import HIGHER, LOWER, SIZE, SQUARE, Filtered
+from zsfiji.physics.camera.calibration.filters import (
+    EXPLAINED,
+    HIGHER,
+    LOWER,
+    MIDDLE,
+    OUTERMOST,
+    SIZE,
+    SQUARE,
+    Filtered,
+)
 from zsfiji.physics.noise import Noise, no_noise
 
 GROUPS = (
-    LOWER >= 6,
+    OUTERMOST,
     LOWER == 5,
     LOWER == 4,
     (LOWER >= 2) & (LOWER < 4) & (HIGHER >= 6),
     (LOWER < 2) & (HIGHER >= 6),
 )
 """Coefficients in groups, from the corner to lower frequencies, which optics pass more of."""
-
-MIDDLE = (SQUARE >= 10) & (SQUARE <= 28)
-"""Coefficients where correlated noise has most of its power, but for the lowest."""
 
 _MOST_BLOCKS = 16_500
 """Blocks of all planes: more make no difference, and take time."""
@@ -92,6 +98,9 @@ _SHAPE, _SEPARABLE = 0.74, 0.1
 """Fall inside the corner, on a logarithmic scale, above which noise is correlated; and the weight
 of the correction for structure at low frequencies."""
 
+_EXTRAPOLATED_MARGIN = 0.15
+"""Margin of a filter that the corner alone shows: what it does to lower frequencies is a guess."""
+
 _CLEAN = 0.34
 """Share of the bins that are the cleanest."""
 
@@ -113,7 +122,8 @@ class Found:
     least : Noise
         White noise with the power found in the corner: a lower limit of the noise.
     agreement : float
-        Share of the frequencies that agree with a filter of the bank; 1 for white noise.
+        Share of the frequencies that agree with a filter of the bank; 1 for white noise, and where
+        the corner alone decides.
     """
 
     noise: Noise
@@ -185,10 +195,16 @@ def measure(planes: Sequence[np.ndarray], saturation: float | None) -> Found:
         power, smooth = _smooth_power(taken, bins, ratio, middle, floor)
         found = filters.fit(power, rounding, smooth / _OVERLAP)
         correlated, margin = _correlated(power, rounding, found, middle, only_rounding)
+        agreement = found.agreement
+        if not correlated or agreement < EXPLAINED:
+            below = filters.fit_round(power, rounding, smooth / _OVERLAP, float(ratio.min()))
+            if below is not None:
+                correlated, margin, agreement = True, _EXTRAPOLATED_MARGIN, 1.0
+                found = below
         if correlated:
             sure = share * min(1.0, margin / 0.4)
             noise = _filtered(found, taken, bins, ratio, middle, sure)
-            return Found(noise, least, found.agreement)
+            return Found(noise, least, agreement)
     if only_rounding:
         # For noise below half a grey level the model of rounding does not hold.
         share *= 0.4
