@@ -173,3 +173,16 @@ def test_a_box_loses_fine_structure_and_no_smooth_one() -> None:
     lines = 60.0 * (np.abs((rows + cols) % 12 - 6) < 1.5)
     assert abs(lost_structure(noise, (500 + grain + smooth).astype(np.float32), 2)) < 0.05
     assert lost_structure(noise, (500 + grain + lines).astype(np.float32), 2) > 0.05
+
+
+def test_a_detector_that_squeezes_the_brightest_pixels_does_not_hide_the_noise_of_the_others():
+    """As in a real time-lapse of 8 bits, whose nuclei end in the shoulder of a display curve."""
+    draws = np.random.default_rng(3)
+    rows, cols = np.mgrid[:320, :320]
+    places = draws.uniform(0, 320, (24, 2))
+    light = sum(np.exp(-((rows - r) ** 2 + (cols - c) ** 2) / 2 / 14**2) for r, c in places)
+    linear = 0.43 * draws.poisson((3 + 330 * light**2) / 0.43)
+    squeezed = np.where(linear < 130, linear, 130 + 118 * (1 - np.exp(-(linear - 130) / 40)))
+    found = calibrate([np.rint(squeezed).astype(np.float32)])
+    assert found.gain == pytest.approx(0.43, rel=0.12)
+    assert found.white

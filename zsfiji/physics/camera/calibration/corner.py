@@ -107,6 +107,15 @@ _CLEAN = 0.34
 _PHOTONS = 8.0
 """Squared contrast over the variance of the noise, below which the noise would hide the image."""
 
+_FALL = 0.7
+"""Share of the foretold variance below which bright bins have lost noise to the detector."""
+
+_ON_LINE, _MOST_ON_LINE = 0.2, 0.85
+"""How near a line the darker bins have to lie, and how many of them."""
+
+_FALLEN, _BEFORE_FALL = 5, 10
+"""Bins that may have lost noise, at most, and bins that there have to be below them."""
+
 _MEDIAN_OF_CHI2 = 0.4549
 """Median of the chi-squared distribution with one degree of freedom."""
 
@@ -175,6 +184,11 @@ def measure(planes: Sequence[np.ndarray], saturation: float | None) -> Found:
         taken, share = _far_from(saturation, taken, float(first[: len(bins) // 3 + 1].max()))
         bins = Bins(taken.mean)
         first = bins.lowest(_power(taken, GROUPS[0]), GROUPS[0].sum(), _KEPT)
+    kept = _below_fall(bins.mean, first, _error(bins, GROUPS[0].sum()), floor)
+    if kept < len(bins):
+        taken = taken.where(bins.place < kept)
+        bins = Bins(taken.mean)
+        first = bins.lowest(_power(taken, GROUPS[0]), GROUPS[0].sum(), _KEPT)
     gain, intercept, _ = line(bins.mean, first, _error(bins, GROUPS[0].sum()), floor)
     share *= min(1.0, len(taken) / _ENOUGH_BLOCKS)
 
@@ -222,6 +236,32 @@ def _power(taken: Blocks, group: NDArray[np.bool_]) -> NDArray[np.float64]:
 def _error(bins: Bins, coefficients: NDArray | float) -> NDArray[np.float64]:
     """Relative standard error of the variance of each bin."""
     return np.sqrt(2 * 1.4 * _OVERLAP / (coefficients * bins.count)) + 0.01
+
+
+def _below_fall(
+    x: NDArray[np.float64], v: NDArray[np.float64], error: NDArray[np.float64], floor: float
+) -> int:
+    """How many bins are darker than where a detector that saturates softly loses its noise.
+
+    Shot noise grows with brightness, and structure only adds to it. Where the brightest bins have
+    far less than a line through all others foretells, and these agree with it, the detector or a
+    display curve has squeezed the brightest pixels.
+
+    Parameters
+    ----------
+    x, v, error : numpy.ndarray
+        Brightness, variance and its relative standard error of each bin, the darkest first.
+    floor : float
+        Smallest variance that is believed.
+    """
+    for kept in range(len(x) - 1, max(len(x) - _FALLEN, _BEFORE_FALL) - 1, -1):
+        gain, intercept, _ = line(x[:kept], v[:kept], error[:kept], floor)
+        foretold = np.maximum(gain * x + intercept, floor)
+        ratio = v / foretold
+        near = np.abs(ratio[:kept] - 1) < np.maximum(_ON_LINE, 2.5 * error[:kept])
+        if ratio[kept:].max() < _FALL and near.mean() > _MOST_ON_LINE and gain > 0:
+            return kept
+    return len(x)
 
 
 def _far_from(saturation: float, taken: Blocks, variance: float) -> tuple[Blocks, float]:
