@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from zsfiji.commands._inputs import joined
+from zsfiji.commands.inputs import joined
 from zsfiji.errors import UserError
 
 
