@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
-from zsfiji.commands._inputs import joined
 
+from zsfiji.commands.inputs import joined
 from zsfiji.errors import UserError
 
 
