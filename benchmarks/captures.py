@@ -5,7 +5,8 @@ The noise calibration and the "never worse" check are measured on them. Each cap
 pixel, 2 to 2000 photons, a gain of 0.2 to 10 grey levels, a read noise of 0.5 to 5 electrons and
 out-of-focus light up to twice that in focus. A fifth has noise that a filter has correlated, a
 tenth is saturated. Structures are made on a grid three times as fine as the camera's pixels. All
-ranges were chosen by eye, to cover what microscopes give."""
+ranges were chosen by eye, to cover what microscopes give.
+"""
 
 from __future__ import annotations
 

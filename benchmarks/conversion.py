@@ -1,7 +1,8 @@
 """Speed of the conversion of images from ImageJ to numpy and back.
 
 Run ``python benchmarks/conversion.py [megabytes]``. It prints MB of pixels per second: for the
-first run, which also has to get the memory from the system, and the median of five."""
+first run, which also has to get the memory from the system, and the median of five.
+"""
 
 from __future__ import annotations
 

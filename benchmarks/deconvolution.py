@@ -17,7 +17,8 @@ and RSE compare the result, blurred again, with the noisy image, whose noise lim
 standard deviations of the noise. The width is that of the mean profile across lines. FRC of real
 images is that of two images of independent noise, each with twice the variance, made from the one
 image. Our default takes `--steps` (0: those of quick). With `--bound` it also learns from other
-simulated specimens of the kind instead of the image itself: about the best that is possible."""
+simulated specimens of the kind instead of the image itself: about the best that is possible.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +59,7 @@ from zsfiji.services.zs_deconvnet.service import METHOD, ZSDeconvNet
 from zsfiji.services.zs_deconvnet.settings import Settings
 
 PIXEL, STEP = 0.0626, 0.2
-"""Pixel size and slice spacing in micrometres: those of the authors' wide-field images."""
+"""Pixel size (that of the authors' wide-field images) and slice spacing in micrometres."""
 
 GAIN, OFFSET, READ = 2.2, 100.0, 1.5
 """The camera, in grey levels: gain similar to that of the authors' lysosome images."""

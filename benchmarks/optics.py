@@ -53,7 +53,7 @@ class Case:
 
 
 CASES = (Case(0.0626, 1.4), Case(0.108, 1.4), Case(0.325, 0.75, 1.0))
-"""Usual cameras (6.5 um pixels) at 100x, 60x and 20x."""
+"""The pixels of the authors' images, and those of 6.5 um cameras at 60x and 20x."""
 
 
 class Truth:
