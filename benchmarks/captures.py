@@ -1,10 +1,11 @@
-"""Random captures whose noise is known: structure, optics, haze and a camera, drawn from a seed.
+"""Random simulated captures with known noise: structure, optics, haze and a camera, from a seed.
 
-What the noise calibration and the "never worse" guard are measured on. Each draw takes one of
-:data:`KINDS`, a numerical aperture of 0.3 to 1.49, camera pixels of 0.5 to 1.5 times what Nyquist
-asks for, 2 to 2000 photons, a gain of 0.2 to 10 grey levels, a read noise of 0.5 to 5 electrons and
-out-of-focus light up to twice that in focus. A fifth has noise that a filter correlated, a tenth is
-saturated. Structures are laid on a grid three times as fine as the camera's pixels.
+The noise calibration and the "never worse" check are measured on them. Each capture has one of
+:data:`KINDS`, a numerical aperture of 0.3 to 1.49, camera pixels of 0.5 to 1.5 times the Nyquist
+pixel, 2 to 2000 photons, a gain of 0.2 to 10 grey levels, a read noise of 0.5 to 5 electrons and
+out-of-focus light up to twice that in focus. A fifth has noise that a filter has correlated, a
+tenth is saturated. Structures are made on a grid three times as fine as the camera's pixels. All
+ranges were chosen by eye, to cover what microscopes give.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ OFFSET = 100.0
 """Grey level without light, of every camera here."""
 
 _FINE = 3
+"""Pixels of the specimen per pixel of the camera, along rows and along columns."""
 
 _BRIGHT_BLUR = 79 / 108
 """Standard deviation of the Gaussian PSF of the bright captures, in camera pixels."""
@@ -35,7 +37,7 @@ class Capture:
     Attributes
     ----------
     name : str
-        What was drawn, for tables.
+        A description, for tables.
     kind : str
         One of :data:`KINDS`, or "bright".
     noisy, truth : numpy.ndarray
@@ -46,11 +48,11 @@ class Capture:
     white : bool
         Whether pixels have independent noise.
     saturation : float or None
-        Where pixels were cut off.
+        The value at which pixels were clipped.
     photons : float
-        Of the brightest half percent of the pixels.
+        Photons of the brightest half percent of the pixels.
     sampling : float
-        Pixel size over that of Nyquist.
+        Pixel size over the Nyquist pixel size.
     """
 
     name: str
@@ -70,13 +72,13 @@ class Capture:
 
     @property
     def shot(self) -> float:
-        """Share of the variance at the brightest twentieth that grows with the brightness."""
+        """Share of shot noise in the variance at the 95 % quantile of brightness."""
         low, high = np.quantile(self.truth, (0.05, 0.95))
         return float(self.gain * (high - low) / self.variance(float(high)))
 
 
 def structure(kind: str, edge: int, draws: np.random.Generator) -> NDArray[np.float64]:
-    """Lay out fluorophores on a grid that repeats at its borders, shape (edge, edge)."""
+    """Make a random distribution of fluorophores on a periodic grid, shape (edge, edge)."""
     image = np.zeros((edge, edge))
     area = (edge / 768) ** 2
 
@@ -127,7 +129,7 @@ def structure(kind: str, edge: int, draws: np.random.Generator) -> NDArray[np.fl
 
 
 def draw(seed: int, size: int = 256) -> Capture:
-    """Draw a capture of `size` pixels a side; the kinds take turns with the seed."""
+    """Make a capture of `size` x `size` pixels; the kinds alternate with the seed."""
     draws = np.random.default_rng(seed)
     kind = KINDS[seed % len(KINDS)]
     sampling = draws.uniform(0.5, 1.5)
@@ -156,7 +158,7 @@ def expose(
     photons: float = 0.0,
     sampling: float = 1.0,
 ) -> Capture:
-    """Take a picture of `light`, in photons a pixel, with a camera of 16 bits.
+    """Simulate a capture of `light`, in photons per pixel, by a 16-bit camera.
 
     Parameters
     ----------
@@ -165,7 +167,7 @@ def expose(
     light : numpy.ndarray
         Expected photons, shape (row, col).
     gain : float
-        Grey levels to a photoelectron.
+        Grey levels per photoelectron.
     read : float
         Standard deviation of the read noise, in electrons.
     draws : numpy.random.Generator
@@ -202,7 +204,7 @@ def expose(
 
 
 def bright(size: int = 320) -> list[Capture]:
-    """Good images of the most common kind: 60 x / 1.4, 108 nm pixels, 150 to 2000 photons."""
+    """Good images of the most common kind: 60x / 1.4, 108 nm pixels, 150 to 2000 photons."""
     captures = []
     for kind in ("network", "filaments"):
         draws = np.random.default_rng(5)
@@ -230,8 +232,8 @@ def bright(size: int = 320) -> list[Capture]:
 def psf(capture: Capture, upsample: int) -> NDArray[np.float64]:
     """Give the PSF of a capture on a grid `upsample` times as fine as the camera's.
 
-    Each value is the mean over a pixel of that grid. The PSF repeats at the borders of the image,
-    as the light of :func:`draw` does.
+    Each value is the mean over a pixel of that grid. The PSF is periodic, like the light of
+    :func:`draw`.
     """
     edge = len(capture.truth) * upsample - 1
     axis = np.fft.fftfreq(edge)
@@ -249,7 +251,7 @@ def _log_uniform(draws: np.random.Generator, low: float, high: float) -> float:
 
 
 def _count(image: NDArray, points: NDArray, strength: float | NDArray) -> None:
-    """Add points (row and column first), wrapped round the borders."""
+    """Add points (row and column first), periodic at the borders."""
     row, col = np.floor(points).astype(int) % len(image)
     np.add.at(image, (row, col), np.broadcast_to(strength, row.shape))
 
@@ -263,21 +265,21 @@ def _through_optics(image: NDArray[np.float64], sampling: float) -> NDArray[np.f
 
 
 def _otf(frequency: NDArray[np.float64], sampling: float) -> NDArray[np.float64]:
-    """The ideal incoherent OTF, at frequencies in cycles to a camera pixel."""
-    # Nyquist's pixel has the cut-off at half a cycle.
+    """The ideal incoherent OTF, at frequencies in cycles per camera pixel."""
+    # For the Nyquist pixel the cut-off is at half a cycle per pixel.
     q = np.minimum(frequency / (0.5 * sampling), 1)
     return 2 / np.pi * (np.arccos(q) - q * np.sqrt(1 - q * q))
 
 
 def _filter(size: int, draws: np.random.Generator) -> NDArray[np.complex128]:
-    """What correlates noise: a blur, a shift by interpolation, or a box over two pixels."""
+    """A filter that correlates noise: a blur, an interpolated shift, or a box over two pixels."""
     w = 2 * np.pi * np.fft.fftfreq(size)
     kind = draws.choice(["blur", "shift", "round blur", "box"], p=[0.4, 0.3, 0.2, 0.1])
     if kind == "blur":
         one = np.exp(-0.5 * (draws.uniform(0.5, 1) * w) ** 2)
         return np.outer(one, one).astype(complex)
     if kind == "round blur":
-        # No product of rows and columns: what a resampled or demosaiced image has.
+        # Not separable, as in resampled or demosaiced images.
         radius = np.hypot(w[:, None], w)
         return (1 / (1 + (radius * draws.uniform(0.5, 1.2)) ** 2)).astype(complex)
     shares = draws.uniform(0.3, 0.5, 2) if kind == "shift" else (0.5, 0.5)

@@ -1,7 +1,7 @@
-"""How fast images go from ImageJ to numpy and back.
+"""Speed of the conversion of images from ImageJ to numpy and back.
 
-Run ``python benchmarks/conversion.py [megabytes]``. The figures are MB of pixels a second: of the
-first run, in which the memory has still to be had from the system, and the median of five.
+Run ``python benchmarks/conversion.py [megabytes]``. It prints MB of pixels per second: for the
+first run, which also has to get the memory from the system, and the median of five.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from zsfiji.bridge.convert.images import from_imageplus, to_imageplus, to_imglib
 from zsfiji.bridge.start.host import start
 
 SIDE = 1024
+"""Edge of the planes in pixels."""
 
 
 def image(dtype: type, megabytes: int, channels: int, rgb: bool) -> xr.DataArray:
-    """A stack of planes of 1024 x 1024 that fills so many megabytes."""
+    """A stack of planes of 1024 x 1024 pixels with so many megabytes."""
     planes = max(1, megabytes * 2**20 // (SIDE * SIDE * channels * np.dtype(dtype).itemsize))
     pixels = np.random.default_rng(0).integers(0, 200, (planes, channels, SIDE, SIDE), np.uint8)
     made = xr.DataArray(np.moveaxis(pixels.astype(dtype), 1, -1), dims=("pln", "row", "col", "ch"))
@@ -44,7 +45,7 @@ def speeds(work: Callable[[], object], bytes_moved: int, runs: int = 5) -> str:
 
 
 def memory_of(work: Callable[[], object], bytes_moved: int) -> str:
-    """Memory that a conversion leaves taken, as a share of the image's own size."""
+    """Memory that a conversion keeps, relative to the size of the image."""
     process = psutil.Process()
     before = process.memory_info().rss
     result = work()

@@ -5,10 +5,10 @@ folder has ``raw/NAME_NUMBER.png`` (noisy captures) and ``gt/NAME.png`` (their t
 the mean of 50 captures), 8 bit; NAME begins with the modality. Without a folder
 ``../shared/data/fmd`` is read.
 
-Each method works in a process of its own. Its seconds are elapsed time an image, fitting included;
-its memory is the most that the process took above what it had when torch was loaded and idle.
-PSNR is of the peak 255; "aligned" is after the gain and the offset that fit the truth best, which
-takes out that the brightness drifts between a capture and the truth.
+Each method runs in a process of its own. The seconds are elapsed time per image, training included;
+the memory is the most that the process used above what it had with torch loaded and idle. PSNR is
+for a peak of 255; "aligned" is after the gain and the offset that fit the truth best, because the
+brightness drifts between a capture and the truth.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ import numpy as np
 
 FOLDER = Path(__file__).parents[2] / "shared" / "data" / "fmd"
 PEAK = 255.0
+"""Data range of 8-bit images."""
+
 OURS = ("quick", "standard", "best")
 
 
 @dataclass(frozen=True)
 class Score:
-    """What one method made of one image."""
+    """Quality of one method on one image."""
 
     name: str
     psnr: float
@@ -85,7 +87,7 @@ def _service(method: str, seed: int, **settings: str) -> Callable[[np.ndarray], 
 
 
 def _stabilised_non_local_means(plane: np.ndarray) -> np.ndarray:
-    """Non-local means where it is at its best: on stabilised noise of known deviation 1."""
+    """Non-local means under the best conditions: on stabilised noise of standard deviation 1."""
     from skimage.restoration import denoise_nl_means
 
     from zsfiji.physics.camera.calibration.calibrate import calibrate
@@ -99,7 +101,7 @@ def _stabilised_non_local_means(plane: np.ndarray) -> np.ndarray:
 
 
 class _Memory(threading.Thread):
-    """Looks every few milliseconds how much memory this process has."""
+    """Reads every few milliseconds how much memory this process has."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -181,7 +183,7 @@ def mean(values: object) -> float:
 
 
 def spread(name: str, runs: Sequence[Sequence[Score]]) -> str:
-    """How much the seeds differ: of the mean PSNR, and of single images."""
+    """How much the results of seeds differ: the mean PSNR, and single images."""
     means = [mean(s.psnr for s in run) for run in runs]
     single = [statistics.pstdev(run[i].psnr for run in runs) for i in range(len(runs[0]))]
     return (
@@ -216,7 +218,7 @@ def main() -> None:
     print("|" + " --- |" * len(head))
     notes = []
     reference: Sequence[Score] = ()
-    # A fresh process for each method: else one would inherit the memory of another.
+    # A new process for each method: otherwise memory of one would count for the next.
     context = multiprocessing.get_context("spawn")
     for name in names:
         runs = []

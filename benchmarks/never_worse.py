@@ -1,12 +1,11 @@
-"""Whether a method ever makes a simulated image worse than its noise made it.
+"""Check whether the result of a method is ever worse than the noisy image.
 
 Run ``python benchmarks/never_worse.py [--method denoise|zs-deconvnet] [--draws 20] [--first 3000]
 [--size 128] [--steps 0]``. The images are those of :mod:`captures`: `draws` of them from the seed
 `first` on, and the six bright ones. A line for each has the RMSE of the result against the truth,
 over that of the noisy image, in the pixels that are not saturated. For ``zs-deconvnet`` the second
-number is that of the deconvolved image seen through the optics again, with the PSF of the draw,
-away from borders that light from beyond them reaches. `steps` is for ZS-DeconvNet, 0 those of
-`quick`.
+number is that of the deconvolved image, blurred again with the PSF of the capture, without the
+borders that light from outside reaches. `steps` is for ZS-DeconvNet; 0 means those of `quick`.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ from zsfiji.services.zs_deconvnet.service import METHOD as DECONVNET
 from zsfiji.services.zs_deconvnet.settings import Settings
 
 PIXEL, UPSAMPLE = 0.1, 2
+"""Pixel size in micrometres, and pixels of the deconvolved image per pixel of the image."""
 
 
 def image_of(capture: captures.Capture) -> xr.DataArray:

@@ -4,13 +4,13 @@ Run ``python benchmarks/noise_calibration.py [--draws 280] [--first 5000] [--siz
 FOLDER] [--worst 10]``. The captures are those of :mod:`captures`: `draws` of them from the seed
 `first` on, and the six bright ones. Seeds below 1000 were used for tuning.
 
-A table gives, for kinds of captures: the median error of the gain (where shot noise is at least
-half of the variance at the brightest twentieth), of the variance at the median brightness and at
-the brightest twentieth, and the shares of captures within 10 %, 20 % and a factor of 1.5.
-"smoothest" is the measurement in the smoothest blocks alone: the baseline.
+A table gives for each kind of capture: the median error of the gain (if shot noise is at least half
+of the variance at the 95 % quantile of brightness), of the variance at the median brightness and at
+the 95 % quantile, and the shares of captures within 10 %, 20 % and a factor of 1.5. "smoothest" is
+the measurement in the smoothest blocks alone: the baseline.
 
-FOLDER has ``raw/NAME_NUMBER.png`` (captures) and ``gt/NAME.png`` (their truths); printed is the
-estimated over the observed variance of raw minus truth, at the median and the brightest twentieth.
+FOLDER has ``raw/NAME_NUMBER.png`` (captures) and ``gt/NAME.png`` (their truths). For these the
+estimated variance over the observed one of raw minus truth is printed, at both quantiles.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from zsfiji.physics.camera.calibration.calibrate import calibrate, in_smoothest
 from zsfiji.physics.noise import SURE, Noise
 
 FACTOR = 1.5
+"""Factor beyond which a variance counts as wrong."""
+
 METHODS: dict[str, Callable[[Sequence[np.ndarray]], Noise]] = {
     "smoothest": in_smoothest,
     "calibrate": calibrate,
@@ -37,7 +39,7 @@ METHODS: dict[str, Callable[[Sequence[np.ndarray]], Noise]] = {
 
 @dataclass(frozen=True)
 class Found:
-    """What was found in a capture, over the truth."""
+    """The calibration of a capture, relative to the truth."""
 
     capture: captures.Capture
     noise: Noise
@@ -81,7 +83,7 @@ def shares(ratios: Sequence[float]) -> str:
 
 
 def table(name: str, all_found: Sequence[Found]) -> None:
-    """Print the table of one method, and its bars."""
+    """Print the table of one method, and its mistakes."""
     rows: dict[str, Callable[[Found], bool]] = {
         "all": lambda f: True,
         "white": lambda f: f.capture.white,

@@ -1,8 +1,8 @@
-"""Hashes of what every command makes of fixed images, to see that a change keeps the pixels.
+"""Hashes of the results of every command for fixed images, to check that a change keeps the pixels.
 
-``python benchmarks/pixels.py > before.txt``, then the same after the change: on one machine the two
-tables are equal, line by line. Results of other machines, and of other versions of torch, differ.
-It asks for nothing but the public Python calls, so that it also runs at commits of other layouts.
+Run ``python benchmarks/pixels.py > before.txt``, and the same after the change: on one computer the
+two tables have to be equal, line by line. Other computers and other versions of torch give other
+hashes. It uses only the public Python calls, so that it also runs at earlier commits.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from scipy.ndimage import gaussian_filter
 import zsfiji
 
 PIXEL = 0.1
-"""Micrometres."""
+"""Pixel size in micrometres."""
 
 
 def structure(shape: tuple[int, ...], sigma: float, seed: int = 0) -> np.ndarray:
-    """Spots and blurred threads, 0 to 1, that no module of zsfiji has a part in."""
+    """Spots and blurred threads, 0 to 1, made without any module of zsfiji."""
     draws = np.random.default_rng(seed)
     light = np.zeros(shape)
     for _ in range(30):

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from scipy.ndimage import gaussian_filter
 
-from zsfiji.physics.camera.model import Known
+from zsfiji.physics.camera.model import KnownCamera
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.optics.kernel import Psf, normalised
 from zsfiji.services.zs_deconvnet.fit import Given
@@ -19,7 +19,7 @@ BLACK, GAIN, READ = 100.0, 2.0, 4.0
 def fit(image, psf, *, camera=None, start=None, device="auto", restorers=(), **settings):
     """Train; `restorers` take the place of those of their kind."""
     psfs = [psf] if isinstance(psf, Psf) else psf
-    given = Given(psfs, camera or Known(), start)
+    given = Given(psfs, camera or KnownCamera(), start)
     return _method(restorers).fit(image, Settings(**settings), given, device=device)
 
 

@@ -22,6 +22,7 @@ _FINE = (
     "sizes",
     "of {planned}",
     "of {total}",
+    "of {self._parts}",
     "{name}",
     "values, too few for a radially",
     "means of",

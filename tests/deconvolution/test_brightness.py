@@ -8,7 +8,7 @@ from deconvolving import BLACK, apply, calibrated, fit, gaussian_psf, lines, whi
 
 from zsfiji.deconvolution import brightness
 from zsfiji.deconvolution.brightness import Brightness, keep_mean
-from zsfiji.physics.camera.model import Camera, Known
+from zsfiji.physics.camera.model import Camera, KnownCamera
 from zsfiji.services.zs_deconvnet.restorers import FastPlanes
 
 CAMERA = Camera(white_noise(), BLACK)
@@ -21,7 +21,7 @@ def scene():
 
 @pytest.fixture(scope="module")
 def model(scene):
-    return fit(scene, gaussian_psf(), steps=5, camera=Known(dark_level=BLACK))
+    return fit(scene, gaussian_psf(), steps=5, camera=KnownCamera(dark_level=BLACK))
 
 
 def too_bright(by):
@@ -66,8 +66,8 @@ def test_an_image_as_dark_as_no_light_gives_no_scale_and_no_words():
 def test_planes_are_counted():
     fine, dim = Brightness(1.0, True, False), Brightness(2.0, True, True)
     lost = Brightness(1.0, False, True)
-    assert brightness.said([fine, fine], "denoised image", 2) == []
-    (text,) = brightness.said([fine, dim, dim], "denoised image", 4)
+    assert brightness.notes([fine, fine], "denoised image", 2) == []
+    (text,) = brightness.notes([fine, dim, dim], "denoised image", 4)
     assert "had 0.5 times the light of the image in 2 of 4 planes" in text
-    (text,) = brightness.said([lost], "denoised image", 1)
+    (text,) = brightness.notes([lost], "denoised image", 1)
     assert "denoised image does not have the mean of the image:" in text

@@ -11,8 +11,8 @@ from scipy.ndimage import gaussian_filter
 
 from zsfiji.deconvolution import guard
 from zsfiji.physics.camera import doubt
-from zsfiji.physics.camera.doubt import believed
-from zsfiji.physics.camera.model import Camera, Known, measure
+from zsfiji.physics.camera.doubt import noise_to_use
+from zsfiji.physics.camera.model import Camera, KnownCamera, measure
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.kernel import normalised
@@ -112,7 +112,7 @@ def test_one_that_explains_the_image_stays_as_it_is(bright):
     missing = guard.deconvolved(noisy, light.astype(np.float32), sharp, CAMERA, OPTICS)
     assert missing.before == missing.after <= guard.EXPLAINED
     np.testing.assert_array_equal(sharp, specimen)
-    assert guard.said([missing]) == []
+    assert guard.notes([missing]) == []
 
 
 class Blurring(FastPlanes):
@@ -130,7 +130,7 @@ def test_a_network_that_blurs_does_no_harm_and_the_notes_say_so():
     hot = noisy.copy()
     hot[row + 4, col + 4] = 60_000
     image = image_of(hot)
-    camera = Known(gain=GAIN, read_variance=READ, dark_level=BLACK)
+    camera = KnownCamera(gain=GAIN, read_variance=READ, dark_level=BLACK)
     model = fit(image, gaussian_psf(), steps=1, camera=camera)
     result = apply(model, image, symmetries=1, restorers=[Blurring])
     assert error(gaussian_filter(noisy, 3), light) > 1.3 * error(noisy, light)
@@ -167,13 +167,13 @@ def test_structure_that_was_taken_for_correlated_noise_is_not_taken_out(bright, 
 
 def test_noise_that_is_sure_is_believed(bright):
     noisy = bright[2]
-    assert believed(CAMERA.noise, [noisy]) == (CAMERA.noise, False)
+    assert noise_to_use(CAMERA.noise, [noisy]) == (CAMERA.noise, False)
     given = replace(CAMERA.noise, white=False, confidence=1.0)
-    assert believed(given, [noisy]) == (given, False)
+    assert noise_to_use(given, [noisy]) == (given, False)
 
 
 def test_another_noise_moves_the_level_of_no_light_unless_it_is_known(bright):
     noisy = bright[2]
     least = replace(CAMERA.noise, gain=1.0, intercept=-50.0)
     assert measure([noisy]).with_noise(least).dark_level == pytest.approx(50.0)
-    assert measure([noisy], Known(dark_level=BLACK)).with_noise(least).dark_level == BLACK
+    assert measure([noisy], KnownCamera(dark_level=BLACK)).with_noise(least).dark_level == BLACK

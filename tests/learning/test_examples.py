@@ -32,7 +32,7 @@ def test_what_is_too_blunt_is_sharpened(blur):
     optics = Degradation(_gaussian(2.8), 2)
     truth, noisy, variance = _seen(optics)
     blunt = Degradation(_gaussian(blur)).blur(truth)
-    sharp = sharpness.as_sharp_as_seen(blunt, 0 * blunt, noisy, variance, optics)
+    sharp = sharpness.match_sharpness(blunt, 0 * blunt, noisy, variance, optics)
     assert (sharp - truth).norm() < 0.9 * (blunt - truth).norm()
     assert sharp.min() >= 0
 
@@ -43,7 +43,7 @@ def test_what_is_too_sharp_is_blurred():
     wide = Degradation(_gaussian(2.5)).blur(truth)
     mean = optics(wide)
     noisy = torch.poisson(mean, generator=torch.Generator().manual_seed(1))
-    found = sharpness.as_sharp_as_seen(truth, 0 * truth, noisy, mean, optics)
+    found = sharpness.match_sharpness(truth, 0 * truth, noisy, mean, optics)
     assert (found - wide).norm() < 0.7 * (truth - wide).norm()
 
 
@@ -51,7 +51,7 @@ def test_an_image_of_noise_alone_leaves_the_exemplars_as_they_are():
     optics = Degradation(_gaussian(2.8), 2)
     truth, _, _ = _seen(optics)
     noise = torch.randn((1, 1, 128, 128), generator=torch.Generator().manual_seed(0))
-    found = sharpness.as_sharp_as_seen(truth, 0 * truth, noise, torch.ones_like(noise), optics)
+    found = sharpness.match_sharpness(truth, 0 * truth, noise, torch.ones_like(noise), optics)
     assert torch.equal(found, truth)
 
 
@@ -64,7 +64,7 @@ def test_what_is_as_sharp_as_the_specimen_stays_so_whatever_the_noise(photons, d
     truth = truth * photons / torch.quantile(optics(truth), 0.995)
     mean = optics(truth)
     noisy = torch.poisson(mean, generator=torch.Generator().manual_seed(draw))
-    found = sharpness.as_sharp_as_seen(truth, 0 * truth, noisy, mean, optics)
+    found = sharpness.match_sharpness(truth, 0 * truth, noisy, mean, optics)
     assert (found - truth).norm() < 0.1 * truth.norm()
 
 

@@ -10,7 +10,7 @@ from zsfiji.images import tiff
 from zsfiji.physics.optics.files import read_psf
 from zsfiji.physics.optics.kernel import OPTICS_PROPERTY, ORIGIN_PROPERTY, as_image
 from zsfiji.physics.optics.microscope import Optics
-from zsfiji.physics.optics.origin import calculated, origin, said
+from zsfiji.physics.optics.origin import calculated, note, origin
 from zsfiji.physics.optics.prepare import prepare_image
 from zsfiji.physics.optics.pupil import from_optics
 
@@ -61,7 +61,7 @@ def test_what_was_changed_is_not_taken_for_what_was_calculated(image):
     )
     for changed in (wider, shifted, even, other):
         assert prepare_image(changed).optics is None
-    assert "changed after it was calculated" in said(prepare_image(shifted), 0.108)
+    assert "changed after it was calculated" in note(prepare_image(shifted), 0.108)
 
 
 @pytest.mark.parametrize(
@@ -74,14 +74,14 @@ def test_properties_that_nobody_wrote_are_passed_over(text):
 
 def test_it_is_said_how_the_pixels_are_counted():
     plain = replace(PSF, optics=None)
-    assert "calculated on the pixels of the result" in said(PSF, 0.108)
-    assert "pixels of 108 nm, which it includes" in said(replace(plain, origin="measured"), 0.108)
-    assert "without the pixels of the camera. If it includes them, its PSF is 5% too wide" in said(
+    assert "calculated on the pixels of the result" in note(PSF, 0.108)
+    assert "pixels of 108 nm, which it includes" in note(replace(plain, origin="measured"), 0.108)
+    assert "without the pixels of the camera. If it includes them, its PSF is 5% too wide" in note(
         replace(plain, origin="OTF"), 0.108
     )
-    assert "does not say how" in said(replace(plain, origin="unknown"), 0.108)
-    assert "at points, the PSF becomes 5% too narrow" in said(
+    assert "does not say how" in note(replace(plain, origin="unknown"), 0.108)
+    assert "at points, the PSF becomes 5% too narrow" in note(
         replace(plain, origin="unknown"), 0.108
     )
     fine = replace(from_optics(OPTICS, (0.03, 0.03)), optics=None, origin="unknown")
-    assert "narrow" not in said(fine, 0.108)
+    assert "narrow" not in note(fine, 0.108)

@@ -30,7 +30,7 @@ from zsfiji.compute.device import generator
 from zsfiji.deconvolution.tiles import TileSizes
 from zsfiji.errors import Cancelled, UserError
 from zsfiji.learning import examples, foreground, losses, models
-from zsfiji.physics.camera.model import Camera, Known, measure
+from zsfiji.physics.camera.model import Camera, KnownCamera, measure
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.kernel import normalised
@@ -167,12 +167,12 @@ def test_the_noise_is_measured_or_given_or_read_off_a_dark_frame():
     noisy = draws.poisson((flat - BLACK) / GAIN) * GAIN + BLACK + draws.normal(0, 2, flat.shape)
     plane = noisy.astype(np.float32)
     assert measure([plane]).noise.gain == pytest.approx(GAIN, rel=0.15)
-    given = measure([plane], Known(gain=3.0, read_variance=5.0, dark_level=90.0))
+    given = measure([plane], KnownCamera(gain=3.0, read_variance=5.0, dark_level=90.0))
     assert (given.noise.gain, given.dark_level) == (3.0, 90.0)
     assert float(given.variance(torch.tensor(100.0))) == pytest.approx(35)
     dark = draws.normal(BLACK, 2, (64, 64))
     dark[3, 3] = 4000  # a hot pixel
-    from_dark = measure([plane], Known(dark=dark, gain=GAIN))
+    from_dark = measure([plane], KnownCamera(dark=dark, gain=GAIN))
     assert from_dark.dark_level == pytest.approx(BLACK, abs=1.2)
     read = from_dark.variance(torch.tensor(from_dark.dark_level))
     assert float(read) == pytest.approx(4, rel=0.1)
@@ -190,7 +190,7 @@ def test_the_noise_is_measured_or_given_or_read_off_a_dark_frame():
 )
 def test_impossible_calibrations_are_refused(given, words):
     with pytest.raises(UserError, match=words):
-        measure([lines(64)[1]], Known(**given))
+        measure([lines(64)[1]], KnownCamera(**given))
 
 
 # Losses, places and exemplars
@@ -621,7 +621,7 @@ def test_settings_that_do_not_exist_are_refused(scene, setting, words):
 )
 def test_cameras_that_do_not_fit_are_refused(scene, given, words):
     with pytest.raises(UserError, match=words):
-        fit(scene[1], gaussian_psf(), steps=1, camera=Known(**given))
+        fit(scene[1], gaussian_psf(), steps=1, camera=KnownCamera(**given))
 
 
 def test_a_psf_that_does_not_fit_is_refused(scene):

@@ -63,7 +63,7 @@ def train(
     """
     from zsfiji.images.axes import size
     from zsfiji.physics.optics.measure import describe
-    from zsfiji.physics.optics.origin import said
+    from zsfiji.physics.optics.origin import note
     from zsfiji.physics.optics.spacing import spacing_micrometres
     from zsfiji.services.zs_deconvnet.fit import Given
     from zsfiji.services.zs_deconvnet.service import METHOD
@@ -79,7 +79,7 @@ def train(
 
     model = restore.fit(METHOD, image, settings, given, save=save, device=device, share=share)
     pixel = spacing_micrometres(image, ("col",))[0]
-    about = (f"{describe(found[0])}. {said(found[0], pixel)}",)
+    about = (f"{describe(found[0])}. {note(found[0], pixel)}",)
     return model, about if target is None else (*about, f"The model is saved as {target}.")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zsfiji.parameters.camera import CameraOptions
     from zsfiji.parameters.pixel_sizes import PixelSizes
     from zsfiji.parameters.psf import PsfGrid
-    from zsfiji.physics.camera.model import Known
+    from zsfiji.physics.camera.model import KnownCamera
     from zsfiji.physics.optics.kernel import Psf
 
 _NM = 1000
@@ -119,11 +119,13 @@ def dark_frame(source: Source | None) -> np.ndarray | None:
     return np.asarray(image.data)
 
 
-def known_camera(options: CameraOptions) -> Known:
+def known_camera(options: CameraOptions) -> KnownCamera:
     """What the options tell of the camera; the rest is measured."""
-    from zsfiji.physics.camera.model import Known
+    from zsfiji.physics.camera.model import KnownCamera
 
-    return Known(options.gain, options.read_variance, options.background, dark_frame(options.dark))
+    return KnownCamera(
+        options.gain, options.read_variance, options.background, dark_frame(options.dark)
+    )
 
 
 def psfs(source: Source, grid: PsfGrid, *, onto: Sequence[float]) -> list[Psf]:

@@ -83,7 +83,7 @@ def mean(image: np.ndarray) -> float:
     return float(np.mean([plane.mean(dtype=np.float64) for plane in each_slice(image)]))
 
 
-def said(found: Sequence[Brightness], name: str, total: int) -> list[str]:
+def notes(found: Sequence[Brightness], name: str, total: int) -> list[str]:
     """Say in how many planes the amount of light was wrong, and what was done about it.
 
     Parameters

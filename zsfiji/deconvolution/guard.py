@@ -128,7 +128,7 @@ def deconvolved(
     return Missing(*(sum(s[0] * s[i] for s in shares) / pixels for i in (1, 2)))
 
 
-def said(missing: Sequence[Missing]) -> list[str]:
+def notes(missing: Sequence[Missing]) -> list[str]:
     """Say how much the worst of the deconvolved planes did not explain."""
     before, after = (max((m[which] for m in missing), default=0.0) for which in (0, 1))
     if before <= EXPLAINED:

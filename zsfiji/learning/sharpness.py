@@ -64,7 +64,7 @@ def width(degradation: Degradation) -> float:
     return 2 * math.sqrt(area / math.pi)
 
 
-def as_sharp_as_seen(
+def match_sharpness(
     detail: torch.Tensor,
     background: torch.Tensor,
     noisy: torch.Tensor,

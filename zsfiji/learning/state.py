@@ -132,8 +132,8 @@ class TrainingState:
             )
         if set(self.draws) != set(self.generators):
             raise UserError(
-                "The saved training has other random numbers, so this version of zsfiji cannot "
-                "continue it. Start a new training."
+                "The saved training has other random numbers, so it cannot be continued by this "
+                "version of zsfiji. Start a new training."
             )
 
 

@@ -129,7 +129,7 @@ def uncertain(noise: Noise, doubted: bool) -> list[str]:
     noise : Noise
         The noise that the image was restored with.
     doubted : bool
-        Whether that is a lower limit; see :func:`.doubt.believed`.
+        Whether that is a lower limit; see :func:`.doubt.noise_to_use`.
     """
     if doubted:
         return [
@@ -144,7 +144,7 @@ def uncertain(noise: Noise, doubted: bool) -> list[str]:
     return []
 
 
-def spared(share: float) -> list[str]:
+def structure_put_back(share: float) -> list[str]:
     """Say in what share of the pixels of a plane structure was put back, if it is not small."""
     if share <= _WORTH_SAYING:
         return []

@@ -30,7 +30,7 @@ class DeconvolvingRestorer(PieceRestorer, Protocol):
 
     @property
     def doubted(self) -> bool:
-        """Whether the noise is the least that there is; see :func:`.doubt.believed`."""
+        """Whether the noise is the least that there is; see :func:`.doubt.noise_to_use`."""
 
 
 def restore_checked(

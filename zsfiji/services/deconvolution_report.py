@@ -27,7 +27,7 @@ class Part:
     camera : Camera
         Its noise.
     doubted : bool
-        Whether that noise is the least that there is; see :func:`.doubt.believed`.
+        Whether that noise is the least that there is; see :func:`.doubt.noise_to_use`.
     noisy : numpy.ndarray
         The part, its defective pixels replaced.
     verdict : Verdict
@@ -115,7 +115,7 @@ class DeconvolutionFindings:
                 "image is given instead. Train longer, or acquire the image with more light."
             )
         for which, name in enumerate(RESULTS):
-            said += brightness.said([both[which] for both in self._light], name, self._parts)
+            said += brightness.notes([both[which] for both in self._light], name, self._parts)
         for name, residuals in (
             (RESULTS[0], [v.denoised for v in self._verdicts]),
             (f"{RESULTS[1]}, blurred again", [v.blurred for v in self._verdicts]),
@@ -123,13 +123,13 @@ class DeconvolutionFindings:
             spoken = residual.judge_all([r for r in residuals if r is not None])
             if spoken:
                 said.append(f"The {name}: {spoken[0].lower()}{spoken[1:]}")
-        said += residual.spared(self._spared)
-        said += guard.said(self._missing)
+        said += residual.structure_put_back(self._spared)
+        said += guard.notes(self._missing)
         said += self._uncertain
         if self._saturated > 0:
             said.append(residual.saturation_found(self._saturated))
         if self._defects:
-            said.append(defects.said(self._defects))
+            said.append(defects.note(self._defects))
         said += residual.by_channel(self._noise)
         return tuple(said)
 

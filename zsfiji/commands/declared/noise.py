@@ -54,9 +54,9 @@ def noise_calibration(image: xr.DataArray, *, dark: Dark = None) -> Outcome:
 
 
 def _measured(planes: list[np.ndarray], dark: np.ndarray | None) -> tuple[Camera, dict[str, float]]:
-    from zsfiji.physics.camera.model import Known, measure
+    from zsfiji.physics.camera.model import KnownCamera, measure
 
-    camera = measure(planes, Known(dark=dark))
+    camera = measure(planes, KnownCamera(dark=dark))
     noise = camera.noise
     found = {
         "gain": noise.gain,

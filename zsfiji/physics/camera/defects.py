@@ -42,7 +42,7 @@ _OUTER = np.pad(np.zeros((3, 3), dtype=bool), 1, constant_values=True)
 """The sixteen pixels around these."""
 
 
-def said(count: int) -> str:
+def note(count: int) -> str:
     """Say how many pixels were replaced."""
     return (
         f"Single pixels that differ from their neighbours by more than {FAR:g} standard "

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from zsfiji.errors import UserError
 from zsfiji.images.middle import middle
 from zsfiji.physics.camera.calibration.calibrate import least_noise
-from zsfiji.physics.camera.model import Camera, Known, measure
+from zsfiji.physics.camera.model import Camera, KnownCamera, measure
 from zsfiji.physics.filters.anscombe import Stabiliser
 from zsfiji.physics.filters.both import filtered
 from zsfiji.physics.filters.structure import Shape, shape
@@ -24,7 +24,7 @@ _SATURATED = 0.3
 """Share of saturated pixels above which a network cannot learn from an image. Chosen by eye."""
 
 
-def believed(noise: Noise, planes: Sequence[NDArray[np.float32]]) -> tuple[Noise, bool]:
+def noise_to_use(noise: Noise, planes: Sequence[NDArray[np.float32]]) -> tuple[Noise, bool]:
     """Give the noise to restore with, at the resolution of the image.
 
     Correlated noise that cannot be told from fine structure is tested: if a filter with this noise
@@ -56,7 +56,7 @@ def believed(noise: Noise, planes: Sequence[NDArray[np.float32]]) -> tuple[Noise
 
 
 def measure_for_training(
-    planes: list[NDArray[np.float32]], known: Known, where: str = ""
+    planes: list[NDArray[np.float32]], known: KnownCamera, where: str = ""
 ) -> tuple[Camera, bool]:
     """Measure the noise for a method that learns from it.
 
@@ -64,7 +64,7 @@ def measure_for_training(
     ----------
     planes : list of numpy.ndarray
         float32 (row, col), of one channel.
-    known : Known
+    known : KnownCamera
         What is given about the camera.
     where : str
         Names the part of the image in messages, such as " in channel 2".
@@ -74,7 +74,7 @@ def measure_for_training(
     camera : Camera
         The camera, with the noise to use.
     doubted : bool
-        Whether that is a lower limit; see :func:`believed`.
+        Whether that is a lower limit; see :func:`noise_to_use`.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def measure_for_training(
         If there is no noise, or too many pixels are saturated.
     """
     camera = measure(planes, known)
-    noise, doubted = believed(camera.noise, planes)
+    noise, doubted = noise_to_use(camera.noise, planes)
     if noise.floor == 0:
         raise UserError(
             f"No noise was found{where or ' in the image'}. The method learns from noise, "

@@ -29,7 +29,7 @@ _FIELD = 16
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownCamera:
     """What is given about a detector. All other values are measured.
 
     Attributes
@@ -50,7 +50,7 @@ class Known:
     dark: np.ndarray | None = None
 
 
-NOTHING_KNOWN = Known()
+NOTHING_KNOWN = KnownCamera()
 """Everything is measured in the image."""
 
 
@@ -156,14 +156,14 @@ class Camera:
         return F.conv2d(field, kernel[None, None]).reshape(like.shape)
 
 
-def measure(planes: list[np.ndarray], known: Known = NOTHING_KNOWN) -> Camera:
+def measure(planes: list[np.ndarray], known: KnownCamera = NOTHING_KNOWN) -> Camera:
     """Measure the noise in the image, except for values that are given.
 
     Parameters
     ----------
     planes : list of numpy.ndarray
         float32 (row, col), of one channel.
-    known : Known
+    known : KnownCamera
         What is given.
 
     Returns

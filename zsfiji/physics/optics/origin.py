@@ -72,7 +72,7 @@ def _optics(text: str | None) -> Optics | None:
     return optics
 
 
-def said(psf: Psf, pixel: float) -> str:
+def note(psf: Psf, pixel: float) -> str:
     """How the pixels of a PSF are counted, in a sentence or two for the log.
 
     Parameters

@@ -16,8 +16,8 @@ from zsfiji.images.middle import middle
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.physics.camera.calibration.calibrate import in_smoothest, least_noise
 from zsfiji.physics.camera.defects import repaired
-from zsfiji.physics.camera.doubt import believed
-from zsfiji.physics.camera.model import Known, measure
+from zsfiji.physics.camera.doubt import noise_to_use
+from zsfiji.physics.camera.model import KnownCamera, measure
 from zsfiji.physics.filters.anscombe import Stabiliser
 from zsfiji.physics.filters.both import filtered
 from zsfiji.physics.filters.polyphase import (
@@ -80,7 +80,7 @@ share of the network is lowered. Without the first, real pairs whose noise is kn
 lost 0.4 dB."""
 
 
-def prepare(planes: Sequence[np.ndarray], noise_correlation: int, known: Known) -> Restorer:
+def prepare(planes: Sequence[np.ndarray], noise_correlation: int, known: KnownCamera) -> Restorer:
     """Measure the noise and choose the working resolution.
 
     Parameters
@@ -90,7 +90,7 @@ def prepare(planes: Sequence[np.ndarray], noise_correlation: int, known: Known) 
     noise_correlation : int
         Working resolution. With 0 it is chosen: the one at which the noise is independent, or the
         nearest finer one at which the filters remove no structure.
-    known : Known
+    known : KnownCamera
         What is given about the camera.
 
     Returns
@@ -119,7 +119,7 @@ def prepare(planes: Sequence[np.ndarray], noise_correlation: int, known: Known) 
             acceptable = found is None or found.variance <= _MORE_THAN_NOISE
         if acceptable and residual_shape is Shape.NOISE:
             return unit
-    noise, doubted = believed(noise, planes)
+    noise, doubted = noise_to_use(noise, planes)
     return Restorer(noise, 1, noise, doubted=doubted)
 
 
@@ -136,7 +136,7 @@ def fit_restorer(
     planes: Sequence[np.ndarray],
     *,
     settings: Settings,
-    known: Known,
+    known: KnownCamera,
     device: torch.device,
     label: str,
 ) -> Restorer:
@@ -148,7 +148,7 @@ def fit_restorer(
         float32 (row, col), all of one size and one channel.
     settings : Settings
         The settings of the training.
-    known : Known
+    known : KnownCamera
         What is given about the camera.
     device : torch.device
         Where to train.

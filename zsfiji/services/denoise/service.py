@@ -12,10 +12,10 @@ import xarray as xr
 from zsfiji.compute.device import choose, with_fallback
 from zsfiji.images.parts import require_contrast, require_pixels
 from zsfiji.learning.models import Model, load_weights, model_of
-from zsfiji.physics.camera.defects import said
-from zsfiji.physics.camera.model import NOTHING_KNOWN, Known
+from zsfiji.physics.camera import defects as defective_pixels
+from zsfiji.physics.camera.model import NOTHING_KNOWN, KnownCamera
 from zsfiji.quality.report import Findings
-from zsfiji.quality.residual import spared, uncertain
+from zsfiji.quality.residual import structure_put_back, uncertain
 from zsfiji.services import over_parts
 from zsfiji.services.denoise.fit import fit_restorer, network_weight
 from zsfiji.services.denoise.network import Denoiser
@@ -56,7 +56,7 @@ class ZeroShotDenoise:
         self,
         image: xr.DataArray,
         settings: Settings,
-        given: Known = NOTHING_KNOWN,
+        given: KnownCamera = NOTHING_KNOWN,
         *,
         device: str = "auto",
     ) -> Model[Settings, Restorer]:
@@ -119,8 +119,8 @@ class ZeroShotDenoise:
             image, model.units, restore_one, (OUTPUT,), fit_per=model.settings.fit_per
         )
         if defects:
-            findings.remark(said(defects))
-        for sentence in spared(max(shares)):
+            findings.remark(defective_pixels.note(defects))
+        for sentence in structure_put_back(max(shares)):
             findings.remark(sentence)
         report = findings.report(
             working_resolution=float(model.units[0].d),
@@ -131,7 +131,7 @@ class ZeroShotDenoise:
         return Restored(results, report)
 
 
-METHOD: Method[Settings, Known, Restorer] = ZeroShotDenoise()
+METHOD: Method[Settings, KnownCamera, Restorer] = ZeroShotDenoise()
 
 
 def _without_network(unit: Restorer) -> str:

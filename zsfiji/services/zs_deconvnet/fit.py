@@ -20,7 +20,7 @@ from zsfiji.learning.losses import HESSIAN_2D, HESSIAN_3D
 from zsfiji.learning.models import Model
 from zsfiji.physics.camera.defects import repaired_image
 from zsfiji.physics.camera.doubt import measure_for_training
-from zsfiji.physics.camera.model import NOTHING_KNOWN, Known
+from zsfiji.physics.camera.model import NOTHING_KNOWN, KnownCamera
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.kernel import DIMS, Psf
 from zsfiji.physics.optics.matching import choose_axes, match_to_image
@@ -61,14 +61,14 @@ class Given:
     ----------
     psfs : sequence of Psf
         Point spread functions on any grid: one for all channels, or one each.
-    camera : Known
+    camera : KnownCamera
         What is known about the camera.
     start : Model, optional
         A model to continue the training of.
     """
 
     psfs: Sequence[Psf]
-    camera: Known = NOTHING_KNOWN
+    camera: KnownCamera = NOTHING_KNOWN
     start: Model[Settings, Restorer[Any]] | None = None
 
 
@@ -150,7 +150,7 @@ def fit_part(
     *,
     plan: Plan,
     settings: Settings,
-    camera: Known,
+    camera: KnownCamera,
     start: Restorer[Any] | None,
 ) -> Restorer[Any]:
     """Measure the noise of some planes or stacks, and train a restorer on them.
@@ -167,7 +167,7 @@ def fit_part(
         What is trained.
     settings : Settings
         The settings.
-    camera : Known
+    camera : KnownCamera
         What is known about the camera.
     start : Restorer, optional
         A restorer to continue the training of.

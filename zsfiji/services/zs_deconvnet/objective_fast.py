@@ -88,7 +88,7 @@ class SelfExamples:
             example = examples.rotate(example, angle) if angle else example
             layers = list(example.split(1, 1))
             if camera.noise.white:
-                layers[0] = sharpness.as_sharp_as_seen(
+                layers[0] = sharpness.match_sharpness(
                     layers[0], layers[1], measured, variance, optics
                 )
             structure, background = (examples.pad_mirrored(x, least, fine) for x in layers)

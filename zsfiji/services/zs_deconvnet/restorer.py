@@ -231,7 +231,7 @@ class Restorer(ABC, Generic[N]):
 
     @property
     def doubted(self) -> bool:
-        """Whether the noise is the least that there is; see :func:`.doubt.believed`."""
+        """Whether the noise is the least that there is; see :func:`.doubt.noise_to_use`."""
         return self.record.doubted
 
     @property
