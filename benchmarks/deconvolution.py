@@ -52,9 +52,9 @@ from zsfiji.quality.metrics import aligned, nrmse, psnr, ssim
 from zsfiji.quality.resolution import decorrelation_resolution, frc_resolution, ridge_width
 from zsfiji.quality.richardson_lucy_tv import richardson_lucy
 from zsfiji.services.zs_deconvnet.fit import Given
+from zsfiji.services.zs_deconvnet.kinds import RESTORERS, FastPlanes
 from zsfiji.services.zs_deconvnet.networks import FastNet
 from zsfiji.services.zs_deconvnet.objective import Task
-from zsfiji.services.zs_deconvnet.restorers import RESTORERS, FastPlanes
 from zsfiji.services.zs_deconvnet.service import METHOD, ZSDeconvNet
 from zsfiji.services.zs_deconvnet.settings import Settings
 

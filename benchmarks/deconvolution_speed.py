@@ -24,10 +24,10 @@ from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.optics.pupil import from_optics
 from zsfiji.physics.optics.resample import match
+from zsfiji.services.zs_deconvnet.kinds import FastPlanes
 from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet, run
 from zsfiji.services.zs_deconvnet.objective import Terms
 from zsfiji.services.zs_deconvnet.restorer import Record
-from zsfiji.services.zs_deconvnet.restorers import FastPlanes
 
 PATCH, BATCH, PLANE, PIXEL = 160, 4, 1024, 0.0313
 """Edge and number of the patches of a step, edge of the plane, and fine pixel in micrometres."""

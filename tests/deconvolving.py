@@ -8,7 +8,7 @@ from zsfiji.physics.camera.model import KnownCamera
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.optics.kernel import Psf, normalised
 from zsfiji.services.zs_deconvnet.fit import Given
-from zsfiji.services.zs_deconvnet.restorers import RESTORERS
+from zsfiji.services.zs_deconvnet.kinds import RESTORERS
 from zsfiji.services.zs_deconvnet.service import ZSDeconvNet
 from zsfiji.services.zs_deconvnet.settings import Settings
 

@@ -9,7 +9,7 @@ from deconvolving import BLACK, apply, calibrated, fit, gaussian_psf, lines, whi
 from zsfiji.deconvolution import brightness
 from zsfiji.deconvolution.brightness import Brightness, keep_mean
 from zsfiji.physics.camera.model import Camera, KnownCamera
-from zsfiji.services.zs_deconvnet.restorers import FastPlanes
+from zsfiji.services.zs_deconvnet.kinds import FastPlanes
 
 CAMERA = Camera(white_noise(), BLACK)
 

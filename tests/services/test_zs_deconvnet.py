@@ -36,9 +36,9 @@ from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.kernel import normalised
 from zsfiji.quality import sharpening
 from zsfiji.services.zs_deconvnet.fit import TRIES
+from zsfiji.services.zs_deconvnet.kinds import FastPlanes, PublishedPlanes
 from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet
 from zsfiji.services.zs_deconvnet.objective import Sizes
-from zsfiji.services.zs_deconvnet.restorers import FastPlanes, PublishedPlanes
 from zsfiji.services.zs_deconvnet.service import METHOD, training_report
 
 

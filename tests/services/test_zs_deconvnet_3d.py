@@ -21,9 +21,9 @@ from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.kernel import focal_plane, normalised
 from zsfiji.physics.specimens import specimen
 from zsfiji.services.zs_deconvnet import fit as training
+from zsfiji.services.zs_deconvnet.kinds import FastStacks, PublishedStacks
 from zsfiji.services.zs_deconvnet.networks_3d import FastNet3D, PublishedRCAN
 from zsfiji.services.zs_deconvnet.objective import Sizes, SlicePairs, Task, Terms
-from zsfiji.services.zs_deconvnet.restorers import FastStacks, PublishedStacks
 from zsfiji.services.zs_deconvnet.service import METHOD
 
 pytestmark = pytest.mark.timeout(900)  # one training takes 100 s of one quiet core

@@ -27,10 +27,10 @@ from zsfiji.physics.optics.matching import choose_axes, match_to_image
 from zsfiji.physics.optics.measure import fwhm
 from zsfiji.physics.optics.spacing import spacing_micrometres
 from zsfiji.services.over_parts import Group
+from zsfiji.services.zs_deconvnet.kinds import Restorers
 from zsfiji.services.zs_deconvnet.networks import run
 from zsfiji.services.zs_deconvnet.objective import Task, Terms
 from zsfiji.services.zs_deconvnet.restorer import Restorer
-from zsfiji.services.zs_deconvnet.restorers import Restorers
 from zsfiji.services.zs_deconvnet.settings import FEWEST_SLICES, Settings
 from zsfiji.words import counted
 

@@ -25,8 +25,8 @@ from zsfiji.services.checked_deconvolution import restore_checked
 from zsfiji.services.deconvolution_report import DeconvolutionFindings, noise_said
 from zsfiji.services.method import Restored
 from zsfiji.services.zs_deconvnet.fit import Given, Plan, decide, fit_part
+from zsfiji.services.zs_deconvnet.kinds import RESTORERS, Restorers
 from zsfiji.services.zs_deconvnet.restorer import Record, Restorer
-from zsfiji.services.zs_deconvnet.restorers import RESTORERS, Restorers
 from zsfiji.services.zs_deconvnet.settings import FEWEST_SLICES, Settings
 from zsfiji.words import counted
 
