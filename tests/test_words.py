@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from zsfiji.services.units import require_as_many
+from zsfiji.services.over_parts import require_as_many
 
 import zsfiji
 from zsfiji.errors import UserError
