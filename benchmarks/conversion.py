@@ -10,6 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import psutil
@@ -70,11 +71,11 @@ def main() -> None:
         ("RGB", np.uint8, 3, True),
     ):
         pixels = image(dtype, megabytes, channels, rgb)
-        into = speeds(lambda pixels=pixels: to_imageplus(pixels), pixels.nbytes)
+        into = speeds(partial(to_imageplus, pixels), pixels.nbytes)
         imp = to_imageplus(pixels)
-        out = speeds(lambda imp=imp: from_imageplus(imp), pixels.nbytes)
-        kept = memory_of(lambda imp=imp: from_imageplus(imp), pixels.nbytes)
-        views = speeds(lambda imp=imp: to_imglib2(imp), pixels.nbytes)
+        out = speeds(partial(from_imageplus, imp), pixels.nbytes)
+        kept = memory_of(partial(from_imageplus, imp), pixels.nbytes)
+        views = speeds(partial(to_imglib2, imp), pixels.nbytes)
         table.add_row(name, out, into, views, kept)
         del imp
         host.ij1.System.gc()

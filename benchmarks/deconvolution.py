@@ -28,6 +28,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -304,7 +305,7 @@ def compare(scene: Scene, steps: int, with_published: bool, with_bound: bool) ->
     """All methods on one image."""
     scores = {"raw": score(scene, raw(scene), 0.0)}
     for name, method in (("NLM, then RL (oracle)", filtered), ("RL-TV (oracle)", oracle)):
-        result, seconds = timed(lambda method=method: method(scene))
+        result, seconds = timed(partial(method, scene))
         scores[name] = score(scene, result, seconds)
     result, seconds = timed(lambda: ours(scene, steps))
     mine = score(scene, result, seconds)

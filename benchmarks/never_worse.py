@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import captures
 import numpy as np
@@ -30,7 +31,8 @@ from zsfiji.services.zs_deconvnet.fit import Given
 from zsfiji.services.zs_deconvnet.service import METHOD as DECONVNET
 from zsfiji.services.zs_deconvnet.settings import Settings
 
-PIXEL, UPSAMPLE = 0.1, 2
+PIXEL = 0.1
+UPSAMPLE: Final = 2
 """Pixel size in micrometres, and pixels of the deconvolved image per pixel of the image."""
 
 

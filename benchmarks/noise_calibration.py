@@ -19,6 +19,7 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import captures
@@ -82,6 +83,10 @@ def shares(ratios: Sequence[float]) -> str:
     )
 
 
+def _white_of(kind: str, found: Found) -> bool:
+    return found.capture.white and found.capture.kind == kind
+
+
 def table(name: str, all_found: Sequence[Found]) -> None:
     """Print the table of one method, and its mistakes."""
     rows: dict[str, Callable[[Found], bool]] = {
@@ -94,7 +99,7 @@ def table(name: str, all_found: Sequence[Found]) -> None:
         "white, 100 photons or more": lambda f: f.capture.white and f.capture.photons >= 100,
     }
     for kind in (*captures.KINDS, "bright"):
-        rows[f"white, {kind}"] = lambda f, kind=kind: f.capture.white and f.capture.kind == kind
+        rows[f"white, {kind}"] = partial(_white_of, kind)
     print(f"\n### {name}: median error / within 10 % / 20 % / a factor of {FACTOR}\n")
     print("| captures | number | gain | variance at the median | at the brightest twentieth |")
     print("| --- | --- | --- | --- | --- |")
@@ -139,9 +144,8 @@ def show_real(folder: Path) -> None:
             lowest, highest = np.quantile(mean, (low, high))
             there = (mean >= lowest) & (mean <= highest) & (noisy < noisy.max())
             points.append((float(mean[there].mean()), float((noisy - mean)[there].var())))
-        columns, noise = [], None
-        for method in METHODS.values():
-            noise = method([noisy])
+        columns = []
+        for noise in (method([noisy]) for method in METHODS.values()):
             columns.append(", ".join(f"{float(noise.variance(x)) / v:.2f}" for x, v in points))
         print(f"| {name} | {' | '.join(columns)} | {noise.confidence:.2f} |")
 

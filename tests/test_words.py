@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from zsfiji.services.over_parts import require_as_many
 
 import zsfiji
 from zsfiji.errors import UserError
 from zsfiji.images.metadata import require_finite
+from zsfiji.services.over_parts import require_as_many
 from zsfiji.words import counted
 
 _NOUNS = "channel|plane|slice|frame|stack|network|axis|axes|PSF|bead|capture|thread|core|step|value"

@@ -53,7 +53,7 @@ _COARSE_KURTOSIS = 0.5
 eye."""
 
 _STRIP = 2**20
-"""Pixels that are worked on at once: bounds the memory, no result depends on it."""
+"""Pixels that are processed at once: bounds the memory, no result depends on it."""
 
 _LOOK = 512
 """Edge in pixels of the middle of a plane, which is judged: bounds the time. Not tuned."""
@@ -105,9 +105,9 @@ def put_back(
 
 
 def _strips(shape: tuple[int, ...], margin: int) -> Iterator[tuple[slice, slice, slice]]:
-    """Rows of a plane, some at a time: those rows, with `margin` more, and where they are there.
+    """Strips of a plane: the rows, the rows with `margin` more, and the former within the latter.
 
-    The arrays that the checks need would otherwise take several times the memory of the plane.
+    Without strips, the arrays of the checks would take several times the memory of the plane.
     """
     number = max(1, _STRIP // shape[1])
     for first in range(0, shape[0], number):
@@ -120,7 +120,7 @@ def _strips(shape: tuple[int, ...], margin: int) -> Iterator[tuple[slice, slice,
 def _taken(
     noisy: NDArray[np.float32], restored: NDArray[np.float32], noise: Noise
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What was taken out, in standard deviations of the noise, and these; 0 in saturated pixels."""
+    """The residual in standard deviations of the noise, 0 in saturated pixels, and these."""
     deviation = np.sqrt(noise.variance(restored)).astype(np.float32)
     taken = (noisy - restored) / deviation
     if noise.saturation is not None:
@@ -177,7 +177,7 @@ def _compare_away_from_structure(
     window: int,
     d: int,
 ) -> None:
-    """Divide `strength` by what it is at each brightness where there is least structure."""
+    """Divide `strength` by its value at each brightness where there is least structure."""
     detail, brightness = np.empty_like(strength), np.empty_like(strength)
     # A Gaussian of scipy ends four deviations away.
     for rows, around, inside in _strips(restored.shape, window // 2 + 8 * d + 1):

@@ -99,7 +99,8 @@ _SHAPE, _SEPARABLE = 0.74, 0.1
 of the correction for structure at low frequencies."""
 
 _EXTRAPOLATED_MARGIN = 0.15
-"""Margin of a filter that the corner alone shows: what it does to lower frequencies is a guess."""
+"""Margin for a filter that only the corner shows: its effect on lower frequencies is not certain.
+Chosen for a confidence below 0.4."""
 
 _CLEAN = 0.34
 """Share of the bins that are the cleanest."""
@@ -108,13 +109,13 @@ _PHOTONS = 8.0
 """Squared contrast over the variance of the noise, below which the noise would hide the image."""
 
 _FALL = 0.7
-"""Share of the foretold variance below which bright bins have lost noise to the detector."""
+"""Share of the expected variance, below which bright bins have lost noise in the detector."""
 
 _ON_LINE, _MOST_ON_LINE = 0.2, 0.85
-"""How near a line the darker bins have to lie, and how many of them."""
+"""Largest relative distance of the darker bins from a line, and the share of them within it."""
 
 _FALLEN, _BEFORE_FALL = 5, 10
-"""Bins that may have lost noise, at most, and bins that there have to be below them."""
+"""Most bins that may have lost noise, and least number of darker bins."""
 
 _MEDIAN_OF_CHI2 = 0.4549
 """Median of the chi-squared distribution with one degree of freedom."""
@@ -241,23 +242,23 @@ def _error(bins: Bins, coefficients: NDArray | float) -> NDArray[np.float64]:
 def _below_fall(
     x: NDArray[np.float64], v: NDArray[np.float64], error: NDArray[np.float64], floor: float
 ) -> int:
-    """How many bins are darker than where a detector that saturates softly loses its noise.
+    """Number of bins below the brightness at which a soft saturation reduces the noise.
 
-    Shot noise grows with brightness, and structure only adds to it. Where the brightest bins have
-    far less than a line through all others foretells, and these agree with it, the detector or a
-    display curve has squeezed the brightest pixels.
+    Shot noise grows with brightness, and structure only adds to it. If the brightest bins have far
+    less noise than a line through all others predicts, and the others agree with the line, the
+    detector or a display curve has compressed the brightest pixels.
 
     Parameters
     ----------
     x, v, error : numpy.ndarray
         Brightness, variance and its relative standard error of each bin, the darkest first.
     floor : float
-        Smallest variance that is believed.
+        Lower limit of the variance.
     """
     for kept in range(len(x) - 1, max(len(x) - _FALLEN, _BEFORE_FALL) - 1, -1):
         gain, intercept, _ = line(x[:kept], v[:kept], error[:kept], floor)
-        foretold = np.maximum(gain * x + intercept, floor)
-        ratio = v / foretold
+        expected = np.maximum(gain * x + intercept, floor)
+        ratio = v / expected
         near = np.abs(ratio[:kept] - 1) < np.maximum(_ON_LINE, 2.5 * error[:kept])
         if ratio[kept:].max() < _FALL and near.mean() > _MOST_ON_LINE and gain > 0:
             return kept

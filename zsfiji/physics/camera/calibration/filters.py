@@ -27,37 +27,41 @@ OUTERMOST = LOWER >= 6
 """Coefficients nearest to the corner."""
 
 MIDDLE = (SQUARE >= 10) & (SQUARE <= 28)
-"""Coefficients where correlated noise has most of its power, but for the lowest."""
+"""Coefficients where correlated noise has most of its power, except for the lowest frequencies."""
 
 _GRID = 64
 """Samples of the filters' transfer functions: enough for lags of up to 7 pixels. Not tuned."""
-_ROUND = np.arange(0.4, 1.31, 0.1)
-"""Lengths of the round filters in pixels."""
 
-# Those of `fit_round` were found on captures of dense structure, each with white noise and with the
-# noise of a round filter (320 pairs), and on bright specimens seen with NA 1.4.
+_ROUND = np.arange(0.4, 1.31, 0.1)
+"""Lengths of the round filters in pixels. Not tuned."""
+
 _CORNER = LOWER >= 5
+"""Coefficients that :func:`fit_round` uses. Its constants were found on simulated captures of dense
+structure, each with white noise and with the noise of a round filter (320 pairs), and on bright
+specimens at NA 1.4."""
+
 _NOT_WHITE = 4.0
-"""Variance of the corner's logarithms, in units of their errors, below which it may be flat."""
+"""Variance of the logarithms of the corner's power, in squared errors, below which it may be
+flat."""
 
 _STILL_FALLS = 2.15
-"""Exponent of the fall with the frequency in the corner and in its outermost part, on average.
-White noise below dense structure had up to 2.1, but for one capture in 160; filtered noise from 2.2
-on."""
+"""Least exponent of the fall with frequency, mean of the corner and its outermost part. White noise
+with dense structure had up to 2.1, except in one capture of 160; filtered noise 2.2 or more."""
 
 _STEADY = ((0.62, 2.2), (0.95, 6.0))
-"""How steady the fall has to be, outermost part over corner, and how large the mean squared misfit,
-in units of its error, may then be. The structure of bright images falls steeper and steeper below
-white noise: 0.2 to 0.7, with misfits of 2.5 to 22."""
+"""Least ratio of the exponents (outermost part over corner), and the largest mean squared misfit,
+in squared errors, that is allowed with it. With white noise the power of bright structure falls
+more and more steeply: ratios of 0.2 to 0.7, with misfits of 2.5 to 22."""
 
 _ONLY_ADDS = 0.55
-"""Share of the filter's middle that the cleanest part of the image has at least; errors of both."""
+"""Least power at middle frequencies in the cleanest part of the image, relative to the filter's.
+Less than 1 because both have errors."""
 
 EXPLAINED = 0.6
-"""Share of the frequencies that have to agree with a filter for its noise to be believed."""
+"""Least share of the frequencies that have to agree with a filter, to use its noise."""
 
 _ALIKE = 0.45
-"""How much worse another filter may fit: two standard errors of nine coefficients."""
+"""How much worse the fit of another filter may be: two standard errors of nine coefficients."""
 
 _CAPS = ((6, 20.0), (5, 8.0), (0, 2.5))
 """(lower index, cost) pairs: how much one frequency with structure may add to the loss. Structure
@@ -172,11 +176,11 @@ def fit(power: NDArray[np.float64], rounding: float, blocks: float) -> Filtered:
 def fit_round(
     power: NDArray[np.float64], rounding: float, blocks: float, cleanest: float
 ) -> Filtered | None:
-    """Find a round filter by the corner, where structure hides the noise at all other frequencies.
+    """Find a round filter from the corner, if structure hides the noise at all other frequencies.
 
-    Towards the corner the power of a round filter goes on to fall, as steeply as before; that of
-    structure falls steeper and steeper, and then levels out in white noise. And as structure only
-    adds, no frequency has less power than the filter leaves.
+    Towards the corner the power of a round filter keeps falling with the same exponent. That of
+    structure falls more and more steeply, and ends in white noise. And because structure only adds
+    power, no frequency has less power than the filter leaves.
 
     Parameters
     ----------
@@ -188,7 +192,7 @@ def fit_round(
     Returns
     -------
     Filtered or None
-        The filter, if that is what the corner shows.
+        The filter; None if the corner does not show one.
     """
     spectra = bank()[-len(_ROUND) :]
     inner = np.maximum(power - rounding, 1e-3 * power)
@@ -213,7 +217,7 @@ def fit_round(
     steady = outermost / corner
     if not any(steady > least and misfit[best] < most for least, most in _STEADY):
         return None
-    # Filters that look alike in the corner differ elsewhere: the one that leaves least noise there.
+    # Filters that are similar in the corner differ elsewhere: take the one with the least noise.
     chosen = int((misfit <= misfit[best] + _ALIKE * max(misfit[best], 1)).argmax())
     agreed = np.zeros_like(_CORNER)
     agreed[_CORNER] = np.abs(off[chosen]) < 2.5
@@ -221,7 +225,7 @@ def fit_round(
 
 
 def _error(blocks: float) -> float:
-    """Standard error of the logarithm of a median power; 5 % for what the bank does not have."""
+    """Standard error of the logarithm of a median power; 5 % for filters not in the bank."""
     return float(np.sqrt(2.7 / max(blocks, 1) + 0.05**2))
 
 
