@@ -88,7 +88,6 @@ _FULL_NAMES = {
     "Toolkit": "java.awt.Toolkit",
     "Window": "java.awt.Window",
     "WindowEvent": "java.awt.event.WindowEvent",
-    "Rectangle": "java.awt.Rectangle",
     "RenderingHints": "java.awt.RenderingHints",
     "BufferedImage": "java.awt.image.BufferedImage",
     "BorderFactory": "javax.swing.BorderFactory",
