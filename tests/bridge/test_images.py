@@ -576,13 +576,21 @@ def test_patterns_that_were_changed_in_imagej_are_what_it_shows(ij, change, capl
 
 
 def test_the_dialog_counts_angles_and_phases(ij):
-    from zsfiji.bridge.ui.dialog import describe, lengths
+    from zsfiji.bridge.ui.windows import facts
 
     imp = to_imageplus(patterns(title="raw"))
-    assert describe(imp).startswith("raw: 7 x 6 pixels, 2 channels, 3 angles, 5 phases;")
-    assert lengths(imp) == {"t": 1, "ang": 3, "pha": 5, "pln": 1, "row": 6, "col": 7, "ch": 2}
+    assert facts(imp).described().startswith("raw: 7 x 6 pixels, 2 channels, 3 angles, 5 phases;")
+    assert facts(imp).lengths() == {
+        "t": 1,
+        "ang": 3,
+        "pha": 5,
+        "pln": 1,
+        "row": 6,
+        "col": 7,
+        "ch": 2,
+    }
     imp.setDimensions(2, 1, 15)
-    assert describe(imp).startswith("raw: 7 x 6 pixels, 2 channels, 15 frames;")
+    assert facts(imp).described().startswith("raw: 7 x 6 pixels, 2 channels, 15 frames;")
 
 
 def test_an_image_bigger_than_the_memory_is_refused_before_it_is_read(ij, monkeypatch):

@@ -207,14 +207,14 @@ def test_what_a_script_needs_and_only_fiji_has_is_named(run):
 @pytest.mark.jvm
 def test_errors_of_a_script_in_fiji_are_shown_and_those_of_the_shell_are_raised(ij, monkeypatch):
     from zsfiji.bridge.start import host
-    from zsfiji.bridge.ui import jobs, messages
+    from zsfiji.bridge.ui import jobs, messages, texts
 
     shown = []
     monkeypatch.setattr(host, "start", lambda **_: ij)
     monkeypatch.setattr(messages, "show_error", lambda title, text: shown.append((title, text)))
     monkeypatch.setattr(messages, "show_bug", lambda title, error: shown.append((title, error)))
     scripts.call("Zero-Shot Denoise...", None, {"seed": 1})
-    assert shown == [("Zero-Shot Denoise", jobs.NO_IMAGE)]
+    assert shown == [("Zero-Shot Denoise", texts.NO_IMAGE)]
     with scripts.raising(), pytest.raises(UserError, match="no images"):
         scripts.call("Zero-Shot Denoise...", None, {})
 

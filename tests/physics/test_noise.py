@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 from zsfiji.physics.camera.calibration.calibrate import calibrate
@@ -97,7 +98,8 @@ def test_saturation_is_told_from_a_bright_end(scene: np.ndarray) -> None:
 
 def test_a_calibration_survives_the_settings_of_a_model(scene: np.ndarray) -> None:
     noise = calibrate([uniform_filter(camera(scene, 2, 5, 1), 2)])
-    again = Noise.from_settings(noise.as_settings())
+    stored = TypeAdapter(Noise)
+    again = stored.validate_json(stored.dump_json(noise))
     assert again.gain == noise.gain
     assert again.white == noise.white
     assert np.allclose(again.spectrum, noise.spectrum, rtol=1e-5)

@@ -464,7 +464,7 @@ def test_a_model_of_an_earlier_version_is_refused(model, tmp_path):
     older = head.replace(b'\\"format\\": 2', b'\\"format\\": 1').replace(b"stage1", b"denois")
     assert older != head
     path.write_bytes(size.to_bytes(8, "little") + older + weights)
-    with pytest.raises(UserError, match="from an earlier version"):
+    with pytest.raises(UserError, match="by an earlier version"):
         models.load(path, METHOD)
 
 
