@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
+
+# The processes of `pytest -n` share the cores; torch would take all of them in each.
+if _count := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(_count))))
 
 # A test run in the background, or under nohup, ignores these, and so would the processes that it
 # starts to see how zsfiji answers them.
@@ -27,7 +32,6 @@ def pytest_unconfigure(config):
     processes of their own. pytest-xvfb would stop the display while Java still uses it.
     """
     import atexit
-    import os
     import subprocess
     import sys
 
@@ -51,7 +55,6 @@ def window_manager():
 
     Java looks for one only when it opens its first window.
     """
-    import os
     import shutil
     import subprocess
     import time
@@ -73,7 +76,6 @@ def ij(tmp_path_factory, window_manager):
 
     It knows nothing of the computer it runs on: no Fiji, no preferences of the user.
     """
-    import os
 
     os.environ["ZSFIJI_FIJI"] = "none"
     import scyjava

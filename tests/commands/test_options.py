@@ -51,7 +51,9 @@ def test_any_text_can_be_written_in_one_of_the_three_forms(options):
 
 @pytest.mark.jvm
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_imagej_reads_what_we_write(ij, data):
