@@ -122,6 +122,8 @@ def put_beside(source: Any, new: Any, gone: Collection[str] = ()) -> None:
         (images_there if isinstance(window, jc.ImageWindow) else others).append(box(window))
     size = box(new)[2:]
     new.setLocation(*beside(size, box(old), screen(), images_there, others))
+    # ImageJ draws the line above the image over what it drew before the window got its frame.
+    new.repaint()
 
 
 def activate(image: Any) -> None:
