@@ -30,7 +30,8 @@ robot.autoDelay = 20
 
 new ImageJ()
 IJ.getInstance().exitWhenQuitting(false)
-def imp = IJ.openImage(args[1])
+// Large, so that the job lasts longer than all questions, on a busy computer as well.
+def imp = IJ.openImage(args[1]).resize(512, 512, "none")
 imp.show()
 imp.changes = false
 def work = Thread.start {
