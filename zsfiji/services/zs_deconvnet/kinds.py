@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 import torch
 
 from zsfiji.compute.device import autocast
@@ -43,7 +42,6 @@ from zsfiji.services.zs_deconvnet.restorer import (
     both_results,
     inputs_of,
     mean_of,
-    preview_of,
     range_scale,
     stabilised_scale,
 )
@@ -101,10 +99,6 @@ class FastPlanes(Restorer[FastNet]):
         """Restore a plane (1, row, col)."""
         return Piece(*both_results(self, piece, positions))
 
-    def preview(self, data: torch.Tensor) -> np.ndarray:
-        """Deconvolve the middle of a plane."""
-        return preview_of(self, data)
-
 
 class PublishedPlanes(Restorer[PublishedUNet]):
     """The published network for planes, with the published training."""
@@ -134,10 +128,6 @@ class PublishedPlanes(Restorer[PublishedUNet]):
     ) -> Piece:
         """Restore a plane (1, row, col)."""
         return Piece(*both_results(self, piece, positions))
-
-    def preview(self, data: torch.Tensor) -> np.ndarray:
-        """Deconvolve the middle of a plane."""
-        return preview_of(self, data)
 
 
 class FastStacks(Restorer[FastNet3D]):
@@ -202,10 +192,6 @@ class FastStacks(Restorer[FastNet3D]):
         result = self.classical.with_specimen(piece, begun, mean_of(self, refined, positions))
         return Piece(denoised, result.specimen, result.reblurred)
 
-    def preview(self, data: torch.Tensor) -> np.ndarray:
-        """Deconvolve the middle slice of a stack."""
-        return preview_of(self, data)
-
 
 class PublishedStacks(Restorer[PublishedRCAN]):
     """The published network for stacks, with the published training."""
@@ -237,10 +223,6 @@ class PublishedStacks(Restorer[PublishedRCAN]):
         """Restore a stack (pln, row, col)."""
         denoised, sharp = both_results(self, piece, positions)
         return Piece(denoised, sharp, self.optics(sharp))
-
-    def preview(self, data: torch.Tensor) -> np.ndarray:
-        """Deconvolve the middle slice of a stack."""
-        return preview_of(self, data)
 
 
 Restorers = Mapping[tuple[str, int], type[Restorer[Any]]]

@@ -183,9 +183,21 @@ class Restorer(ABC, Generic[N]):
     ) -> Piece:
         """Restore a piece (slices, row, col) in grey levels, as a mean over positions."""
 
-    @abstractmethod
     def preview(self, data: torch.Tensor) -> np.ndarray:
-        """Deconvolve the middle of the first image of a task: (row, col) in grey levels."""
+        """Deconvolve the middle of the first image of a task, of a stack its middle slice.
+
+        Gives (row, col) in grey levels.
+        """
+        half = _PREVIEW[self.axes] // 2
+        rows, cols = (slice(max(0, n // 2 - half), n // 2 + half) for n in data.shape[-2:])
+        image = data[0, :, rows, cols].cpu().numpy()
+        if self.axes == 2:
+            sharp = restore(self, image[0], symmetries=1).sharp
+        else:
+            middle = len(image) // 2
+            near = image[max(0, middle - _PREVIEW_SLICES) : middle + _PREVIEW_SLICES + 1]
+            sharp = restore(self, near, symmetries=1).sharp[len(near) // 2]
+        return np.maximum(sharp, self.camera.dark_level)  # as in the result
 
     @classmethod
     def of(cls, record: Record, tensors: Mapping[str, torch.Tensor]) -> Self:
@@ -307,17 +319,3 @@ def both_results(
     both = [run(restorer.network, given) for given in inputs_of(restorer, piece, positions)]
     denoised = mean_of(restorer, [d for d, _ in both], positions)
     return denoised, mean_of(restorer, [s for _, s in both], positions)
-
-
-def preview_of(restorer: Restorer[Any], data: torch.Tensor) -> np.ndarray:
-    """Deconvolve the middle of the first image of a task, of a stack its middle slice."""
-    half = _PREVIEW[restorer.axes] // 2
-    rows, cols = (slice(max(0, n // 2 - half), n // 2 + half) for n in data.shape[-2:])
-    image = data[0, :, rows, cols].cpu().numpy()
-    if restorer.axes == 2:
-        sharp = restore(restorer, image[0], symmetries=1).sharp
-    else:
-        middle = len(image) // 2
-        near = image[max(0, middle - _PREVIEW_SLICES) : middle + _PREVIEW_SLICES + 1]
-        sharp = restore(restorer, near, symmetries=1).sharp[len(near) // 2]
-    return np.maximum(sharp, restorer.camera.dark_level)  # as in the result
