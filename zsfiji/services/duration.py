@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 
 from zsfiji.images.axes import STACK_DIMS
+from zsfiji.services.uncertainty import ROUNDS
 
 START = 2.0
 """Seconds before anything else, whatever the image."""
@@ -31,6 +32,11 @@ def planes(sizes: Mapping[str, int]) -> int:
 def networks(sizes: Mapping[str, int], fit_per: str) -> int:
     """How many networks are trained, one for each channel or one for each plane."""
     return planes(sizes) if fit_per == "plane" else sizes.get("ch", 1)
+
+
+def times_applied(uncertainty: bool) -> int:
+    """How often a model is applied, with or without the uncertainty of its result."""
+    return 1 + ROUNDS * uncertainty
 
 
 def sampled(sizes: Mapping[str, int], fit_per: str, most: int) -> int:
