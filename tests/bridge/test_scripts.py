@@ -19,6 +19,7 @@ FOLDER = Path(__file__).parents[2] / "fiji-scripts"
 COMMANDS = list(table().values())
 BOTH = pytest.mark.parametrize("command", COMMANDS, ids=[c.name for c in COMMANDS])
 TYPES = {
+    "boolean": "java.lang.Boolean",
     "integer": "java.lang.Integer",
     "number": "java.lang.Double",
     "choice": "java.lang.String",
