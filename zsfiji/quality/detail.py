@@ -44,6 +44,8 @@ def contrast(
     truth: NDArray,
     size: float,
     brightness: tuple[float, float] = FAINT,
+    *,
+    brightest: float | None = None,
 ) -> float:
     r"""Share of the true contrast that structure of some brightness has in an image.
 
@@ -59,7 +61,9 @@ def contrast(
     size : float
         Width of the PSF (FWHM) in pixels: the surroundings are the mean over about five of them.
     brightness : tuple of float
-        Lowest and highest brightness above the surroundings, relative to that of the brightest
+        Lowest and highest brightness above the surroundings, relative to `brightest`.
+    brightest : float, optional
+        The brightness that counts as 1, in the unit of the images; by default that of the brightest
         structure in the truth.
 
     Returns
@@ -71,11 +75,11 @@ def contrast(
     # Brightness is judged at the resolution of the optics, as the camera sees a thin line.
     seen = gaussian_filter(true, size / 2.355)
     nearby = maximum_filter(seen, size=2 * round(size) + 1)
-    top = np.quantile(seen, _TOP)
-    low, high = brightness
+    top = np.quantile(seen, _TOP) if brightest is None else brightest
+    low, high = (limit * top for limit in brightness)
     # Around bright structure the surroundings are too bright and dark rims appear.
-    chosen = (nearby >= low * top) & (nearby <= high * top)
-    chosen &= maximum_filter(nearby, size=2 * round(size) + 1) <= high * top
+    chosen = (nearby >= low) & (nearby <= high)
+    chosen &= maximum_filter(nearby, size=2 * round(size) + 1) <= high
     if chosen.sum() < _FEWEST:
         return float("nan")
     return float((own * true)[chosen].sum() / np.square(true)[chosen].sum())
