@@ -8,8 +8,8 @@ modality. Without a folder ``../shared/data/fmd`` is read.
 Each method runs in a process of its own, and all have the same number of threads; the line above
 the table names the processor. The seconds are elapsed time per image and CPU time of all threads
 per image, training included: on a busy computer only the CPU times compare. "FM2S published" is the
-authors' training on the whole 8-bit image (quality=best), with the constants for the microscope. The
-memory is the most that the process used above what it had with torch loaded and idle. PSNR is
+authors' training on the whole 8-bit image (quality=best) with their constants for the microscope.
+The memory is the most that the process used above what it had with torch loaded and idle. PSNR is
 for a peak of 255; "aligned" is after the gain and the offset that fit the truth best, because the
 brightness drifts between a capture and the truth.
 """

@@ -32,11 +32,15 @@ KINDS = (
 )
 """The choices of :func:`specimen`."""
 
-_AREA = 16000.0**2
+_UNIT = 2 * STEP
+"""Size in nm of the pixels that the first four kinds were designed on; on these pixels they are
+still what they were, so that measurements can be compared."""
+
+_AREA = (512 * _UNIT) ** 2
 """Area in square nm that the numbers of curves and cells in this module refer to."""
 
-_WIDTHS = {"filaments": 25.0, "tubules": 63.0, "vesicles": 31.0, "reticulum": 38.0}
-"""Standard deviations in nm of the lines."""
+_WIDTHS = {"filaments": 0.8, "tubules": 2.0, "vesicles": 1.0, "reticulum": 1.2}
+"""Standard deviations of the lines, in these pixels."""
 
 _HAZE = 0.03
 """Density of the uniform haze, relative to the 99.5 percent quantile."""
@@ -63,7 +67,7 @@ def specimen(
     *,
     seed: int = 0,
     pixel: float = 31.3,
-    slice_spacing: float = 94.0,
+    slice_spacing: float = 93.9,
 ) -> NDArray[np.float64]:
     """Make a random distribution of fluorophores.
 
@@ -109,11 +113,16 @@ def _strokes(kind: str, draws: np.random.Generator, grid: Grid, seed: int) -> li
     if kind in ("filaments", "tubules"):
         curves = [_curve(draws, grid) for _ in range(max(2, round(38 * number)))]
     elif kind == "vesicles":
-        radii = (_shell(draws, grid, 94, 282) for _ in range(max(4, round(250 * number))))
+        radii = (
+            _shell(draws, grid, 3 * _UNIT, 9 * _UNIT) for _ in range(max(4, round(250 * number)))
+        )
         curves = list(radii)
     else:
         curves = _network(draws, grid, max(12, round(350 * number)))
-    return [Strokes(points, draws.uniform(0.4, 1.6), _WIDTHS[kind]) for points in curves]
+    width = _WIDTHS[kind] * _UNIT
+    # Their places were counted from the middle of the first pixel.
+    first = np.array([grid.slice_spacing / 2, STEP, STEP])
+    return [Strokes(points + first, draws.uniform(0.4, 1.6), width) for points in curves]
 
 
 def _mixed(draws: np.random.Generator, grid: Grid, number: float) -> list[Strokes]:
@@ -201,10 +210,10 @@ def _shell(draws: np.random.Generator, grid: Grid, least: float, most: float) ->
     radius = draws.uniform(least, most)
     centre = np.array([draws.uniform(0, grid.depth), *(draws.uniform(0, grid.size))])
     if grid.depth == 0:
-        angle = np.linspace(0, 2 * np.pi, int(radius / 2), endpoint=False)
+        angle = np.linspace(0, 2 * np.pi, int(16 * radius / _UNIT), endpoint=False)
         ring = np.column_stack([np.zeros_like(angle), np.sin(angle), np.cos(angle)])
         return centre + radius * ring
-    points = draws.normal(size=(int(12 * (radius / 31) ** 2), 3))
+    points = draws.normal(size=(int(12 * (radius / _UNIT) ** 2), 3))
     return centre + radius * points / np.linalg.norm(points, axis=1, keepdims=True)
 
 
@@ -217,11 +226,11 @@ def _network(draws: np.random.Generator, grid: Grid, cells: int) -> list[NDArray
             continue
         a, b = diagram.vertices[first], diagram.vertices[second]
         length = float(np.hypot(*(b - a)))
-        if not 31 < length < grid.size.max() / 4:
+        if not _UNIT < length < grid.size.max() / 4:
             continue
         steps = int(length / STEP) + 2
         line = a + (b - a) * np.linspace(0, 1, steps)[:, None]
-        line = line + gaussian_filter1d(draws.normal(size=(steps, 2)), 6, axis=0) * 62
-        middle = 0.5 * grid.depth + 0.2 * grid.depth * np.sin(line.sum(1) / 1900)
+        line = line + gaussian_filter1d(draws.normal(size=(steps, 2)), 6, axis=0) * 2 * _UNIT
+        middle = 0.5 * grid.depth + 0.2 * grid.depth * np.sin(line.sum(1) / (60 * _UNIT))
         edges.append(np.column_stack([middle, line]))
     return edges
