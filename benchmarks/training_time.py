@@ -98,7 +98,7 @@ def simulate(kind: str, photons: float, shape: tuple[int, ...], seed: int) -> Sc
         around = [reach[0], *around]
     field = [n + 2 * a for n, a in zip(shape, around, strict=True)]
     coarse = (*field[:-2], 2 * field[-2], 2 * field[-1])
-    density = specimen(kind, coarse, seed=seed, flatness=SLICE / (PIXEL / 2))
+    density = specimen(kind, coarse, seed=seed, slice_spacing=1000 * SLICE)
     factors = (1,) * (axes - 2) + (FINER, FINER)
     density = zoom(density, factors, order=3, mode="grid-mirror", grid_mode=True).clip(0)
     kernel = match(psf, fine, density.shape).values.astype(np.float32)
