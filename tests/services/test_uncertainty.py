@@ -19,7 +19,8 @@ from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
 from zsfiji.parameters.output import BitDepth, Uncertainty
 from zsfiji.services import uncertainty
-from zsfiji.services.uncertainty import FEWEST, ROUNDS, deviation, with_uncertainty
+from zsfiji.services.duration import ROUNDS
+from zsfiji.services.uncertainty import FEWEST, deviation, with_uncertainty
 
 NOISE = 10.0
 

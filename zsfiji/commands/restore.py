@@ -100,9 +100,9 @@ def restore(
 
 def trained_share(share: float, uncertainty: bool) -> float:
     """Part of the progress that a training is, whose part is `share` without an uncertainty."""
-    from zsfiji.services.uncertainty import ROUNDS
+    from zsfiji.services.duration import times_applied
 
-    applied = (1 - share) * (1 + ROUNDS if uncertainty else 1)
+    applied = (1 - share) * times_applied(uncertainty)
     return share / (share + applied)
 
 
@@ -184,10 +184,11 @@ def apply(
     from zsfiji.compute.device import choose
     from zsfiji.learning import models
     from zsfiji.services import uncertainty as uncertain
+    from zsfiji.services.duration import times_applied
 
     device_used = choose(device)
     chosen = colours(image, model)
-    applied = start + (1 - start) / (1 + uncertain.ROUNDS if uncertainty else 1)
+    applied = start + (1 - start) / times_applied(uncertainty)
     with device_lock(str(device_used)):
         with progress.part(start, applied):
             restored = method.apply(model, chosen.work, device=device)

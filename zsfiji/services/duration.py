@@ -13,10 +13,14 @@ import math
 from collections.abc import Mapping
 
 from zsfiji.images.axes import STACK_DIMS
-from zsfiji.services.uncertainty import ROUNDS
 
 START = 2.0
 """Seconds before anything else, whatever the image."""
+
+
+ROUNDS = 3
+"""Captures that are simulated and restored for an uncertainty: a fourth one changes the share of
+pixels whose error lies within two standard deviations by 0.5 % at most."""
 
 
 def pixels(sizes: Mapping[str, int]) -> int:

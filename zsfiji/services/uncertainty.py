@@ -21,6 +21,7 @@ from zsfiji.compute.scratch import release, scratch_array
 from zsfiji.images.parts import place, positions
 from zsfiji.learning.models import Model
 from zsfiji.quality.report import Report
+from zsfiji.services.duration import ROUNDS
 from zsfiji.services.method import Method, Restored
 
 S = TypeVar("S")
@@ -29,9 +30,6 @@ Given = TypeVar("Given")
 
 NAME = "uncertainty"
 """Name of the result."""
-
-ROUNDS = 3
-"""Captures that are simulated: four instead of three changed the coverage by less than 0.5 %."""
 
 FEWEST = 2
 """Captures without which nothing is said about the spread, also if the user wants to finish."""
