@@ -66,6 +66,8 @@ def test_scijava_reads_every_parameter_as_the_table_has_it(ij, command):
         assert (entry.minimum, entry.maximum) == (parameter.minimum, parameter.maximum)
         if parameter.kind in ("integer", "number"):
             assert float(entry.default) == parameter.default
+        elif parameter.kind == "boolean":
+            assert entry.default.lower() == parameter.text(parameter.default)
         elif parameter.default is not None:
             assert entry.default == parameter.text(parameter.default)
 
