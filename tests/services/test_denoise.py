@@ -16,7 +16,7 @@ from zsfiji.images.axes import as_image
 from zsfiji.learning import models
 from zsfiji.learning.models import Model
 from zsfiji.physics.camera.model import NOTHING_KNOWN
-from zsfiji.services.denoise import fit, objective, restorer
+from zsfiji.services.denoise import fit, objective, restorer, settings
 from zsfiji.services.denoise.service import METHOD
 from zsfiji.services.denoise.settings import Settings
 from zsfiji.services.method import Restored
@@ -32,7 +32,7 @@ def one_core() -> None:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A training that is only begun: for what does not depend on its success."""
-    monkeypatch.setitem(fit.STEPS, "quick", 4)
+    monkeypatch.setitem(settings.STEPS, "quick", 4)
     monkeypatch.setitem(fit.PIXELS, "quick", 2**12)
 
 
@@ -53,9 +53,9 @@ def captured(photons: np.ndarray, seed: int = 1) -> np.ndarray:
 
 
 def fitted(
-    image: xr.DataArray, quality: str = "quick", device: str = "auto", **settings: object
+    image: xr.DataArray, quality: str = "quick", device: str = "auto", **given: object
 ) -> Model:
-    return METHOD.fit(image, Settings(quality=quality, **settings), NOTHING_KNOWN, device=device)
+    return METHOD.fit(image, Settings(quality=quality, **given), NOTHING_KNOWN, device=device)
 
 
 def restored(image: np.ndarray | xr.DataArray, **settings: object) -> Restored:
@@ -124,7 +124,7 @@ def pair(
         return PAIRS / "raw" / f"{name}.png", PAIRS / "gt" / f"{name[:-2]}.png"
     from skimage.io import imsave
 
-    monkeypatch.setitem(fit.STEPS, "quick", 50)
+    monkeypatch.setitem(settings.STEPS, "quick", 50)
     monkeypatch.setitem(fit.PIXELS, "quick", 2**17)
     truth = 10 + 2.2 * cells(144, 160)
     if name == "simulated-white":
@@ -332,7 +332,7 @@ class Host:
 
 
 def test_progress_rises_with_a_loss_and_a_preview(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(fit.STEPS, "quick", 12)
+    monkeypatch.setitem(settings.STEPS, "quick", 12)
     monkeypatch.setattr("zsfiji.learning.loop.REPORT_EVERY", 0)
     host = Host()
     with progress.using(host):
