@@ -88,3 +88,12 @@ def test_an_image_with_less_power_than_its_noise_refutes_it() -> None:
     assert not refuted(Noise(0.0, 100.0, 100.0, flat, True), noisy)
     assert refuted(Noise(0.0, 120.0, 120.0, flat, True), noisy)
     assert not refuted(Noise(0.0, 120.0, 120.0, flat, True), noisy[:15, :15])
+
+
+def test_noise_of_a_faint_filter_is_not_sure(captures: ModuleType) -> None:
+    """White noise below dense filaments, with coarse pixels: found 1.56 times too strong."""
+    capture = captures.draw(9051)
+    level = float(np.quantile(capture.truth, 0.95))
+    noise = measure([capture.noisy]).noise
+    assert noise.variance(level) > 1.5 * capture.variance(level)
+    assert noise.confidence < SURE
