@@ -99,7 +99,7 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
         _running[sink] = job
     how = "failed"
     try:
-        sink.show(progress.Event(0, texts.STARTING))
+        sink.show(progress.Event(0, progress.STARTING))
         image = _prepared(command, imp)
         with progress.using(sink):
             outcome = run(command, image, values, _open_image)

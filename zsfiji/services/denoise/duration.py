@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from zsfiji.services import duration as common
-from zsfiji.services.denoise.fit import PIXELS, STEPS
-from zsfiji.services.denoise.objective import DRAWS_PER_PIXEL
-from zsfiji.services.denoise.service import TRAINING_PIXELS
-from zsfiji.services.denoise.settings import Settings
+from zsfiji.services.denoise.settings import (
+    DRAWS_PER_PIXEL,
+    PIXELS,
+    STEPS,
+    TRAINING_PIXELS,
+    Settings,
+)
 
 _STEP = 0.076
 """A training step. Measured."""

@@ -21,11 +21,8 @@ from zsfiji.services.denoise.fit import fit_restorer, network_weight
 from zsfiji.services.denoise.network import Denoiser
 from zsfiji.services.denoise.objective import INPUTS
 from zsfiji.services.denoise.restorer import Record, Restorer, restore
-from zsfiji.services.denoise.settings import Settings
+from zsfiji.services.denoise.settings import TRAINING_PIXELS, Settings
 from zsfiji.services.method import Method, Restored
-
-TRAINING_PIXELS = 32 * 2**20
-"""Most pixels of a stack or movie that are used for a training: bounds the memory. Not tuned."""
 
 OUTPUT = over_parts.Output("denoised")
 

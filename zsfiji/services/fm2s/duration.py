@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from zsfiji.services import duration as common
-from zsfiji.services.fm2s.fitted import DRAWS, PIXELS, STEPS
-from zsfiji.services.fm2s.published import RECIPES
-from zsfiji.services.fm2s.service import TRAINING_PIXELS
-from zsfiji.services.fm2s.settings import Settings
+from zsfiji.services.fm2s.recipes import RECIPES
+from zsfiji.services.fm2s.settings import DRAWS, PIXELS, STEPS, TRAINING_PIXELS, Settings
 
 _STEP = 0.025
 """A training step with the measured noise (auto). Measured."""

@@ -22,11 +22,8 @@ from zsfiji.services.fm2s.restorers import (
     PublishedRestorer,
     Restorer,
 )
-from zsfiji.services.fm2s.settings import Settings
+from zsfiji.services.fm2s.settings import TRAINING_PIXELS, Settings
 from zsfiji.services.method import Method, Restored
-
-TRAINING_PIXELS = 16 * 2**20
-"""Most pixels of a stack or movie that are used for a training: bounds the memory. Not tuned."""
 
 OUTPUT = over_parts.Output("fm2s")
 
