@@ -16,6 +16,7 @@ import argparse
 import itertools
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,14 +35,13 @@ from zsfiji.quality.metrics import psnr
 EDGES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Limits of the brightness, in standard deviations of the noise of the background."""
 
+OURS = ("quick", "standard", "best")
+
 METHODS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "Gaussian 1": lambda plane: baselines.gaussian(plane, 1.0),
     "non-local means": baselines.non_local_means,
     "ND-SAFIR": baselines.ndsafir,
-    **{
-        quality: lambda plane, quality=quality: zsfiji.denoise(plane, quality=quality)
-        for quality in ("quick", "standard", "best")
-    },
+    **{quality: partial(zsfiji.denoise, quality=quality) for quality in OURS},
 }
 
 

@@ -161,8 +161,10 @@ def _seen(
     elif kind == "crossings":
         found = crossings(np.array(field[-2:]) * nm["pixel"], seed)[1]
     pairs = [replace(p, row=p.row - edges[0], col=p.col - edges[1]) for p in found]
-    seen = mean[(..., *inside[-2:])]
-    return bin_mean(density[inside[:-2]], FINER).numpy()[(..., *fine[-2:])], seen, pairs
+    rows, cols = inside[-2:]
+    fine_rows, fine_cols = fine[-2:]
+    truth = bin_mean(density[inside[:-2]], FINER).numpy()[..., fine_rows, fine_cols]
+    return truth, mean[..., rows, cols], pairs
 
 
 def _blurred(density: torch.Tensor, psf: Psf, shape: Sequence[int]) -> torch.Tensor:
