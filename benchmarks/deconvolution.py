@@ -52,12 +52,14 @@ from zsfiji.quality.error_map import consistency
 from zsfiji.quality.metrics import aligned, nrmse, psnr, ssim
 from zsfiji.quality.resolution import decorrelation_resolution, frc_resolution, ridge_width
 from zsfiji.quality.richardson_lucy_tv import richardson_lucy
-from zsfiji.services.zs_deconvnet.fit import Given
-from zsfiji.services.zs_deconvnet.kinds import RESTORERS, FastPlanes
-from zsfiji.services.zs_deconvnet.networks import FastNet
-from zsfiji.services.zs_deconvnet.objective import Task
-from zsfiji.services.zs_deconvnet.service import METHOD, ZSDeconvNet
-from zsfiji.services.zs_deconvnet.settings import Settings
+from zsfiji.services.deconvolve.kinds import RESTORERS, FastPlanes
+from zsfiji.services.deconvolve.networks import FastNet
+from zsfiji.services.deconvolve.service import METHOD, Deconvolve
+from zsfiji.services.deconvolve.settings import Settings
+from zsfiji.services.two_stage.fit import Given
+from zsfiji.services.two_stage.task import Task
+from zsfiji.services.zs_deconvnet.service import METHOD as PUBLISHED
+from zsfiji.services.zs_deconvnet.settings import Settings as PublishedSettings
 
 PIXEL, STEP = 0.0626, 0.2
 """Pixel size (that of the authors' wide-field images) and slice spacing in micrometres."""
@@ -196,7 +198,7 @@ def ours(scene: Scene, steps: int) -> np.ndarray:
     return trained(scene, Settings(steps=steps), METHOD)
 
 
-def trained(scene: Scene, settings: Settings, method: ZSDeconvNet) -> np.ndarray:
+def trained(scene: Scene, settings: Settings, method: Deconvolve) -> np.ndarray:
     """What a method makes of the image that it has learnt from."""
     model = method.fit(scene.image, settings, Given([scene.psf]))
     return method.apply(model, scene.image).images["deconvolved"].data
@@ -227,7 +229,7 @@ def bound(scene: Scene, steps: int) -> np.ndarray:
             """Give them."""
             return Others()
 
-    method = ZSDeconvNet({**RESTORERS, ("fast", 2): FromOthers})
+    method = Deconvolve({**RESTORERS, (FastPlanes.kind, 2): FromOthers})
     return trained(scene, Settings(steps=steps), method)
 
 
@@ -252,8 +254,8 @@ class Deadline:
 def published(scene: Scene, seconds: float) -> np.ndarray:
     """The faithful configuration, for so many seconds and no longer."""
     with progress.using(Deadline(seconds)):
-        model = METHOD.fit(scene.image, Settings(quality="paper"), Given([scene.psf]))
-    return METHOD.apply(model, scene.image, symmetries=1).images["deconvolved"].data
+        model = PUBLISHED.fit(scene.image, PublishedSettings(quality="paper"), Given([scene.psf]))
+    return PUBLISHED.apply(model, scene.image, symmetries=1).images["deconvolved"].data
 
 
 def aligned_any(image: np.ndarray, truth: np.ndarray) -> np.ndarray:

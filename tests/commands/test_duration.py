@@ -11,7 +11,7 @@ from zsfiji.commands import duration, find, table
 from zsfiji.commands.duration import about, estimate, learn
 
 SIZES = {"t": 1, "pln": 1, "row": 512, "col": 512, "ch": 1}
-TRAINING = ("denoise", "fm2s", "zs_deconvnet_restore", "zs_deconvnet_train")
+TRAINING = ("denoise", "deconvolve", "fm2s", "zs_deconvnet_restore", "zs_deconvnet_train")
 
 
 @pytest.fixture
@@ -67,7 +67,8 @@ def test_the_steps_are_those_of_the_method(monkeypatch):
 
 
 def test_a_saved_model_is_applied_in_less_time(tmp_path):
-    assert reference("denoise", apply_model=str(tmp_path)) < reference("denoise") / 2
+    for name in ("denoise", "deconvolve"):
+        assert reference(name, apply_model=str(tmp_path)) < reference(name) / 2
 
 
 def test_a_job_teaches_the_pace_of_this_computer_for_its_command(cache):
