@@ -19,6 +19,7 @@ from zsfiji.physics.noise import Noise
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.services.two_stage.fit import Given
 from zsfiji.services.two_stage.task import Task, Terms
+from zsfiji.services.zs_deconvnet import networks, networks_3d
 from zsfiji.services.zs_deconvnet.kinds import PublishedPlanes, PublishedStacks
 from zsfiji.services.zs_deconvnet.networks import PublishedUNet
 from zsfiji.services.zs_deconvnet.networks_3d import PublishedRCAN
@@ -66,6 +67,16 @@ def test_the_networks_give_a_denoised_and_a_finer_image(upsample):
     denoised, sharp = PublishedRCAN(upsample)(torch.rand(1, 1, 3, 8, 12))
     assert denoised.shape == (1, 1, 3, 8, 12)
     assert sharp.shape == (1, 1, 3, upsample * 8, upsample * 12)
+
+
+def test_the_compact_networks_have_the_same_layers_with_fewer_channels():
+    for make, width, parameters in (
+        (PublishedUNet, networks.COMPACT_WIDTH, 820_902),
+        (PublishedRCAN, networks_3d.COMPACT_WIDTH, 127_650),
+    ):
+        published, compact = make(), make(width=width)
+        assert [type(m) for m in compact.modules()] == [type(m) for m in published.modules()]
+        assert sum(p.numel() for p in compact.parameters()) == parameters
 
 
 # Objectives
@@ -175,7 +186,7 @@ def test_the_option_of_before_names_the_command_that_it_is_now():
 
 
 @pytest.mark.parametrize(
-    ("setting", "words"), [({"network": "huge"}, "network"), ({"loss": "l7"}, "loss")]
+    ("setting", "words"), [({"network": "vast"}, "network"), ({"loss": "l7"}, "loss")]
 )
 def test_settings_that_do_not_exist_are_refused(plane, setting, words):
     with pytest.raises(UserError, match=f"(?i){words}: choose one of"):

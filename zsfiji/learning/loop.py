@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from zsfiji import progress
+from zsfiji.compute.allocator import memory_kept
 from zsfiji.errors import UserError
 from zsfiji.learning.state import TrainingState, trained_parameters
 from zsfiji.words import counted
@@ -94,6 +95,7 @@ class History:
     finished_early: bool
 
 
+@memory_kept()
 def train(
     network: nn.Module,
     objective: Callable[[int], torch.Tensor],

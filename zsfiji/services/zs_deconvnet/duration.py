@@ -8,7 +8,12 @@ from zsfiji.services.two_stage import duration as common
 from zsfiji.services.two_stage.duration import Costs
 from zsfiji.services.zs_deconvnet.settings import Settings
 
-_COSTS = {("published", 2): Costs(12.0, 8.1, 5.8e-4), ("published", 3): Costs(50.0, 48.0, 2e-3)}
+_COSTS = {
+    ("compact", 2): Costs(12.0, 0.9, 8e-5),
+    ("compact", 3): Costs(50.0, 1.5, 2e-4),
+    ("published", 2): Costs(12.0, 8.1, 5.8e-4),
+    ("published", 3): Costs(50.0, 48.0, 2e-3),
+}
 """The time of the published network for stacks for a result is a guess."""
 
 

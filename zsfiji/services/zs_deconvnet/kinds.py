@@ -13,6 +13,7 @@ from zsfiji.learning.loop import Schedule
 from zsfiji.learning.scale import Scale
 from zsfiji.services.two_stage.restorer import Restorer, Restorers, Training, both_results
 from zsfiji.services.two_stage.task import Task
+from zsfiji.services.zs_deconvnet import networks, networks_3d
 from zsfiji.services.zs_deconvnet.networks import PublishedUNet
 from zsfiji.services.zs_deconvnet.networks_3d import PublishedRCAN
 from zsfiji.services.zs_deconvnet.objective import (
@@ -26,17 +27,24 @@ from zsfiji.services.zs_deconvnet.objective import (
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+COMPACT_PLANES, COMPACT_STACKS = Sizes(128, 4, 1, 16, 0), Sizes(64, 1, 13, 8, 2)
+"""What a step of the compact networks works on."""
+
+COMPACT_PLANES_RATE, COMPACT_STACKS_RATE = 1e-3, 1e-3
+"""Learning rates of the compact networks."""
+
 
 class PublishedPlanes(Restorer[PublishedUNet]):
     """The published network for planes, with the published training."""
 
     kind, axes, elsewhere = "published", 2, 0.0
     sizes: ClassVar[Sizes] = PUBLISHED_PLANES
+    width, rate = networks.PUBLISHED_WIDTH, 5e-5
 
     @classmethod
     def build(cls, upsample: int, seed: int = 0) -> PublishedUNet:
         """Make a network."""
-        return PublishedUNet(upsample, seed=seed).to(memory_format=torch.channels_last)
+        return PublishedUNet(upsample, cls.width, seed).to(memory_format=torch.channels_last)
 
     @classmethod
     def begin(cls, task: Task, seed: int) -> Self:
@@ -44,11 +52,15 @@ class PublishedPlanes(Restorer[PublishedUNet]):
         network = cls.build(task.optics.upsample, seed).to(task.data.device)
         return cls(cls.first_record(task, range_scale(task, seed), seed), task.optics, network)
 
+    @classmethod
+    def schedule(cls, steps: int) -> Schedule:
+        """The published schedule."""
+        return Schedule(steps, cls.rate, halve_at=tuple(range(10_000, steps, 10_000)))
+
     def training(self, task: Task, steps: int, *, ready: bool) -> Training:
-        """Prepare a training with the published schedule."""
+        """Prepare a training."""
         objective = Recorruption(self.network, task, self.scale, self.sizes, self.draws_seed)
-        halve_at = tuple(range(10_000, steps, 10_000))
-        return Training(objective, Schedule(steps, 5e-5, halve_at=halve_at))
+        return Training(objective, self.schedule(steps))
 
     def restore_piece(
         self, piece: torch.Tensor, positions: Sequence[int], label: str | None
@@ -57,16 +69,29 @@ class PublishedPlanes(Restorer[PublishedUNet]):
         return Piece(*both_results(self, piece, positions))
 
 
+class CompactPlanes(PublishedPlanes):
+    """The published method for planes with a narrow network."""
+
+    kind, width, rate = "compact", networks.COMPACT_WIDTH, COMPACT_PLANES_RATE
+    sizes: ClassVar[Sizes] = COMPACT_PLANES
+
+    @classmethod
+    def schedule(cls, steps: int) -> Schedule:
+        """The published halvings, after each fifth of the training."""
+        return Schedule(steps, cls.rate, halve_at=tuple(i * steps // 5 for i in range(1, 5)))
+
+
 class PublishedStacks(Restorer[PublishedRCAN]):
     """The published network for stacks, with the published training."""
 
     kind, axes, elsewhere = "published", 3, 0.0
     sizes: ClassVar[Sizes] = PUBLISHED_STACKS
+    width, rate = networks_3d.PUBLISHED_WIDTH, 1e-4
 
     @classmethod
     def build(cls, upsample: int, seed: int = 0) -> PublishedRCAN:
         """Make a network."""
-        return PublishedRCAN(upsample, seed=seed).to(memory_format=torch.channels_last_3d)
+        return PublishedRCAN(upsample, cls.width, seed).to(memory_format=torch.channels_last_3d)
 
     @classmethod
     def begin(cls, task: Task, seed: int) -> Self:
@@ -74,12 +99,16 @@ class PublishedStacks(Restorer[PublishedRCAN]):
         network = cls.build(task.optics.upsample, seed).to(task.data.device)
         return cls(cls.first_record(task, range_scale(task, seed), seed), task.optics, network)
 
+    @classmethod
+    def schedule(cls, steps: int) -> Schedule:
+        """The published schedule."""
+        return Schedule(steps, cls.rate, halve_at=(5000, 7500, 10_000), decay=1e-5)
+
     def training(self, task: Task, steps: int, *, ready: bool) -> Training:
-        """Prepare a training with the published schedule."""
+        """Prepare a training."""
         kind = Recorruption if task.pairs is None else SlicePairs
         objective = kind(self.network, task, self.scale, self.sizes, self.draws_seed)
-        schedule = Schedule(steps, 1e-4, halve_at=(5000, 7500, 10_000), decay=1e-5)
-        return Training(objective, schedule)
+        return Training(objective, self.schedule(steps))
 
     def restore_piece(
         self, piece: torch.Tensor, positions: Sequence[int], label: str | None
@@ -87,6 +116,18 @@ class PublishedStacks(Restorer[PublishedRCAN]):
         """Restore a stack (pln, row, col)."""
         denoised, sharp = both_results(self, piece, positions)
         return Piece(denoised, sharp, self.optics(sharp))
+
+
+class CompactStacks(PublishedStacks):
+    """The published method for stacks with a narrow network."""
+
+    kind, width, rate = "compact", networks_3d.COMPACT_WIDTH, COMPACT_STACKS_RATE
+    sizes: ClassVar[Sizes] = COMPACT_STACKS
+
+    @classmethod
+    def schedule(cls, steps: int) -> Schedule:
+        """The published halvings, at the same shares of the training."""
+        return Schedule(steps, cls.rate, halve_at=(steps // 2, 3 * steps // 4))
 
 
 RESTORERS: Restorers = {

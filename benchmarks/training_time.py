@@ -1,0 +1,277 @@
+"""How good a network for deconvolution becomes over the time of its training, as a table.
+
+Run ``python benchmarks/training_time.py compact --minutes 30 --state FOLDER``, with ``published``,
+``compact`` (the networks of ZS-DeconvNet) or ``own`` (Zero-Shot Deconvolve), and ``--stack`` for a
+stack. The time is that of the processor, on one thread (``--threads``), so that other work on the
+machine changes little; what is measured in between does not count. The published and the compact
+network are trained with the published schedule and looked at on the way; a training is kept in
+FOLDER every few minutes and continued from there by the same command. Our own schedules end at
+their last step, so each line is a training of its own, with ``--steps``.
+
+The specimen is drawn on a grid three times as fine as that of the results (six times as fine as
+the camera's pixels of 62.6 nm), and blurred by an objective of NA 1.3 x 0.95 at 525 nm, 2 um deep
+in a medium of index 1.48 under oil; the networks are told NA 1.3 and no aberration. The camera has
+a gain of 2.2, an offset of 100 and a read noise of 1.5 electrons. PSNR is that of the deconvolved
+image to the specimen after a fit of gain and offset, over its range from the minimum to the 99.9 %
+quantile, and that of the denoised image to the image without noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.ndimage import zoom
+
+from zsfiji import progress
+from zsfiji.deconvolution.tiles import restore
+from zsfiji.learning import state as states
+from zsfiji.learning.loop import train
+from zsfiji.physics.camera.exposure import expose
+from zsfiji.physics.camera.model import measure
+from zsfiji.physics.optics.degradation import Degradation
+from zsfiji.physics.optics.microscope import Optics
+from zsfiji.physics.optics.pupil import from_optics
+from zsfiji.physics.optics.resample import match
+from zsfiji.physics.specimens import KINDS, specimen
+from zsfiji.quality.metrics import aligned, psnr
+from zsfiji.services.deconvolve import kinds as own
+from zsfiji.services.deconvolve.settings import KIND
+from zsfiji.services.two_stage.restorer import Restorer, Restorers
+from zsfiji.services.two_stage.task import Task, Terms
+from zsfiji.services.zs_deconvnet import kinds as published
+from zsfiji.services.zs_deconvnet.objective import Recorruption, SlicePairs
+
+PIXEL, SLICE = 0.0626, 0.15
+"""Pixel size and slice spacing in micrometres."""
+
+FINER = 3
+"""Pixels of the specimen to a pixel of the results, along rows and along columns."""
+
+GAIN, OFFSET, READ = 2.2, 100.0, 1.5
+"""Grey levels per photoelectron, grey level without light, read noise in electrons."""
+
+TOLD = Optics("wide-field", 1.3, 525.0)
+TRUE = Optics("wide-field", 1.3 * 0.95, 525.0, sample_index=1.48, depth=2.0)
+"""The optics that the networks are told, and those of the images."""
+
+RESTORERS: Restorers = {**own.RESTORERS, **published.RESTORERS}
+"""Those of both methods."""
+
+FIRST, GROWTH = 30.0, 1.4
+"""Seconds of training after which a network is looked at for the first time, and the factor from
+each time to the next."""
+
+HESSIAN = {2: 0.02, 3: 0.1}
+"""The published weights of the Hessian."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A simulated image, and what it shows.
+
+    Attributes
+    ----------
+    noisy : numpy.ndarray
+        float32 (row, col) or (pln, row, col), grey levels.
+    clean : numpy.ndarray
+        The same without noise.
+    truth : numpy.ndarray
+        The specimen, on a grid twice as fine along rows and columns.
+    """
+
+    noisy: np.ndarray
+    clean: np.ndarray
+    truth: np.ndarray
+
+
+def simulate(kind: str, photons: float, shape: tuple[int, ...], seed: int) -> Scene:
+    """Draw a specimen, blur and bin it, and expose it; `shape` is that of the image."""
+    axes, fold = len(shape), 2 * FINER
+    fine = (SLICE, PIXEL / fold, PIXEL / fold)[-axes:]
+    psf = from_optics(TRUE, fine)
+    # Light comes from around the field too, as far as the PSF reaches.
+    reach = [n // 2 for n in psf.values.shape]
+    around = [-(-r // fold) for r in reach[-2:]]
+    if axes == 3:
+        around = [reach[0], *around]
+    field = [n + 2 * a for n, a in zip(shape, around, strict=True)]
+    coarse = (*field[:-2], 2 * field[-2], 2 * field[-1])
+    density = specimen(kind, coarse, seed=seed, flatness=SLICE / (PIXEL / 2))
+    factors = (1,) * (axes - 2) + (FINER, FINER)
+    density = zoom(density, factors, order=3, mode="grid-mirror", grid_mode=True).clip(0)
+    kernel = match(psf, fine, density.shape).values.astype(np.float32)
+    light = torch.from_numpy(density.astype(np.float32))
+    mean = Degradation(torch.from_numpy(kernel), fold)(light)
+    inside = tuple(slice(a, a + n) for a, n in zip(around, shape, strict=True))
+    mean = mean[inside]
+    binned = F.avg_pool2d(light.reshape(-1, 1, *light.shape[-2:]), FINER)
+    binned = binned.reshape(*light.shape[:-2], *binned.shape[-2:])
+    finer = (*inside[:-2], *(slice(2 * s.start, 2 * s.stop) for s in inside[-2:]))
+    scale = photons / float(torch.quantile(mean.flatten()[:10_000_000], 0.995))
+    noisy, _ = expose(
+        mean.numpy(), photons=scale, gain=GAIN, offset=OFFSET, read_noise=READ, seed=seed + 99
+    )
+    factor = scale * GAIN
+    return Scene(
+        noisy.astype(np.float32),
+        mean.numpy() * factor + OFFSET,
+        binned[finer].numpy() * factor + OFFSET,
+    )
+
+
+def task_of(scene: Scene, elsewhere: float) -> Task:
+    """What there is to learn from, as the commands make it of an image."""
+    axes = scene.noisy.ndim
+    grid = (SLICE, PIXEL / 2, PIXEL / 2)[-axes:]
+
+    def told(step: float) -> Degradation:
+        spacing = (step * grid[0], *grid[1:]) if axes == 3 else grid
+        psf = match(from_optics(TOLD, spacing), spacing, scene.truth.shape, energy=0.99)
+        return Degradation(torch.from_numpy(psf.values.astype(np.float32)), 2)
+
+    planes = [scene.noisy] if axes == 2 else list(scene.noisy)
+    return Task.of(
+        [scene.noisy],
+        measure(planes),
+        told(1.0),
+        (SLICE, PIXEL, PIXEL)[-axes:],
+        elsewhere=elsewhere,
+        terms=Terms(hessian=HESSIAN[axes]),
+        pairs=told(2.0) if axes == 3 else None,
+    )
+
+
+class Until:
+    """A user who finishes a training when it has used so many seconds of the processor."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.process_time() + seconds
+
+    def show(self, event: progress.Event) -> None:
+        """Nobody looks."""
+
+    def cancelled(self) -> bool:
+        """Never."""
+        return False
+
+    def finish_now(self) -> bool:
+        """Whether the time is over."""
+        return time.process_time() > self._end
+
+
+def score(result: np.ndarray, truth: np.ndarray) -> float:
+    """PSNR after a fit of gain and offset."""
+    flat, true = (x.reshape(-1, truth.shape[-1]) for x in (result, truth))
+    span = float(np.quantile(true, 0.999) - true.min())
+    return psnr(true, aligned(flat, true), data_range=span)
+
+
+def show(name: str, scene: Scene, restorer: Restorer[Any], steps: int, seconds: float) -> None:
+    """Print a line of the table."""
+    both = restore(restorer, scene.noisy, symmetries=1)
+    print(
+        f"| {name} | {seconds / 60:.1f} | {steps} | {score(both.sharp, scene.truth):.2f} "
+        f"| {score(both.denoised, scene.clean):.2f} |",
+        flush=True,
+    )
+
+
+def course(name: str, scene: Scene, steps: int, minutes: float, folder: Path, seed: int) -> None:
+    """Train a network with the published schedule, and look at it on the way."""
+    kind = RESTORERS[name, scene.noisy.ndim]
+    task = task_of(scene, kind.elsewhere)
+    restorer = kind.begin(task, seed)
+    training = restorer.training(task, steps, ready=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    kept, clock = folder / "state.safetensors", folder / "seconds.txt"
+    objective = training.objective
+    if not isinstance(objective, Recorruption | SlicePairs):
+        raise TypeError(f"{name} has no training that can be continued")
+    generators = objective.generators
+    state = states.TrainingState(generators)
+    spent = 0.0
+    if kept.exists():
+        state, spent = states.load(kept, generators), float(clock.read_text())
+    for moment in moments(spent, 60 * minutes):
+        began = time.process_time()
+        with progress.using(Until(moment - spent)):
+            train(
+                restorer.network,
+                objective,
+                training.schedule,
+                label="",
+                state=state,
+            )
+        spent += time.process_time() - began
+        states.save(state, kept)
+        clock.write_text(str(spent))
+        show(name, scene, restorer, state.step, spent)
+        if state.step >= steps:
+            break
+
+
+def moments(after: float, end: float) -> Iterator[float]:
+    """Seconds at which a network is looked at, never more than ten minutes apart."""
+    moment = FIRST
+    while moment < end:
+        if moment > after:
+            yield moment
+        moment = min(GROWTH * moment, moment + 600)
+    yield end
+
+
+def whole(name: str, scene: Scene, steps: int, seed: int) -> None:
+    """Train with a schedule that ends, and look at the end."""
+    kind = RESTORERS[name, scene.noisy.ndim]
+    task = task_of(scene, kind.elsewhere)
+    began = time.process_time()
+    restorer = kind.begin(task, seed)
+    training = restorer.training(task, steps, ready=False)
+    train(
+        restorer.network,
+        training.objective,
+        training.schedule,
+        label="",
+        average=training.average,
+    )
+    show(name, scene, restorer, steps, time.process_time() - began)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("network", choices=("published", "compact", "own"))
+    parser.add_argument("--kind", default="tubules", choices=KINDS)
+    parser.add_argument("--photons", type=float, default=15)
+    parser.add_argument("--size", type=int, default=0, help="256, or 96 for stacks")
+    parser.add_argument("--stack", action="store_true", help="a stack of 32 slices instead")
+    parser.add_argument("--minutes", type=float, default=30, help="of the processor")
+    parser.add_argument("--state", type=Path, help="folder that the training is kept in")
+    parser.add_argument("--steps", nargs="+", type=int, default=[])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    shape = (32, *[given.size or 96] * 2) if given.stack else (given.size or 256,) * 2
+    scene = simulate(given.kind, given.photons, shape, given.seed)
+    print("| network | minutes | steps | PSNR of the deconvolved | of the denoised |")
+    print("| --- | --- | --- | --- | --- |", flush=True)
+    if given.network == "own":
+        for steps in given.steps:
+            whole(KIND, scene, steps, given.seed)
+        return
+    if given.state is None:
+        parser.error("--state: name a folder to keep the training in")
+    steps = given.steps[0] if given.steps else (10_000 if given.stack else 50_000)
+    course(given.network, scene, steps, given.minutes, given.state, given.seed)
+
+
+if __name__ == "__main__":
+    main()
