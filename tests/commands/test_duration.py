@@ -24,7 +24,7 @@ def cache(tmp_path, monkeypatch):
 
 def values(command, **given):
     needed = {"psf": "psf.tif", "save_model": "model"}
-    there = {p.key for p in command.parameters if p.required}
+    there = {p.key for p in command.parameters if p.needed}
     return command.validate(
         {k: v for k, v in needed.items() if k in there} | {"device": "cpu"} | given
     )
