@@ -8,12 +8,10 @@ network are trained with the published schedule and looked at on the way; a trai
 FOLDER every few minutes and continued from there by the same command. Our own schedules end at
 their last step, so each line is a training of its own, with ``--steps``.
 
-The specimen is drawn on a grid three times as fine as that of the results (six times as fine as
-the camera's pixels of 62.6 nm), and blurred by an objective of NA 1.3 x 0.95 at 525 nm, 2 um deep
-in a medium of index 1.48 under oil; the networks are told NA 1.3 and no aberration. The camera has
-a gain of 2.2, an offset of 100 and a read noise of 1.5 electrons. PSNR is that of the deconvolved
-image to the specimen after a fit of gain and offset, over its range from the minimum to the 99.9 %
-quantile, and that of the denoised image to the image without noise.
+The image is one of ``scenes.py``: simulated on a finer grid, with a PSF that is off (`--seed`
+chooses how). PSNR is that of the deconvolved image to the specimen after a fit of gain and offset,
+over its range from the minimum to the 99.9 % quantile, and that of the denoised image to the image
+without noise.
 """
 
 from __future__ import annotations
@@ -21,26 +19,21 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from scipy.ndimage import zoom
+from scenes import PIXEL, STEP, UPSAMPLE, Scene, simulate
 
 from zsfiji import progress
 from zsfiji.deconvolution.tiles import restore
 from zsfiji.learning import state as states
 from zsfiji.learning.loop import train
-from zsfiji.physics.camera.exposure import expose
 from zsfiji.physics.camera.model import measure
 from zsfiji.physics.optics.degradation import Degradation
-from zsfiji.physics.optics.microscope import Optics
-from zsfiji.physics.optics.pupil import from_optics
-from zsfiji.physics.optics.resample import match
-from zsfiji.physics.specimens import KINDS, specimen
+from zsfiji.physics.optics.matching import match_to_image
+from zsfiji.physics.specimens import KINDS
 from zsfiji.quality.metrics import aligned, psnr
 from zsfiji.services.deconvolve import kinds as own
 from zsfiji.services.deconvolve.settings import KIND
@@ -48,19 +41,6 @@ from zsfiji.services.two_stage.restorer import Restorer, Restorers
 from zsfiji.services.two_stage.task import Task, Terms
 from zsfiji.services.zs_deconvnet import kinds as published
 from zsfiji.services.zs_deconvnet.objective import Recorruption, SlicePairs
-
-PIXEL, SLICE = 0.0626, 0.15
-"""Pixel size and slice spacing in micrometres."""
-
-FINER = 3
-"""Pixels of the specimen to a pixel of the results, along rows and along columns."""
-
-GAIN, OFFSET, READ = 2.2, 100.0, 1.5
-"""Grey levels per photoelectron, grey level without light, read noise in electrons."""
-
-TOLD = Optics("wide-field", 1.3, 525.0)
-TRUE = Optics("wide-field", 1.3 * 0.95, 525.0, sample_index=1.48, depth=2.0)
-"""The optics that the networks are told, and those of the images."""
 
 RESTORERS: Restorers = {**own.RESTORERS, **published.RESTORERS}
 """Those of both methods."""
@@ -73,79 +53,30 @@ HESSIAN = {2: 0.02, 3: 0.1}
 """The published weights of the Hessian."""
 
 
-@dataclass(frozen=True)
-class Scene:
-    """A simulated image, and what it shows.
-
-    Attributes
-    ----------
-    noisy : numpy.ndarray
-        float32 (row, col) or (pln, row, col), grey levels.
-    clean : numpy.ndarray
-        The same without noise.
-    truth : numpy.ndarray
-        The specimen, on a grid twice as fine along rows and columns.
-    """
-
-    noisy: np.ndarray
-    clean: np.ndarray
-    truth: np.ndarray
-
-
-def simulate(kind: str, photons: float, shape: tuple[int, ...], seed: int) -> Scene:
-    """Draw a specimen, blur and bin it, and expose it; `shape` is that of the image."""
-    axes, fold = len(shape), 2 * FINER
-    fine = (SLICE, PIXEL / fold, PIXEL / fold)[-axes:]
-    psf = from_optics(TRUE, fine)
-    # Light comes from around the field too, as far as the PSF reaches.
-    reach = [n // 2 for n in psf.values.shape]
-    around = [-(-r // fold) for r in reach[-2:]]
-    if axes == 3:
-        around = [reach[0], *around]
-    field = [n + 2 * a for n, a in zip(shape, around, strict=True)]
-    coarse = (*field[:-2], 2 * field[-2], 2 * field[-1])
-    density = specimen(kind, coarse, seed=seed, flatness=SLICE / (PIXEL / 2))
-    factors = (1,) * (axes - 2) + (FINER, FINER)
-    density = zoom(density, factors, order=3, mode="grid-mirror", grid_mode=True).clip(0)
-    kernel = match(psf, fine, density.shape).values.astype(np.float32)
-    light = torch.from_numpy(density.astype(np.float32))
-    mean = Degradation(torch.from_numpy(kernel), fold)(light)
-    inside = tuple(slice(a, a + n) for a, n in zip(around, shape, strict=True))
-    mean = mean[inside]
-    binned = F.avg_pool2d(light.reshape(-1, 1, *light.shape[-2:]), FINER)
-    binned = binned.reshape(*light.shape[:-2], *binned.shape[-2:])
-    finer = (*inside[:-2], *(slice(2 * s.start, 2 * s.stop) for s in inside[-2:]))
-    scale = photons / float(torch.quantile(mean.flatten()[:10_000_000], 0.995))
-    noisy, _ = expose(
-        mean.numpy(), photons=scale, gain=GAIN, offset=OFFSET, read_noise=READ, seed=seed + 99
-    )
-    factor = scale * GAIN
-    return Scene(
-        noisy.astype(np.float32),
-        mean.numpy() * factor + OFFSET,
-        binned[finer].numpy() * factor + OFFSET,
-    )
-
-
 def task_of(scene: Scene, elsewhere: float) -> Task:
     """What there is to learn from, as the commands make it of an image."""
-    axes = scene.noisy.ndim
-    grid = (SLICE, PIXEL / 2, PIXEL / 2)[-axes:]
+    image = scene.image.data.astype(np.float32)
+    axes = image.ndim
 
-    def told(step: float) -> Degradation:
-        spacing = (step * grid[0], *grid[1:]) if axes == 3 else grid
-        psf = match(from_optics(TOLD, spacing), spacing, scene.truth.shape, energy=0.99)
-        return Degradation(torch.from_numpy(psf.values.astype(np.float32)), 2)
+    def told(slice_step: int) -> Degradation:
+        (psf,) = match_to_image(
+            [scene.psf],
+            scene.image,
+            upsample=UPSAMPLE,
+            axes=axes,
+            slice_step=slice_step,
+            energy=0.99,
+        )
+        return Degradation(torch.from_numpy(psf.values.astype(np.float32)), UPSAMPLE)
 
-    planes = [scene.noisy] if axes == 2 else list(scene.noisy)
     return Task.of(
-        [scene.noisy],
-        measure(planes),
-        told(1.0),
-        (SLICE, PIXEL, PIXEL)[-axes:],
+        [image],
+        measure(list(image) if axes == 3 else [image]),
+        told(1),
+        (STEP, PIXEL, PIXEL)[-axes:],
         elsewhere=elsewhere,
         terms=Terms(hessian=HESSIAN[axes]),
-        pairs=told(2.0) if axes == 3 else None,
+        pairs=told(2) if axes == 3 else None,
     )
 
 
@@ -176,17 +107,17 @@ def score(result: np.ndarray, truth: np.ndarray) -> float:
 
 def show(name: str, scene: Scene, restorer: Restorer[Any], steps: int, seconds: float) -> None:
     """Print a line of the table."""
-    both = restore(restorer, scene.noisy, symmetries=1)
+    both = restore(restorer, scene.image.data.astype(np.float32), symmetries=1)
     print(
         f"| {name} | {seconds / 60:.1f} | {steps} | {score(both.sharp, scene.truth):.2f} "
-        f"| {score(both.denoised, scene.clean):.2f} |",
+        f"| {score(both.denoised, scene.expected):.2f} |",
         flush=True,
     )
 
 
 def course(name: str, scene: Scene, steps: int, minutes: float, folder: Path, seed: int) -> None:
     """Train a network with the published schedule, and look at it on the way."""
-    kind = RESTORERS[name, scene.noisy.ndim]
+    kind = RESTORERS[name, scene.truth.ndim]
     task = task_of(scene, kind.elsewhere)
     restorer = kind.begin(task, seed)
     training = restorer.training(task, steps, ready=False)
@@ -230,7 +161,7 @@ def moments(after: float, end: float) -> Iterator[float]:
 
 def whole(name: str, scene: Scene, steps: int, seed: int) -> None:
     """Train with a schedule that ends, and look at the end."""
-    kind = RESTORERS[name, scene.noisy.ndim]
+    kind = RESTORERS[name, scene.truth.ndim]
     task = task_of(scene, kind.elsewhere)
     began = time.process_time()
     restorer = kind.begin(task, seed)

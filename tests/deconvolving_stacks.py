@@ -34,7 +34,7 @@ def calibrated(pixels, dims=("pln", "row", "col"), step=STEP):
 def tubes(slices=12, size=48, photons=40.0):
     # Light comes from above, from below and from all sides.
     field = (slices + 8, 2 * size + 20, 2 * size + 20)
-    truth = specimen("reticulum", field, flatness=4.0)
+    truth = specimen("reticulum", field, slice_spacing=125.0)
     optics = Degradation(torch.from_numpy(gaussian_psf().values), 2)
     mean = optics(torch.from_numpy(truth)).numpy()[4:-4, 5:-5, 5:-5]
     truth = truth[4:-4, 10:-10, 10:-10]

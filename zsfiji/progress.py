@@ -75,12 +75,23 @@ class Sink(Protocol):
         """Whether the user wants the best result so far, at once."""
 
 
+_EARLIEST = 0.02
+"""Share of a job that has to be done before its course tells how long it takes. Chosen by eye."""
+
+_TRUSTED = 0.25
+"""Share of a job from which on only its course counts and not what was expected. Chosen by eye."""
+
+STARTING = "Starting"
+"""What a job reports first."""
+
+
 @dataclass
 class _Clock:
     """Measures how long a job runs, without the time that it waits."""
 
     started: float
     waits_since: float | None = None
+    expected: float | None = None
 
     def tick(self, waiting: bool) -> float:
         """Update the state of the job; gives the seconds that it has run."""
@@ -89,6 +100,17 @@ class _Clock:
             self.started += now - self.waits_since
         self.waits_since = now if waiting else None
         return now - self.started
+
+    def left(self, done: float, elapsed: float) -> float | None:
+        """Estimate the seconds to the end: first as expected, then by the course of the job."""
+        measured = elapsed / done if done > _EARLIEST and elapsed > 1 else None
+        if self.expected is None:
+            return None if measured is None else measured - elapsed
+        trust = 0.0 if measured is None else min(1.0, done / _TRUSTED)
+        left = (1 - trust) * self.expected + trust * (measured or 0.0) - elapsed
+        if left <= 0 and measured is not None:
+            left = measured - elapsed
+        return left if left > 0 else None
 
 
 @dataclass
@@ -170,9 +192,22 @@ def report(
     stop_if_cancelled()
     done = job.low + min(max(fraction, 0.0), 1.0) * (job.high - job.low)
     elapsed = job.clock.tick(waiting)
-    # Before 2 percent and a second the estimate would vary too much. Both were chosen by eye.
-    left = elapsed * (1 - done) / done if done > 0.02 and elapsed > 1 else None
+    left = job.clock.left(done, elapsed)
     job.sink.show(Event(done, message, left, loss, preview, step, waiting))
+
+
+def expect(seconds: float) -> None:
+    """Report how long the whole job is expected to take, before its course can tell.
+
+    Parameters
+    ----------
+    seconds : float
+        From the start of the job to its end, without waiting.
+    """
+    job = _job.get()
+    if job is not None:
+        job.clock.expected = seconds
+        report(0, STARTING)
 
 
 def stop_if_cancelled() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -147,6 +148,8 @@ def test_the_dialog_tells_how_long_it_will_take_and_follows_options_and_selectio
     desk, tmp_path, monkeypatch
 ):
     from zsfiji.commands import duration
+
+    importlib.import_module("torch")  # as the dialog does
 
     monkeypatch.setenv("ZSFIJI_CACHE", str(tmp_path))
     monkeypatch.setattr(duration, "_probe", lambda device: duration._PROBE_ON_REFERENCE)
@@ -459,6 +462,47 @@ def test_the_progress_window_can_be_hidden_and_the_job_goes_on(desk):
     start(desk, desk.show("cells"), seconds=2)
     desk.window(f"{NAME}: cells").setVisible(False)
     desk.wait(lambda: "cells-blurred" in desk.images())
+
+
+def test_a_silent_job_tells_the_time_left_within_two_seconds_and_counts_it_down(
+    desk, windows, monkeypatch
+):
+    import dataclasses
+
+    from blur import blur
+
+    from zsfiji import progress
+    from zsfiji.bridge.ui import jobs
+    from zsfiji.commands import duration
+
+    importlib.import_module("torch")  # as the dialog does
+
+    def silent(image, **_):
+        ended.wait(20)
+        progress.report(0.9, "Blurring")
+        return blur.command.call(image, blur.command.validate({}))
+
+    monkeypatch.setattr(duration, "_pace", lambda *_: 1.0)
+    ended = threading.Event()
+    command = dataclasses.replace(blur.command, function=silent, duration=lambda *_: 40.0)
+    work = threading.Thread(
+        target=lambda: jobs.work(windows, command, desk.show("cells"), {}), daemon=True
+    )
+
+    def left():
+        found = re.search(r"Starting, 0 %, (\d+) s left", desk.texts(shown))
+        return None if found is None else int(found[1])
+
+    started = time.monotonic()
+    work.start()
+    shown = desk.window(f"{NAME}: cells")
+    first = desk.wait(left)
+    assert time.monotonic() - started < 2
+    assert 35 <= first <= 40
+    desk.wait(lambda: left() <= first - 2, 6)
+    ended.set()
+    work.join(10)
+    desk.gone(f"{NAME}: cells")
 
 
 def test_results_lie_beside_their_source_and_cover_neither_it_nor_one_another(desk, windows):

@@ -83,6 +83,43 @@ def test_the_time_that_a_job_waits_is_no_time_of_work(monkeypatch):
     assert sink.event.seconds_left == pytest.approx(10)
 
 
+def test_the_time_left_is_first_the_expected_one_and_later_that_of_the_course(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+
+    class Sink:
+        def show(self, event):
+            self.left = event.seconds_left
+
+        def cancelled(self):
+            return False
+
+    sink = Sink()
+    with progress.using(sink):
+        progress.report(0, "Starting")
+        assert sink.left is None
+        progress.expect(50)
+        assert sink.left == pytest.approx(50)
+        now[0] += 10
+        progress.report(0.01, "Training")
+        assert sink.left == pytest.approx(40)
+        now[0] += 10
+        # By its course it would take 200 seconds.
+        progress.report(0.1, "Training")
+        assert 50 < sink.left < 100
+        now[0] += 40
+        progress.report(0.3, "Training")
+        assert sink.left == pytest.approx(140)
+    with progress.using(sink):
+        progress.expect(5)
+        now[0] += 10
+        # Longer than expected, and nothing known: no number rather than a wrong one.
+        progress.report(0, "Measuring")
+        assert sink.left is None
+        progress.report(0.1, "Training")
+        assert sink.left == pytest.approx(90)
+
+
 def test_a_preview_is_small_grey_and_copes_with_anything():
     ramp = np.arange(600 * 900, dtype=np.float32).reshape(600, 900)
     picture = _to_bytes(ramp)

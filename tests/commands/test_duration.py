@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from zsfiji.commands import duration, find, table
-from zsfiji.commands.duration import about, estimate, learn
+from zsfiji.commands.duration import about, estimate, expected, learn
 
 SIZES = {"t": 1, "pln": 1, "row": 512, "col": 512, "ch": 1}
 TRAINING = ("denoise", "deconvolve", "fm2s", "zs_deconvnet_restore", "zs_deconvnet_train")
@@ -64,6 +68,69 @@ def test_the_steps_are_those_of_the_method(monkeypatch):
     monkeypatch.setitem(duration.STEPS, "standard", 2 * duration.STEPS["standard"])
     assert reference("denoise", quality="standard") > 1.5 * before
     assert reference("zs_deconvnet_train", steps=9000) > 5 * reference("zs_deconvnet_train")
+
+
+def test_the_first_estimate_comes_before_anything_that_takes_long(tmp_path):
+    psf = tmp_path / "psf.tif"
+    psf.touch()
+    script = f"""
+import sys, time
+import numpy as np
+from zsfiji import progress
+from zsfiji.commands import find
+from zsfiji.commands.run import run
+from zsfiji.errors import Cancelled
+from zsfiji.images.axes import as_image
+
+class Sink:
+    def show(self, event):
+        if event.seconds_left is not None:
+            print(name, time.monotonic() - started, event.seconds_left, "torch" in sys.modules)
+            raise Cancelled
+    def cancelled(self):
+        return False
+    def finish_now(self):
+        return False
+
+image = as_image(np.full((512, 512), 7, np.float32))
+for name in {TRAINING}:
+    command = find(name)
+    options = {{"psf": {str(psf)!r}, "save_model": "m"}}
+    options = {{k: v for k, v in options.items() if k in [p.key for p in command.parameters]}}
+    started = time.monotonic()
+    try:
+        with progress.using(Sink()):
+            run(command, image, options)
+    except Cancelled:
+        pass
+"""
+    home = {**os.environ, "ZSFIJI_CACHE": str(tmp_path)}
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=home)
+    assert [line.split()[0] for line in told.stdout.splitlines()] == list(TRAINING), told.stderr
+    for line in told.stdout.splitlines():
+        _, after, left, loaded = line.split()
+        assert float(after) < 2
+        assert float(left) > 5
+        assert loaded == "False"
+
+
+def test_the_first_estimate_is_at_the_pace_that_is_known(cache, monkeypatch):
+    command = find("denoise")
+    options = values(command)
+    loaded = {name: module for name, module in sys.modules.items() if name != "torch"}
+    monkeypatch.setattr(duration, "sys", SimpleNamespace(modules=loaded))
+    cache.write_text('{"2 CPU cores": {"denoise": 4, "probe": 1}, "A GPU": {"probe": 0.1}}')
+    reference = command.duration(SIZES, options)
+    assert next(expected(command, SIZES, options)) == pytest.approx(4 * reference)
+    assert next(expected(command, SIZES, options | {"device": "auto"})) == pytest.approx(
+        4 * reference
+    )
+    other = find("fm2s")
+    reference = other.duration(SIZES, values(other))
+    assert next(expected(other, SIZES, values(other))) == pytest.approx(reference)
+    assert next(expected(other, SIZES, values(other, device="auto"))) == pytest.approx(
+        0.1 * reference
+    )
 
 
 def test_a_saved_model_is_applied_in_less_time(tmp_path):

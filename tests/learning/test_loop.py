@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 from itertools import pairwise
 
 import pytest
@@ -162,3 +164,17 @@ def test_a_stopping_rule_ends_the_training():
     )
     assert history.steps == 120
     assert not history.finished_early
+
+
+def test_a_training_does_not_load_the_compiler_of_torch():
+    code = """if True:
+        import sys
+        import torch
+        from zsfiji.learning.loop import Schedule, train
+        import zsfiji.services.denoise.service
+        network = torch.nn.Linear(2, 1)
+        train(network, lambda _: network(torch.ones(1, 2)).sum(), Schedule(2, 0.1), label="")
+        print([name for name in ("torch._dynamo", "sympy", "scipy.stats") if name in sys.modules])
+    """
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

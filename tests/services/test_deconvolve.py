@@ -22,7 +22,6 @@ from deconvolving import (
     white_noise,
 )
 from scipy.ndimage import gaussian_filter
-from zsfiji.services.zs_deconvnet.fit import TRIES
 
 from zsfiji import progress
 from zsfiji.compute import scratch
@@ -35,9 +34,11 @@ from zsfiji.physics.noise import Noise
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.kernel import normalised
 from zsfiji.quality import sharpening
-from zsfiji.services.zs_deconvnet.kinds import FastPlanes
-from zsfiji.services.zs_deconvnet.networks import FastNet
-from zsfiji.services.zs_deconvnet.service import METHOD, training_report
+from zsfiji.services.deconvolve.kinds import FastPlanes
+from zsfiji.services.deconvolve.networks import FastNet
+from zsfiji.services.deconvolve.service import METHOD
+from zsfiji.services.two_stage.fit import TRIES
+from zsfiji.services.two_stage.service import training_report
 
 
 def psf_of_a_stack():

@@ -13,7 +13,7 @@ from zsfiji.errors import Cancelled, UserError
 from zsfiji.images.axes import as_image
 from zsfiji.learning import models
 from zsfiji.quality.metrics import psnr
-from zsfiji.services.fm2s import fitted, published, restorers
+from zsfiji.services.fm2s import fitted, recipes, restorers
 from zsfiji.services.fm2s.service import METHOD
 from zsfiji.services.fm2s.settings import Settings
 
@@ -33,8 +33,8 @@ def image(pixels, *dims):
 @pytest.fixture
 def fast(monkeypatch):
     """So little training that only what stands around it is tested."""
-    recipe = published.Recipe(draws=2, patch=32, ema=0.99)
-    monkeypatch.setattr(published, "RECIPES", dict.fromkeys(published.RECIPES, recipe))
+    recipe = recipes.Recipe(draws=2, patch=32, ema=0.99)
+    monkeypatch.setattr(recipes, "RECIPES", dict.fromkeys(recipes.RECIPES, recipe))
     monkeypatch.setattr(fitted, "STEPS", dict.fromkeys(fitted.STEPS, 8))
     monkeypatch.setattr(fitted, "PIXELS", dict.fromkeys(fitted.PIXELS, 2**14))
 

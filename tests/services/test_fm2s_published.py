@@ -12,6 +12,7 @@ from zsfiji.services.fm2s import published
 from zsfiji.services.fm2s.injection import inject, smooth_strength, strength
 from zsfiji.services.fm2s.network import MARGIN, build
 from zsfiji.services.fm2s.presets import AVERAGES, MODALITIES, PRESETS, Preset, preset
+from zsfiji.services.fm2s.recipes import RECIPES, Recipe
 
 CPU = torch.device("cpu")
 
@@ -147,9 +148,9 @@ def test_the_target_is_the_median():
 
 
 def test_best_does_the_published_number_of_steps_on_the_whole_image(monkeypatch):
-    recipe = published.RECIPES["best"]
+    recipe = RECIPES["best"]
     assert (recipe.steps, recipe.patch, recipe.ema) == (2255, None, None)
-    assert published.RECIPES["standard"].steps == 2255
+    assert RECIPES["standard"].steps == 2255
     monkeypatch.setattr(published, "train", lambda *args, **kwargs: kept.update(schedule=args[2]))
     kept = {}
     published.fit_network(
@@ -172,7 +173,7 @@ def test_stage_one_maps_the_noisy_image_and_stage_two_five_times_each_draw():
             seen.append(inputs.clone())
             return inputs
 
-    examples = published.Examples([plane], constants, published.RECIPES["best"], seed=0, device=CPU)
+    examples = published.Examples([plane], constants, RECIPES["best"], seed=0, device=CPU)
     objective = published.PublishedObjective(Identity(), examples)
     losses = [objective(step).item() for step in range(20)]
     noisy = torch.from_numpy(plane)
@@ -198,7 +199,7 @@ def test_patches_of_one_draw_serve_one_step_each_and_their_rim_does_not_count():
             result[..., :MARGIN, :] = result[..., :, -MARGIN:] = 1e6
             return result
 
-    recipe = published.Recipe(draws=2, patch=32, ema=0.99)
+    recipe = Recipe(draws=2, patch=32, ema=0.99)
     examples = published.Examples(
         [sample((64, 70))], preset("confocal", 1), recipe, seed=0, device=CPU
     )

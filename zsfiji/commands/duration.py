@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +44,9 @@ _LEAST_CPU_SHARE = 0.6
 
 _SHORTEST = 5.0
 """Seconds of a job that counts: in shorter ones loading and preparing take too large a part."""
+
+_CORES = ("CPU core", "CPU cores")
+"""How the name of a processor ends."""
 
 _MOST_PACE = 100.0
 """Paces lie between this and its reciprocal; others are faults of the measurement."""
@@ -98,6 +103,31 @@ def estimates(command: Command, sizes: Mapping[str, int]) -> str:
         seconds = about(reference * _pace(command, device))
         parts.append(f"{quality} {seconds[0].lower()}{seconds[1:]}")
     return f"Time on {_name(device)}: {', '.join(parts)}."
+
+
+def expected(command: Command, sizes: Mapping[str, int], values: Values) -> Iterator[float]:
+    """Estimate how long a command will take, first at once and then well.
+
+    Parameters
+    ----------
+    command, sizes, values
+        As :func:`estimate` takes them.
+
+    Yields
+    ------
+    float
+        Seconds. The first ones come without torch, which takes seconds to load, by the pace that
+        any device of this computer had or by the number of its cores; the next ones are those of
+        :func:`estimate`. Nothing where that says nothing.
+    """
+    if command.duration is None:
+        return
+    reference = command.duration(sizes, values)
+    if "torch" not in sys.modules:
+        yield reference * _pace_at_once(command, cpu=values.get("device") == "cpu")
+    # A device that is not there is refused by the command itself.
+    with suppress(UserError):
+        yield reference * _pace(command, _device(values))
 
 
 def learn(command: Command, sizes: Mapping[str, int], values: Values, seconds: float) -> None:
@@ -168,6 +198,16 @@ def _pace(command: Command, device: torch.device) -> float:
         here[_PROBE] = _clipped(seconds / _PROBE_ON_REFERENCE)
         _keep(known)
     return here[_PROBE]
+
+
+def _pace_at_once(command: Command, *, cpu: bool) -> float:
+    """What :func:`_pace` is likely to be: that of the fastest device that is known."""
+    known = [paces for name, paces in _known().items() if not cpu or name.endswith(_CORES)]
+    for name in (command.name, _PROBE):
+        paces = [here[name] for here in known if name in here]
+        if paces:
+            return min(paces)
+    return (os.cpu_count() or 1) ** -_GAIN_BY_CORES
 
 
 def _clipped(pace: float) -> float:

@@ -15,7 +15,7 @@ import xarray as xr
 
 from zsfiji import progress
 from zsfiji.commands.command import Command
-from zsfiji.commands.duration import learn
+from zsfiji.commands.duration import expected, learn
 from zsfiji.commands.options import macro_line
 from zsfiji.commands.outcome import Outcome
 from zsfiji.errors import UserError
@@ -77,11 +77,14 @@ def run(
             raise UserError("The image is empty: it has no pixels.")
         region = _without_provenance(crop_to_roi(image))
         _require_memory(region, command.memory)
+        lengths = {str(dim): int(length) for dim, length in region.sizes.items()}
+        if progress.worked() is not None:
+            for seconds in expected(command, lengths, values):
+                progress.expect(seconds)
         started = _worked()
         with warnings:
             outcome = command.call(region, found)
         if not progress.finish_requested():
-            lengths = {str(dim): int(length) for dim, length in region.sizes.items()}
             learn(command, lengths, values, _worked() - started)
     else:
         with warnings:

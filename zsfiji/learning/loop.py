@@ -14,6 +14,7 @@ from torch import nn
 from zsfiji import progress
 from zsfiji.compute.allocator import memory_kept
 from zsfiji.errors import UserError
+from zsfiji.learning.adam import Adam
 from zsfiji.learning.state import TrainingState, trained_parameters
 from zsfiji.words import counted
 
@@ -156,10 +157,7 @@ def train(
     elif schedule.ema is not None:
         averaged = [p.detach().clone() for p in weights]
     averages = {} if averaged is None else dict(zip(trained, averaged, strict=True))
-    fused = all(p.device.type in ("cpu", "cuda") for p in weights)
-    optimizer = torch.optim.Adam(
-        weights, lr=schedule.learning_rate, betas=schedule.betas, fused=fused
-    )
+    optimizer = Adam(weights, schedule.betas)
     if state is not None:
         state.give(network, optimizer, averages)
     network.train()
@@ -171,11 +169,9 @@ def train(
     done = 0 if state is None else state.step
 
     while done < schedule.steps:
-        optimizer.param_groups[0]["lr"] = schedule.rate(done)
-        optimizer.zero_grad()
         loss = objective(done)
         loss.backward()
-        optimizer.step()
+        optimizer.step(schedule.rate(done))
         if averaged is not None and schedule.ema is not None:
             decay = min(schedule.ema, (done + 1) / (done + 10))
             torch._foreach_lerp_(averaged, [p.detach() for p in weights], 1 - decay)

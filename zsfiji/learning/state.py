@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from torch import nn
 
 from zsfiji.errors import UserError
 from zsfiji.images.files import replacing
+from zsfiji.learning.adam import Adam
 from zsfiji.version import __version__
 
 FORMAT = 1
@@ -62,25 +63,22 @@ class TrainingState:
         self,
         step: int,
         network: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Adam,
         averages: Mapping[str, torch.Tensor],
     ) -> None:
         """Store a training after `step` steps; everything is copied to the CPU."""
         parameters = trained_parameters(network)
-        moments = {
-            name: optimizer.state[p] for name, p in parameters.items() if p in optimizer.state
-        }
         self.step = step
         self.weights = {name: _copy(value) for name, value in network.state_dict().items()}
         self.averages = {name: _copy(value) for name, value in averages.items()}
-        self.means = {name: _copy(moment["exp_avg"]) for name, moment in moments.items()}
-        self.squares = {name: _copy(moment["exp_avg_sq"]) for name, moment in moments.items()}
+        self.means = _copies(parameters, optimizer.means)
+        self.squares = _copies(parameters, optimizer.squares)
         self.draws = {name: source.get_state() for name, source in self.generators.items()}
 
     def give(
         self,
         network: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Adam,
         averages: Mapping[str, torch.Tensor],
     ) -> None:
         """Set a training to this state; does nothing before the first step.
@@ -89,7 +87,7 @@ class TrainingState:
         ----------
         network : torch.nn.Module
             Gets the weights.
-        optimizer : torch.optim.Adam
+        optimizer : Adam
             A new one for the trained parameters of `network`; gets the moments.
         averages : mapping of str to torch.Tensor
             Averaged weights, which are overwritten.
@@ -107,17 +105,10 @@ class TrainingState:
             network.load_state_dict(self.weights)
             for name, average in averages.items():
                 average.copy_(self.averages[name])
-        state = {
-            number: {
-                "step": torch.tensor(float(self.step)),
-                # In the memory layout of the parameter, which the fused optimiser relies on.
-                "exp_avg": torch.empty_like(parameter).copy_(self.means[name]),
-                "exp_avg_sq": torch.empty_like(parameter).copy_(self.squares[name]),
-            }
-            for number, (name, parameter) in enumerate(parameters.items())
-        }
-        groups = optimizer.state_dict()["param_groups"]
-        optimizer.load_state_dict({"state": state, "param_groups": groups})
+        for place, name in enumerate(parameters):
+            optimizer.means[place].copy_(self.means[name])
+            optimizer.squares[place].copy_(self.squares[name])
+        optimizer.restart(self.step)
         for name, source in self.generators.items():
             source.set_state(self.draws[name])
 
@@ -224,6 +215,10 @@ def load(
 def trained_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that a training changes, by their names."""
     return {name: p for name, p in network.named_parameters() if p.requires_grad}
+
+
+def _copies(names: Iterable[str], tensors: Iterable[torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: _copy(tensor) for name, tensor in zip(names, tensors, strict=True)}
 
 
 def _copy(tensor: torch.Tensor) -> torch.Tensor:

@@ -149,8 +149,7 @@ def _load_torch() -> None:
     """Load what takes seconds to load while the user looks at the dialog."""
     # Not before it is there to be looked at.
     time.sleep(0.5)
-    # The part of torch that its optimizers load when the first of them is made.
-    importlib.import_module("torch._dynamo")
+    importlib.import_module("torch")
 
 
 def _inform(host: Host, label: str) -> None:

@@ -99,6 +99,7 @@ _FULL_NAMES = {
     "JPanel": "javax.swing.JPanel",
     "JProgressBar": "javax.swing.JProgressBar",
     "KeyStroke": "javax.swing.KeyStroke",
+    "Timer": "javax.swing.Timer",
 }
 
 

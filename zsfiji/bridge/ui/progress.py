@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
+from typing import Any
 
 from zsfiji.bridge.start.classes import jc
 from zsfiji.bridge.start.host import Host
-from zsfiji.bridge.ui.messages import name_of
+from zsfiji.bridge.ui.messages import guarded, name_of
 from zsfiji.bridge.ui.progress_window import ProgressWindow
 from zsfiji.bridge.ui.task_bar import Task
 from zsfiji.progress import Event, in_words
@@ -21,6 +23,10 @@ closes them."""
 
 _WINDOW_AFTER = 0.7
 """Seconds after which a job gets a window; one that ends sooner would only make it flash."""
+
+_TICK = 0.5
+"""Seconds between two looks at a job: some parts have nothing to report for several seconds, in
+which the time left is counted down for them."""
 
 _shown: list[JobProgress] = []
 """The jobs that run, the oldest first; only that one writes to ImageJ's one status bar."""
@@ -51,6 +57,9 @@ class JobProgress:
         self._escape_seen: float | None = None
         self._may_open = window
         self._window: ProgressWindow | None = None
+        self._opening = threading.Lock()
+        self._latest: tuple[float, Event] | None = None
+        self._timer = self._start_timer() if window else None
         self._heading = heading(label, title)
         self._task = Task(host, self._heading)
         _shown.append(self)
@@ -76,6 +85,7 @@ class JobProgress:
     def show(self, event: Event) -> None:
         """Show `event`, five times a second at most."""
         now = time.monotonic()
+        self._latest = now, event
         if now < self._next:
             return
         self._next = now + _INTERVAL
@@ -83,10 +93,9 @@ class JobProgress:
             jc.IJ.showStatus(f"{self.name}: {in_words(event)} (Esc cancels)")
             jc.IJ.showProgress(float(min(event.fraction, 0.999)))
         self._task.show(event)
-        if self._may_open and now - self._started > _WINDOW_AFTER:
-            if self._window is None:
-                self._window = ProgressWindow(self._heading, self.cancel, self.finish)
-            self._window.show(event, in_words(event))
+        window = self._opened(now)
+        if window is not None:
+            window.show(event, in_words(event))
 
     def end(self, how: str) -> None:
         """Clear the bars and leave a last word in the status bar.
@@ -100,6 +109,10 @@ class JobProgress:
         if self in _shown:
             _shown.remove(self)
         self._task.end()
+        if self._timer is not None:
+            self._timer.stop()
+        with self._opening:
+            self._may_open = False
         if self._window is not None:
             self._window.close()
         if front:
@@ -110,6 +123,36 @@ class JobProgress:
         if how == "done" and self._finish.is_set():
             how = "finished early"
         jc.IJ.showStatus(f"{self.name}: {how}, {seconds:.1f} s")
+
+    def _opened(self, now: float) -> ProgressWindow | None:
+        """The window, once it is time for it."""
+        with self._opening:
+            if self._window is None and self._may_open and now - self._started > _WINDOW_AFTER:
+                self._window = ProgressWindow(self._heading, self.cancel, self.finish)
+            return self._window
+
+    def _start_timer(self) -> Any:
+        """Look after a job that is silent, on the event thread."""
+        from jpype import JProxy
+
+        listener = JProxy("java.awt.event.ActionListener", dict={"actionPerformed": self._tick})
+        timer = jc.Timer(int(1000 * _TICK), listener)
+        timer.start()
+        return timer
+
+    @guarded("zsfiji")
+    def _tick(self, _event: Any) -> None:
+        now = time.monotonic()
+        window = self._opened(now)
+        if window is None or self._latest is None:
+            return
+        since, event = self._latest
+        if self._cancel.is_set() or self._finish.is_set():
+            return
+        left = None
+        if event.seconds_left is not None and event.seconds_left > now - since:
+            left = event.seconds_left - (now - since)
+        window.tell(in_words(replace(event, seconds_left=left)))
 
     def _escape(self) -> bool:
         if not jc.IJ.escapePressed():

@@ -11,7 +11,6 @@ LOCKED = (
     "finished, or free it with Plugins > Utilities > Reset..."
 )
 
-STARTING = "Starting"
 FINISH = "Finish now"
 FINISH_HINT = "End the training and keep the best result so far."
 FINISHING = "Finishing with the best result so far"

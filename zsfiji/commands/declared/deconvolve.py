@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Two results of 32 bits, one of them with four times the pixels. Large ones lie in a file until
 # they are handed over.
 _RESULTS = 20
+_REQUEST = 16
 _MEMORY = 8
 
 _TRAINING = 0.9
@@ -45,10 +46,14 @@ class Files(ModelFiles):
     more_images: MoreImages = None
 
 
-def _duration(sizes: Mapping[str, int], *, settings: Settings, files: Files) -> float:
+def _duration(
+    sizes: Mapping[str, int], *, settings: Settings, files: Files, output: DenoisedAndDeconvolved
+) -> float:
     from zsfiji.services.deconvolve.duration import seconds
+    from zsfiji.services.duration import times_applied
 
-    return seconds(sizes, settings, train=files.apply_model is None)
+    train = files.apply_model is None
+    return seconds(sizes, settings, train=train, applied=times_applied(output.uncertainty))
 
 
 @command(
@@ -57,6 +62,8 @@ def _duration(sizes: Mapping[str, int], *, settings: Settings, files: Files) -> 
     memory=_MEMORY,
     result_bytes=_RESULTS,
     duration=_duration,
+    on_request=("uncertainty",),
+    request_bytes=_REQUEST,
 )
 def deconvolve(
     image: xr.DataArray,
@@ -81,7 +88,7 @@ def deconvolve(
     """
     from zsfiji.commands import deconvolve as body
     from zsfiji.commands.inputs import calibrated, with_more_images
-    from zsfiji.commands.restore import load
+    from zsfiji.commands.restore import load, trained_share
     from zsfiji.services.deconvolve.service import METHOD
 
     calibrated_image = calibrated(image, pixel_sizes)
@@ -89,6 +96,7 @@ def deconvolve(
         model = load(METHOD, files.apply_model)
         return body.predict(METHOD, calibrated_image, model, output, device=device)
     assert psf is not None, "it is needed without a model"
+    share = trained_share(_TRAINING, output.uncertainty)
     model, about = body.train(
         METHOD,
         with_more_images(image, files.more_images, pixel_sizes),
@@ -99,7 +107,7 @@ def deconvolve(
         start=files.start_model,
         save=files.save_model,
         device=device,
-        share=_TRAINING,
+        share=share,
     )
-    restored = body.predict(METHOD, calibrated_image, model, output, device=device, start=_TRAINING)
+    restored = body.predict(METHOD, calibrated_image, model, output, device=device, start=share)
     return replace(restored, notes=(*restored.notes, *about))

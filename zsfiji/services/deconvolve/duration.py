@@ -11,7 +11,7 @@ from zsfiji.services.two_stage.duration import Costs
 _COSTS = {(KIND, 2): Costs(12.0, 0.11, 8e-6), (KIND, 3): Costs(50.0, 0.58, 7e-5)}
 
 
-def seconds(sizes: Mapping[str, int], settings: Settings, *, train: bool) -> float:
+def seconds(sizes: Mapping[str, int], settings: Settings, *, train: bool, applied: int) -> float:
     """Estimate the time on the reference computer.
 
     Parameters
@@ -22,5 +22,7 @@ def seconds(sizes: Mapping[str, int], settings: Settings, *, train: bool) -> flo
         The settings.
     train : bool
         Whether a network is trained, and not only applied.
+    applied : int
+        How often it is applied.
     """
-    return common.seconds(sizes, settings, _COSTS, train=train)
+    return common.seconds(sizes, settings, _COSTS, train=train, applied=applied)

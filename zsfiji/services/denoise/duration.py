@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from zsfiji.services import duration as common
-from zsfiji.services.denoise.fit import PIXELS, STEPS
-from zsfiji.services.denoise.objective import DRAWS_PER_PIXEL
-from zsfiji.services.denoise.service import TRAINING_PIXELS
-from zsfiji.services.denoise.settings import Settings
+from zsfiji.services.denoise.settings import (
+    DRAWS_PER_PIXEL,
+    PIXELS,
+    STEPS,
+    TRAINING_PIXELS,
+    Settings,
+)
 
 _STEP = 0.076
 """A training step. Measured."""
@@ -27,7 +30,9 @@ _RESTORING = 1.7e-5
 """Restoring one pixel of the image. Measured."""
 
 
-def seconds(sizes: Mapping[str, int], settings: Settings, *, train: bool) -> float:
+def seconds(
+    sizes: Mapping[str, int], settings: Settings, *, train: bool, applied: int = 1
+) -> float:
     """Estimate the time on the reference computer.
 
     Parameters
@@ -38,8 +43,10 @@ def seconds(sizes: Mapping[str, int], settings: Settings, *, train: bool) -> flo
         The settings of the training.
     train : bool
         Whether a network is trained, or only applied.
+    applied : int
+        How often it is applied.
     """
-    found = common.START + _RESTORING * common.pixels(sizes) * common.planes(sizes)
+    found = common.START + applied * _RESTORING * common.pixels(sizes) * common.planes(sizes)
     if train:
         sampled = common.sampled(sizes, settings.fit_per, TRAINING_PIXELS)
         found += common.networks(sizes, settings.fit_per) * (

@@ -38,14 +38,7 @@ from zsfiji.services.denoise.restorer import (
     preview,
     restore,
 )
-from zsfiji.services.denoise.settings import Settings
-
-STEPS = {"quick": 150, "standard": 700, "best": 2500}
-"""Training steps of each quality. The prototype gained 0.17 dB from 200 to 1200 steps; no
-measurement of these numbers is kept."""
-
-PIXELS = {"quick": 2**19, "standard": 2**21, "best": 2**22}
-"""Pixels of the neighbour pairs for each quality. Not tuned."""
+from zsfiji.services.denoise.settings import PIXELS, STEPS, Settings
 
 SMALLEST = 32
 """Planes with a shorter edge at working resolution are only filtered. Not tuned."""

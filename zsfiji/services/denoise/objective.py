@@ -23,15 +23,13 @@ from zsfiji.compute.device import autocast, generator
 from zsfiji.learning.patches import random_patches
 from zsfiji.physics.filters.dct import dct_denoise
 from zsfiji.physics.noise import Noise
+from zsfiji.services.denoise.settings import DRAWS_PER_PIXEL
 
 INPUTS = 2
 """Channels of the network's input: the noisy image and the filtered one."""
 
 _REGION = 512
 """Edge in pixels of the regions in which pairs are made: bounds the memory. Not tuned."""
-
-DRAWS_PER_PIXEL = 32
-"""How often a pixel of a small image is used at most. Chosen by eye."""
 
 _RIM = 6
 """Pixels at each side of a patch that do not count for the loss, because they lack context. From

@@ -21,11 +21,8 @@ from zsfiji.services.denoise.fit import fit_restorer, network_weight
 from zsfiji.services.denoise.network import Denoiser
 from zsfiji.services.denoise.objective import INPUTS
 from zsfiji.services.denoise.restorer import Record, Restorer, restore
-from zsfiji.services.denoise.settings import Settings
+from zsfiji.services.denoise.settings import TRAINING_PIXELS, Settings
 from zsfiji.services.method import Method, Restored
-
-TRAINING_PIXELS = 32 * 2**20
-"""Most pixels of a stack or movie that are used for a training: bounds the memory. Not tuned."""
 
 OUTPUT = over_parts.Output("denoised")
 
@@ -129,6 +126,18 @@ class ZeroShotDenoise:
             spared=max(shares),
         )
         return Restored(results, report)
+
+    def simulate(
+        self, model: Model[Settings, Restorer], restored: Mapping[str, xr.DataArray], seed: int
+    ) -> xr.DataArray:
+        """Simulate another capture of a denoised image; see :class:`.Method`."""
+        return over_parts.simulate(
+            restored[OUTPUT.name],
+            model.units,
+            lambda unit: unit.noise,
+            fit_per=model.settings.fit_per,
+            seed=seed,
+        )
 
 
 METHOD: Method[Settings, KnownCamera, Restorer] = ZeroShotDenoise()

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from zsfiji.services import duration as common
-from zsfiji.services.fm2s.fitted import DRAWS, PIXELS, STEPS
-from zsfiji.services.fm2s.published import RECIPES
-from zsfiji.services.fm2s.service import TRAINING_PIXELS
-from zsfiji.services.fm2s.settings import Settings
+from zsfiji.services.fm2s.recipes import RECIPES
+from zsfiji.services.fm2s.settings import DRAWS, PIXELS, STEPS, TRAINING_PIXELS, Settings
 
 _STEP = 0.025
 """A training step with the measured noise (auto). Measured."""
@@ -30,7 +28,9 @@ _RESTORING = 1e-5
 """Restoring one pixel of the image. Measured."""
 
 
-def seconds(sizes: Mapping[str, int], settings: Settings, *, train: bool) -> float:
+def seconds(
+    sizes: Mapping[str, int], settings: Settings, *, train: bool, applied: int = 1
+) -> float:
     """Estimate the time on the reference computer.
 
     Parameters
@@ -41,8 +41,10 @@ def seconds(sizes: Mapping[str, int], settings: Settings, *, train: bool) -> flo
         The settings of the training.
     train : bool
         Whether a network is trained, or only applied.
+    applied : int
+        How often it is applied.
     """
-    found = common.START + _RESTORING * common.pixels(sizes) * common.planes(sizes)
+    found = common.START + applied * _RESTORING * common.pixels(sizes) * common.planes(sizes)
     if not train:
         return found
     sampled = common.sampled(sizes, settings.fit_per, TRAINING_PIXELS)

@@ -25,16 +25,7 @@ from zsfiji.physics.filters.polyphase import phases, smoothed
 from zsfiji.physics.noise import Noise
 from zsfiji.services.fm2s.injection import noise_device, poisson
 from zsfiji.services.fm2s.network import MARGIN, build
-
-STEPS = {"quick": 150, "standard": 500, "best": 2000}
-"""Training steps of each quality.
-
-For `standard` half of an earlier number, which cost 0.00 to 0.04 dB on three pairs.
-"""
-
-PIXELS = {"quick": 2**17, "standard": 2**18, "best": 2**20}
-"""Synthetic noisy pixels for each quality. For `standard` half of an earlier number, as for
-:data:`STEPS`."""
+from zsfiji.services.fm2s.settings import DRAWS, PIXELS, STEPS
 
 NOISE_SCALE = 0.25
 """Standard deviation of the noise in the network's input, as in Zero-Shot Denoise. Not tuned."""
@@ -53,9 +44,6 @@ _PATCH = 64
 
 _BATCH = 4
 """Patches per step. Chosen by eye."""
-
-DRAWS = 8
-"""How many synthetic images contain a pixel of a small image, at most. Chosen by eye."""
 
 
 def add_noise(clean: torch.Tensor, stabiliser: Stabiliser, source: torch.Generator) -> torch.Tensor:

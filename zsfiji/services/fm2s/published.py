@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,54 +15,10 @@ from zsfiji.learning.patches import random_patches
 from zsfiji.services.fm2s.injection import inject, noise_device, smooth_strength, strength
 from zsfiji.services.fm2s.network import MARGIN, build
 from zsfiji.services.fm2s.presets import Preset
-
-COARSE_STEPS = 5
-"""Steps of stage 1, from the noisy image to the target, as published."""
-
-DRAWS = 450
-"""Synthetic noisy images in stage 2, as published."""
-
-STEPS_PER_DRAW = 5
-"""Steps of stage 2 on each of them, as published."""
+from zsfiji.services.fm2s.recipes import COARSE_STEPS, STEPS_PER_DRAW, Recipe
 
 LEARNING_RATE = 1e-3
 """Learning rate of Adam, as published."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How the training is done.
-
-    Attributes
-    ----------
-    draws : int
-        Synthetic noisy images in stage 2.
-    patch : int or None
-        Edge of the random patches of a step; None for the whole image, as published.
-    ema : float or None
-        Decay of the moving average of the weights; None for the last weights, as published.
-    """
-
-    draws: int = DRAWS
-    patch: int | None = None
-    ema: float | None = None
-
-    @property
-    def steps(self) -> int:
-        """Steps of both stages."""
-        return COARSE_STEPS + self.draws * STEPS_PER_DRAW
-
-
-RECIPES = {
-    "quick": Recipe(draws=90, patch=128, ema=0.99),
-    "standard": Recipe(patch=128, ema=0.99),
-    "best": Recipe(),
-}
-"""By quality; "best" is exactly the authors' schedule, on the whole image.
-
-Patches of 128 and a fifth of the draws are ours: docs/methods/fm2s.md, section 5, says what they
-cost.
-"""
 
 
 def fit_network(

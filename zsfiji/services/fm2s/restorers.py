@@ -21,7 +21,7 @@ from zsfiji.physics.filters.anscombe import Stabiliser
 from zsfiji.physics.filters.both import filtered
 from zsfiji.physics.filters.polyphase import centred, phases, smoothed, working_resolution
 from zsfiji.physics.noise import Noise
-from zsfiji.services.fm2s import fitted, published
+from zsfiji.services.fm2s import fitted, published, recipes
 from zsfiji.services.fm2s.network import MARGIN, build
 from zsfiji.services.fm2s.presets import Preset
 
@@ -116,7 +116,7 @@ class PublishedRestorer:
     ) -> PublishedRestorer:
         """Train on noisy planes of one size; with `eight_bit`, full scale is 0 to 255."""
         low, scale = (0.0, 255.0) if eight_bit else full_scale(planes)
-        recipe = published.RECIPES[quality]
+        recipe = recipes.RECIPES[quality]
         unit = cls(calibrate(planes), preset, low, scale, recipe.patch is not None)
         shown = planes[0][middle(planes[0].shape, _PREVIEW)]
 

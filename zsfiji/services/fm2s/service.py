@@ -22,11 +22,8 @@ from zsfiji.services.fm2s.restorers import (
     PublishedRestorer,
     Restorer,
 )
-from zsfiji.services.fm2s.settings import Settings
+from zsfiji.services.fm2s.settings import TRAINING_PIXELS, Settings
 from zsfiji.services.method import Method, Restored
-
-TRAINING_PIXELS = 16 * 2**20
-"""Most pixels of a stack or movie that are used for a training: bounds the memory. Not tuned."""
 
 OUTPUT = over_parts.Output("fm2s")
 
@@ -113,6 +110,18 @@ class Fm2s:
             image, model.units, restore_one, (OUTPUT,), fit_per=model.settings.fit_per
         )
         return Restored(results, findings.report())
+
+    def simulate(
+        self, model: Model[Settings, Restorer], restored: Mapping[str, xr.DataArray], seed: int
+    ) -> xr.DataArray:
+        """Simulate another capture of a denoised image; see :class:`.Method`."""
+        return over_parts.simulate(
+            restored[OUTPUT.name],
+            model.units,
+            lambda unit: unit.noise,
+            fit_per=model.settings.fit_per,
+            seed=seed,
+        )
 
 
 METHOD: Method[Settings, None, Restorer] = Fm2s()

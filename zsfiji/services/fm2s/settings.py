@@ -10,6 +10,22 @@ from pydantic import Field
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.training import FitPer, Quality, Seed
 
+STEPS = {"quick": 150, "standard": 500, "best": 2000}
+"""Training steps of each quality.
+
+For `standard` half of an earlier number, which cost 0.00 to 0.04 dB on three pairs.
+"""
+
+PIXELS = {"quick": 2**17, "standard": 2**18, "best": 2**20}
+"""Synthetic noisy pixels for each quality. For `standard` half of an earlier number, as for
+:data:`STEPS`."""
+
+DRAWS = 8
+"""How many synthetic images contain a pixel of a small image, at most. Chosen by eye."""
+
+TRAINING_PIXELS = 16 * 2**20
+"""Most pixels of a stack or movie that are used for a training: bounds the memory. Not tuned."""
+
 Modality = Annotated[
     Literal["auto", "confocal", "twophoton", "widefield", "base"],
     Field(

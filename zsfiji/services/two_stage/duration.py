@@ -37,7 +37,7 @@ def seconds(
     costs: Mapping[tuple[str, int], Costs],
     *,
     train: bool = True,
-    restore: bool = True,
+    applied: int = 1,
 ) -> float:
     """Estimate the time on the reference computer.
 
@@ -49,8 +49,10 @@ def seconds(
         The settings. Where the PSF decides on the dimensions, it is taken for a stack.
     costs : mapping
         The costs by the kind of the network, and by 2 for planes or 3 for stacks.
-    train, restore : bool
-        Whether a network is trained, and whether one is applied.
+    train : bool
+        Whether a network is trained.
+    applied : int
+        How often it is applied.
     """
     slices, dimensions = sizes.get("pln", 1), settings.dimensions
     deep = dimensions == "3d" or (dimensions == "auto" and slices >= FEWEST_SLICES)
@@ -61,6 +63,5 @@ def seconds(
         parts = {k: n for k, n in sizes.items() if k != "pln"} if deep else sizes
         one = cost.before + settings.planned_steps(axes) * cost.step
         found += one * common.networks(parts, settings.fit_per)
-    if restore:
-        found += cost.pixel * common.pixels(sizes) * common.planes(sizes)
+    found += applied * cost.pixel * common.pixels(sizes) * common.planes(sizes)
     return common.START + found * (1.0 if settings.upsample == 2 else _COARSE)

@@ -172,6 +172,22 @@ class TwoStage(Generic[S]):
         )
         return Restored(images, findings.report())
 
+    def simulate(
+        self,
+        model: Model[S, AnyRestorer],
+        restored: Mapping[str, xr.DataArray],
+        seed: int,
+    ) -> xr.DataArray:
+        """Simulate another capture of the denoised image; see :class:`.Method`."""
+        return over_parts.simulate(
+            restored["denoised"],
+            model.units,
+            lambda unit: unit.record.noise,
+            fit_per=model.settings.fit_per,
+            part=PLANE if first_record(model).axes == 2 else STACK,
+            seed=seed,
+        )
+
 
 def training_report(model: Model[Any, AnyRestorer], image: xr.DataArray) -> Report:
     """Say what a training has found.

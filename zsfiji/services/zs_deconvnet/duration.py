@@ -17,7 +17,7 @@ _COSTS = {
 """The time of the published network for stacks for a result is a guess."""
 
 
-def seconds(sizes: Mapping[str, int], settings: Settings, *, restore: bool) -> float:
+def seconds(sizes: Mapping[str, int], settings: Settings, *, applied: int) -> float:
     """Estimate the time on the reference computer.
 
     Parameters
@@ -26,7 +26,7 @@ def seconds(sizes: Mapping[str, int], settings: Settings, *, restore: bool) -> f
         Axis -> length of the image.
     settings : Settings
         The settings.
-    restore : bool
-        Whether the network is applied, too.
+    applied : int
+        How often the network is applied.
     """
-    return common.seconds(sizes, settings, _COSTS, restore=restore)
+    return common.seconds(sizes, settings, _COSTS, applied=applied)

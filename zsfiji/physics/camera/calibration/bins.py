@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtr, chdtri
 
 _EDGES = np.r_[np.linspace(0, 0.9, 16), 0.94, 0.97, 0.985, 1]
 """Quantiles of the brightness that separate the bins: narrow at the top, where blocks are few. From
@@ -89,7 +89,7 @@ class Bins:
 @lru_cache(None)
 def _mean_of_lowest(share: float) -> NDArray[np.float64]:
     """Mean of the lowest share of a chi-squared variable over its degrees of freedom."""
-    return chi2.cdf(chi2.ppf(share, _DEGREES), _DEGREES + 2) / share
+    return chdtr(_DEGREES + 2, chdtri(_DEGREES, 1 - share)) / share
 
 
 def line(

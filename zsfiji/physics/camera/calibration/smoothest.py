@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from zsfiji import progress
 from zsfiji.physics.camera.calibration.blocks import Blocks, blocks
@@ -57,7 +57,7 @@ _FEWEST = 500
 _MEDIAN_OF_NORMAL = 0.6745
 """Median of the absolute value of a normal variable of standard deviation 1."""
 
-_MEDIAN_OF_CHI2 = float(chi2.ppf(0.5, 1))
+_MEDIAN_OF_CHI2 = float(chdtri(1, 0.5))
 """Median of the chi-squared distribution with one degree of freedom."""
 
 
@@ -253,7 +253,7 @@ def _grouped(mean: NDArray, energy: NDArray) -> tuple[NDArray, NDArray]:
         As :func:`_line` takes them.
     """
     count = energy.shape[1]
-    block = energy.mean(1, dtype=np.float64) / (chi2.ppf(_QUANTILE, count) / count)
+    block = energy.mean(1, dtype=np.float64) / (chdtri(count, 1 - _QUANTILE) / count)
     bins = int(np.clip(len(mean) // 30, 1, _BINS))
     edges = np.quantile(mean, np.linspace(0, 1, bins + 1))
     place = np.clip(np.searchsorted(edges, mean, side="right") - 1, 0, bins - 1)
