@@ -119,7 +119,7 @@ def test_an_unknown_command_is_answered_with_those_there_are():
 @pytest.mark.parametrize(
     ("label", "given", "words"),
     [
-        ("fm2s", {"modality": "confocl"}, r'Modality: choose one of auto.*not "confocl"'),
+        ("fm2s", {"modality": "confocl"}, r'Modality: choose one of base.*not "confocl"'),
         ("fm2s", {"average": "3"}, r"choose one of 1, 2, 4, 8, 16"),
         ("fm2s", {"average": True}, "choose one of"),
         ("denoise", {"seed": "-1"}, r'Seed: give a whole number from 0 to 2147483647, not "-1"'),
