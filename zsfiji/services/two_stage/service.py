@@ -35,9 +35,6 @@ SMALLEST = 32
 TRAINING_PIXELS = 16 * 2**20
 """Pixels of a channel that are looked at in a training, at most: bounds the memory."""
 
-POSITIONS = 4
-"""Flips and rotations that a result is the mean over. Eight take twice as long for little."""
-
 _SAME_SIZE = 0.02
 """Relative difference of pixel sizes that still are the same: calibrations are rounded."""
 
@@ -62,6 +59,9 @@ class TwoStage(Generic[S]):
     """The dataclass of its settings."""
 
     record_type = Record
+
+    positions: ClassVar[int] = 4
+    """Flips and rotations that a result is the mean over. Eight take twice as long for little."""
 
     def __init__(self, restorers: Restorers) -> None:
         self._restorers = restorers
@@ -115,7 +115,7 @@ class TwoStage(Generic[S]):
         image: xr.DataArray,
         *,
         device: str = "auto",
-        symmetries: int = POSITIONS,
+        symmetries: int | None = None,
     ) -> Restored:
         """Denoise and deconvolve an image with a fitted model; see :class:`.Method`.
 
@@ -125,8 +125,9 @@ class TwoStage(Generic[S]):
         ----------
         model, image, device
             See :class:`.Method`.
-        symmetries : {1, 2, 4, 8}
+        symmetries : {1, 2, 4, 8}, optional
             Flips and rotations that the results are means over: more is slower and a little better.
+            By default :attr:`positions`.
 
         Returns
         -------
@@ -157,7 +158,7 @@ class TwoStage(Generic[S]):
         ) -> None:
             unit.to(chosen)
             into = Results(results["denoised"], results["deconvolved"], reblurred)
-            findings.add(restore_checked(unit, pixels, into, symmetries), channel)
+            findings.add(restore_checked(unit, pixels, into, symmetries or self.positions), channel)
             into.release()
 
         images = over_parts.apply(

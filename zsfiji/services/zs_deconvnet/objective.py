@@ -49,6 +49,16 @@ PUBLISHED_STACKS = Sizes(64, 3, 13, 8, 2)
 """The published sizes for stacks (docs/methods/zs-deconvnet.md, 2.4)."""
 
 
+REPEATS = 100
+"""Recorrupted pairs of the image, as published. Here each has its own strength and range; the noise
+itself is new in every step."""
+
+ALPHA, BETA_1, BETA_2 = (0.5, 1.5), (0.5, 1.5), (0.8, 1.2)
+"""Ranges of alpha, and of the factors of the measured gain and read variance, as published."""
+
+RANGE_PIXELS = 2**18
+"""Pixels at most in which the range of a pair is measured: bounds the time."""
+
 _ROOM = 1.5
 """Edge of the patches that are rotated, relative to that of the middle that is kept: as published,
 and enough for every angle."""
@@ -71,10 +81,6 @@ class _Patches:
         self._edge = round(_ROOM * sizes.patch) if self._round else sizes.patch
         self._data = examples.pad_mirrored(task.data, self._edge)
         self.slices = self._data.shape[1]
-
-    def uniform(self, low: float, high: float) -> float:
-        """A random number."""
-        return low + (high - low) * float(torch.rand((), generator=self.generator))
 
     def draw(self, depth: int) -> torch.Tensor:
         """Grey levels (batch, depth, edge, edge), larger than a patch until :meth:`turn`."""
@@ -100,6 +106,30 @@ class _Patches:
         return [turned(patches, degrees, self._sizes.patch) for patches in several]
 
 
+class _Repeats:
+    """The numbers of the recorrupted pairs of the image, as the published program draws them.
+
+    Each repeat has an alpha (equation 2) and factors of beta 1 and beta 2 (equation 3), and brings
+    its pair of images to the range from 0 to 1 with one minimum and one maximum for both.
+    """
+
+    def __init__(self, task: Task, draw: torch.Generator, noise: torch.Generator) -> None:
+        def uniform(low: float, high: float) -> torch.Tensor:
+            values = low + (high - low) * torch.rand(REPEATS, generator=draw)
+            return values.reshape(-1, 1, 1, 1).to(task.data.device)
+
+        self.alpha, self.shot, self.read = (uniform(*limits) for limits in (ALPHA, BETA_1, BETA_2))
+        planes = task.data.flatten(0, 1)[:, None]
+        some = planes[:: -(-planes.numel() // RANGE_PIXELS)]
+        found = []
+        for number in range(REPEATS):
+            alpha, shot, read = (x[number] for x in (self.alpha, self.shot, self.read))
+            pair = task.camera.recorrupt(some, alpha, noise, shot=shot, read=read)[:2]
+            found.append(torch.stack([min(p.min() for p in pair), max(p.max() for p in pair)]))
+        self.low, high = torch.stack(found).reshape(-1, 2, 1, 1, 1).unbind(1)
+        self.unit = high - self.low
+
+
 class Recorruption:
     """The objective of the paper with recorrupted pairs, equations 2 to 6.
 
@@ -111,33 +141,36 @@ class Recorruption:
         The network, on the device of the data.
     task : Task
         What to learn from.
-    scale : Scale
-        The scale of the network.
     sizes : Sizes
         Patches and batches.
     seed : int
         Seed of all draws.
     """
 
-    def __init__(
-        self, network: nn.Module, task: Task, scale: Scale, sizes: Sizes, seed: int
-    ) -> None:
-        self._network, self._task, self._scale, self._sizes = network, task, scale, sizes
+    def __init__(self, network: nn.Module, task: Task, sizes: Sizes, seed: int) -> None:
+        self._network, self._task, self._sizes = network, task, sizes
         self._patches = _Patches(task, task.optics, sizes, seed)
         self._noise = generator(seed + 1, task.data.device)
+        ranges = generator(seed + 2, task.data.device)
+        self._repeats = _Repeats(task, generator(seed + 2), ranges)
         self.generators = {"patches": self._patches.generator, "noise": self._noise}
         self._depth = min(sizes.depth, self._patches.slices)
 
     def __call__(self, step: int) -> torch.Tensor:
         """Give the loss of a step."""
-        task, terms, sizes, scale = self._task, self._task.terms, self._sizes, self._scale
+        task, terms, sizes, repeats = self._task, self._task.terms, self._sizes, self._repeats
         patches = self._patches.draw(self._depth)
-        # The range of the published program.
-        alpha = self._patches.uniform(0.5, 1.5)
-        pair = task.camera.recorrupt(patches, alpha, self._noise, factors=True)[:2]
-        noisier, target = self._patches.turn(*pair)
-        target = _with_channel(scale.to_network(target), task.axes)
-        given = _padded(_with_channel(scale.to_network(noisier), task.axes), sizes)
+        which = torch.randint(REPEATS, (len(patches),), generator=self._patches.generator)
+        pair = task.camera.recorrupt(
+            patches,
+            repeats.alpha[which],
+            self._noise,
+            shot=repeats.shot[which],
+            read=repeats.read[which],
+        )[:2]
+        scaled = [(image - repeats.low[which]) / repeats.unit[which] for image in pair]
+        noisier, target = (_with_channel(i, task.axes) for i in self._patches.turn(*scaled))
+        given = _padded(noisier, sizes)
         denoised, sharp = run(self._network, given)
         stage1 = losses.distance(_unpadded(denoised, sizes), target, terms.distance)
         blurred = _unpadded(task.optics(sharp), sizes)
@@ -155,9 +188,11 @@ class SlicePairs:
 
     Parameters
     ----------
-    network, task, scale, sizes, seed
+    network, task, sizes, seed
         As for :class:`Recorruption`; the task has optics for pairs, and the network a submodule
         ``stage1``.
+    scale : Scale
+        The scale of the network: the range of the stack is 0 to 1.
     """
 
     def __init__(

@@ -29,6 +29,9 @@ class ZSDeconvNet(TwoStage[Settings]):
     name = "zs-deconvnet"
     settings_type = Settings
 
+    positions = 1
+    """One, as published."""
+
     def __init__(self, restorers: Restorers = RESTORERS) -> None:
         super().__init__(restorers)
 

@@ -79,8 +79,8 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset("compact", 600, 200),
-    "standard": Preset("compact", 6000, 1500),
+    "quick": Preset("compact", 800, 200),
+    "standard": Preset("compact", 5000, 1200),
     "paper": Preset("published", 50_000, 10_000),
 }
 """The choices of `quality`; paper is the published training (docs/methods/zs-deconvnet.md, 1.8 and
