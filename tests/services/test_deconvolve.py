@@ -130,6 +130,16 @@ def test_recorrupted_pairs_have_independent_noise_when_the_calibration_is_right(
     assert float(deviation.square().mean()) == pytest.approx(variance, rel=0.02)
 
 
+def test_the_photon_and_the_read_part_of_the_added_noise_are_varied_for_each_patch():
+    camera = Camera(white_noise(), BLACK)
+    dark, bright = BLACK, 160.0
+    noisy = torch.tensor([dark, bright, bright]).reshape(3, 1, 1, 1).expand(3, 1, 256, 256)
+    shot, read = (torch.tensor(v).reshape(3, 1, 1, 1) for v in ([9.0, 0.5, 0.0], [2.0, 0.0, 1.0]))
+    _, _, deviation = camera.recorrupt(noisy, 1.0, generator(0), shot=shot, read=read)
+    found = deviation.square().mean((1, 2, 3))
+    assert found.tolist() == pytest.approx([2 * READ, 0.5 * GAIN * 60, READ], rel=1e-3)
+
+
 def test_a_gain_that_is_too_small_leaves_the_pair_correlated():
     draws = generator(0)
     mean = torch.full((1, 1, 512, 512), 160.0)

@@ -23,7 +23,14 @@ from zsfiji.services.zs_deconvnet import networks, networks_3d
 from zsfiji.services.zs_deconvnet.kinds import PublishedPlanes, PublishedStacks
 from zsfiji.services.zs_deconvnet.networks import PublishedUNet
 from zsfiji.services.zs_deconvnet.networks_3d import PublishedRCAN
-from zsfiji.services.zs_deconvnet.objective import Sizes, SlicePairs
+from zsfiji.services.zs_deconvnet.objective import (
+    ALPHA,
+    BETA_1,
+    BETA_2,
+    Recorruption,
+    Sizes,
+    SlicePairs,
+)
 from zsfiji.services.zs_deconvnet.service import METHOD
 from zsfiji.services.zs_deconvnet.settings import Settings
 
@@ -168,6 +175,60 @@ def test_a_stack_without_noise_and_without_change_along_z_costs_nothing_with_sli
     other = plane.clone()
     other[:, 0::2] += 0.5
     assert loss(other) == pytest.approx(0.5, abs=1e-5)
+
+
+class Spy(torch.nn.Module):
+    """A network that gives back its input, and keeps it."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, image):
+        self.seen.append(image)
+        return image, image
+
+
+def test_each_recorrupted_pair_has_its_own_strength_and_the_range_from_0_to_1(plane):
+    noise = Noise(2.0, 4.0 - 2.0 * 100, 4.0, np.ones((16, 16)), True)
+    optics = Degradation(torch.from_numpy(gaussian_psf().values).float(), 1)
+    task = Task.of([plane.data], Camera(noise, 100.0), optics, (1.0, 1.0), elsewhere=0.0)
+    network = Spy()
+    objective = Recorruption(network, task, Sizes(96, 4), 0)  # patches of the whole image
+    repeats = objective._repeats
+    for values, (low, high) in (
+        (repeats.alpha, ALPHA),
+        (repeats.shot, BETA_1),
+        (repeats.read, BETA_2),
+    ):
+        assert len(values) == 100
+        assert low <= values.min() < low + 0.05
+        assert high - 0.05 < values.max() <= high
+    assert float(repeats.low.max()) < plane.data.min()
+    assert float((repeats.low + repeats.unit).min()) > plane.data.max()
+    for step in range(6):
+        assert torch.isfinite(objective(step))
+    given = torch.cat(network.seen)
+    assert -0.1 < float(given.min()) < 0.1
+    assert 0.7 < float(given.max()) < 1.1
+    assert len({float(image.std()) for image in given}) > len(given) // 2
+
+
+def test_a_network_is_applied_once_on_the_range_of_the_image(plane):
+    class Counting(Planes):
+        def restore_piece(self, piece, positions, label):
+            counted.append(len(positions))
+            return super().restore_piece(piece, positions, label)
+
+    counted = []
+    options = {"steps": 1, "network": "published", "restorers": [Counting]}
+    model = fit_published(plane, gaussian_psf(), **options)
+    scale = model.units[0].record.scale
+    assert scale.dark_level == pytest.approx(float(plane.min()))
+    assert scale.unit == pytest.approx(float(plane.max() - plane.min()))
+    counted.clear()
+    apply(model, plane, restorers=[Counting])
+    assert set(counted) == {1}
 
 
 # Models and options of before

@@ -9,12 +9,12 @@ from zsfiji.services.two_stage.duration import Costs
 from zsfiji.services.zs_deconvnet.settings import Settings
 
 _COSTS = {
-    ("compact", 2): Costs(12.0, 0.9, 8e-5),
-    ("compact", 3): Costs(50.0, 1.5, 2e-4),
-    ("published", 2): Costs(12.0, 8.1, 5.8e-4),
-    ("published", 3): Costs(50.0, 48.0, 2e-3),
+    ("compact", 2): Costs(3.0, 0.225, 2.5e-5),
+    ("compact", 3): Costs(3.0, 2.9, 2e-5),
+    ("published", 2): Costs(3.0, 8.1, 1.5e-4),
+    ("published", 3): Costs(3.0, 48.0, 5e-4),
 }
-"""The time of the published network for stacks for a result is a guess."""
+"""By kind and axes. What the published network for stacks takes for a result is a guess."""
 
 
 def seconds(sizes: Mapping[str, int], settings: Settings, *, applied: int) -> float:

@@ -137,7 +137,8 @@ class CompactStacks(PublishedStacks):
 
 
 RESTORERS: Restorers = {
-    (restorer.kind, restorer.axes): restorer for restorer in (PublishedPlanes, PublishedStacks)
+    (restorer.kind, restorer.axes): restorer
+    for restorer in (CompactPlanes, PublishedPlanes, CompactStacks, PublishedStacks)
 }
 """The restorers by the kind of network, and by 2 for planes or 3 for stacks."""
 

@@ -14,9 +14,9 @@ from zsfiji.services.two_stage.settings import Dimensions, Steps, Upsample
 Quality = Annotated[
     Literal["quick", "standard", "paper"],
     Field(
-        description="quick and standard train the compact network for minutes and for up to an "
-        "hour or two. paper is the published network for its published 50,000 steps (10,000 in "
-        "3D), which needs a GPU or takes days."
+        description="quick and standard train the compact network: for about 3 and 20 minutes on "
+        "a core (stacks: 10 minutes and an hour). paper is the published network for its published "
+        "50,000 steps (10,000 in 3D), which needs a GPU or takes days."
     ),
     Shown("Quality"),
 ]
