@@ -69,7 +69,7 @@ def test_a_saved_model_is_applied_without_a_psf_and_gives_the_same_pixels(traine
     assert properties["zsfiji.seed"] == "4"
     line = properties["zsfiji.command"]
     assert line.startswith('run("Zero-Shot Deconvolve...", "quality=quick ')
-    assert line.endswith(f'apply_model={path.as_posix()}");')
+    assert line.endswith(f'apply_model={path.as_posix()} uncertainty=false");')
 
 
 def test_without_a_model_the_psf_is_needed():
@@ -180,7 +180,7 @@ def _not_a_model(psf):
         (_stack_without_spacing, "slice spacing"),
         (_huge_background, "not less than the brightest pixel"),
         (_read_noise_alone, "needs the background"),
-        (_not_a_model, "test_zs_deconvnet_commands.py"),
+        (_not_a_model, "test_deconvolve_commands.py"),
     ],
 )
 def test_what_cannot_serve_is_refused_in_words_before_the_training(options, words, psf_image):

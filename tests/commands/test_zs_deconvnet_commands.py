@@ -53,7 +53,8 @@ def test_prediction_gives_two_images_named_after_the_image_the_deconvolved_one_l
     assert sharp.shape == (128, 128)
     assert sharp.attrs["properties"]["zsfiji.seed"] == "4"
     line = sharp.attrs["properties"]["zsfiji.command"]
-    assert line == f'run("ZS-DeconvNet Predict...", "model={trained[1].as_posix()}");'
+    options = f"model={trained[1].as_posix()} uncertainty=false"
+    assert line == f'run("ZS-DeconvNet Predict...", "{options}");'
 
 
 def test_restoring_is_training_and_predicting_at_once(trained, psf_image, tmp_path):
