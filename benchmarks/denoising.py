@@ -1,9 +1,9 @@
 """Denoisers compared on pairs of a noisy capture and its truth, as one Markdown table.
 
 Run ``python benchmarks/denoising.py [folder] [--methods quick standard ...] [--seeds 3] [--images
-Confocal_BPAE_B_1 ...] [--threads 2] [--times]``. The folder has ``raw/NAME_NUMBER.png`` (noisy captures) and
-``gt/NAME.png`` (their truths, for example the mean of 50 captures), 8 bit; NAME begins with the
-modality. Without a folder ``../shared/data/fmd`` is read.
+Confocal_BPAE_B_1 ...] [--threads 2] [--times]``. The folder has ``raw/NAME_NUMBER.png`` (noisy
+captures) and ``gt/NAME.png`` (their truths, for example the mean of 50 captures), 8 bit; NAME
+begins with the modality. Without a folder ``../shared/data/fmd`` is read.
 
 With ``--times`` it prints instead how long ours take for the middle 128 x 128 pixels of the first
 capture and for all of it: each in a new process, the first call and a second one. The first has to

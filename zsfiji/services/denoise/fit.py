@@ -16,7 +16,7 @@ from zsfiji.images.middle import middle
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.physics.camera.calibration.calibrate import in_smoothest, least_noise
 from zsfiji.physics.camera.defects import repaired
-from zsfiji.physics.camera.doubt import noise_to_use
+from zsfiji.physics.camera.doubt import noise_to_use, refuted
 from zsfiji.physics.camera.model import KnownCamera, measure
 from zsfiji.physics.filters.anscombe import Stabiliser
 from zsfiji.physics.filters.both import refined
@@ -91,8 +91,11 @@ def prepare(planes: Sequence[np.ndarray], noise_correlation: int, known: KnownCa
     if noise_correlation:
         return _at(noise, noise_correlation, planes)
     plane = planes[len(planes) // 2]
+    unsure = noise.confidence < SURE
+    if unsure and not noise.white and refuted(noise, plane):
+        least = least_noise(planes)
+        return Restorer(least, 1, least, doubted=True)
     for d in range(working_resolution(noise), 1, -1):
-        unsure = noise.confidence < SURE
         part = plane[middle(plane.shape, 2 * LOOK if unsure else LOOK)]
         unit = _at(noise, d, planes)
         restored = restore(unit, part, torch.device("cpu"), draft=True).values
