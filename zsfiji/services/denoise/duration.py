@@ -20,7 +20,7 @@ from zsfiji.services.denoise.settings import (
 _STEP = 0.076
 """A training step. Measured."""
 
-_FILTERS = 1.7e-5
+_FILTERS = 1.2e-5
 """Filtering one pixel. Measured."""
 
 _NETWORK = 8e-6
