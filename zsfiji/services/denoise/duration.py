@@ -17,7 +17,7 @@ from zsfiji.services.denoise.settings import (
     steps,
 )
 
-_STEP = 0.076
+_STEP = 0.022
 """A training step. Measured."""
 
 _FILTERS = 1.2e-5

@@ -10,11 +10,11 @@ from pydantic import Field
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.training import FitPer, Quality, Seed
 
-STEPS = {"quick": 24, "standard": 200, "best": 800}
+STEPS = {"quick": 96, "standard": 800, "best": 3200}
 """Training steps of each quality, for :data:`FULL` pixels and more; see :func:`steps`."""
 
-LEAST_STEPS = 10
-"""Fewest steps for a small image. With 20 an image of 128 x 128 pixels was no better."""
+LEAST_STEPS = 32
+"""Fewest steps for a small image. Not tuned."""
 
 FULL = 2**18
 """Pixels from which on an image gets all steps: those of 512 x 512."""
@@ -74,5 +74,5 @@ def steps(quality: str, pixels: int) -> int:
 
     A small image has less to learn from, and the patches of a step cover more of it.
     """
-    share = min(1.0, pixels / FULL) ** 0.5
+    share = min(1.0, pixels / FULL) ** (1 / 3)
     return min(STEPS[quality], max(LEAST_STEPS, round(share * STEPS[quality])))
