@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from zsfiji.compute.slices import each_slice
+from zsfiji.compute.slices import each_slice, spread_slices
 from zsfiji.deconvolution import guard
 from zsfiji.deconvolution.brightness import keep_mean
 from zsfiji.deconvolution.tiles import PieceRestorer, Results, restore
@@ -14,7 +14,11 @@ from zsfiji.physics.camera.defects import repaired_image
 from zsfiji.physics.camera.model import Camera
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.quality import sharpening
+from zsfiji.quality.faint import faintest
 from zsfiji.services.deconvolution_report import Part
+
+_JUDGED = 7
+"""Number of slices in which the faintest structure is looked for. Not tuned."""
 
 
 class DeconvolvingRestorer(PieceRestorer, Protocol):
@@ -92,4 +96,5 @@ def restore_checked(
         defects=defects,
         spared=spared,
         missing=missing,
+        faintest=max(faintest(camera.noise, plane) for plane in spread_slices(denoised, _JUDGED)),
     )

@@ -12,6 +12,7 @@ from zsfiji.physics.camera import defects
 from zsfiji.physics.camera.model import Camera
 from zsfiji.physics.noise import Noise
 from zsfiji.quality import residual, sharpening
+from zsfiji.quality.faint import faint_said
 from zsfiji.quality.report import Report
 
 RESULTS = ("denoised image", "deconvolved image")
@@ -40,6 +41,8 @@ class Part:
         Share of the pixels where structure was put back.
     missing : Missing, optional
         What the deconvolved part did not explain; None where nothing was deconvolved further.
+    faintest : float
+        Brightness below which structure may have lost contrast; 0 if that does not matter.
     """
 
     camera: Camera
@@ -50,6 +53,7 @@ class Part:
     defects: int = 0
     spared: float = 0.0
     missing: guard.Missing | None = None
+    faintest: float = 0.0
 
 
 class DeconvolutionFindings:
@@ -71,6 +75,7 @@ class DeconvolutionFindings:
         self._saturated = 0.0
         self._defects = 0
         self._spared = 0.0
+        self._faintest = 0.0
         self._missing: list[guard.Missing] = []
         self._uncertain: dict[str, None] = {}
 
@@ -90,6 +95,7 @@ class DeconvolutionFindings:
         self._missing += [part.missing] if part.missing is not None else []
         if part.noisy.min() == part.noisy.max():
             return
+        self._faintest = max(self._faintest, part.faintest)
         noise = part.camera.noise
         self._camera = self._camera or part.camera
         self._verdicts.append(part.verdict)
@@ -125,6 +131,7 @@ class DeconvolutionFindings:
                 said.append(f"The {name}: {spoken[0].lower()}{spoken[1:]}")
         said += residual.structure_put_back(self._spared)
         said += guard.notes(self._missing)
+        said += faint_said(self._faintest)
         said += self._uncertain
         if self._saturated > 0:
             said.append(residual.saturation_found(self._saturated))
@@ -146,6 +153,7 @@ class DeconvolutionFindings:
             "saturated": self._saturated,
             "defects": float(self._defects),
             "spared": self._spared,
+            "faintest": self._faintest,
             "unexplained": max((m.after for m in self._missing), default=0.0),
             "sharpening": float(np.mean([v.sharpening for v in self._verdicts])),
         }
