@@ -72,6 +72,17 @@ def test_prediction_gives_two_images_named_after_the_image_the_deconvolved_one_l
     assert line == f'run("ZS-DeconvNet Predict...", "model={trained[1].as_posix()}");'
 
 
+def test_the_uncertainty_is_that_of_the_last_result_and_on_its_grid(trained):
+    options = {"model": str(trained[1]), "uncertainty": "true"}
+    found, _, sharp = run(PREDICT, cells(1, (80, 70)), options).images
+    assert found.attrs["title"] == "cells-uncertainty"
+    assert found.shape == sharp.shape == (160, 140)
+    assert float(found.col[1] - found.col[0]) == pytest.approx(0.05)
+    assert found.data.min() > 0
+    found, smooth = run(PREDICT, cells(1, (80, 70)), {**options, "results": "denoised"}).images
+    assert found.shape == smooth.shape == (80, 70)
+
+
 def test_restoring_is_training_and_predicting_at_once(trained, psf_image, tmp_path):
     options = {"psf": psf_image, "steps": "20", "seed": "4", "save_model": tmp_path / "m"}
     both = run(RESTORE, cells(), options)
