@@ -42,7 +42,7 @@ LOST = 1.5
 """Structure that a result has lost, over what a simulated capture loses of it once more. Found on
 simulated images of seeds that no table in docs/uncertainty.md is from."""
 
-LOST_BY = {"deconvolved": 4.0}
+LOST_BY = {"deconvolved": 7.0}
 """The same for results that are sharper than the image: what the optics did not pass is lost from
 the start, and no capture of the result shows it."""
 
