@@ -19,9 +19,9 @@ from zsfiji.learning import examples, sharpness
 from zsfiji.learning.patches import inside, random_patches
 from zsfiji.learning.scale import Scale
 from zsfiji.physics.optics.symmetries import psf_symmetries
-from zsfiji.services.zs_deconvnet.networks import run
-from zsfiji.services.zs_deconvnet.objective import Task, regularisation
-from zsfiji.services.zs_deconvnet.settings import FAST_PLANES
+from zsfiji.services.deconvolve.settings import FAST_PLANES
+from zsfiji.services.two_stage.network import run
+from zsfiji.services.two_stage.task import Task
 
 
 class SpecimenSource(Protocol):
@@ -176,7 +176,6 @@ class FastPlanesObjective:
             goal, share = target, FAST_PLANES.reblurred_weight
         error2 = (task.optics(sharp[:count]) - goal).square() * weight
         loss = inside(error1, FAST_PLANES.rim).mean() + share * inside(error2, margin).mean()
-        loss = loss + regularisation(sharp[:count] / scale.unit, task.terms, 2)
         if self._specimens:
             rim = FAST_PLANES.rim
             known1 = inside(denoised[count:] - mean, rim).square().mean() / self._typical
