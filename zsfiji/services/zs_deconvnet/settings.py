@@ -191,8 +191,14 @@ class FastPlanesConstants:
     patch : int
         Least edge of a patch in pixels. It grows where the PSF is large, so that a middle of half
         this edge does not depend on what lies beyond the patch. Not tuned.
-    batch : int
-        Patches per step; half of them are examples as soon as there are some. Not tuned.
+    pairs, examples : int
+        Recorrupted pairs and examples per step, as soon as there are examples; before, so many
+        pairs as both together. With half of the pairs of an earlier version a step takes three
+        quarters of its time.
+    scrambled : int
+        Specimens whose phases are random, besides one for each of the factors. Without them random
+        texture got up to 12 times its true power beyond the cut-off of the optics
+        (docs/methods/zs-deconvnet.md, 4).
     rim : int
         Pixels at each side of a patch without a loss of the denoised patch, for they lack context.
         Not tuned.
@@ -204,8 +210,9 @@ class FastPlanesConstants:
         How much the restored image is shrunk for each example; the first one keeps its position,
         the others are rotated. Shrinking by 2 made vesicles into poor discs: judged on simulated
         specimens and by the picture of real microtubules.
-    planes : int
-        Planes that examples are made of at most: bounds the time.
+    planes, field : int
+        Planes that examples are made of at most, and edge of the square field that all of them have
+        together: bounds the time.
     background_reach : float
         Half the width, in widths of the PSF, of what counts as structure and not as background.
         Chosen by eye.
@@ -221,12 +228,15 @@ class FastPlanesConstants:
     """
 
     patch: int = 64
-    batch: int = 8
+    pairs: int = 2
+    examples: int = 4
+    scrambled: int = 1
     rim: int = 6
     first_round: float = 0.2
     rounds: int = 8
     factors: tuple[float, ...] = (1.0, 1.0, 1.25, 1.5)
     planes: int = 4
+    field: int = 512
     background_reach: float = 5.0
     sharp_weight: float = 24.0
     reblurred_weight: float = 0.25
