@@ -1,12 +1,15 @@
 """Denoisers compared on pairs of a noisy capture and its truth, as one Markdown table.
 
-Run ``python benchmarks/denoising.py [folder] [--methods quick standard ...] [--seeds 3]``. The
-folder has ``raw/NAME_NUMBER.png`` (noisy captures) and ``gt/NAME.png`` (their truths, for example
-the mean of 50 captures), 8 bit; NAME begins with the modality. Without a folder
-``../shared/data/fmd`` is read.
+Run ``python benchmarks/denoising.py [folder] [--methods quick standard ...] [--seeds 3] [--images
+Confocal_BPAE_B_1 ...] [--threads 2]``. The folder has ``raw/NAME_NUMBER.png`` (noisy captures) and
+``gt/NAME.png`` (their truths, for example the mean of 50 captures), 8 bit; NAME begins with the
+modality. Without a folder ``../shared/data/fmd`` is read.
 
-Each method runs in a process of its own. The seconds are elapsed time per image, training included;
-the memory is the most that the process used above what it had with torch loaded and idle. PSNR is
+Each method runs in a process of its own, and all have the same number of threads; the line above
+the table names the processor. The seconds are elapsed time per image and CPU time of all threads
+per image, training included: on a busy computer only the CPU times compare. "FM2S published" is the
+authors' training on the whole 8-bit image (quality=best) with their constants for the microscope.
+The memory is the most that the process used above what it had with torch loaded and idle. PSNR is
 for a peak of 255; "aligned" is after the gain and the offset that fit the truth best, because the
 brightness drifts between a capture and the truth.
 """
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import platform
 import statistics
 import sys
 import threading
@@ -43,14 +47,19 @@ class Score:
     psnr_aligned: float
     ssim_aligned: float
     seconds: float
+    cpu: float
 
 
-def read_pairs(folder: Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Names, noisy captures and truths."""
+def read_pairs(
+    folder: Path, only: Sequence[str] | None = None
+) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Names, noisy captures and truths, of all or only of some captures."""
     from skimage.io import imread
 
     pairs = []
     for path in sorted((folder / "raw").glob("*.png")):
+        if only and path.stem not in only:
+            continue
         truth = folder / "gt" / f"{path.stem.rpartition('_')[0]}.png"
         planes = [np.asarray(imread(p), dtype=np.float32) for p in (path, truth)]
         noisy, truth_plane = (p if p.ndim == 2 else p[..., 0] for p in planes)
@@ -80,6 +89,12 @@ def _command(name: str, seed: int, **options: str) -> Callable[[np.ndarray], np.
     import zsfiji
 
     return partial(getattr(zsfiji, name), seed=seed, **options)
+
+
+def _published(modality: str, seed: int) -> Callable[[np.ndarray], np.ndarray]:
+    """FM2S as published, for which full scale is that of 8 bit."""
+    denoiser = _command("fm2s", seed, modality=modality, quality="best")
+    return lambda plane: denoiser(plane.astype(np.uint8))
 
 
 def _stabilised_non_local_means(plane: np.ndarray) -> np.ndarray:
@@ -117,7 +132,12 @@ class _Memory(threading.Thread):
 
 
 def measure(
-    name: str, folder: Path, sigma: float, seed: int, threads: int
+    name: str,
+    folder: Path,
+    only: Sequence[str] | None,
+    sigma: float,
+    seed: int,
+    threads: int,
 ) -> tuple[list[Score], float]:
     """Run a method over all pairs; scores, and megabytes above the idle process."""
     import torch
@@ -126,17 +146,17 @@ def measure(
 
     torch.set_num_threads(threads)
     denoiser = method("noisy" if name == "FM2S published" else name, sigma, seed)
-    pairs = read_pairs(folder)
+    pairs = read_pairs(folder, only)
     memory = _Memory()
     memory.start()
     scores = []
     for label, noisy, truth in pairs:
         if name == "FM2S published":
             # The constants of the image's own modality, as its user would choose them.
-            denoiser = _command("fm2s", seed, modality=label.split("_")[0].lower())
-        began = time.perf_counter()
+            denoiser = _command("fm2s", seed, modality=label.split("_")[0].lower(), quality="best")
+        began, used = time.perf_counter(), time.process_time()
         result = denoiser(noisy)
-        seconds = time.perf_counter() - began
+        seconds, cpu = time.perf_counter() - began, time.process_time() - used
         held = np.clip(result, 0, PEAK)
         fitted = np.clip(aligned(result, truth), 0, PEAK)
         scores.append(
@@ -147,6 +167,7 @@ def measure(
                 psnr(truth, fitted, data_range=PEAK),
                 ssim(truth, fitted, data_range=PEAK),
                 seconds,
+                cpu,
             )
         )
         print(f"{name}, seed {seed}: {label} {scores[-1].psnr:.2f} dB", file=sys.stderr, flush=True)
@@ -169,9 +190,20 @@ def row(name: str, scores: Sequence[Score], noisy: Sequence[Score], megabytes: f
         f"{min(s.psnr - n.psnr for s, n in zip(scores, noisy, strict=True)):+.2f}",
         str(below),
         f"{mean(s.seconds for s in scores):.1f}",
+        f"{mean(s.cpu for s in scores):.1f}",
         f"{megabytes:.0f}",
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def processor() -> str:
+    """The name of the processor, as far as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def mean(values: object) -> float:
@@ -192,10 +224,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
     parser.add_argument("--methods", nargs="*", help="rows of the table; all without it")
+    parser.add_argument("--images", nargs="*", help="captures by name; all without it")
     parser.add_argument("--seeds", type=int, default=1, help="runs of ours, to see the spread")
     parser.add_argument("--threads", type=int, default=2, help="processor cores for torch")
     options = parser.parse_args()
-    pairs = read_pairs(options.folder)
+    pairs = read_pairs(options.folder, options.images)
     if not pairs:
         parser.error(f"there are no pairs in {options.folder}")
 
@@ -208,8 +241,9 @@ def main() -> None:
         names = ["noisy", *(n for n in names[1:] if n in options.methods)]
     kinds = sorted({name.split("_")[0] for name, _, _ in pairs})
     head = ["method", *kinds, "mean", "mean, aligned", "least gain, dB", "below noisy"]
-    head += ["s an image", "MB"]
-    print(f"{len(pairs)} pairs; PSNR in dB / SSIM. The best single Gaussian has sigma {sigma:g}.\n")
+    head += ["s an image", "CPU s", "MB"]
+    print(f"{len(pairs)} pairs; PSNR in dB / SSIM. The best single Gaussian has sigma {sigma:g}.")
+    print(f"{options.threads} threads of {processor()}.\n")
     print("| " + " | ".join(head) + " |")
     print("|" + " --- |" * len(head))
     notes = []
@@ -220,7 +254,7 @@ def main() -> None:
         runs = []
         for seed in range(options.seeds if name in OURS else 1):
             with context.Pool(1) as pool:
-                arguments = (name, options.folder, sigma, seed, options.threads)
+                arguments = (name, options.folder, options.images, sigma, seed, options.threads)
                 scores, megabytes = pool.apply(measure, arguments)
             runs.append(scores)
         reference = reference or runs[0]

@@ -19,6 +19,7 @@ FOLDER = Path(__file__).parents[2] / "fiji-scripts"
 COMMANDS = list(table().values())
 BOTH = pytest.mark.parametrize("command", COMMANDS, ids=[c.name for c in COMMANDS])
 TYPES = {
+    "boolean": "java.lang.Boolean",
     "integer": "java.lang.Integer",
     "number": "java.lang.Double",
     "choice": "java.lang.String",
@@ -65,6 +66,8 @@ def test_scijava_reads_every_parameter_as_the_table_has_it(ij, command):
         assert (entry.minimum, entry.maximum) == (parameter.minimum, parameter.maximum)
         if parameter.kind in ("integer", "number"):
             assert float(entry.default) == parameter.default
+        elif parameter.kind == "boolean":
+            assert entry.default.lower() == parameter.text(parameter.default)
         elif parameter.default is not None:
             assert entry.default == parameter.text(parameter.default)
 

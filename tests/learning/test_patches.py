@@ -81,3 +81,31 @@ def test_the_structured_part_of_a_stack_is_about_its_structure():
     assert part.shape == (3, 16, 16)
     assert torch.equal(part[:, 8, 8], torch.ones(3))
     assert part.sum() == 3
+
+
+def test_turned_by_ninety_degrees_is_the_rotated_middle():
+    patch = torch.rand(2, 3, 24, 24, generator=generator(0))
+    middle = patch[..., 4:20, 4:20]
+    found = patches.turned(patch, torch.tensor([0, 90]), 16)
+    torch.testing.assert_close(found[0], middle[0], atol=1e-5, rtol=0)
+    quarters = [torch.rot90(middle[1], k, (-2, -1)) for k in (1, 3)]
+    assert min(float((found[1] - quarter).abs().max()) for quarter in quarters) < 1e-5
+
+
+def test_turned_by_any_angle_needs_nothing_from_outside():
+    ones = torch.ones(8, 1, 24, 24)
+    found = patches.turned(ones, torch.arange(8) * 45 + 10, 16)
+    torch.testing.assert_close(found, torch.ones(8, 1, 16, 16))
+    with pytest.raises(ValueError, match="too small"):
+        patches.turned(ones, torch.zeros(8), 20)
+
+
+def test_a_point_turns_about_the_middle():
+    patch = torch.zeros(1, 1, 25, 25)
+    patch[..., 12, 18] = 1
+    found = patches.turned(patch, torch.tensor([30]), 17)[0, 0]
+    where = (found * torch.stack(torch.meshgrid(*[torch.arange(17.0) - 8] * 2, indexing="ij"))).sum(
+        (-2, -1)
+    ) / found.sum()
+    assert float(where.norm()) == pytest.approx(6, abs=0.2)
+    assert abs(float(where[0])) == pytest.approx(3, abs=0.2)

@@ -9,7 +9,7 @@ import torch
 from zsfiji.compute.symmetries import dihedral
 from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.optics.pupil import from_optics
-from zsfiji.physics.optics.symmetries import psf_symmetries
+from zsfiji.physics.optics.symmetries import psf_is_round, psf_symmetries
 
 OPTICS = Optics("wide-field", 1.2, 600)
 
@@ -21,6 +21,15 @@ def tensor(spacing):
 @pytest.mark.parametrize("spacing", [(0.06, 0.06), (0.2, 0.06, 0.06)])
 def test_a_round_psf_allows_all_eight(spacing):
     assert psf_symmetries(tensor(spacing)) == tuple(range(8))
+    assert psf_is_round(tensor(spacing))
+
+
+def test_a_cross_and_an_ellipse_are_not_round():
+    psf = tensor((0.06, 0.06))
+    cross = sum(torch.roll(psf, shift, axis) for axis in (0, 1) for shift in (-6, 0, 6))
+    assert psf_symmetries(cross) == tuple(range(8))
+    assert not psf_is_round(cross)
+    assert not psf_is_round(torch.from_numpy(from_optics(OPTICS, (0.06, 0.03)).values))
 
 
 def test_noise_of_a_measured_psf_does_not_matter():

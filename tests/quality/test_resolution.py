@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import gaussian_filter
 
+from zsfiji.physics.optics.degradation import Degradation
+from zsfiji.physics.optics.microscope import Optics
+from zsfiji.physics.optics.pupil import from_optics
 from zsfiji.physics.specimens import specimen
 from zsfiji.quality.resolution import decorrelation_resolution, frc, frc_resolution, ridge_width
 
@@ -58,6 +62,33 @@ def test_decorrelation_finds_the_blur_of_a_noisy_image():
     assert found[0] < 0.75 * found[1]
     assert found[1] < 0.75 * found[2]
     assert decorrelation_resolution(gaussian_filter(points, 2.0), 50.0) < 50 * 20
+
+
+@pytest.mark.parametrize("kind", ["filaments", "vesicles"])
+def test_decorrelation_finds_the_cut_off_of_the_optics_in_a_raw_image(kind):
+    # On the camera's own grid, with 50 photons in the brightest pixels. Of repeated pixels the
+    # result was that of the grid.
+    pixel = 62.6
+    psf = from_optics(Optics("wide-field", 1.3, 525.0), (pixel / 6000,) * 2, (189, 189))
+    optics = Degradation(torch.from_numpy(psf.values.astype(np.float32)), 6)
+    density = specimen(kind, (768, 768), pixel=pixel / 6).astype(np.float32)
+    mean = optics(torch.from_numpy(density)).numpy()
+    noisy = np.random.default_rng(0).poisson(50 * mean / np.quantile(mean, 0.995))
+    cutoff = 525 / 2.6
+    assert cutoff < decorrelation_resolution(noisy, pixel) < 1.45 * cutoff
+
+
+@pytest.mark.parametrize("end", [0.3, 0.5, 0.7])
+def test_decorrelation_finds_where_a_spectrum_ends(end):
+    draws = np.random.default_rng(1)
+    frequency = 2 * np.hypot(np.fft.fftfreq(256)[:, None], np.fft.fftfreq(256))
+    signal = np.fft.ifft2(np.fft.fft2(draws.normal(size=(256, 256))) * (frequency < end)).real
+    noisy = signal / signal.std() + 0.1 * draws.normal(size=signal.shape)
+    assert decorrelation_resolution(noisy) == pytest.approx(2 / end, rel=0.02)
+
+
+def test_decorrelation_of_noise_is_unknown():
+    assert np.isnan(decorrelation_resolution(np.random.default_rng(0).normal(size=(128, 128))))
 
 
 def test_decorrelation_of_a_flat_image_is_unknown():

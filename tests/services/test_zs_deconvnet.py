@@ -37,7 +37,7 @@ from zsfiji.physics.optics.kernel import normalised
 from zsfiji.quality import sharpening
 from zsfiji.services.zs_deconvnet.fit import TRIES
 from zsfiji.services.zs_deconvnet.kinds import FastPlanes, PublishedPlanes
-from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet
+from zsfiji.services.zs_deconvnet.networks import COMPACT_WIDTH, FastNet, PublishedUNet
 from zsfiji.services.zs_deconvnet.objective import Sizes
 from zsfiji.services.zs_deconvnet.service import METHOD, training_report
 
@@ -89,6 +89,12 @@ def test_the_published_network_has_the_published_number_of_parameters():
     for upsample in (1, 2):
         network = PublishedUNet(upsample)
         assert sum(p.numel() for p in network.parameters()) == 13_109_010
+
+
+def test_the_compact_network_has_the_same_layers_with_fewer_channels():
+    published, compact = PublishedUNet(), PublishedUNet(width=COMPACT_WIDTH)
+    assert [type(m) for m in compact.modules()] == [type(m) for m in published.modules()]
+    assert sum(p.numel() for p in compact.parameters()) == 820_902
 
 
 @pytest.mark.parametrize(("make", "channels"), [(PublishedUNet, 1), (FastNet, 2)])

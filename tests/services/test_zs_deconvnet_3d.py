@@ -22,7 +22,7 @@ from zsfiji.physics.optics.kernel import focal_plane, normalised
 from zsfiji.physics.specimens import specimen
 from zsfiji.services.zs_deconvnet import fit as training
 from zsfiji.services.zs_deconvnet.kinds import FastStacks, PublishedStacks
-from zsfiji.services.zs_deconvnet.networks_3d import FastNet3D, PublishedRCAN
+from zsfiji.services.zs_deconvnet.networks_3d import COMPACT_WIDTH, FastNet3D, PublishedRCAN
 from zsfiji.services.zs_deconvnet.objective import Sizes, SlicePairs, Task, Terms
 from zsfiji.services.zs_deconvnet.service import METHOD
 
@@ -54,7 +54,7 @@ def calibrated(pixels, dims=("pln", "row", "col"), step=STEP):
 def tubes(slices=12, size=48, photons=40.0):
     # Light comes from above, from below and from all sides.
     field = (slices + 8, 2 * size + 20, 2 * size + 20)
-    truth = specimen("reticulum", field, flatness=4.0)
+    truth = specimen("reticulum", field, slice_spacing=125.0)
     optics = Degradation(torch.from_numpy(gaussian_psf().values), 2)
     mean = optics(torch.from_numpy(truth)).numpy()[4:-4, 5:-5, 5:-5]
     truth = truth[4:-4, 10:-10, 10:-10]
@@ -98,6 +98,7 @@ class SmallPatches(PublishedStacks):
 def test_the_published_network_has_the_published_number_of_parameters():
     for upsample in (1, 2):
         assert sum(p.numel() for p in PublishedRCAN(upsample).parameters()) == 2_003_490
+    assert sum(p.numel() for p in PublishedRCAN(width=COMPACT_WIDTH).parameters()) == 127_650
 
 
 @pytest.mark.parametrize(("make", "channels"), [(PublishedRCAN, 1), (FastNet3D, 2)])

@@ -7,7 +7,7 @@ pixel best. What the pixels of an image do not share with their neighbours is no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from zsfiji.images.parts import require_contrast, require_pixels
 from zsfiji.learning.models import Model, model_of
 from zsfiji.parameters.declare import ParameterGroup
 from zsfiji.parameters.training import FitPer, Seed
+from zsfiji.physics.noise import no_noise
 from zsfiji.quality.report import Report
 from zsfiji.services import over_parts
 from zsfiji.services.method import Method, Restored
@@ -114,6 +115,18 @@ class Toy:
         error = model.units[0].error
         note = f"Neighbours tell a pixel within {error:.3g} grey levels."
         return Restored(results, Report((note,), {"error": error}))
+
+    def simulate(
+        self, model: Model[Settings, Restorer], restored: Mapping[str, xr.DataArray], seed: int
+    ) -> xr.DataArray:
+        """What the neighbours do not tell counts as noise, the same at every brightness."""
+        return over_parts.simulate(
+            restored[OUTPUT.name],
+            model.units,
+            lambda unit: replace(no_noise(), intercept=unit.error**2, floor=unit.error**2),
+            fit_per=model.settings.fit_per,
+            seed=seed,
+        )
 
 
 METHOD: Method[Settings, None, Restorer] = Toy()

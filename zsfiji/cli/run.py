@@ -6,7 +6,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -200,7 +200,8 @@ def _images_in(command: Command, folder: Path) -> list[Path]:
     except OSError as error:
         raise UserError(f"{folder} cannot be read: {error.strerror or error}.") from error
     images = [p for p in files if p.suffix.lower() in tiff.ENDINGS]
-    results = {f"{result_title(p.name, s)}.tif" for p in images for s in command.suffixes}
+    names = (*command.on_request, *command.suffixes)
+    results = {f"{result_title(p.name, name)}.tif" for p in images for name in names}
     images = [p for p in images if p.name not in results]
     if not images:
         endings = ", ".join(tiff.ENDINGS)
@@ -255,7 +256,7 @@ def _run_one(
 ) -> str:
     """Process one image; gives the weightiest note."""
     image = None if job.source is None else tiff.read(job.source)
-    for target in _expected(command, job):
+    for target in _expected(command, job, options):
         _require_ready(target, overwrite)
     # torch is loaded by the command: only now, when the input is known to be good.
     from zsfiji.commands.run import run
@@ -279,11 +280,12 @@ def _run_one(
     return outcome.notes[0] if outcome.notes else ""
 
 
-def _expected(command: Command, job: Job) -> list[Path]:
+def _expected(command: Command, job: Job, options: Mapping[str, str]) -> list[Path]:
     """The files that a job will write, as far as they are known before it runs."""
     if job.target is None:
         return []
-    others = [] if job.source is None else [result_title(job.name, s) for s in command.suffixes]
+    names = () if job.source is None else command.results(command.validate(options))
+    others = [result_title(job.name, name) for name in names]
     return [job.target.with_name(f"{title}.tif") for title in others[:-1]] + [job.target]
 
 

@@ -42,16 +42,21 @@ class Colours:
     shown: tuple[int, ...]
     notes: tuple[str, ...] = ()
 
-    def put_back(self, restored: xr.DataArray, image: xr.DataArray) -> xr.DataArray:
-        """Give a result of `work`, on any grid, all the channels of `image`."""
+    def put_back(
+        self, restored: xr.DataArray, image: xr.DataArray, left_out: float | None = None
+    ) -> xr.DataArray:
+        """Give a result of `work`, on any grid, all the channels of `image`.
+
+        Channels that were not restored get the value `left_out`, or without it that of the image.
+        """
         if self.work is image:
             return restored
         channels = restored if "ch" in restored.dims else restored.expand_dims("ch", -1)
         parts = []
         for number, channel in enumerate(self.shown):
-            value = np.float32(image.isel(ch=number).data.flat[0])
+            value = image.isel(ch=number).data.flat[0] if left_out is None else left_out
             one = channels.isel(ch=max(channel, 0)).data
-            parts.append(one if channel >= 0 else np.full_like(one, value))
+            parts.append(one if channel >= 0 else np.full_like(one, np.float32(value)))
         first = channels.isel(ch=0, drop=True)
         return first.expand_dims(ch=len(parts), axis=-1).copy(data=np.stack(parts, -1))
 

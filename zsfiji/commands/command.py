@@ -95,6 +95,11 @@ class Command:
     duration : callable or None
         Takes the lengths of the axes of the image and the values, and gives the seconds that the
         command takes on the reference computer of :mod:`zsfiji.services.duration`; see there.
+    on_request : tuple of str
+        As `suffixes`, of results that come before those, each only where the option of the same
+        name is true.
+    request_bytes : float
+        As `result_bytes`, of each of these.
     """
 
     name: str
@@ -112,11 +117,22 @@ class Command:
     result_bytes: float
     check: Callable[[Values], None] | None = None
     duration: Duration | None = None
+    on_request: tuple[str, ...] = ()
+    request_bytes: float = 4
 
     @property
     def defaults(self) -> dict[str, Value]:
         """Key -> value where nothing is given; without the keys that are required."""
         return {p.key: p.default for p in self.parameters if not p.required}
+
+    def results(self, values: Mapping[str, object]) -> tuple[str, ...]:
+        """Suffixes of the results that these checked values ask for, the main one last."""
+        return (*(name for name in self.on_request if values.get(name)), *self.suffixes)
+
+    def bytes_of_results(self, values: Mapping[str, object]) -> float:
+        """Bytes that these results have for a pixel of the image."""
+        requested = len(self.results(values)) - len(self.suffixes)
+        return self.result_bytes + requested * self.request_bytes
 
     def parameter(self, key: str) -> Parameter:
         """The parameter `key`; a UserError lists the known ones."""

@@ -53,12 +53,14 @@ def command(
     result_bytes: float = 4,
     check: Callable[..., None] | None = None,
     duration: Callable[..., float] | None = None,
+    on_request: tuple[str, ...] = (),
+    request_bytes: float = 4,
 ) -> Callable[[Callable[..., Outcome]], PublicFunction]:
     """Declare the decorated function to be a command.
 
     Parameters
     ----------
-    label, suffixes, menu, memory, result_bytes
+    label, suffixes, menu, memory, result_bytes, on_request, request_bytes
         See :class:`Command`. By default there is one result of 32-bit pixels, and as much again
         while it is handed over.
     check : callable, optional
@@ -102,6 +104,8 @@ def command(
             result_bytes=result_bytes,
             check=None if check is None else _of_values(check, arguments),
             duration=None if duration is None else _of_values(duration, arguments),
+            on_request=on_request,
+            request_bytes=request_bytes,
         )
 
         def public(*image: Any, **options: Any) -> Any:
@@ -269,10 +273,16 @@ def _returned(declared: Command) -> list[str]:
         return ["xarray.DataArray", "    The result, with its calibration."]
     if not declared.suffixes:
         return ["dict of str to float", "    What was found: name -> number."]
+    first = [f"    Before it, in a tuple, what `{name}` asks for." for name in declared.on_request]
     if len(declared.suffixes) == 1:
-        return ["numpy.ndarray or xarray.DataArray", "    The result, of the type of `image`."]
+        return [
+            "numpy.ndarray or xarray.DataArray",
+            "    The result, of the type of `image`.",
+            *first,
+        ]
     several = ", then ".join(declared.suffixes)
     return [
         "tuple of numpy.ndarray or of xarray.DataArray",
         f"    {several[0].upper()}{several[1:]}: of the type of `image`.",
+        *(f"    Before them what `{name}` asks for." for name in declared.on_request),
     ]

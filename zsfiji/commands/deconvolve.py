@@ -153,6 +153,7 @@ def predict(
         image,
         results=None if output.results == "both" else (output.results,),
         bit_depth=output.bit_depth,
+        uncertainty=output.uncertainty,
         device=device,
         start=start,
     )

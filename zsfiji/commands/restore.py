@@ -40,6 +40,7 @@ def restore(
     *,
     files: ModelFiles,
     bit_depth: str,
+    uncertainty: bool = False,
     device: str,
 ) -> Outcome:
     """Fit a model, or load one, and apply it.
@@ -58,6 +59,8 @@ def restore(
         A model to apply, and where the trained one goes.
     bit_depth, device : str
         See :mod:`zsfiji.parameters`.
+    uncertainty : bool
+        Whether the uncertainty of the main result is wanted as well.
 
     Returns
     -------
@@ -71,7 +74,10 @@ def restore(
     """
     if files.apply_model is not None:
         model = load(method, files.apply_model)
-        return apply(method, model, image, bit_depth=bit_depth, device=device)
+        return apply(
+            method, model, image, bit_depth=bit_depth, uncertainty=uncertainty, device=device
+        )
+    share = trained_share(_TRAINING, uncertainty)
     model = fit(
         method,
         image,
@@ -79,9 +85,25 @@ def restore(
         lambda _: given,
         save=files.save_model,
         device=device,
-        share=_TRAINING,
+        share=share,
     )
-    return apply(method, model, image, bit_depth=bit_depth, device=device, start=_TRAINING)
+    return apply(
+        method,
+        model,
+        image,
+        bit_depth=bit_depth,
+        uncertainty=uncertainty,
+        device=device,
+        start=share,
+    )
+
+
+def trained_share(share: float, uncertainty: bool) -> float:
+    """Part of the progress that a training is, whose part is `share` without an uncertainty."""
+    from zsfiji.services.duration import times_applied
+
+    applied = (1 - share) * times_applied(uncertainty)
+    return share / (share + applied)
 
 
 def fit(
@@ -139,6 +161,7 @@ def apply(
     *,
     results: Sequence[str] | None = None,
     bit_depth: str,
+    uncertainty: bool = False,
     device: str,
     start: float = 0.0,
 ) -> Outcome:
@@ -146,7 +169,7 @@ def apply(
 
     Parameters
     ----------
-    method, model, image, bit_depth, device
+    method, model, image, bit_depth, uncertainty, device
         See :func:`restore`.
     results : sequence of str, optional
         Names of the results to give; all of them without it.
@@ -156,15 +179,26 @@ def apply(
     Returns
     -------
     Outcome
-        The results, the main one last, titled by their names.
+        The results, the main one last, titled by their names; before them the uncertainty.
     """
     from zsfiji.compute.device import choose
     from zsfiji.learning import models
+    from zsfiji.services import uncertainty as uncertain
+    from zsfiji.services.duration import times_applied
 
     device_used = choose(device)
     chosen = colours(image, model)
-    with device_lock(str(device_used)), progress.part(start, 1):
-        restored = method.apply(model, chosen.work, device=device)
+    applied = start + (1 - start) / times_applied(uncertainty)
+    with device_lock(str(device_used)):
+        with progress.part(start, applied):
+            restored = method.apply(model, chosen.work, device=device)
+        given = [name for name in restored.images if results is None or name in results]
+        if uncertainty:
+            with progress.part(applied, 1):
+                restored = uncertain.with_uncertainty(
+                    method, model, restored, of=given[-1], device=device
+                )
+            given = [uncertain.NAME, *given]
     properties = {
         "zsfiji.model": models.digest(model),
         "zsfiji.device": str(device_used),
@@ -172,18 +206,21 @@ def apply(
     }
     title = str(image.attrs.get("title") or "image")
     images = []
-    for name, found in restored.images.items():
-        if results is not None and name not in results:
-            continue
-        pixels = chosen.put_back(found, image)
+    for name in given:
+        a_map = name == uncertain.NAME
+        depth = "32-bit" if a_map else bit_depth
+        # A colour that is not restored is certain.
+        pixels = chosen.put_back(restored.images[name], image, left_out=0 if a_map else None)
         result = metadata.carry(
             finer(image, pixels.sizes["row"] // image.sizes["row"]),
-            with_depth(pixels, image, bit_depth),
+            with_depth(pixels, image, depth),
             title=result_title(title, name),
             properties=properties,
         )
-        if bit_depth == "32-bit":
+        if depth == "32-bit":
             result.attrs.pop("rgb", None)
+        if a_map:
+            metadata.show_as_map(result)
         images.append(result)
     report = restored.report
     return Outcome(tuple(images), report.notes + chosen.notes, dict(report.metrics))

@@ -34,7 +34,7 @@ import numpy as np
 import xarray as xr
 
 from zsfiji.errors import UserError
-from zsfiji.images.axes import planes
+from zsfiji.images.axes import planes, size
 from zsfiji.words import counted
 
 GEOMETRY_KEYS = ("units", "spacing", "slice_labels", "overlay")
@@ -96,6 +96,25 @@ def bulk_ranges(image: xr.DataArray) -> list[tuple[float, float]]:
         low, high = np.percentile(sample, (0.1, 99.9)) if sample.size else (0.0, 1.0)
         ranges.append((float(low), float(high if high > low else low + 1)))
     return ranges
+
+
+def show_as_map(image: xr.DataArray) -> None:
+    """Show an image, which has no values below zero, from zero on in the colours of heat.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The image, changed in place: its LUTs, display ranges and mode.
+    """
+    image.attrs["luts"] = [heat()] * size(image, "ch")
+    image.attrs["display_ranges"] = [(0.0, high) for _, high in bulk_ranges(image)]
+    image.attrs["mode"] = "color"
+
+
+def heat() -> np.ndarray:
+    """A LUT from black over red and yellow to white, uint8 (256, 3): brightness grows evenly."""
+    grey = np.linspace(0, 3, 256)[:, None]
+    return np.rint(255 * np.clip(grey - np.arange(3), 0, 1)).astype(np.uint8)
 
 
 def look_like(source: xr.DataArray, image: xr.DataArray) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from zsfiji import progress
+from zsfiji.compute.allocator import memory_kept
 from zsfiji.errors import UserError
 from zsfiji.learning.adam import Adam
 from zsfiji.learning.state import TrainingState, trained_parameters
@@ -95,6 +96,7 @@ class History:
     finished_early: bool
 
 
+@memory_kept()
 def train(
     network: nn.Module,
     objective: Callable[[int], torch.Tensor],

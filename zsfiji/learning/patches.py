@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+import torch.nn.functional as F
 
 from zsfiji.compute.symmetries import SYMMETRIES, dihedral, some_symmetry
 
@@ -59,6 +60,36 @@ def random_patches(
         patch = planes[plane, :, top : top + tall, left : left + wide]
         patches.append(dihedral(patch, some_symmetry(symmetries, drawn, square=tall == wide)))
     return torch.stack(patches)
+
+
+def turned(patches: torch.Tensor, degrees: torch.Tensor, size: int) -> torch.Tensor:
+    """Rotate square patches about their middle, with linear interpolation, and crop the middle.
+
+    Parameters
+    ----------
+    patches : torch.Tensor
+        Shape (count, channels, edge, edge); the edge is at least the diagonal of the result, so
+        that nothing from outside is needed.
+    degrees : torch.Tensor
+        An angle for each patch, (count,).
+    size : int
+        Edge of the result in pixels.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (count, channels, size, size).
+    """
+    edge = patches.shape[-1]
+    if edge < 2**0.5 * size - 1:
+        raise ValueError(f"patches of {edge} pixels are too small to give {size} after a rotation")
+    angle = torch.deg2rad(degrees.to(patches))
+    cos, sin = angle.cos() * size / edge, angle.sin() * size / edge
+    none = torch.zeros_like(cos)
+    rows = [torch.stack([cos, -sin, none], 1), torch.stack([sin, cos, none], 1)]
+    shape = [len(patches), patches.shape[1], size, size]
+    places = F.affine_grid(torch.stack(rows, 1), shape, align_corners=False)
+    return F.grid_sample(patches, places, align_corners=False)
 
 
 def random_slices(patches: torch.Tensor, depth: int, generator: torch.Generator) -> torch.Tensor:

@@ -24,6 +24,16 @@ Results = Annotated[
     Shown("Results", advanced=True),
 ]
 
+Uncertainty = Annotated[
+    bool,
+    Field(
+        description="A further image: the standard deviation of the error of each pixel of the "
+        "result, in its grey levels, from simulated captures of the restored image. Takes as long "
+        "as applying the model three more times; nothing is trained for it."
+    ),
+    Shown("Uncertainty map"),
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class DenoisedAndDeconvolved(ParameterGroup):
@@ -35,7 +45,10 @@ class DenoisedAndDeconvolved(ParameterGroup):
         Which images.
     bit_depth : {"auto", "32-bit", "input"}
         The type of their pixels; see :data:`BitDepth`.
+    uncertainty : bool
+        Whether the uncertainty of the main one is wanted as well.
     """
 
     results: Results = "both"
     bit_depth: BitDepth = "auto"
+    uncertainty: Uncertainty = False

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.signal.windows import tukey
 from skimage.feature import hessian_matrix
 from skimage.morphology import skeletonize
 
@@ -20,6 +24,18 @@ _MOST_POINTS = 4000
 
 _PROMINENCE = 1e-3
 """Least height of a peak of the decorrelation curve above what follows it. Chosen by eye."""
+
+_LOWEST = 0.05
+"""Least height of a peak of the decorrelation curve: lower ones are chance."""
+
+_CIRCLES, _FILTERS = 200, 10
+"""Numbers of circles, and of high-pass filters in each series. Not tuned."""
+
+_NARROWEST = 0.15
+"""Standard deviation in pixels of the Gaussian of the strongest high-pass filter, as published."""
+
+_FADED = 0.25
+"""Share of the rows and columns at whose ends the image is faded out. Not tuned."""
 
 
 def frc(first: NDArray, second: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -142,49 +158,94 @@ def _half_width(profile: NDArray, offsets: NDArray) -> float:
 
 
 def decorrelation_resolution(image: NDArray, spacing: float = 1.0) -> float:
-    """Estimate the resolution of a single image by decorrelation analysis.
+    r"""Estimate the resolution of a single image by decorrelation analysis.
 
-    Descloux, Grussmayer and Radenovic, Nature Methods 16, 918 (2019): the image is correlated with
-    itself after all amplitudes inside a circle of frequencies were set to 1 and all others to 0.
-    The correlation has a peak where the signal ends. This is repeated with stronger and stronger
-    high-pass filters; the highest frequency of a peak gives the resolution. The numbers of circles
-    and filters (100 and 20) were not tuned.
+    Descloux, Grussmayer and Radenovic, Nature Methods 16, 918 (2019). The image :math:`I` is
+    correlated with a copy whose amplitudes were set to 1 inside a circle of frequencies :math:`r`
+    and to 0 outside:
+
+    .. math:: d(r) = \frac{\sum_{k < r} |I_k|}{\sqrt{\sum |I_k|^2 \sum_{k < r} 1}}
+
+    It has a maximum where the signal ends, for noise has the same amplitude everywhere. This is
+    repeated after high-pass filters, from a mild one to a strong one (the image minus the image
+    filtered by a Gaussian, from 2 / r of the first maximum down to 0.15 pixels). In a second,
+    finer series the filters lie between the neighbours of the one with the highest frequency, and
+    of the one with the best compromise of frequency and height, as in the paper. The highest
+    frequency of a maximum gives the resolution.
 
     Parameters
     ----------
     image : numpy.ndarray
-        Shape (row, col).
+        Shape (row, col), on its own grid: in an image whose pixels were repeated or interpolated
+        the grid is found and not the structure.
     spacing : float
         Size of a pixel.
 
     Returns
     -------
     float
-        A period in the unit of `spacing`; NaN if no filter gives a peak.
+        A period in the unit of `spacing`, at least two pixels; NaN if there is no maximum.
     """
-    field = np.asarray(image, dtype=np.float64)
-    window = np.outer(*(np.hanning(n) for n in field.shape))
-    spectrum = np.fft.rfft2((field - field.mean()) * window)
-    rows, cols = np.fft.fftfreq(field.shape[0])[:, None], np.fft.rfftfreq(field.shape[1])
-    radius = 2 * np.hypot(rows, cols)
-    inside = radius <= 1
-    order = np.argsort(radius[inside])
-    magnitude, distance = np.abs(spectrum[inside])[order], radius[inside][order]
-    limits = np.linspace(0, 1, 101)[1:]
-    ends = np.searchsorted(distance, limits, side="right")
-    # The high-pass filters: from the size of the image down to two pixels.
-    scales = np.geomspace(4 * min(field.shape), 0.5, 20)
-    best = 0.0
-    for scale in scales:
-        kept = magnitude * (1 - np.exp(-2 * (np.pi * scale * distance / 2) ** 2))
+    curves = _Decorrelation(image)
+    first = curves.peak(None)
+    weakest = 2 / first.frequency if first else min(np.shape(image)) / 2
+    scales = np.geomspace(max(weakest, 2 * _NARROWEST), _NARROWEST, _FILTERS)
+    peaks = [curves.peak(scale) for scale in scales]
+    finer: list[float] = []
+    for best in _best_filters(peaks):
+        ends = scales[max(best - 1, 0)], scales[min(best + 1, len(scales) - 1)]
+        finer += list(np.geomspace(*ends, _FILTERS))
+    peaks += [curves.peak(scale) for scale in finer]
+    found = [peak.frequency for peak in (first, *peaks) if peak is not None]
+    return 2 * spacing / max(found) if found else float("nan")
+
+
+class _Peak(NamedTuple):
+    """The maximum of a decorrelation curve: its frequency (1 is two pixels), and its height."""
+
+    frequency: float
+    height: float
+
+
+class _Decorrelation:
+    """The decorrelation curves of an image."""
+
+    def __init__(self, image: NDArray) -> None:
+        field = np.asarray(image, dtype=np.float64)
+        # Only the border is faded out, as in the paper: a jump there has power at all frequencies.
+        window = np.outer(*(tukey(n, _FADED) for n in field.shape))
+        spectrum = np.fft.rfft2((field - field.mean()) * window)
+        rows, cols = np.fft.fftfreq(field.shape[0])[:, None], np.fft.rfftfreq(field.shape[1])
+        # One half of the plane of frequencies is enough; its first column has the other half too.
+        radius = 2 * np.hypot(rows, cols)
+        inside = radius <= 1
+        order = np.argsort(radius[inside])
+        self._amplitude = np.abs(spectrum[inside])[order]
+        self._radius = radius[inside][order]
+        self._limits = np.linspace(0, 1, _CIRCLES + 1)[1:]
+        self._counts = np.searchsorted(self._radius, self._limits, side="right")
+
+    def peak(self, scale: float | None) -> _Peak | None:
+        """The maximum after a high-pass filter, given by its Gaussian in pixels, or without one."""
+        kept = self._amplitude
+        if scale is not None:
+            kept = kept * -np.expm1(-2 * (np.pi * scale * self._radius / 2) ** 2)
         total = float((kept**2).sum())
         if total == 0:
-            return float("nan")
-        curve = np.cumsum(kept)[ends - 1] / np.sqrt(total * np.maximum(ends, 1))
-        peak = _last_peak(curve)
-        if peak is not None:
-            best = max(best, float(limits[peak]))
-    return 2 * spacing / best if best > 0 else float("nan")
+            return None
+        counts = np.maximum(self._counts, 1)
+        curve = np.cumsum(kept)[counts - 1] / np.sqrt(total * counts)
+        top = _last_peak(curve)
+        if top is None or curve[top] < _LOWEST:
+            return None
+        return _Peak(float(self._limits[top]), float(curve[top]))
+
+
+def _best_filters(peaks: Sequence[_Peak | None]) -> set[int]:
+    """Numbers of the filters with the highest frequency, and with the best compromise."""
+    frequency = [peak.frequency if peak else 0.0 for peak in peaks]
+    both = [np.sqrt(peak.frequency * peak.height) if peak else 0.0 for peak in peaks]
+    return {int(np.argmax(v)) for v in (frequency, both) if max(v) > 0}
 
 
 def _last_peak(curve: NDArray) -> int | None:

@@ -93,6 +93,27 @@ class Method(Kind[S, U], Protocol[S, Given, U]):
             If the user asked to stop.
         """
 
+    def simulate(
+        self, model: Model[S, U], restored: Mapping[str, xr.DataArray], seed: int
+    ) -> xr.DataArray:
+        """Simulate another capture of what was restored, for :mod:`zsfiji.services.uncertainty`.
+
+        Parameters
+        ----------
+        model : Model
+            The model that restored it.
+        restored : mapping of str to xarray.DataArray
+            The images that :meth:`apply` gave.
+        seed : int
+            Seed of the noise.
+
+        Returns
+        -------
+        xarray.DataArray
+            What the camera would show if the restored image were the truth: float32, on the grid
+            of the image that was restored. :func:`.over_parts.simulate` makes it.
+        """
+
 
 class Learner(Method[S, Given, U], Protocol[S, Given, U]):
     """A method that also learns from many images, to restore others."""

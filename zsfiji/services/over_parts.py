@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+import torch
 import xarray as xr
 
 from zsfiji import progress
+from zsfiji.compute.device import generator
 from zsfiji.compute.scratch import release, scratch_array
+from zsfiji.compute.slices import each_slice
 from zsfiji.errors import UserError
 from zsfiji.images.axes import size
 from zsfiji.images.grid import finer
@@ -29,10 +32,15 @@ from zsfiji.images.parts import (
     spread,
 )
 from zsfiji.learning.models import Unit
+from zsfiji.physics.camera.model import Camera
+from zsfiji.physics.noise import Noise
 from zsfiji.words import counted
 
 U = TypeVar("U", bound=Unit)
 T = TypeVar("T")
+
+_ANY_LEVEL = 0.0
+"""Dark level of a camera that only adds noise: this does not depend on it."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +206,56 @@ def apply(
         output.name: finer(image, output.scale).copy(data=results[output.name])
         for output in outputs
     }
+
+
+def simulate(
+    expected: xr.DataArray,
+    units: Sequence[U],
+    noise_of: Callable[[U], Noise],
+    *,
+    fit_per: str,
+    part: Sequence[str] = PLANE,
+    seed: int,
+) -> xr.DataArray:
+    """Simulate a capture of an image without noise, part after part.
+
+    Parameters
+    ----------
+    expected : xarray.DataArray
+        What the camera would show without noise.
+    units : sequence
+        What was learnt, one for each channel, or one for each part.
+    noise_of : callable
+        Gives the noise of the images that a unit was fitted to.
+    fit_per, part
+        As in :func:`apply`.
+    seed : int
+        Seed of the noise.
+
+    Returns
+    -------
+    xarray.DataArray
+        float32, on the grid of `expected`.
+    """
+    draws = generator(seed)
+
+    def one(
+        unit: U, mean: np.ndarray, channel: int | None, results: Mapping[str, np.ndarray]
+    ) -> None:
+        camera = Camera(noise_of(unit), _ANY_LEVEL)
+        for plane, into in zip(each_slice(mean), each_slice(results["capture"]), strict=True):
+            seen = camera.capture(torch.from_numpy(plane), draws).numpy()
+            into[:] = np.minimum(seen, camera.noise.saturation or np.inf)
+
+    return apply(
+        expected,
+        units,
+        one,
+        (Output("capture"),),
+        fit_per=fit_per,
+        part=part,
+        label="Simulating a capture",
+    )["capture"]
 
 
 def require_as_many(units: int, parts: int, what: str) -> None:

@@ -33,6 +33,7 @@ from zsfiji.commands.run import run
 from zsfiji.errors import Cancelled, UserError
 from zsfiji.images import tiff
 from zsfiji.images.metadata import look_like
+from zsfiji.parameters.declare import Values
 
 _QUIT_PATIENCE = 5.0
 """Seconds to wait for jobs when ImageJ quits; a step of a training takes less."""
@@ -86,7 +87,7 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
         raise UserError(texts.NO_IMAGE)
     if host.headless:
         # Whoever runs ImageJ without windows may have a progress display already.
-        image = _prepared(command, imp)
+        image = _prepared(command, imp, values)
         outcome = run(command, image, values, _open_image)
         _show(host, command, imp, image, outcome)
         return outcome
@@ -100,7 +101,7 @@ def work(host: Host, command: Command, imp: Any, options: Mapping[str, Any]) -> 
     how = "failed"
     try:
         sink.show(progress.Event(0, progress.STARTING))
-        image = _prepared(command, imp)
+        image = _prepared(command, imp, values)
         with progress.using(sink):
             outcome = run(command, image, values, _open_image)
         if sink.cancelled():
@@ -208,12 +209,12 @@ def _read(imp: Any, *, region: bool = True) -> xr.DataArray:
         imp.unlock()
 
 
-def _prepared(command: Command, imp: Any) -> xr.DataArray | None:
+def _prepared(command: Command, imp: Any, values: Values) -> xr.DataArray | None:
     """Read the image, and see before any work that there will be room for the results."""
     if imp is None:
         return None
     image = _read(imp)
-    require_room(image.size * command.result_bytes)
+    require_room(image.size * command.bytes_of_results(values))
     return image
 
 

@@ -9,7 +9,7 @@ from zsfiji.commands.declare import command
 from zsfiji.parameters.camera import CameraOptions
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
-from zsfiji.parameters.output import BitDepth
+from zsfiji.parameters.output import BitDepth, Uncertainty
 from zsfiji.services.denoise.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,13 +18,22 @@ if TYPE_CHECKING:
     from zsfiji.commands.outcome import Outcome
 
 
-def _duration(sizes: Mapping[str, int], *, settings: Settings, files: ModelFiles) -> float:
+def _duration(
+    sizes: Mapping[str, int], *, settings: Settings, files: ModelFiles, uncertainty: Uncertainty
+) -> float:
     from zsfiji.services.denoise.duration import seconds
+    from zsfiji.services.duration import times_applied
 
-    return seconds(sizes, settings, train=files.apply_model is None)
+    train = files.apply_model is None
+    return seconds(sizes, settings, train=train, applied=times_applied(uncertainty))
 
 
-@command(label="Zero-Shot Denoise...", suffixes=("denoised",), duration=_duration)
+@command(
+    label="Zero-Shot Denoise...",
+    suffixes=("denoised",),
+    duration=_duration,
+    on_request=("uncertainty",),
+)
 def denoise(
     image: xr.DataArray,
     *,
@@ -32,6 +41,7 @@ def denoise(
     camera: CameraOptions,
     files: ModelFiles,
     bit_depth: BitDepth = "auto",
+    uncertainty: Uncertainty = False,
     device: Device = "auto",
 ) -> Outcome:
     """Remove the noise of a fluorescence image, learning from nothing but the image itself.
@@ -52,5 +62,6 @@ def denoise(
         known_camera(camera),
         files=files,
         bit_depth=bit_depth,
+        uncertainty=uncertainty,
         device=device,
     )

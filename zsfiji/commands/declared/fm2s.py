@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zsfiji.commands.declare import command
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
-from zsfiji.parameters.output import BitDepth
+from zsfiji.parameters.output import BitDepth, Uncertainty
 from zsfiji.services.fm2s.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,19 +17,26 @@ if TYPE_CHECKING:
     from zsfiji.commands.outcome import Outcome
 
 
-def _duration(sizes: Mapping[str, int], *, settings: Settings, files: ModelFiles) -> float:
+def _duration(
+    sizes: Mapping[str, int], *, settings: Settings, files: ModelFiles, uncertainty: Uncertainty
+) -> float:
+    from zsfiji.services.duration import times_applied
     from zsfiji.services.fm2s.duration import seconds
 
-    return seconds(sizes, settings, train=files.apply_model is None)
+    train = files.apply_model is None
+    return seconds(sizes, settings, train=train, applied=times_applied(uncertainty))
 
 
-@command(label="FM2S Denoise...", suffixes=("fm2s",), duration=_duration)
+@command(
+    label="FM2S Denoise...", suffixes=("fm2s",), duration=_duration, on_request=("uncertainty",)
+)
 def fm2s(
     image: xr.DataArray,
     *,
     settings: Settings,
     files: ModelFiles,
     bit_depth: BitDepth = "auto",
+    uncertainty: Uncertainty = False,
     device: Device = "auto",
 ) -> Outcome:
     """Denoise a fluorescence image with FM2S, a network of 3,529 to 8,034 parameters.
@@ -41,4 +48,13 @@ def fm2s(
     from zsfiji.commands.restore import restore
     from zsfiji.services.fm2s.service import METHOD
 
-    return restore(METHOD, image, settings, None, files=files, bit_depth=bit_depth, device=device)
+    return restore(
+        METHOD,
+        image,
+        settings,
+        None,
+        files=files,
+        bit_depth=bit_depth,
+        uncertainty=uncertainty,
+        device=device,
+    )

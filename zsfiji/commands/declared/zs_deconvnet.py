@@ -28,6 +28,7 @@ _SUFFIXES = ("denoised", "deconvolved")
 # Two results of 32 bits, one of them with four times the pixels. Large ones lie in a file until
 # they are handed over.
 _RESULTS = 20
+_REQUEST = 16
 _MEMORY = 8
 
 Continue = Annotated[
@@ -98,13 +99,16 @@ class TrainFiles(ParameterGroup):
 def _training(sizes: Mapping[str, int], *, settings: Settings) -> float:
     from zsfiji.services.zs_deconvnet.duration import seconds
 
-    return seconds(sizes, settings, restore=False)
+    return seconds(sizes, settings, applied=0)
 
 
-def _restoring(sizes: Mapping[str, int], *, settings: Settings) -> float:
+def _restoring(
+    sizes: Mapping[str, int], *, settings: Settings, output: DenoisedAndDeconvolved
+) -> float:
+    from zsfiji.services.duration import times_applied
     from zsfiji.services.zs_deconvnet.duration import seconds
 
-    return seconds(sizes, settings, restore=True)
+    return seconds(sizes, settings, applied=times_applied(output.uncertainty))
 
 
 @command(
@@ -113,6 +117,8 @@ def _restoring(sizes: Mapping[str, int], *, settings: Settings) -> float:
     memory=_MEMORY,
     result_bytes=_RESULTS,
     duration=_restoring,
+    on_request=("uncertainty",),
+    request_bytes=_REQUEST,
 )
 def zs_deconvnet_restore(
     image: xr.DataArray,
@@ -135,8 +141,10 @@ def zs_deconvnet_restore(
     """
     from zsfiji.commands import deconvolve as body
     from zsfiji.commands.inputs import calibrated
+    from zsfiji.commands.restore import trained_share
 
     image = calibrated(image, pixel_sizes)
+    share = trained_share(0.9, output.uncertainty)
     model, about = body.train(
         image,
         psf,
@@ -146,9 +154,9 @@ def zs_deconvnet_restore(
         start=files.start_model,
         save=files.save_model,
         device=device,
-        share=0.9,
+        share=share,
     )
-    restored = body.predict(image, model, output, device=device, start=0.9)
+    restored = body.predict(image, model, output, device=device, start=share)
     return replace(restored, notes=(*restored.notes, *about))
 
 
@@ -191,7 +199,14 @@ def zs_deconvnet_train(
     return body.learnt(image, model, about)
 
 
-@command(label="ZS-DeconvNet Predict...", suffixes=_SUFFIXES, memory=_MEMORY, result_bytes=_RESULTS)
+@command(
+    label="ZS-DeconvNet Predict...",
+    suffixes=_SUFFIXES,
+    memory=_MEMORY,
+    result_bytes=_RESULTS,
+    on_request=("uncertainty",),
+    request_bytes=_REQUEST,
+)
 def zs_deconvnet_predict(
     image: xr.DataArray,
     *,

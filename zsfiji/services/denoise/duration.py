@@ -30,7 +30,9 @@ _RESTORING = 1.7e-5
 """Restoring one pixel of the image. Measured."""
 
 
-def seconds(sizes: Mapping[str, int], settings: Settings, *, train: bool) -> float:
+def seconds(
+    sizes: Mapping[str, int], settings: Settings, *, train: bool, applied: int = 1
+) -> float:
     """Estimate the time on the reference computer.
 
     Parameters
@@ -41,8 +43,10 @@ def seconds(sizes: Mapping[str, int], settings: Settings, *, train: bool) -> flo
         The settings of the training.
     train : bool
         Whether a network is trained, or only applied.
+    applied : int
+        How often it is applied.
     """
-    found = common.START + _RESTORING * common.pixels(sizes) * common.planes(sizes)
+    found = common.START + applied * _RESTORING * common.pixels(sizes) * common.planes(sizes)
     if train:
         sampled = common.sampled(sizes, settings.fit_per, TRAINING_PIXELS)
         found += common.networks(sizes, settings.fit_per) * (

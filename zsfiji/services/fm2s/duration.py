@@ -28,7 +28,9 @@ _RESTORING = 1e-5
 """Restoring one pixel of the image. Measured."""
 
 
-def seconds(sizes: Mapping[str, int], settings: Settings, *, train: bool) -> float:
+def seconds(
+    sizes: Mapping[str, int], settings: Settings, *, train: bool, applied: int = 1
+) -> float:
     """Estimate the time on the reference computer.
 
     Parameters
@@ -39,8 +41,10 @@ def seconds(sizes: Mapping[str, int], settings: Settings, *, train: bool) -> flo
         The settings of the training.
     train : bool
         Whether a network is trained, or only applied.
+    applied : int
+        How often it is applied.
     """
-    found = common.START + _RESTORING * common.pixels(sizes) * common.planes(sizes)
+    found = common.START + applied * _RESTORING * common.pixels(sizes) * common.planes(sizes)
     if not train:
         return found
     sampled = common.sampled(sizes, settings.fit_per, TRAINING_PIXELS)

@@ -25,7 +25,7 @@ _COARSE = 0.75
 """Share of the work that an upsampling of 1 leaves."""
 
 
-def seconds(sizes: Mapping[str, int], settings: Settings, *, restore: bool) -> float:
+def seconds(sizes: Mapping[str, int], settings: Settings, *, applied: int) -> float:
     """Estimate the time on the reference computer.
 
     Parameters
@@ -34,8 +34,8 @@ def seconds(sizes: Mapping[str, int], settings: Settings, *, restore: bool) -> f
         Axis -> length of the image.
     settings : Settings
         The settings. Where the PSF decides on the dimensions, it is taken for a stack.
-    restore : bool
-        Whether the network is applied, too.
+    applied : int
+        How often it is applied.
     """
     slices, dimensions = sizes.get("pln", 1), settings.dimensions
     deep = dimensions == "3d" or (dimensions == "auto" and slices >= FEWEST_SLICES)
@@ -43,6 +43,6 @@ def seconds(sizes: Mapping[str, int], settings: Settings, *, restore: bool) -> f
     parts = {k: n for k, n in sizes.items() if k != "pln"} if deep else sizes
     one = _BEFORE[axes] + settings.planned_steps(axes) * _STEP[settings.kind, axes]
     found = one * common.networks(parts, settings.fit_per)
-    if restore:
-        found += _RESTORING[settings.kind, axes] * common.pixels(sizes) * common.planes(sizes)
+    pixels = common.pixels(sizes) * common.planes(sizes)
+    found += applied * _RESTORING[settings.kind, axes] * pixels
     return common.START + found * (1.0 if settings.upsample == 2 else _COARSE)

@@ -36,8 +36,16 @@ _GRID = 128
 _conv = partial(convolution, 2)
 
 
+PUBLISHED_WIDTH, COMPACT_WIDTH = 32, 8
+"""Channels at the finest scale of the published U-Nets, and of those of the same shape that serve
+on a processor; all other numbers of channels grow with it."""
+
+
 class PublishedUNet(DeconvolvingNetwork):
-    """The two-stage U-Net of the paper: 13,109,010 parameters (docs/methods/zs-deconvnet.md, 1.5).
+    """The two-stage U-Net of the paper, in the published width or narrower.
+
+    With the published 32 channels it has 13,109,010 parameters, with 8 it has 820,902
+    (docs/methods/zs-deconvnet.md, 1.5).
 
     Stage 1 denoises; stage 2 is a second U-Net that deconvolves the result of stage 1. All units
     are rectified linear units, those of the results too. So results are not negative, and they can
@@ -47,6 +55,8 @@ class PublishedUNet(DeconvolvingNetwork):
     ----------
     upsample : int
         1 or 2. The number of parameters is the same.
+    width : int
+        Channels of the first convolutions, even.
     seed : int
         Seed of the initial weights.
     """
@@ -54,14 +64,15 @@ class PublishedUNet(DeconvolvingNetwork):
     multiple = 16
     margin = 160
 
-    def __init__(self, upsample: int = 2, seed: int = 0) -> None:
+    def __init__(self, upsample: int = 2, width: int = PUBLISHED_WIDTH, seed: int = 0) -> None:
         super().__init__()
         self.upsample = upsample
-        self.stage1 = _UNet()
-        self.last1 = last_convolution(2, 16, 1)
-        self.stage2 = _UNet()
-        self.tail = nn.ModuleList([_conv(16, 128), _conv(128, 128)])
-        self.last2 = last_convolution(2, 128, 1)
+        narrow, wide = width // 2, 4 * width
+        self.stage1 = _UNet(width)
+        self.last1 = last_convolution(2, narrow, 1)
+        self.stage2 = _UNet(width)
+        self.tail = nn.ModuleList([_conv(narrow, wide), _conv(wide, wide)])
+        self.last2 = last_convolution(2, wide, 1)
         init_glorot(self, seed)
 
     def forward(self, image: torch.Tensor) -> Pair:
@@ -76,21 +87,20 @@ class PublishedUNet(DeconvolvingNetwork):
 
 
 class _UNet(nn.Module):
-    """Four levels of three convolutions and a bottom of two; 1 channel in, 16 out."""
+    """Four levels of three convolutions and a bottom of two; 1 channel in, half the width out."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        widths = (32, 64, 128, 256)
+        widths = (width, 2 * width, 4 * width, 8 * width)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         channels = 1
-        for width in widths:
-            self.down.append(_chain(channels, width, width, width))
-            channels = width
-        self.bottom = _chain(channels, 512, 256)
-        channels = 256
-        for width in reversed(widths):
-            self.up.append(_chain(channels + width, width, width // 2, width // 2))
-            channels = width // 2
+        for level in widths:
+            self.down.append(_chain(channels, level, level, level))
+            channels = level
+        self.bottom = _chain(channels, 2 * channels, channels)
+        for level in reversed(widths):
+            self.up.append(_chain(channels + level, level, level // 2, level // 2))
+            channels = level // 2
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         kept = []

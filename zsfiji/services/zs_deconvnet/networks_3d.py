@@ -33,8 +33,18 @@ _FAST_SLOPE = 0.1
 _conv = partial(convolution, 3)
 
 
+PUBLISHED_WIDTH, COMPACT_WIDTH = 64, 16
+"""Channels of the published network, and of that of the same shape that serves on a processor."""
+
+_SQUEEZED = 4
+"""Channels inside the channel attention, as published: also for the narrow network, where fewer
+than this would be one."""
+
+
 class PublishedRCAN(DeconvolvingNetwork):
-    """The two-stage RCAN of the paper: 2,003,490 parameters (docs/methods/zs-deconvnet.md, 2.3).
+    """The two-stage RCAN of the paper, in the published width or narrower.
+
+    With the published 64 channels it has 2,003,490 parameters (docs/methods/zs-deconvnet.md, 2.3).
 
     Its channel attention takes means over the whole input, so the results depend a little on the
     size of tiles.
@@ -43,6 +53,8 @@ class PublishedRCAN(DeconvolvingNetwork):
     ----------
     upsample : int
         1 or 2. The number of parameters is the same.
+    width : int
+        Channels of the convolutions.
     seed : int
         Seed of the initial weights.
     """
@@ -50,10 +62,10 @@ class PublishedRCAN(DeconvolvingNetwork):
     multiple = 1
     margin = 24
 
-    def __init__(self, upsample: int = 2, seed: int = 0) -> None:
+    def __init__(self, upsample: int = 2, width: int = PUBLISHED_WIDTH, seed: int = 0) -> None:
         super().__init__()
         self.upsample = upsample
-        self.stage1, self.stage2 = _Attentive(1), _Attentive(upsample)
+        self.stage1, self.stage2 = _Attentive(1, width), _Attentive(upsample, width)
         init_glorot(self, seed)
 
     def forward(self, stack: torch.Tensor) -> Pair:
@@ -65,12 +77,12 @@ class PublishedRCAN(DeconvolvingNetwork):
 class _Attentive(nn.Module):
     """Two groups of two blocks with channel attention between convolutions."""
 
-    def __init__(self, upsample: int) -> None:
+    def __init__(self, upsample: int, width: int) -> None:
         super().__init__()
         self.upsample = upsample
-        self.first = _conv(1, 64)
-        self.blocks = nn.ModuleList([_Block() for _ in range(4)])
-        self.merge, self.last = _conv(64, 64), last_convolution(3, 64, 1)
+        self.first = _conv(1, width)
+        self.blocks = nn.ModuleList([_Block(width) for _ in range(4)])
+        self.merge, self.last = _conv(width, width), last_convolution(3, width, 1)
 
     def forward(self, stack: torch.Tensor) -> torch.Tensor:
         first = features = self.first(stack)
@@ -86,10 +98,11 @@ class _Attentive(nn.Module):
 class _Block(nn.Module):
     """Two convolutions, channel attention, and the input added (a residual block)."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.one, self.two = _conv(64, 64), _conv(64, 64)
-        self.squeeze, self.expand = nn.Conv3d(64, 4, 1), nn.Conv3d(4, 64, 1)
+        self.one, self.two = _conv(width, width), _conv(width, width)
+        self.squeeze = nn.Conv3d(width, _SQUEEZED, 1)
+        self.expand = nn.Conv3d(_SQUEEZED, width, 1)
 
     def forward(self, stack: torch.Tensor) -> torch.Tensor:
         features = F.leaky_relu(self.one(stack), _SLOPE)

@@ -17,11 +17,11 @@ from torch import nn
 from zsfiji.compute.device import autocast, generator
 from zsfiji.learning import examples, losses
 from zsfiji.learning.foreground import centres
-from zsfiji.learning.patches import inside, random_patches, random_slices
+from zsfiji.learning.patches import inside, random_patches, random_slices, turned
 from zsfiji.learning.scale import Scale
 from zsfiji.physics.camera.model import Camera
 from zsfiji.physics.optics.degradation import Degradation
-from zsfiji.physics.optics.symmetries import psf_symmetries
+from zsfiji.physics.optics.symmetries import psf_is_round, psf_symmetries
 from zsfiji.services.zs_deconvnet.networks import run
 
 Pairing = Literal["slices", "recorruption"]
@@ -164,6 +164,57 @@ PUBLISHED_STACKS = Sizes(64, 3, 13, 8, 2)
 """The published sizes for stacks (docs/methods/zs-deconvnet.md, 2.4)."""
 
 
+_ROOM = 1.5
+"""Edge of the patches that are rotated, relative to that of the middle that is kept: as published,
+and enough for every angle."""
+
+
+class _Patches:
+    """Draws patches of a task, flipped, and rotated by any angle where the PSF is round.
+
+    As published (docs/methods/zs-deconvnet.md, 1.3): a larger patch is cut at a place with
+    structure, flipped, rotated by a whole number of degrees with linear interpolation, and cropped.
+    Under another PSF a rotated patch is an image through other optics, so there only those flips
+    and rotations by 90 degrees are used that leave the PSF as it is.
+    """
+
+    def __init__(self, task: Task, optics: Degradation, sizes: Sizes, seed: int) -> None:
+        self._task, self._sizes = task, sizes
+        self.generator = generator(seed)
+        self._round = psf_is_round(optics.psf)
+        self._symmetries = psf_symmetries(optics.psf)
+        self._edge = round(_ROOM * sizes.patch) if self._round else sizes.patch
+        self._data = examples.pad_mirrored(task.data, self._edge)
+        self.slices = self._data.shape[1]
+
+    def uniform(self, low: float, high: float) -> float:
+        """A random number."""
+        return low + (high - low) * float(torch.rand((), generator=self.generator))
+
+    def draw(self, depth: int) -> torch.Tensor:
+        """Grey levels (batch, depth, edge, edge), larger than a patch until :meth:`turn`."""
+        patches = random_patches(
+            self._data,
+            self._sizes.batch,
+            self._edge,
+            self.generator,
+            symmetries=self._symmetries,
+            centres=self._task.places,
+        )
+        return random_slices(patches, depth, self.generator)
+
+    def turn(self, *several: torch.Tensor) -> list[torch.Tensor]:
+        """Rotate several versions of the patches alike, and crop them to the size of a patch.
+
+        Recorrupted pairs are rotated after their noise was added: interpolation acts on both
+        alike, so what was uncorrelated stays so.
+        """
+        if not self._round:
+            return list(several)
+        degrees = torch.randint(360, (len(several[0]),), generator=self.generator)
+        return [turned(patches, degrees, self._sizes.patch) for patches in several]
+
+
 class Recorruption:
     """The objective of the paper with recorrupted pairs, equations 2 to 6.
 
@@ -187,27 +238,19 @@ class Recorruption:
         self, network: nn.Module, task: Task, scale: Scale, sizes: Sizes, seed: int
     ) -> None:
         self._network, self._task, self._scale, self._sizes = network, task, scale, sizes
-        self._draw = generator(seed)
+        self._patches = _Patches(task, task.optics, sizes, seed)
         self._noise = generator(seed + 1, task.data.device)
-        self._symmetries = psf_symmetries(task.optics.psf)
-        self._data = examples.pad_mirrored(task.data, sizes.patch)
-        self._depth = min(sizes.depth, self._data.shape[1])
+        self.generators = {"patches": self._patches.generator, "noise": self._noise}
+        self._depth = min(sizes.depth, self._patches.slices)
 
     def __call__(self, step: int) -> torch.Tensor:
         """Give the loss of a step."""
         task, terms, sizes, scale = self._task, self._task.terms, self._sizes, self._scale
-        patches = random_patches(
-            self._data,
-            sizes.batch,
-            sizes.patch,
-            self._draw,
-            symmetries=self._symmetries,
-            centres=task.places,
-        )
-        patches = random_slices(patches, self._depth, self._draw)
-        # Uniform from 0.5 to 1.5, as in the published program.
-        alpha = 0.5 + float(torch.rand((), generator=self._draw))
-        noisier, target, _ = task.camera.recorrupt(patches, alpha, self._noise, factors=True)
+        patches = self._patches.draw(self._depth)
+        # The range of the published program.
+        alpha = self._patches.uniform(0.5, 1.5)
+        pair = task.camera.recorrupt(patches, alpha, self._noise, factors=True)[:2]
+        noisier, target = self._patches.turn(*pair)
         target = _with_channel(scale.to_network(target), task.axes)
         given = _padded(_with_channel(scale.to_network(noisier), task.axes), sizes)
         denoised, sharp = run(self._network, given)
@@ -240,23 +283,14 @@ class SlicePairs:
         self._network, self._task, self._scale, self._sizes = network, task, scale, sizes
         self._stage1 = network.get_submodule("stage1")
         self._optics = task.pairs
-        self._draw = generator(seed)
-        self._symmetries = psf_symmetries(self._optics.psf)
-        self._data = examples.pad_mirrored(task.data, sizes.patch)
-        self._depth = 2 * min(sizes.depth, self._data.shape[1] // 2)
+        self._patches = _Patches(task, self._optics, sizes, seed)
+        self.generators = {"patches": self._patches.generator}
+        self._depth = 2 * min(sizes.depth, self._patches.slices // 2)
 
     def __call__(self, step: int) -> torch.Tensor:
         """Give the loss of a step."""
         terms, sizes = self._task.terms, self._sizes
-        patches = random_patches(
-            self._data,
-            sizes.batch,
-            sizes.patch,
-            self._draw,
-            symmetries=self._symmetries,
-            centres=self._task.places,
-        )
-        patches = random_slices(patches, self._depth, self._draw)
+        (patches,) = self._patches.turn(self._patches.draw(self._depth))
         window = self._scale.to_network(_with_channel(patches, 3))
         target, given = window[:, :, 0::2], window[:, :, 1::2]
         with torch.no_grad(), autocast(window.device):

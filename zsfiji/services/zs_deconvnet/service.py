@@ -163,6 +163,22 @@ class ZSDeconvNet:
         )
         return Restored(images, findings.report())
 
+    def simulate(
+        self,
+        model: Model[Settings, AnyRestorer],
+        restored: Mapping[str, xr.DataArray],
+        seed: int,
+    ) -> xr.DataArray:
+        """Simulate another capture of the denoised image; see :class:`.Method`."""
+        return over_parts.simulate(
+            restored["denoised"],
+            model.units,
+            lambda unit: unit.record.noise,
+            fit_per=model.settings.fit_per,
+            part=PLANE if first_record(model).axes == 2 else STACK,
+            seed=seed,
+        )
+
 
 METHOD = ZSDeconvNet()
 
