@@ -151,8 +151,7 @@ def _seen(
     field = (*wide[:-2], *(factor * n for n in wide[-2:]))
     nm = {"pixel": 1000 * PIXEL / factor, "slice_spacing": 1000 * STEP}
     density = torch.from_numpy(specimen(kind, field, seed=seed, **nm).astype(np.float32))
-    kernel = torch.from_numpy(psf.values.astype(np.float32))
-    mean = Degradation(kernel, factor)(density).numpy()
+    mean = bin_mean(_blurred(density, psf, shape), factor).numpy().reshape(*shape[:-2], *wide[-2:])
     inside = tuple(slice(a, a + n) for a, n in zip(reach, shape, strict=True))
     fine = (*inside[:-2], *(slice(UPSAMPLE * s.start, UPSAMPLE * s.stop) for s in inside[-2:]))
     edges = np.array(reach[-2:]) * 1000 * PIXEL
@@ -162,4 +161,34 @@ def _seen(
     elif kind == "crossings":
         found = crossings(np.array(field[-2:]) * nm["pixel"], seed)[1]
     pairs = [replace(p, row=p.row - edges[0], col=p.col - edges[1]) for p in found]
-    return bin_mean(density, FINER).numpy()[fine], mean[inside], pairs
+    rows, cols = inside[-2:]
+    fine_rows, fine_cols = fine[-2:]
+    truth = bin_mean(density[inside[:-2]], FINER).numpy()[..., fine_rows, fine_cols]
+    return truth, mean[..., rows, cols], pairs
+
+
+def _blurred(density: torch.Tensor, psf: Psf, shape: Sequence[int]) -> torch.Tensor:
+    """Blur a field; of a stack only its middle slices, as many as the image has.
+
+    The field is periodic along rows and columns, which reaches as far as the PSF. The slices are
+    blurred one by one: all at once take more than ten gigabytes.
+    """
+    if density.ndim == 2:
+        density, shape = density[None], (1, *shape)
+    values = torch.from_numpy(psf.values.astype(np.float32)).reshape(-1, *psf.values.shape[-2:])
+    rows, cols = density.shape[-2:]
+    middle = (-(values.shape[-2] // 2), -(values.shape[-1] // 2))
+    otfs = []
+    for plane in values:
+        wide = torch.nn.functional.pad(plane, (0, cols - plane.shape[1], 0, rows - plane.shape[0]))
+        otfs.append(torch.fft.rfft2(wide.roll(middle, (0, 1))))
+    reach, first = len(otfs) // 2, (len(density) - shape[0]) // 2
+    total = torch.zeros((shape[0], *otfs[0].shape), dtype=torch.complex64)
+    for number, plane in enumerate(density):
+        spectrum = torch.fft.rfft2(plane)
+        for seen in range(shape[0]):
+            # Light from the slice `number` in the slice `seen`: the PSF that far from its focus.
+            which = reach + first + seen - number
+            if 0 <= which < len(otfs):
+                total[seen].addcmul_(spectrum, otfs[which])
+    return torch.fft.irfft2(total, s=(rows, cols))

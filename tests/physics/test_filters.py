@@ -8,8 +8,8 @@ import torch
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 from zsfiji.physics.camera.calibration.calibrate import calibrate
-from zsfiji.physics.filters import dct, nonlocal_means
-from zsfiji.physics.filters.both import filtered
+from zsfiji.physics.filters import dct, nonlocal_means, patch_groups
+from zsfiji.physics.filters.both import filtered, refined
 from zsfiji.physics.filters.dct import dct_denoise
 from zsfiji.physics.filters.nonlocal_means import patch_denoise
 from zsfiji.physics.noise import Noise
@@ -48,6 +48,42 @@ def test_their_mean_is_better_than_either(noisy: np.ndarray, clean: np.ndarray) 
     plane = torch.from_numpy(noisy)
     both = error(filtered(plane, Noise(0, 1, 1, WHITE, True)), clean)
     assert both < min(error(dct_denoise(plane, WHITE), clean), error(patch_denoise(plane), clean))
+
+
+def test_groups_of_patches_are_better_than_what_they_start_from(
+    noisy: np.ndarray, clean: np.ndarray
+) -> None:
+    plane, noise = torch.from_numpy(noisy), Noise(0, 1, 1, WHITE, True)
+    assert error(refined(plane, noise), clean) < 0.85 * error(filtered(plane, noise), clean)
+
+
+def test_groups_of_patches_need_the_spectrum_of_correlated_noise(clean: np.ndarray) -> None:
+    grain = 2 * uniform_filter(np.random.default_rng(0).normal(0, 1, clean.shape), 2)
+    spectrum = calibrate([np.tile(grain, (2, 2)).astype(np.float32)]).spectrum
+    plane = torch.from_numpy((clean + grain).astype(np.float32))
+    first = dct_denoise(plane, spectrum)
+    known, unknown = (
+        patch_groups.group_denoise(plane, first, power) for power in (spectrum, WHITE)
+    )
+    assert error(known, clean) < min(error(first, clean), 0.9 * error(unknown, clean))
+
+
+def test_groups_of_patches_are_the_same_in_any_strips(
+    noisy: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane = torch.from_numpy(noisy)
+    first = dct_denoise(plane, WHITE)
+    whole = patch_groups.group_denoise(plane, first, WHITE)
+    monkeypatch.setattr(patch_groups, "_AT_ONCE", 100)
+    torch.testing.assert_close(patch_groups.group_denoise(plane, first, WHITE), whole)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 40), (16, 16), (19, 33)])
+def test_groups_of_patches_in_small_planes(shape: tuple[int, int]) -> None:
+    plane = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    result = patch_groups.group_denoise(plane, plane / 2, WHITE)
+    assert result.shape == shape
+    assert bool(torch.isfinite(result).all())
 
 
 def test_correlated_noise_needs_its_spectrum(clean: np.ndarray) -> None:

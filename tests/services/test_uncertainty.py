@@ -130,10 +130,22 @@ def test_finish_now_takes_fewer_captures_and_cancel_none(monkeypatch):
         work()
 
 
+def test_noise_and_lost_structure_are_told_apart():
+    """Where captures differ there is noise; where all of them differ alike, structure was lost."""
+    draws = np.random.default_rng(0)
+    noise = draws.normal(0, 3.0, (4, 120, 120))
+    noisy = deviation(noise.sum(0), np.square(noise).sum(0), 4)
+    assert np.median(noisy) == pytest.approx(3.0, rel=0.1)
+    lost = np.full((120, 120), 5.0)
+    both = noise + lost
+    found = deviation(both.sum(0), np.square(both).sum(0), 4, lost=2.0)
+    assert np.median(found) == pytest.approx(np.hypot(3.0, 2 * 5.0), rel=0.05)
+
+
 def test_a_finer_grid_has_a_wider_average():
-    squares = np.zeros((80, 80), np.float32)
-    squares[40, 40] = 1.0
-    wide, narrow = (np.square(deviation(squares, scale)) for scale in (2, 1))
+    spot = np.zeros((80, 80), np.float32)
+    spot[40, 40] = 1.0
+    wide, narrow = (np.square(deviation(0 * spot, spot, 2, scale=scale)) for scale in (2, 1))
     assert narrow[40, 40] / wide[40, 40] == pytest.approx(4, rel=0.05)
     assert wide.sum() == pytest.approx(narrow.sum(), rel=0.01)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from zsfiji.physics.noise import Noise
+from zsfiji.quality.faint import faint_said, faintest
 from zsfiji.quality.residual import (
     Residual,
     by_channel,
@@ -44,6 +45,7 @@ class Findings:
         self._remarks: dict[str, None] = {}
         self._first: Noise | None = None
         self._saturated = 0.0
+        self._faintest = 0.0
 
     def remark(self, sentence: str) -> None:
         """Add a sentence to the notes; a repeated one is added once."""
@@ -70,6 +72,7 @@ class Findings:
         self._noise.setdefault(channel, noise_found(noise, noisy))
         if noise.saturation is not None:
             self._saturated = max(self._saturated, float(np.mean(noisy >= noise.saturation)))
+        self._faintest = max(self._faintest, faintest(noise, restored))
         found = residual(noise, noisy, restored)
         if found is not None:
             self._residuals.append(found)
@@ -85,6 +88,7 @@ class Findings:
         if self._saturated > 0:
             sentences.append(saturation_found(self._saturated))
         sentences += self._remarks
+        sentences += faint_said(self._faintest)
         sentences += by_channel(self._noise)
         return tuple(sentences)
 
@@ -98,6 +102,7 @@ class Findings:
             "noise_white": float(self._first.white),
             "noise_correlation": float(self._first.correlation(1)[1]),
             "saturated": self._saturated,
+            "faintest": self._faintest,
         }
         if self._residuals:
             for name in ("variance", "correlation", "excess"):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from zsfiji.compute.device import generator
-from zsfiji.compute.slices import each_slice
+from zsfiji.compute.slices import each_slice, spread_slices
 from zsfiji.deconvolution import guard
 from zsfiji.deconvolution.brightness import keep_mean
 from zsfiji.deconvolution.tiles import PieceRestorer, Results, restore
@@ -17,7 +17,11 @@ from zsfiji.physics.camera.defects import repaired_image
 from zsfiji.physics.camera.model import Camera
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.quality import agreement, sharpening
+from zsfiji.quality.faint import faintest
 from zsfiji.services.deconvolution_report import Part
+
+_JUDGED = 7
+"""Number of slices in which the faintest structure is looked for. Not tuned."""
 
 
 class DeconvolvingRestorer(PieceRestorer, Protocol):
@@ -97,6 +101,7 @@ def restore_checked(
         spared=spared,
         missing=missing,
         agreement=agreed,
+        faintest=max(faintest(camera.noise, plane) for plane in spread_slices(denoised, _JUDGED)),
     )
 
 

@@ -14,6 +14,7 @@ from zsfiji.physics.noise import Noise
 from zsfiji.quality import residual, sharpening
 from zsfiji.quality.agreement import Agreement
 from zsfiji.quality.agreement import notes as agreement_notes
+from zsfiji.quality.faint import faint_said
 from zsfiji.quality.report import Report
 
 RESULTS = ("denoised image", "deconvolved image")
@@ -44,6 +45,8 @@ class Part:
         What the deconvolved part did not explain; None where nothing was deconvolved further.
     agreement : Agreement, optional
         How far results of independent noise agree on what the optics do not pass; of planes.
+    faintest : float
+        Brightness below which structure may have lost contrast; 0 if that does not matter.
     """
 
     camera: Camera
@@ -55,6 +58,7 @@ class Part:
     spared: float = 0.0
     missing: guard.Missing | None = None
     agreement: Agreement | None = None
+    faintest: float = 0.0
 
 
 class DeconvolutionFindings:
@@ -76,6 +80,7 @@ class DeconvolutionFindings:
         self._saturated = 0.0
         self._defects = 0
         self._spared = 0.0
+        self._faintest = 0.0
         self._missing: list[guard.Missing] = []
         self._agreements: list[Agreement] = []
         self._uncertain: dict[str, None] = {}
@@ -96,6 +101,7 @@ class DeconvolutionFindings:
         self._missing += [part.missing] if part.missing is not None else []
         if part.noisy.min() == part.noisy.max():
             return
+        self._faintest = max(self._faintest, part.faintest)
         noise = part.camera.noise
         self._camera = self._camera or part.camera
         self._verdicts.append(part.verdict)
@@ -133,6 +139,7 @@ class DeconvolutionFindings:
         said += residual.structure_put_back(self._spared)
         said += guard.notes(self._missing)
         said += agreement_notes(self._agreements)
+        said += faint_said(self._faintest)
         said += self._uncertain
         if self._saturated > 0:
             said.append(residual.saturation_found(self._saturated))
@@ -154,6 +161,7 @@ class DeconvolutionFindings:
             "saturated": self._saturated,
             "defects": float(self._defects),
             "spared": self._spared,
+            "faintest": self._faintest,
             "unexplained": max((m.after for m in self._missing), default=0.0),
             "sharpening": float(np.mean([v.sharpening for v in self._verdicts])),
         }

@@ -1,4 +1,4 @@
-"""Both filters that need no training, together: the starting point of the denoising networks."""
+"""The filters that need no training, together: the starting point of the denoising networks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 from zsfiji import progress
 from zsfiji.physics.filters.dct import dct_denoise
 from zsfiji.physics.filters.nonlocal_means import patch_denoise
+from zsfiji.physics.filters.patch_groups import group_denoise
 from zsfiji.physics.noise import Noise, radial_frequency
 
 _LOW = 0.16
@@ -40,3 +41,22 @@ def filtered(stabilised: torch.Tensor, noise: Noise, *, label: str | None = None
     with progress.part(0.4, 1):
         averaged = patch_denoise(stabilised, strength=low**0.5, label=label)
     return (shrunk + averaged) / 2
+
+
+def refined(stabilised: torch.Tensor, noise: Noise, *, label: str | None = None) -> torch.Tensor:
+    """Estimate of groups of similar patches, which starts from :func:`filtered`.
+
+    Parameters
+    ----------
+    stabilised, noise, label
+        As :func:`filtered` takes them.
+
+    Returns
+    -------
+    torch.Tensor
+        float32, of the same shape and on the same device.
+    """
+    with progress.part(0, 0.4):
+        estimate = filtered(stabilised, noise, label=label)
+    with progress.part(0.4, 1):
+        return group_denoise(stabilised, estimate, noise.spectrum, label=label)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,13 +81,13 @@ def draw(strokes: Iterable[Strokes], grid: Grid) -> NDArray[np.float64]:
     numpy.ndarray
         The shape of the grid. Points outside are left out.
     """
-    layers: dict[float, NDArray[np.float64]] = {}
-    for stroke in strokes:
-        if stroke.width not in layers:
-            layers[stroke.width] = np.zeros(grid.shape)
-        _lay(layers[stroke.width], stroke.points, stroke.light, grid)
     total = np.zeros(grid.shape)
-    for width, layer in layers.items():
+    by_width = sorted(strokes, key=lambda stroke: stroke.width)
+    # One width after the other: a fine grid of many slices is large.
+    for width, alike in groupby(by_width, key=lambda stroke: stroke.width):
+        layer = np.zeros(grid.shape)
+        for stroke in alike:
+            _lay(layer, stroke.points, stroke.light, grid)
         total += gaussian_filter(layer, width / grid.spacing)
     return total / grid.pixel**2
 

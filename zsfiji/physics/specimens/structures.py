@@ -50,8 +50,8 @@ _FINEST = 100.0
 525 nm."""
 
 _COARSE = 600.0
-"""Period in nm from which the power of the texture falls with the frequency, by the inverse of its
-square."""
+"""Period in nm from which the amplitude of the texture falls with the frequency, by the inverse of
+its square."""
 
 _CONTRAST = 0.4
 """Standard deviation of the texture over its mean. Its darkest 0.6 percent are clipped at 0."""
@@ -177,7 +177,7 @@ def _texture(draws: np.random.Generator, grid: Grid) -> NDArray[np.float64]:
     orders = np.meshgrid(*(np.arange(-m, m + 1) for m in most), indexing="ij")
     frequency = np.sqrt(sum((o / n) ** 2 for o, n in zip(orders, size, strict=True)))
     phases = np.exp(2j * np.pi * draws.random(frequency.shape))
-    amplitude = 1 / (1 + frequency * _COARSE) * draws.rayleigh(size=frequency.shape)
+    amplitude = 1 / (1 + (frequency * _COARSE) ** 2) * draws.rayleigh(size=frequency.shape)
     amplitude[(frequency == 0) | (frequency > 1 / _FINEST)] = 0
     spectrum = np.zeros(grid.shape, dtype=complex)
     nyquist = [np.abs(o) * 2 < n for o, n in zip(orders, grid.shape, strict=True)]

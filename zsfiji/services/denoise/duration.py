@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 from zsfiji.services import duration as common
 from zsfiji.services.denoise.settings import (
-    DRAWS_PER_PIXEL,
     PIXELS,
     STEPS,
     TRAINING_PIXELS,
@@ -51,7 +50,7 @@ def seconds(
         sampled = common.sampled(sizes, settings.fit_per, TRAINING_PIXELS)
         found += common.networks(sizes, settings.fit_per) * (
             _MEASURING * sampled
-            + _PAIRS * min(PIXELS[settings.quality], DRAWS_PER_PIXEL // 4 * sampled)
+            + _PAIRS * min(PIXELS[settings.quality], sampled)
             + _STEP * STEPS[settings.quality]
         )
     return found

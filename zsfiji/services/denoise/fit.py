@@ -16,10 +16,10 @@ from zsfiji.images.middle import middle
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.physics.camera.calibration.calibrate import in_smoothest, least_noise
 from zsfiji.physics.camera.defects import repaired
-from zsfiji.physics.camera.doubt import noise_to_use
+from zsfiji.physics.camera.doubt import noise_to_use, refuted
 from zsfiji.physics.camera.model import KnownCamera, measure
 from zsfiji.physics.filters.anscombe import Stabiliser
-from zsfiji.physics.filters.both import filtered
+from zsfiji.physics.filters.both import refined
 from zsfiji.physics.filters.polyphase import (
     lost_structure,
     phases,
@@ -33,9 +33,9 @@ from zsfiji.services.denoise.network import Denoiser
 from zsfiji.services.denoise.objective import INPUTS, PairObjective, examples
 from zsfiji.services.denoise.restorer import (
     NOISE_SCALE,
+    Preview,
     Restorer,
     apply_network,
-    preview,
     restore,
 )
 from zsfiji.services.denoise.settings import PIXELS, STEPS, Settings
@@ -95,11 +95,14 @@ def prepare(planes: Sequence[np.ndarray], noise_correlation: int, known: KnownCa
     if noise_correlation:
         return _at(noise, noise_correlation, planes)
     plane = planes[len(planes) // 2]
+    unsure = noise.confidence < SURE
+    if unsure and not noise.white and refuted(noise, plane):
+        least = least_noise(planes)
+        return Restorer(least, 1, least, doubted=True)
     for d in range(working_resolution(noise), 1, -1):
-        unsure = noise.confidence < SURE
         part = plane[middle(plane.shape, 2 * _LOOK if unsure else _LOOK)]
         unit = _at(noise, d, planes)
-        restored = restore(unit, part, torch.device("cpu"), put_structure_back=False).values
+        restored = restore(unit, part, torch.device("cpu"), draft=True).values
         residual_shape = shape(part, restored, noise) if unsure else Shape.NOISE
         if residual_shape is Shape.DENSE:
             least = least_noise(planes)
@@ -190,7 +193,7 @@ def fit_restorer(
             objective,
             schedule,
             label=label,
-            preview=lambda: preview(unit, planes[0]),
+            preview=Preview(unit, planes[0]),
         )
     if unit.d == 1:
         unit.weight = _checked_weight(unit, planes[len(planes) // 2], seed)
@@ -211,9 +214,9 @@ def _checked_weight(unit: Restorer, plane: np.ndarray, seed: int) -> float:
     device = next(unit.network.parameters()).device
     added = torch.randn(stabilised.shape, generator=generator(seed)).to(device)
     noisier = stabilised.to(device) + _ADDED * added
-    by_filters = filtered(noisier, unit.working)
+    by_filters = refined(noisier, unit.working)
     taken = noisier - by_filters
-    change = apply_network(unit, noisier) - by_filters
+    change = apply_network(unit, noisier, by_filters) - by_filters
     target = (_ADDED + 1 / _ADDED) * added
     # Errors count in grey levels, as they are seen: weighted by the variance at each brightness.
     weight = torch.from_numpy(unit.working.variance(stabiliser.inverse(by_filters.cpu().numpy())))

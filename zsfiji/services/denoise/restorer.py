@@ -15,7 +15,7 @@ from zsfiji.compute.tiling import by_tiles
 from zsfiji.images.middle import middle
 from zsfiji.physics.camera.defects import repaired
 from zsfiji.physics.filters.anscombe import Stabiliser
-from zsfiji.physics.filters.both import filtered
+from zsfiji.physics.filters.both import filtered, refined
 from zsfiji.physics.filters.polyphase import centred, phases, smoothed
 from zsfiji.physics.filters.structure import put_back
 from zsfiji.physics.noise import Noise
@@ -122,7 +122,7 @@ def restore(
     plane: np.ndarray,
     device: torch.device,
     *,
-    put_structure_back: bool = True,
+    draft: bool = False,
     label: str | None = None,
 ) -> Plane:
     """Restore a plane.
@@ -135,8 +135,9 @@ def restore(
         float32 (row, col).
     device : torch.device
         Where to compute.
-    put_structure_back : bool
-        Whether to check the residual and put structure back.
+    draft : bool
+        Whether a first estimate is enough: that of the filters, without groups of patches, and
+        without putting structure back.
     label : str, optional
         What to report to the user as progress; without it nothing is reported.
 
@@ -156,25 +157,30 @@ def restore(
             continue
         noisy = torch.from_numpy(stabiliser.forward(coarse[part])).to(device)
         with progress.part(number / unit.d**2, (number + 0.5) / unit.d**2):
-            smooth = filtered(noisy, unit.working, label=label)
+            smooth = (filtered if draft else refined)(noisy, unit.working, label=label)
         value = stabiliser.inverse(smooth.cpu().numpy())
         if unit.network is not None and unit.weight > 0:
             with progress.part((number + 0.5) / unit.d**2, (number + 1) / unit.d**2):
-                learnt = apply_network(unit, noisy, label=label)
+                learnt = apply_network(unit, noisy, smooth, label=label)
             by_network = stabiliser.inverse(learnt.cpu().numpy())
             value = unit.weight * by_network + (1 - unit.weight) * value
         result[part] = value
     result = centred(result, unit.d)
-    if not put_structure_back:
+    if draft:
         return Plane(result, defects)
     result, share = put_back(sound, result, unit.noise, unit.d)
     return Plane(result, defects, share)
 
 
 def apply_network(
-    unit: Restorer, noisy: torch.Tensor, *, ensemble: bool = True, label: str | None = None
+    unit: Restorer,
+    noisy: torch.Tensor,
+    smooth: torch.Tensor,
+    *,
+    ensemble: bool = True,
+    label: str | None = None,
 ) -> torch.Tensor:
-    """Result of the network for a stabilised plane (height, width)."""
+    """Result of the network for a stabilised plane and its filtered version (height, width)."""
     network = unit.network
     assert network is not None, "called only with a network"
 
@@ -185,19 +191,38 @@ def apply_network(
     def work(tile: torch.Tensor) -> torch.Tensor:
         return self_ensemble(once, tile[None])[0] if ensemble else once(tile[None])[0]
 
-    scaled = (to_network(noisy, unit.working) - unit.centre) * NOISE_SCALE
+    scaled = (to_network(noisy, smooth) - unit.centre) * NOISE_SCALE
     result = by_tiles(
         work, scaled, tile=TILE, margin=MARGIN, multiple=MULTIPLE, network=network, label=label
     )
     return result[0] / NOISE_SCALE + unit.centre
 
 
-def preview(unit: Restorer, plane: np.ndarray) -> np.ndarray:
-    """The network's current result for the middle of a plane."""
-    part = next(iter(phases(unit.d)))
-    coarse = smoothed(plane, unit.d)[part]
-    stabiliser = Stabiliser.of(unit.working)
-    assert unit.network is not None, "called only during the training"
-    device = next(unit.network.parameters()).device
-    noisy = torch.from_numpy(stabiliser.forward(coarse[middle(coarse.shape, _PREVIEW)])).to(device)
-    return stabiliser.inverse(apply_network(unit, noisy, ensemble=False).cpu().numpy())
+class Preview:
+    """The network's current result for the middle of a plane.
+
+    Parameters
+    ----------
+    unit : Restorer
+        What is being trained.
+    plane : numpy.ndarray
+        float32 (row, col).
+    """
+
+    def __init__(self, unit: Restorer, plane: np.ndarray) -> None:
+        self._unit, self._plane = unit, plane
+        self._planes: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def __call__(self) -> np.ndarray:
+        """Give it, in the unit of the image."""
+        unit = self._unit
+        stabiliser = Stabiliser.of(unit.working)
+        if self._planes is None:
+            # The filters take longer than the network, and their result stays.
+            coarse = smoothed(self._plane, unit.d)[next(iter(phases(unit.d)))]
+            part = coarse[middle(coarse.shape, _PREVIEW)]
+            assert unit.network is not None, "called only during the training"
+            device = next(unit.network.parameters()).device
+            noisy = torch.from_numpy(stabiliser.forward(part)).to(device)
+            self._planes = noisy, refined(noisy, unit.working)
+        return stabiliser.inverse(apply_network(unit, *self._planes, ensemble=False).cpu().numpy())

@@ -10,15 +10,11 @@ from pydantic import Field
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.training import FitPer, Quality, Seed
 
-STEPS = {"quick": 150, "standard": 700, "best": 2500}
-"""Training steps of each quality. The prototype gained 0.17 dB from 200 to 1200 steps; no
-measurement of these numbers is kept."""
+STEPS = {"quick": 20, "standard": 280, "best": 1200}
+"""Training steps of each quality."""
 
-PIXELS = {"quick": 2**19, "standard": 2**21, "best": 2**22}
+PIXELS = {"quick": 2**17, "standard": 2**19, "best": 2**20}
 """Pixels of the neighbour pairs for each quality. Not tuned."""
-
-DRAWS_PER_PIXEL = 32
-"""How often a pixel of a small image is used at most. Chosen by eye."""
 
 TRAINING_PIXELS = 32 * 2**20
 """Most pixels of a stack or movie that are used for a training: bounds the memory. Not tuned."""
