@@ -110,7 +110,7 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset("fast", 1000, 300),
+    "quick": Preset("fast", 800, 300),
     "standard": Preset("fast", 6000, 1500),
     "paper": Preset("published", 50_000, 10_000),
 }
@@ -232,8 +232,8 @@ class FastPlanesConstants:
     examples: int = 4
     scrambled: int = 1
     rim: int = 6
-    first_round: float = 0.2
-    rounds: int = 8
+    first_round: float = 0.12
+    rounds: int = 6
     factors: tuple[float, ...] = (1.0, 1.0, 1.25, 1.5)
     planes: int = 4
     field: int = 512
