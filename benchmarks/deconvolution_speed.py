@@ -1,4 +1,4 @@
-"""Time of a training step and of a prediction with ZS-DeconvNet, as a Markdown table.
+"""Time of a training step and of a prediction, as a Markdown table.
 
 Run ``python benchmarks/deconvolution_speed.py [--threads 2] [--repeats 3]``. A step is the
 networks' pass forward and back over 4 patches of 160 x 160 pixels with upsampling, the PSF and
@@ -24,10 +24,11 @@ from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.optics.pupil import from_optics
 from zsfiji.physics.optics.resample import match
-from zsfiji.services.zs_deconvnet.kinds import FastPlanes
-from zsfiji.services.zs_deconvnet.networks import FastNet, PublishedUNet, run
-from zsfiji.services.zs_deconvnet.objective import Terms
-from zsfiji.services.zs_deconvnet.restorer import Record
+from zsfiji.services.deconvolve.kinds import FastPlanes
+from zsfiji.services.deconvolve.networks import FastNet
+from zsfiji.services.two_stage.network import run
+from zsfiji.services.two_stage.restorer import Record
+from zsfiji.services.zs_deconvnet.networks import PublishedUNet
 
 PATCH, BATCH, PLANE, PIXEL = 160, 4, 1024, 0.0313
 """Edge and number of the patches of a step, edge of the plane, and fine pixel in micrometres."""
@@ -64,7 +65,8 @@ def prediction(symmetries: int, optics: Degradation) -> Callable[[], object]:
     """Make a prediction with the default network."""
     noise = Noise(1.0, 0.0, 1.0, np.ones((16, 16)), True)
     scale = Scale(0.0, 100.0, Stabiliser.of(noise), 0.0)
-    record = Record("fast", 2, 2, noise, 0.0, scale, (PIXEL, PIXEL), Terms(), "recorruption")
+    kind = FastPlanes.kind
+    record = Record(kind, 2, 2, noise, 0.0, scale, (PIXEL, PIXEL), "recorruption")
     unit = FastPlanes(record, optics, FastPlanes.build(2).eval())
     plane = np.random.default_rng(0).poisson(30, (PLANE, PLANE)).astype(np.float32)
     return lambda: restore(unit, plane, symmetries=symmetries)

@@ -20,12 +20,14 @@ from zsfiji.quality.baselines import non_local_means
 from zsfiji.quality.metrics import aligned
 from zsfiji.quality.richardson_lucy_tv import richardson_lucy
 from zsfiji.quality.sharpening import enlarged
-from zsfiji.services.zs_deconvnet.fit import Given
-from zsfiji.services.zs_deconvnet.kinds import RESTORERS, FastPlanes
-from zsfiji.services.zs_deconvnet.networks import FastNet
-from zsfiji.services.zs_deconvnet.objective import Task
-from zsfiji.services.zs_deconvnet.service import METHOD, ZSDeconvNet
-from zsfiji.services.zs_deconvnet.settings import Settings
+from zsfiji.services.deconvolve.kinds import RESTORERS, FastPlanes
+from zsfiji.services.deconvolve.networks import FastNet
+from zsfiji.services.deconvolve.service import METHOD, Deconvolve
+from zsfiji.services.deconvolve.settings import Settings
+from zsfiji.services.two_stage.fit import Given
+from zsfiji.services.two_stage.task import Task
+from zsfiji.services.zs_deconvnet.service import METHOD as PUBLISHED
+from zsfiji.services.zs_deconvnet.settings import Settings as PublishedSettings
 
 STRENGTHS = (0.0, 0.002, 0.01, 0.05)
 """Weights of the total variation from which the truth chooses; 0.002 is Dey's."""
@@ -93,7 +95,7 @@ def ours(scene: Scene, steps: int) -> np.ndarray:
     return _trained(scene, Settings(steps=steps), METHOD)
 
 
-def _trained(scene: Scene, settings: Settings, method: ZSDeconvNet) -> np.ndarray:
+def _trained(scene: Scene, settings: Settings, method: Deconvolve) -> np.ndarray:
     model = method.fit(scene.image, settings, Given([scene.psf]))
     return method.apply(model, scene.image).images["deconvolved"].data
 
@@ -124,7 +126,7 @@ def bound(scene: Scene, steps: int) -> np.ndarray:
             """Give them."""
             return Others()
 
-    method = ZSDeconvNet({**RESTORERS, ("fast", 2): FromOthers})
+    method = Deconvolve({**RESTORERS, (FastPlanes.kind, 2): FromOthers})
     return _trained(scene, Settings(steps=steps), method)
 
 
@@ -149,8 +151,8 @@ class Deadline:
 def published(scene: Scene, seconds: float) -> np.ndarray:
     """The faithful configuration, for so many seconds and no longer."""
     with progress.using(Deadline(seconds)):
-        model = METHOD.fit(scene.image, Settings(quality="paper"), Given([scene.psf]))
-    return METHOD.apply(model, scene.image, symmetries=1).images["deconvolved"].data
+        model = PUBLISHED.fit(scene.image, PublishedSettings(quality="paper"), Given([scene.psf]))
+    return PUBLISHED.apply(model, scene.image, symmetries=1).images["deconvolved"].data
 
 
 CLASSICAL: dict[str, Callable[[Scene], np.ndarray]] = {

@@ -1,11 +1,11 @@
 """Check whether the result of a method is ever worse than the noisy image.
 
-Run ``python benchmarks/never_worse.py [--method denoise|zs-deconvnet] [--draws 20] [--first 3000]
+Run ``python benchmarks/never_worse.py [--method denoise|deconvolve] [--draws 20] [--first 3000]
 [--size 128] [--steps 0]``. The images are those of :mod:`captures`: `draws` of them from the seed
 `first` on, and the six bright ones. A line for each has the RMSE of the result against the truth,
-over that of the noisy image, in the pixels that are not saturated. For ``zs-deconvnet`` the second
+over that of the noisy image, in the pixels that are not saturated. For ``deconvolve`` the second
 number is that of the deconvolved image, blurred again with the PSF of the capture, without the
-borders that light from outside reaches. `steps` is for ZS-DeconvNet; 0 means those of `quick`.
+borders that light from outside reaches. `steps` is for ``deconvolve``; 0 means those of `quick`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from zsfiji.errors import UserError
 from zsfiji.physics.camera.model import NOTHING_KNOWN
 from zsfiji.physics.optics.kernel import normalised
 from zsfiji.quality.sharpening import away_from_borders
+from zsfiji.services.deconvolve.service import METHOD as DECONVOLVE
+from zsfiji.services.deconvolve.settings import Settings
 from zsfiji.services.denoise.service import METHOD as DENOISE
 from zsfiji.services.denoise.settings import Settings as DenoiseSettings
 from zsfiji.services.method import Restored
-from zsfiji.services.zs_deconvnet.fit import Given
-from zsfiji.services.zs_deconvnet.service import METHOD as DECONVNET
-from zsfiji.services.zs_deconvnet.settings import Settings
+from zsfiji.services.two_stage.fit import Given
 
 PIXEL = 0.1
 UPSAMPLE: Final = 2
@@ -65,11 +65,11 @@ def denoised(capture: captures.Capture, steps: int) -> tuple[Restored, dict[str,
 
 
 def deconvolved(capture: captures.Capture, steps: int) -> tuple[Restored, dict[str, float]]:
-    """What ``ZS-DeconvNet`` makes of it."""
+    """What ``Zero-Shot Deconvolve...`` makes of it."""
     image = image_of(capture)
     psf = normalised(captures.psf(capture, UPSAMPLE), (PIXEL / UPSAMPLE,) * 2)
-    model = DECONVNET.fit(image, Settings(steps=steps, upsample=UPSAMPLE), Given([psf]))
-    result = DECONVNET.apply(model, image)
+    model = DECONVOLVE.fit(image, Settings(steps=steps, upsample=UPSAMPLE), Given([psf]))
+    result = DECONVOLVE.apply(model, image)
     optics = model.units[0].optics
     reblurred = optics(torch.from_numpy(result.image.data)).numpy()
     return result, {
@@ -78,7 +78,7 @@ def deconvolved(capture: captures.Capture, steps: int) -> tuple[Restored, dict[s
     }
 
 
-METHODS = {"denoise": denoised, "zs-deconvnet": deconvolved}
+METHODS = {"denoise": denoised, "deconvolve": deconvolved}
 
 
 def draws(first: int, count: int, size: int) -> Iterator[captures.Capture]:
@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--first", type=int, default=3000, help="seed of the first draw")
     parser.add_argument("--size", type=int, default=128, help="pixels a side")
-    parser.add_argument("--steps", type=int, default=0, help="of ZS-DeconvNet; 0: those of quick")
+    parser.add_argument("--steps", type=int, default=0, help="of deconvolve; 0: those of quick")
     parser.add_argument("--notes", action="store_true", help="print what is said of each result")
     options = parser.parse_args()
     found: dict[str, list[float]] = {}

@@ -1,12 +1,13 @@
 """Width of the PSF in the deconvolution, relative to the true one, as a table.
 
 Run ``python benchmarks/optics.py``. Each line follows the documented steps: PSF Generator... or PSF
-from Beads..., the PSF saved as TIFF, ZS-DeconvNet Train... with that file (one step). Then a point
-on the grid of the deconvolved image is blurred by the optics of the model, and compared with what
-the camera shows of that point: the PSF on a grid of a twelfth of the camera's pixel, integrated
-over that pixel once. The beads are points at random places in an image of the same camera, with
-shot noise and read noise. `ratio` is the factor by which the true PSF has to be widened to fit that
-of the model (least squares), `misfit` the remaining root mean square, relative to that of the PSF.
+from Beads..., the PSF saved as TIFF, Zero-Shot Deconvolve... with that file (one step). Then a
+point on the grid of the deconvolved image is blurred by the optics of the model, and compared with
+what the camera shows of that point: the PSF on a grid of a twelfth of the camera's pixel,
+integrated over that pixel once. The beads are points at random places in an image of the same
+camera, with shot noise and read noise. `ratio` is the factor by which the true PSF has to be
+widened to fit that of the model (least squares), `misfit` the remaining root mean square, relative
+to that of the PSF.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from zsfiji.learning import models
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.optics.pupil import from_optics
-from zsfiji.services.zs_deconvnet.service import METHOD
+from zsfiji.services.deconvolve.service import METHOD
 
 FINER = 12
 """Pixels of the true PSF per pixel of the camera."""
@@ -162,7 +163,7 @@ def used(case: Case, psf: xr.DataArray, upsample: int, folder: Path) -> torch.Te
     image = calibrated(draws.poisson(light).astype(np.float32), case.pixel)
     file, model = folder / "psf.tif", folder / "model.zsfiji"
     tiff.write(psf, file)
-    zsfiji.zs_deconvnet_train(image, psf=file, upsample=upsample, steps=1, save_model=model)
+    zsfiji.deconvolve(image, psf=file, upsample=upsample, steps=1, save_model=model)
     return models.load(model, METHOD).units[0].optics.psf
 
 

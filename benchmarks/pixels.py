@@ -98,15 +98,15 @@ def results(folder: Path) -> Iterator[tuple[str, Any]]:
     beads[tuple(np.random.default_rng(5).integers(16, 176, (2, 14)))] = 1
     beads = 100 + np.random.default_rng(6).poisson(60000 * gaussian_filter(beads, 1.6))
     yield "psf from beads", zsfiji.psf_from_beads(image(beads.astype(np.uint16), "row", "col"))
-    yield "deconvnet fast 2D", zsfiji.zs_deconvnet_restore(plane, psf=flat, steps=60)
+    yield "deconvolve 2D", zsfiji.deconvolve(plane, psf=flat, steps=60)
     yield (
         "deconvnet published 2D",
         zsfiji.zs_deconvnet_restore(plane, psf=flat, steps=2, network="published"),
     )
     stack = image(captured((14, 64, 72), 40, 2), "pln", "row", "col")
     yield (
-        "deconvnet fast 3D",
-        zsfiji.zs_deconvnet_restore(stack, psf=deep, steps=30, dimensions="3d"),
+        "deconvolve 3D",
+        zsfiji.deconvolve(stack, psf=deep, steps=30, dimensions="3d"),
     )
     yield (
         "deconvnet published 3D",
@@ -114,16 +114,13 @@ def results(folder: Path) -> Iterator[tuple[str, Any]]:
             stack, psf=deep, steps=2, dimensions="3d", network="published", pairs="slices"
         ),
     )
-    model = folder / "deconvnet.zsfiji"
-    yield (
-        "deconvnet train",
-        zsfiji.zs_deconvnet_train(hyper, psf=flat, steps=30, save_model=model, upsample=1),
-    )
-    yield "deconvnet predict", zsfiji.zs_deconvnet_predict(hyper, model=model)
-    longer = zsfiji.zs_deconvnet_restore(
+    model = folder / "deconvolve.zsfiji"
+    zsfiji.deconvolve(hyper, psf=flat, steps=30, save_model=model, upsample=1)
+    yield "deconvolve, model applied", zsfiji.deconvolve(hyper, apply_model=model)
+    longer = zsfiji.deconvolve(
         hyper, psf=flat, steps=20, start_model=model, upsample=1, dimensions="2d"
     )
-    yield "deconvnet continued", longer
+    yield "deconvolve, continued", longer
 
 
 def digest(result: Any) -> str:

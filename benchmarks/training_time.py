@@ -35,9 +35,15 @@ from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.matching import match_to_image
 from zsfiji.physics.specimens import KINDS
 from zsfiji.quality.metrics import aligned, psnr
-from zsfiji.services.zs_deconvnet.kinds import RESTORERS
-from zsfiji.services.zs_deconvnet.objective import Recorruption, SlicePairs, Task, Terms
-from zsfiji.services.zs_deconvnet.restorer import Restorer
+from zsfiji.services.deconvolve import kinds as own
+from zsfiji.services.deconvolve.settings import KIND
+from zsfiji.services.two_stage.restorer import Restorer, Restorers
+from zsfiji.services.two_stage.task import Task, Terms
+from zsfiji.services.zs_deconvnet import kinds as published
+from zsfiji.services.zs_deconvnet.objective import Recorruption, SlicePairs
+
+RESTORERS: Restorers = {**own.RESTORERS, **published.RESTORERS}
+"""Those of both methods."""
 
 FIRST, GROWTH = 30.0, 1.4
 """Seconds of training after which a network is looked at for the first time, and the factor from
@@ -67,9 +73,9 @@ def task_of(scene: Scene, elsewhere: float) -> Task:
         [image],
         measure(list(image) if axes == 3 else [image]),
         told(1),
-        Terms(hessian=HESSIAN[axes]),
         (STEP, PIXEL, PIXEL)[-axes:],
         elsewhere=elsewhere,
+        terms=Terms(hessian=HESSIAN[axes]),
         pairs=told(2) if axes == 3 else None,
     )
 
@@ -190,7 +196,7 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- |", flush=True)
     if given.network == "own":
         for steps in given.steps:
-            whole("fast", scene, steps, given.seed)
+            whole(KIND, scene, steps, given.seed)
         return
     if given.state is None:
         parser.error("--state: name a folder to keep the training in")

@@ -35,12 +35,12 @@ from zsfiji.physics.camera.model import NOTHING_KNOWN
 from zsfiji.physics.optics.kernel import Psf
 from zsfiji.quality.coverage import coverage
 from zsfiji.quality.metrics import aligned
+from zsfiji.services.deconvolve.service import METHOD as DECONVOLVE
+from zsfiji.services.deconvolve.settings import Settings
 from zsfiji.services.denoise.service import METHOD as DENOISE
 from zsfiji.services.denoise.settings import Settings as DenoiseSettings
+from zsfiji.services.two_stage.fit import Given
 from zsfiji.services.uncertainty import NAME, with_uncertainty
-from zsfiji.services.zs_deconvnet.fit import Given
-from zsfiji.services.zs_deconvnet.service import METHOD as DECONVOLVE
-from zsfiji.services.zs_deconvnet.settings import Settings
 
 KINDS = ("filaments", "tubules", "vesicles", "reticulum", "texture", "mixed")
 
@@ -85,7 +85,7 @@ def deconvolved(
 ) -> str:
     """A line for our deconvolution."""
     began = time.process_time()
-    settings = Settings(network="fast", steps=steps, seed=seed)
+    settings = Settings(steps=steps, seed=seed)
     model = DECONVOLVE.fit(image, settings, Given([psf]))
     return row(DECONVOLVE, name, model, image, truth, began)
 

@@ -1,4 +1,4 @@
-"""What tests of deconvolution share: scenes, and ZS-DeconvNet with options as keywords."""
+"""What tests of deconvolution share: scenes, and both methods with options as keywords."""
 
 import numpy as np
 import xarray as xr
@@ -7,33 +7,52 @@ from scipy.ndimage import gaussian_filter
 from zsfiji.physics.camera.model import KnownCamera
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.optics.kernel import Psf, normalised
-from zsfiji.services.zs_deconvnet.fit import Given
-from zsfiji.services.zs_deconvnet.kinds import RESTORERS
+from zsfiji.services.deconvolve import kinds as ours
+from zsfiji.services.deconvolve.service import METHOD, Deconvolve
+from zsfiji.services.two_stage.fit import Given
+from zsfiji.services.zs_deconvnet import kinds as published
+from zsfiji.services.zs_deconvnet.service import METHOD as PUBLISHED
 from zsfiji.services.zs_deconvnet.service import ZSDeconvNet
-from zsfiji.services.zs_deconvnet.settings import Settings
 
 PIXEL = 0.0626
 BLACK, GAIN, READ = 100.0, 2.0, 4.0
 
 
 def fit(image, psf, *, camera=None, start=None, device="auto", restorers=(), **settings):
-    """Train; `restorers` take the place of those of their kind."""
-    psfs = [psf] if isinstance(psf, Psf) else psf
-    given = Given(psfs, camera or KnownCamera(), start)
-    return _method(restorers).fit(image, Settings(**settings), given, device=device)
+    """Train our own networks; `restorers` take the place of those of their kind."""
+    return _fit(_ours(restorers), image, psf, camera, start, device, settings)
+
+
+def fit_published(image, psf, *, start=None, restorers=(), **settings):
+    """Train a published network; `restorers` as for :func:`fit`."""
+    return _fit(_published(restorers), image, psf, None, start, "auto", settings)
 
 
 def apply(model, image, *, restorers=(), **options):
     """Restore; `restorers` take the place of those of their kind."""
-    method = _method(restorers)
+    method = (_ours if model.method == METHOD.name else _published)(restorers)
     if restorers:
         units = (method.unit(unit.record, unit.tensors()) for unit in model.units)
         model = type(model)(model.method, model.settings, model.fitted_to, tuple(units))
     return method.apply(model, image, **options)
 
 
-def _method(restorers):
-    return ZSDeconvNet({**RESTORERS, **{(r.kind, r.axes): r for r in restorers}})
+def _fit(method, image, psf, camera, start, device, settings):
+    psfs = [psf] if isinstance(psf, Psf) else psf
+    given = Given(psfs, camera or KnownCamera(), start)
+    return method.fit(image, method.settings_type(**settings), given, device=device)
+
+
+def _ours(restorers):
+    return Deconvolve({**ours.RESTORERS, **_by_kind(restorers)}) if restorers else METHOD
+
+
+def _published(restorers):
+    return ZSDeconvNet({**published.RESTORERS, **_by_kind(restorers)}) if restorers else PUBLISHED
+
+
+def _by_kind(restorers):
+    return {(r.kind, r.axes): r for r in restorers}
 
 
 def gaussian_psf(deviation=3.0, half=12, spacing=PIXEL / 2):

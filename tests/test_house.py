@@ -24,7 +24,7 @@ import sys
 import zsfiji.bridge.scripts, zsfiji.bridge.stock.worker, zsfiji.cli.listing, zsfiji.parameters
 from zsfiji.commands import example_line, parse, table
 for command in table().values():
-    command.validate({p.key: "1" for p in command.parameters if p.required})
+    command.validate({p.key: "1" for p in command.parameters if p.needed})
 heavy = {"torch", "jpype", "scyjava", "imagej"} & set(sys.modules)
 assert not heavy, heavy
 """

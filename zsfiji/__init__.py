@@ -12,6 +12,7 @@ from zsfiji.errors import Cancelled, UserError
 from zsfiji.version import __version__
 
 if TYPE_CHECKING:
+    from zsfiji.commands.declared.deconvolve import deconvolve
     from zsfiji.commands.declared.denoise import denoise
     from zsfiji.commands.declared.fm2s import fm2s
     from zsfiji.commands.declared.noise import noise_calibration
@@ -26,6 +27,7 @@ __all__ = [
     "Cancelled",
     "UserError",
     "__version__",
+    "deconvolve",
     "denoise",
     "fm2s",
     "noise_calibration",

@@ -82,7 +82,7 @@ say("made", look() + [told: text])
 def psf = WindowManager.getCurrentImage()
 WindowManager.setTempCurrentImage(imp)
 imp.getCalibration().setUnit("micron")
-text = told { type.newInstance(folder, null).call("ZS-DeconvNet Restore...",
+text = told { type.newInstance(folder, null).call("Zero-Shot Deconvolve...",
     [psf: psf.getTitle(), steps: 5], "", "", true) }
 say("two images", look() + [told: text, all: WindowManager.getIDList().collect { WindowManager.getImage(it).getTitle() }])
 imp.getCalibration().setUnit("nm")

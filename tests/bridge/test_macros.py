@@ -45,7 +45,7 @@ def cells(path, frames=0, seed=0):
 
 
 def test_every_macro_is_tested():
-    tested = {"single_image.ijm", "folder_batch.ijm", "time_lapse.ijm", "zs_deconvnet_folder.ijm"}
+    tested = {"single_image.ijm", "folder_batch.ijm", "time_lapse.ijm", "deconvolve_folder.ijm"}
     assert {path.name for path in FOLDER.iterdir()} == tested
 
 
@@ -73,7 +73,7 @@ def test_folder_batch_trains_once_and_reuses_the_model(run, tmp_path):
     assert not np.array_equal(results[0], results[1])
 
 
-def test_zs_deconvnet_folder_trains_once_and_saves_both_results(ij, closing, tmp_path):
+def test_deconvolve_folder_trains_once_and_saves_both_results(ij, closing, tmp_path):
     from zsfiji.bridge import menu
     from zsfiji.bridge.macro import run_macro
 
@@ -81,7 +81,7 @@ def test_zs_deconvnet_folder_trains_once_and_saves_both_results(ij, closing, tmp
     for number in range(2):
         cells(tmp_path / "raw" / f"cell {number}.tif", seed=number)
     menu.install(ij)
-    text = (FOLDER / "zs_deconvnet_folder.ijm").read_text(encoding="utf-8")
+    text = (FOLDER / "deconvolve_folder.ijm").read_text(encoding="utf-8")
     assert '"microscope=wide-field' in text
     # Ten steps, and pixels of 250 nm, which want a weaker lens than the one in the macro.
     text = text.replace("na = 1.4;", "na = 0.5;").replace(" seed=0", " seed=0 steps=10")

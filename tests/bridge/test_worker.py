@@ -145,10 +145,11 @@ def test_fiji_learns_which_image_and_which_psf_a_deconvolution_means(tmp_path, m
     monkeypatch.setattr("zsfiji.commands.duration.estimates", lambda *_: "")
     cells = {"title": "cells & co.tif", "width": 64, "height": 64, "x_unit": None}
     psf = {"title": "PSF", "width": 65, "height": 65, "made_by": 'run("PSF Generator...", "")'}
-    told = worker.dialog("ZS-DeconvNet Restore...", [cells, psf], 1)
-    assert told["active"] == 0
-    assert told["values"]["psf"] == "PSF"
-    assert "cells &amp; co.tif" in told["subject"]
+    for label in ("Zero-Shot Deconvolve...", "ZS-DeconvNet Restore..."):
+        told = worker.dialog(label, [cells, psf], 1)
+        assert told["active"] == 0
+        assert told["values"]["psf"] == "PSF"
+        assert "cells &amp; co.tif" in told["subject"]
     assert worker.dialog("ZS-DeconvNet Restore...", [psf], 0)["active"] == 0
 
 

@@ -20,6 +20,7 @@ from zsfiji.errors import UserError
 from zsfiji.parameters.camera import CameraOptions
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.source import Source
+from zsfiji.services.deconvolve import settings as deconvolve_settings
 from zsfiji.services.denoise import settings as denoise_settings
 from zsfiji.services.fm2s import settings as fm2s_settings
 from zsfiji.services.zs_deconvnet import settings as zs_settings
@@ -34,6 +35,17 @@ def test_labels_are_what_imagej_users_expect(command):
     assert command.label.endswith("...")
     assert re.fullmatch(r"[A-Za-z0-9 -]+\.\.\.", command.label)
     assert command.menu == "Plugins>Zero-Shot"
+
+
+def test_the_menu_begins_with_our_own_commands_before_the_published_methods():
+    assert [command.label for command in COMMANDS][:6] == [
+        "Zero-Shot Denoise...",
+        "Zero-Shot Deconvolve...",
+        "FM2S Denoise...",
+        "ZS-DeconvNet Restore...",
+        "ZS-DeconvNet Train...",
+        "ZS-DeconvNet Predict...",
+    ]
 
 
 @BOTH
@@ -55,9 +67,9 @@ def test_every_parameter_is_explained(command):
 
 @BOTH
 def test_the_defaults_are_valid_and_survive_validation(command):
-    needed = {p.key: f"{p.key}.tif" for p in command.parameters if p.required}
+    needed = {p.key: f"{p.key}.tif" for p in command.parameters if p.needed}
     chosen = command.validate(needed)
-    assert command.defaults.items() <= chosen.items()
+    assert command.defaults.items() - dict.fromkeys(needed).items() <= chosen.items()
     assert chosen.keys() == {p.key for p in command.parameters}
     assert command.validate(chosen) == chosen
 
@@ -65,8 +77,8 @@ def test_the_defaults_are_valid_and_survive_validation(command):
 @BOTH
 def test_what_is_needed_is_asked_for_by_its_label(command):
     for parameter in command.parameters:
-        if parameter.required:
-            others = {p.key: f"{p.key}.tif" for p in command.parameters if p.required}
+        if parameter.needed:
+            others = {p.key: f"{p.key}.tif" for p in command.parameters if p.needed}
             for nothing in ({}, {parameter.key: ""}):
                 given = {**{k: v for k, v in others.items() if k != parameter.key}, **nothing}
                 with pytest.raises(UserError, match=f"{parameter.label}: .*{parameter.key}="):
@@ -107,7 +119,7 @@ def test_an_unknown_command_is_answered_with_those_there_are():
 @pytest.mark.parametrize(
     ("label", "given", "words"),
     [
-        ("fm2s", {"modality": "confocl"}, r'Modality: choose one of auto.*not "confocl"'),
+        ("fm2s", {"modality": "confocl"}, r'Modality: choose one of base.*not "confocl"'),
         ("fm2s", {"average": "3"}, r"choose one of 1, 2, 4, 8, 16"),
         ("fm2s", {"average": True}, "choose one of"),
         ("denoise", {"seed": "-1"}, r'Seed: give a whole number from 0 to 2147483647, not "-1"'),
@@ -280,6 +292,7 @@ def test_checks_and_durations_that_want_what_the_command_has_not_are_refused():
         (Filter, {"shape": 3, "order": 3}, "order: give a whole number from 0 to 2, not 3"),
         (denoise_settings.Settings, {"quality": "paper"}, "Quality: .* quick, standard, best"),
         (fm2s_settings.Settings, {"average": 3}, "Averaged captures: choose one of 1, 2, 4, 8"),
+        (deconvolve_settings.Settings, {"quality": "best"}, "Quality: choose one of quick, stan"),
         (zs_settings.Settings, {"loss": "huber"}, "loss: choose one of mae, mse"),
         (CameraOptions, {"gain": -1}, "Gain: give a number of at least 0"),
     ],
@@ -310,6 +323,7 @@ def test_a_field_that_no_dialog_shows_needs_a_default():
 def test_the_settings_of_a_method_are_declared_without_torch():
     code = """
 import sys
+import zsfiji.services.deconvolve.settings
 import zsfiji.services.denoise.settings
 import zsfiji.services.fm2s.settings
 import zsfiji.services.zs_deconvnet.settings

@@ -1,4 +1,4 @@
-"""The results of ZS-DeconvNet have the mean of the image, or the notes say that they have not."""
+"""Results of a deconvolution have the mean of the image, or the notes say that they have not."""
 
 import re
 
@@ -9,7 +9,7 @@ from deconvolving import BLACK, apply, calibrated, fit, gaussian_psf, lines, whi
 from zsfiji.deconvolution import brightness
 from zsfiji.deconvolution.brightness import Brightness, keep_mean
 from zsfiji.physics.camera.model import Camera, KnownCamera
-from zsfiji.services.zs_deconvnet.kinds import FastPlanes
+from zsfiji.services.deconvolve.kinds import FastPlanes
 
 CAMERA = Camera(white_noise(), BLACK)
 

@@ -1,4 +1,4 @@
-"""What ZS-DeconvNet gives is never worse than the image: the guard and what it says."""
+"""What a deconvolution gives is never worse than the image: the guard and what it says."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from zsfiji.physics.camera.model import Camera, KnownCamera, measure
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.kernel import normalised
-from zsfiji.services.zs_deconvnet.kinds import FastPlanes
+from zsfiji.services.deconvolve.kinds import FastPlanes
 
 PIXEL, GAIN, READ, BLACK = 0.0626, 2.0, 16.0, 100.0
 CAMERA = Camera(Noise(GAIN, READ - GAIN * BLACK, READ, np.ones((16, 16)), True), BLACK, True)

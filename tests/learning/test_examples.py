@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from zsfiji.learning import examples, sharpness
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.specimens import specimen
-from zsfiji.services.zs_deconvnet.networks import INVERSE_REACH, inverse_filter
+from zsfiji.services.deconvolve.networks import INVERSE_REACH, inverse_filter
 
 
 def _gaussian(sigma: float) -> torch.Tensor:

@@ -33,7 +33,7 @@ def image(pixels, *dims):
 @pytest.fixture
 def fast(monkeypatch):
     """So little training that only what stands around it is tested."""
-    recipe = recipes.Recipe(draws=2, patch=32, ema=0.99)
+    recipe = recipes.Recipe(draws=2, patch=32)
     monkeypatch.setattr(recipes, "RECIPES", dict.fromkeys(recipes.RECIPES, recipe))
     monkeypatch.setattr(fitted, "STEPS", dict.fromkeys(fitted.STEPS, 8))
     monkeypatch.setattr(fitted, "PIXELS", dict.fromkeys(fitted.PIXELS, 2**14))
@@ -197,7 +197,7 @@ def test_averages_choose_their_constants():
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"modality": "confokal"}, "auto, confocal, twophoton, widefield, base"),
+        ({"modality": "confokal"}, "base, confocal, twophoton, widefield, auto"),
         ({"quality": "good"}, "quick, standard, best"),
         ({"fit_per": "slice"}, "one of channel, plane"),
         ({"modality": "base", "average": 2}, "only for 1"),

@@ -9,10 +9,11 @@ from torch import nn
 from zsfiji.compute.device import generator
 from zsfiji.errors import UserError
 from zsfiji.services.fm2s import published
-from zsfiji.services.fm2s.injection import inject, smooth_strength, strength
+from zsfiji.services.fm2s.injection import inject, strength
 from zsfiji.services.fm2s.network import MARGIN, build
 from zsfiji.services.fm2s.presets import AVERAGES, MODALITIES, PRESETS, Preset, preset
 from zsfiji.services.fm2s.recipes import RECIPES, Recipe
+from zsfiji.services.fm2s.settings import Settings
 
 CPU = torch.device("cpu")
 
@@ -39,13 +40,13 @@ def test_the_presets_are_the_authors_constants(modality, average, expected):
 
 
 def test_every_modality_of_the_microscopes_knows_all_averages():
-    assert MODALITIES == ("auto", "confocal", "twophoton", "widefield", "base")
+    assert MODALITIES == ("base", "confocal", "twophoton", "widefield", "auto")
     for modality in ("confocal", "twophoton", "widefield"):
         assert tuple(PRESETS[modality]) == AVERAGES
 
 
 def test_a_misspelt_modality_is_refused_with_the_choices():
-    with pytest.raises(UserError, match="auto, confocal, twophoton, widefield, base"):
+    with pytest.raises(UserError, match="base, confocal, twophoton, widefield, auto"):
         preset("two-photon", 1)
 
 
@@ -94,15 +95,6 @@ def test_regions_have_the_mean_of_their_pixels_with_zeros_beyond_the_border():
     assert region[0, 0, 4, 6].item() == pytest.approx(1e-5)  # empty, held at the other limit
 
 
-def test_smooth_regions_have_no_steps_and_count_true_pixels_only():
-    ramp = torch.linspace(0, 0.1, 90).expand(1, 1, 70, 90)
-    region = smooth_strength(ramp, 30)
-    flat = torch.full((1, 1, 70, 90), 0.1)
-    torch.testing.assert_close(smooth_strength(flat, 40), flat)
-    assert region.diff(dim=-1).abs().max() < 0.3 * strength(ramp, 30).diff(dim=-1).abs().max()
-    assert strength(flat, 40).min() < 0.1  # what the original makes of the same
-
-
 def test_region_noise_has_the_variance_of_its_formula():
     constants = Preset(1, 75, 3, gaussian=200, poisson=30, overall=1e9)
     clean = torch.full((1, 1, 400, 400), 0.3)
@@ -149,7 +141,7 @@ def test_the_target_is_the_median():
 
 def test_best_does_the_published_number_of_steps_on_the_whole_image(monkeypatch):
     recipe = RECIPES["best"]
-    assert (recipe.steps, recipe.patch, recipe.ema) == (2255, None, None)
+    assert (recipe.steps, recipe.patch) == (2255, None)
     assert RECIPES["standard"].steps == 2255
     monkeypatch.setattr(published, "train", lambda *args, **kwargs: kept.update(schedule=args[2]))
     kept = {}
@@ -160,6 +152,18 @@ def test_best_does_the_published_number_of_steps_on_the_whole_image(monkeypatch)
     assert (schedule.steps, schedule.learning_rate, schedule.betas) == (2255, 1e-3, (0.9, 0.999))
     assert {schedule.rate(step) for step in (0, 4, 5, 2254)} == {1e-3}
     assert schedule.ema is None
+
+
+def test_the_published_program_s_choice_is_the_default():
+    assert Settings().modality == "base"
+
+
+def test_patches_have_the_strength_of_their_place_in_the_whole_image():
+    plane = sample((64, 70))
+    constants = preset("base", 1)
+    examples = published.Examples([plane], constants, Recipe(patch=32), seed=0, device=CPU)
+    clean = torch.from_numpy(published.target(plane, constants))[None, None]
+    assert torch.equal(examples._stack[:, 2:], strength(clean, constants.stride))
 
 
 def test_stage_one_maps_the_noisy_image_and_stage_two_five_times_each_draw():
@@ -199,7 +203,7 @@ def test_patches_of_one_draw_serve_one_step_each_and_their_rim_does_not_count():
             result[..., :MARGIN, :] = result[..., :, -MARGIN:] = 1e6
             return result
 
-    recipe = Recipe(draws=2, patch=32, ema=0.99)
+    recipe = Recipe(draws=2, patch=32)
     examples = published.Examples(
         [sample((64, 70))], preset("confocal", 1), recipe, seed=0, device=CPU
     )

@@ -33,7 +33,9 @@ def print_help(label: str) -> None:
         console.print(" ".join(paragraph.split()) + "\n", markup=False)
     rows = Table("option", "values", "default", "meaning", header_style="bold")
     for parameter in command.parameters:
-        default = "needed" if parameter.required else parameter.text(parameter.default) or "none"
+        default = parameter.text(parameter.default) or "none"
+        if parameter.needed:
+            default = f"needed without {parameter.unless}" if parameter.unless else "needed"
         meaning = f"{parameter.label}. {parameter.help}"
         rows.add_row(parameter.key, values(parameter), default, meaning)
     console.print(rows)
@@ -41,10 +43,10 @@ def print_help(label: str) -> None:
     console.print("\nIn a macro, with the defaults:", markup=False)
     console.print(f"  {example_line(command)}", markup=False, soft_wrap=True)
     words = ["image.tif"] if command.takes_image else []
-    words += [f"{p.key}={p.key}" for p in command.parameters if p.required]
+    words += [f"{p.key}={p.key}" for p in command.parameters if p.needed]
     console.print(f'In a shell:\n  zsfiji run "{short}" {" ".join(words)}', markup=False)
     arguments = ["image"] if command.takes_image else []
-    arguments += [f"{p.key}={p.key}" for p in command.parameters if p.required]
+    arguments += [f"{p.key}={p.key}" for p in command.parameters if p.needed]
     console.print(f"In Python:\n  zsfiji.{command.name}({', '.join(arguments)})", markup=False)
 
 

@@ -30,8 +30,9 @@ __all__ = [
 def _functions() -> dict[str, PublicFunction]:
     """The Python calls of all commands by name, in the order of the menu."""
     found: dict[str, PublicFunction] = {}
-    for module in sorted(pkgutil.iter_modules(declared.__path__), key=lambda m: m.name):
-        for value in vars(importlib.import_module(f"{declared.__name__}.{module.name}")).values():
+    there = sorted(module.name for module in pkgutil.iter_modules(declared.__path__))
+    for name in sorted(there, key=lambda n: [*declared.MENU, *there].index(n)):
+        for value in vars(importlib.import_module(f"{declared.__name__}.{name}")).values():
             command = getattr(value, "command", None)
             if isinstance(command, Command):
                 found[command.name] = value

@@ -167,6 +167,9 @@ class Command:
         for key in given:
             self.parameter(key)
         chosen = self.checker.all(given)
+        for parameter in self.parameters:
+            if parameter.unless and chosen[parameter.key] is None is chosen[parameter.unless]:
+                raise UserError(parameter.complaint(None, missing=True))
         if self.check is not None:
             self.check(chosen)
         return chosen

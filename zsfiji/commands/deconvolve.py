@@ -1,9 +1,9 @@
-"""What the commands of ZS-DeconvNet do once their options are read."""
+"""What the commands that denoise and deconvolve do once their options are read."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zsfiji.commands import restore
 from zsfiji.commands.colours import Colours, colours
@@ -11,6 +11,7 @@ from zsfiji.commands.inputs import known_camera, psfs
 from zsfiji.commands.outcome import Curve, Outcome, Plot
 from zsfiji.errors import UserError
 from zsfiji.parameters.source import Source
+from zsfiji.services.two_stage.settings import TwoStageSettings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,27 +21,32 @@ if TYPE_CHECKING:
     from zsfiji.parameters.output import DenoisedAndDeconvolved
     from zsfiji.parameters.psf import PsfGrid
     from zsfiji.physics.optics.kernel import Psf
-    from zsfiji.services.zs_deconvnet.fit import Given
-    from zsfiji.services.zs_deconvnet.restorer import Restorer
-    from zsfiji.services.zs_deconvnet.settings import Settings
+    from zsfiji.services.two_stage.fit import Given
+    from zsfiji.services.two_stage.restorer import Restorer
+    from zsfiji.services.two_stage.service import TwoStage
+
+S = TypeVar("S", bound=TwoStageSettings)
 
 
 def train(
+    method: TwoStage[S],
     image: xr.DataArray,
     psf: Source,
     *,
-    settings: Settings,
+    settings: S,
     camera: CameraOptions,
     psf_grid: PsfGrid,
     start: Path | None,
     save: Path | None,
     device: str,
     share: float,
-) -> tuple[Model[Settings, Restorer[Any]], tuple[str, ...]]:
+) -> tuple[Model[S, Restorer[Any]], tuple[str, ...]]:
     """Train a model, and save it where that is wanted.
 
     Parameters
     ----------
+    method : TwoStage
+        The method.
     image : xarray.DataArray
         The image.
     psf : Source
@@ -65,26 +71,25 @@ def train(
     from zsfiji.physics.optics.measure import describe
     from zsfiji.physics.optics.origin import note
     from zsfiji.physics.optics.spacing import spacing_micrometres
-    from zsfiji.services.zs_deconvnet.fit import Given
-    from zsfiji.services.zs_deconvnet.service import METHOD
+    from zsfiji.services.two_stage.fit import Given
 
     target = restore.model_path(save)
     found = _psfs(image, psf, psf_grid, upsample=settings.upsample)
-    earlier = None if start is None else load(start)
+    earlier = None if start is None else restore.load(method, start)
     known = known_camera(camera)
 
     def given(parts: Colours) -> Given:
         each = len(found) == size(image, "ch")
         return Given([found[n] for n in parts.kept] if each else found, known, earlier)
 
-    model = restore.fit(METHOD, image, settings, given, save=save, device=device, share=share)
+    model = restore.fit(method, image, settings, given, save=save, device=device, share=share)
     pixel = spacing_micrometres(image, ("col",))[0]
     about = (f"{describe(found[0])}. {note(found[0], pixel)}",)
     return model, about if target is None else (*about, f"The model is saved as {target}.")
 
 
 def learnt(
-    image: xr.DataArray, model: Model[Settings, Restorer[Any]], about: tuple[str, ...]
+    image: xr.DataArray, model: Model[Any, Restorer[Any]], about: tuple[str, ...]
 ) -> Outcome:
     """Say what a training has found.
 
@@ -102,7 +107,7 @@ def learnt(
     Outcome
         Notes, the numbers of the noise, and the course of the loss; no image.
     """
-    from zsfiji.services.zs_deconvnet.service import training_report
+    from zsfiji.services.two_stage.service import training_report
 
     parts = colours(image, model)
     report = training_report(model, parts.work)
@@ -110,16 +115,10 @@ def learnt(
     return Outcome((), notes, dict(report.metrics), (_course(image, model),))
 
 
-def load(path: Path) -> Model[Settings, Restorer[Any]]:
-    """Read a model of this method."""
-    from zsfiji.services.zs_deconvnet.service import METHOD
-
-    return restore.load(METHOD, path)
-
-
 def predict(
+    method: TwoStage[S],
     image: xr.DataArray,
-    model: Model[Settings, Restorer[Any]],
+    model: Model[S, Restorer[Any]],
     output: DenoisedAndDeconvolved,
     *,
     device: str,
@@ -129,6 +128,8 @@ def predict(
 
     Parameters
     ----------
+    method : TwoStage
+        The method.
     image : xarray.DataArray
         The image.
     model : Model
@@ -145,10 +146,8 @@ def predict(
     Outcome
         The images, the deconvolved one last.
     """
-    from zsfiji.services.zs_deconvnet.service import METHOD
-
     return restore.apply(
-        METHOD,
+        method,
         model,
         image,
         results=None if output.results == "both" else (output.results,),
@@ -173,7 +172,7 @@ def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, *, upsample: int) -> 
     return psfs(psf, grid, onto=fine)
 
 
-def _course(image: xr.DataArray, model: Model[Settings, Restorer[Any]]) -> Plot:
+def _course(image: xr.DataArray, model: Model[Any, Restorer[Any]]) -> Plot:
     curves = []
     for number, unit in enumerate(model.units):
         name = "loss" if len(model.units) == 1 else f"network {number + 1}"

@@ -59,6 +59,20 @@ def images_in(folder: Path, image: xr.DataArray) -> list[xr.DataArray]:
     return [tiff.read(p) for p in files[:: -(-len(files) // _MOST_IMAGES)]]
 
 
+def with_more_images(image: xr.DataArray, folder: Path | None, sizes: PixelSizes) -> xr.DataArray:
+    """The calibrated image, with the images of a folder as further frames if there is one.
+
+    Raises
+    ------
+    UserError
+        If the folder has none, or one of another kind.
+    """
+    image = calibrated(image, sizes)
+    if folder is None:
+        return image
+    return joined([image, *(calibrated(other, sizes) for other in images_in(folder, image))])
+
+
 def joined(images: Sequence[xr.DataArray]) -> xr.DataArray:
     """Images of one kind as the frames of one, cut to the size that all of them have.
 

@@ -130,7 +130,7 @@ def example_line(command: Command) -> str:
     needed: dict[str, Value] = {
         p.key: f"{p.key}.tif" if p.kind == "image" else f"{p.key}.zsfiji"
         for p in command.parameters
-        if p.required
+        if p.needed
     }
     return macro_line(command, {**command.defaults, **needed})
 

@@ -131,3 +131,10 @@ def depth_to_space(image: torch.Tensor, factor: int) -> torch.Tensor:
         return F.pixel_shuffle(image, factor)
     flat = F.pixel_shuffle(image.transpose(1, 2).flatten(0, 1), factor)
     return flat.unflatten(0, (image.shape[0], image.shape[2])).transpose(1, 2)
+
+
+def repeated(image: torch.Tensor, factor: int) -> torch.Tensor:
+    """Repeat the rows and columns of planes, or of the slices of stacks, `factor` times."""
+    if factor == 1:
+        return image
+    return F.interpolate(image, scale_factor=(1,) * (image.ndim - 4) + (factor, factor))

@@ -53,6 +53,10 @@ class Shown:
         What the dialog takes from the active image, if the image has it: its pixel size or slice
         spacing in nm, or whether it is a stack ("3d") or not ("2d"). Macros do not: keys that they
         leave out have their defaults, whatever image is open.
+    unless : str
+        Of a parameter that may be empty: the key of another one, without which it is needed.
+    moved : tuple of (str, str)
+        Choices of before that are commands of their own now, each with the label of its command.
     """
 
     label: str
@@ -60,6 +64,8 @@ class Shown:
     advanced: bool = False
     path: Literal["open", "save", "folder"] = "open"
     suggest: Literal["", "pixel_size", "slice_spacing", "dimensions"] = ""
+    unless: str = ""
+    moved: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,9 @@ class Parameter:
         Whether it belongs in the second dialog.
     required : bool
         Whether the command needs it.
-    suggest : str
+    suggest, unless : str
+        See :class:`Shown`.
+    moved : tuple of (str, str)
         See :class:`Shown`.
     annotation : type
         The annotated type that declares it.
@@ -103,12 +111,19 @@ class Parameter:
     advanced: bool = False
     required: bool = False
     suggest: str = ""
+    unless: str = ""
+    moved: tuple[tuple[str, str], ...] = ()
     annotation: Any = field(default=None, repr=False, compare=False)
 
     @property
     def may_be_empty(self) -> bool:
         """Whether an empty value has a meaning: measured, or not wanted."""
         return self.default is None and not self.required
+
+    @property
+    def needed(self) -> bool:
+        """Whether the command needs it, always or without the parameter `unless`."""
+        return self.required or bool(self.unless)
 
     def text(self, value: Value) -> str:
         """`value` as it is written in a macro; the empty string for None."""
@@ -153,7 +168,11 @@ class Parameter:
     def complaint(self, value: object, *, missing: bool = False) -> str:
         """The message for a value that is not possible, or one that is missing."""
         if missing or value is None:
-            return f'{self.label}: {self._expected()}, as "{self.key}=...".'
+            without = f" It is needed without {self.unless}." if self.unless else ""
+            return f'{self.label}: {self._expected()}, as "{self.key}=...".{without}'
+        command = dict(self.moved).get(str(value).lower())
+        if command is not None:
+            return f'{self.label}: {_quoted(value)} is a command of its own now: "{command}".'
         return f"{self.label}: {self._expected()}, not {_quoted(value)}."
 
     def _expected(self) -> str:
@@ -228,6 +247,8 @@ def read_parameter(key: str, annotation: Any, default: Any) -> Parameter:
         advanced=shown.advanced,
         required=default is REQUIRED,
         suggest=shown.suggest,
+        unless=shown.unless,
+        moved=shown.moved,
         annotation=annotation,
     )
 

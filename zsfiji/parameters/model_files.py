@@ -1,4 +1,4 @@
-"""Options for the model files that a command reads and writes."""
+"""Options for the files that a command learns from, and for model files."""
 
 from __future__ import annotations
 
@@ -26,6 +26,24 @@ SaveModel = Annotated[
         "ending .zsfiji unless it has one."
     ),
     Shown("Save model as", advanced=True, path="save"),
+]
+
+StartModel = Annotated[
+    Path | None,
+    Field(
+        description="A model saved earlier for the same kind of image. The training continues "
+        "from it."
+    ),
+    Shown("Continue training from", advanced=True, path="open"),
+]
+
+MoreImages = Annotated[
+    Path | None,
+    Field(
+        description="A folder with further images of the same kind (same camera, optics, pixel "
+        "size, channels and slices), which the network learns from as well."
+    ),
+    Shown("Folder of further images", advanced=True, path="folder"),
 ]
 
 

@@ -10,15 +10,13 @@ from pydantic import Field
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.source import Source
 
-PointSpread = Annotated[
-    Source,
-    Field(
-        description="The point spread function: an open image, as PSF Generator... and PSF from "
-        "Beads... make it, or a file (TIFF, NPY, or an OTF in MRC). It is brought to the pixels of "
-        "the image by the calibrations of both."
-    ),
-    Shown("PSF"),
-]
+_PSF = Field(
+    description="The point spread function: an open image, as PSF Generator... and PSF from "
+    "Beads... make it, or a file (TIFF, NPY, or an OTF in MRC). It is brought to the pixels of "
+    "the image by the calibrations of both."
+)
+PointSpread = Annotated[Source, _PSF, Shown("PSF")]
+TrainingPointSpread = Annotated[Source | None, _PSF, Shown("PSF", unless="apply_model")]
 
 PsfPixel = Annotated[
     float | None,

@@ -198,7 +198,7 @@ def dialog(label: str, images: Sequence[Mapping[str, Any]], active: int | None) 
     values = open_images.suggested(command, image)
     psf = open_images.newest_psf(seen)
     if psf is not None:
-        values |= {p.key: psf for p in command.parameters if p.kind == "image" and p.required}
+        values |= {p.key: psf for p in command.parameters if p.kind == "image" and p.needed}
     lines = []
     if image is not None and command.takes_image:
         lines = [image.described(), estimates(command, image.lengths())]

@@ -369,11 +369,11 @@ def _add_image_field(dialog: Any, parameter: Parameter, text: str, image: Any) -
     items = [*dict.fromkeys([*([""] if parameter.may_be_empty else []), *titles])]
     if text and text not in items and Path(text).expanduser().is_file():
         items.append(text)
-    if text not in items and parameter.may_be_empty:
-        text = ""
-    elif text not in items or (image is not None and text == str(image.getTitle())):
-        # What is to be restored is no PSF; what we have made as one is a good guess.
-        text = newest_psf(there) or _FROM_FILE
+    # What is to be restored is no PSF.
+    if not text or text not in items or (image is not None and text == str(image.getTitle())):
+        # What we have made as one is a good guess.
+        psf = newest_psf(there) if parameter.needed else None
+        text = psf or ("" if parameter.may_be_empty else _FROM_FILE)
     dialog.addChoice(f"{parameter.label}:", [*items, _FROM_FILE], text)
     field = dialog.getChoices().lastElement()
 

@@ -118,8 +118,8 @@ def _parameter(parameter: Parameter) -> str:
         facts.append(f"{bounds(parameter)} {escape(parameter.unit)}".strip())
     if parameter.default is not None:
         facts.append(f"normally {escape(parameter.text(parameter.default))}")
-    if parameter.required:
-        facts.append("needed")
+    if parameter.needed:
+        facts.append(f"needed without {parameter.unless}" if parameter.unless else "needed")
     if parameter.advanced:
         facts.append("under Advanced")
     return f"<b>{escape(parameter.label)}</b> ({'; '.join(facts)})<br>{escape(parameter.help)}"

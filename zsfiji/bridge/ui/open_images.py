@@ -134,7 +134,7 @@ def suggested(command: Command, image: OpenImage | None) -> dict[str, Any]:
 
 def needs_image_by_name(command: Command) -> bool:
     """Whether a command needs a second image, as deconvolution needs the PSF."""
-    return any(p.kind == "image" and p.required for p in command.parameters)
+    return any(p.kind == "image" and p.needed for p in command.parameters)
 
 
 def to_process(command: Command, images: Sequence[OpenImage], active: int) -> int:

@@ -41,9 +41,10 @@ def fm2s(
 ) -> Outcome:
     """Denoise a fluorescence image with FM2S, a network of 3,529 to 8,034 parameters.
 
-    The network learns to undo synthetic noise put on a pre-denoised copy of the image (Liu et
-    al., arXiv:2412.10031). Zero-Shot Denoise... usually gives a better image; FM2S is here for
-    comparison with the published method and for its very small models.
+    The published method of Liu et al. (arXiv:2412.10031): the network learns to undo synthetic
+    noise put on a pre-denoised copy of the image, with the authors' constants. The modality auto
+    is our variant, with the noise measured in the image. FM2S is here for comparison with the
+    published method and for its very small models; Zero-Shot Denoise... is our own denoiser.
     """
     from zsfiji.commands.restore import restore
     from zsfiji.services.fm2s.service import METHOD

@@ -1,4 +1,4 @@
-"""``ZS-DeconvNet Train...``, ``Predict...`` and ``Restore...``: denoise and deconvolve."""
+"""``ZS-DeconvNet Train...``, ``Predict...`` and ``Restore...``: the published method."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zsfiji.commands.declare import command
 from zsfiji.parameters.camera import CameraOptions
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.device import Device
-from zsfiji.parameters.model_files import SaveModel
+from zsfiji.parameters.model_files import MoreImages, SaveModel, StartModel
 from zsfiji.parameters.output import DenoisedAndDeconvolved
 from zsfiji.parameters.pixel_sizes import PixelSizes
 from zsfiji.parameters.psf import PointSpread, PsfGrid
@@ -30,24 +30,6 @@ _SUFFIXES = ("denoised", "deconvolved")
 _RESULTS = 20
 _REQUEST = 16
 _MEMORY = 8
-
-Continue = Annotated[
-    Path | None,
-    Field(
-        description="A model saved earlier for the same kind of image. The training continues "
-        "from it."
-    ),
-    Shown("Continue training from", advanced=True, path="open"),
-]
-
-MoreImages = Annotated[
-    Path | None,
-    Field(
-        description="A folder with further images of the same kind (same camera, optics, pixel "
-        "size, channels and slices), which the network learns from as well."
-    ),
-    Shown("Folder of further images", advanced=True, path="folder"),
-]
 
 NewModel = Annotated[
     Path,
@@ -76,7 +58,7 @@ class RestoreFiles(ParameterGroup):
         Where the trained model goes.
     """
 
-    start_model: Continue = None
+    start_model: StartModel = None
     save_model: SaveModel = None
 
 
@@ -93,7 +75,7 @@ class TrainFiles(ParameterGroup):
     """
 
     more_images: MoreImages = None
-    start_model: Continue = None
+    start_model: StartModel = None
 
 
 def _training(sizes: Mapping[str, int], *, settings: Settings) -> float:
@@ -134,18 +116,20 @@ def zs_deconvnet_restore(
 ) -> Outcome:
     """Denoise and deconvolve an image, learning from nothing but the image and its PSF.
 
-    A network is trained on this one image, stack or time-lapse, by the method of Qiao, Zeng et
-    al. (Nature Communications 2024), and gives two images: the denoised one, and the deconvolved
-    one on a grid of half the pixel size. Where the noise leaves nothing to sharpen, the notes in
-    the Log say so.
+    The published method of Qiao, Zeng et al. (Nature Communications 2024): a network is trained on
+    this one image, stack or time-lapse and gives two images, the denoised one and the deconvolved
+    one on a grid of half the pixel size. Zero-Shot Deconvolve... gives the same two images by our
+    own method. Where the noise leaves nothing to sharpen, the notes in the Log say so.
     """
     from zsfiji.commands import deconvolve as body
     from zsfiji.commands.inputs import calibrated
     from zsfiji.commands.restore import trained_share
+    from zsfiji.services.zs_deconvnet.service import METHOD
 
     image = calibrated(image, pixel_sizes)
     share = trained_share(0.9, output.uncertainty)
     model, about = body.train(
+        METHOD,
         image,
         psf,
         settings=settings,
@@ -156,7 +140,7 @@ def zs_deconvnet_restore(
         device=device,
         share=share,
     )
-    restored = body.predict(image, model, output, device=device, start=share)
+    restored = body.predict(METHOD, image, model, output, device=device, start=share)
     return replace(restored, notes=(*restored.notes, *about))
 
 
@@ -179,13 +163,12 @@ def zs_deconvnet_train(
     size, any number of rows and columns.
     """
     from zsfiji.commands import deconvolve as body
-    from zsfiji.commands.inputs import calibrated, images_in, joined
+    from zsfiji.commands.inputs import with_more_images
+    from zsfiji.services.zs_deconvnet.service import METHOD
 
-    image = calibrated(image, pixel_sizes)
-    if files.more_images is not None:
-        others = images_in(files.more_images, image)
-        image = joined([image, *(calibrated(i, pixel_sizes) for i in others)])
+    image = with_more_images(image, files.more_images, pixel_sizes)
     model, about = body.train(
+        METHOD,
         image,
         psf,
         settings=settings,
@@ -221,6 +204,8 @@ def zs_deconvnet_predict(
     """
     from zsfiji.commands import deconvolve as body
     from zsfiji.commands.inputs import calibrated
+    from zsfiji.commands.restore import load
+    from zsfiji.services.zs_deconvnet.service import METHOD
 
     image = calibrated(image, pixel_sizes)
-    return body.predict(image, body.load(model), output, device=device)
+    return body.predict(METHOD, image, load(METHOD, model), output, device=device)

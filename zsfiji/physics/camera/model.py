@@ -98,7 +98,13 @@ class Camera:
         return (self.noise.gain * mean + self.noise.intercept).clamp_min(self.noise.floor)
 
     def recorrupt(
-        self, noisy: torch.Tensor, alpha: float, draws: torch.Generator, factors: bool = False
+        self,
+        noisy: torch.Tensor,
+        alpha: float | torch.Tensor,
+        draws: torch.Generator,
+        *,
+        shot: float | torch.Tensor = 1.0,
+        read: float | torch.Tensor = 1.0,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Make a pair with independent noise from each patch (equation 2).
 
@@ -109,12 +115,14 @@ class Camera:
         ----------
         noisy : torch.Tensor
             Shape (count, slices, height, width), in grey levels.
-        alpha : float
+        alpha : float or torch.Tensor
             The added noise is multiplied by `alpha` in the input, and divided by it in the target.
+            A tensor has the shape (count, 1, 1, 1).
         draws : torch.Generator
             Random numbers, on the device of the patches.
-        factors : bool
-            Whether gain and read noise are varied, by 0.5 to 1.5 and by 0.8 to 1.2, as published.
+        shot, read : float or torch.Tensor
+            Factors of the variances of the photons and of the read noise that are added, as `alpha`
+            for each patch: beta 1 and beta 2 of equation 3 over the measured ones.
 
         Returns
         -------
@@ -125,11 +133,9 @@ class Camera:
         # The published filter assumes zeros outside, which is wrong for two pixels at the border.
         mean = F.avg_pool2d(noisy, BOX, 1, half, count_include_pad=False)
         variance = self.variance(mean)
-        if factors:
-            draw = torch.rand(2, generator=draws, device=noisy.device)
-            read = self.variance(torch.tensor(self.dark_level, device=noisy.device))
-            shot = (variance - read).clamp_min(0)
-            variance = shot * (0.5 + draw[0]) + read * (0.8 + 0.4 * draw[1])
+        if not (isinstance(shot, float) and shot == read == 1.0):
+            dark = self.variance(torch.tensor(self.dark_level, device=noisy.device))
+            variance = shot * (variance - dark).clamp_min(0) + read * dark
         deviation = variance.sqrt()
         added = deviation * self._field(noisy, draws)
         return noisy + alpha * added, noisy - added / alpha, deviation

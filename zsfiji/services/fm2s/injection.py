@@ -22,8 +22,7 @@ def strength(clean: torch.Tensor, stride: int) -> torch.Tensor:
     """Give every pixel the mean of its region, as the authors do.
 
     Regions are squares, counted from the top left corner. In those that reach beyond the right or
-    the bottom border, the missing pixels count as 0 (a flaw of the original, see
-    :func:`smooth_strength`).
+    the bottom border, the missing pixels count as 0.
 
     Parameters
     ----------
@@ -42,22 +41,6 @@ def strength(clean: torch.Tensor, stride: int) -> torch.Tensor:
     means = _means(padded, stride).clamp(DARKEST, BRIGHTEST)
     spread = means.repeat_interleave(stride, -2).repeat_interleave(stride, -1)
     return spread[..., :height, :width]
-
-
-def smooth_strength(clean: torch.Tensor, stride: int) -> torch.Tensor:
-    """Give every pixel the mean of its surroundings, without steps between regions.
-
-    Region means over existing pixels only, with bilinear interpolation between the centres.
-
-    Parameters and result are those of :func:`strength`.
-    """
-    height, width = clean.shape[-2:]
-    flat = clean.reshape(-1, 1, height, width)
-    counted = F.pad(torch.ones_like(flat[:1]), (0, -width % stride, 0, -height % stride))
-    padded = F.pad(flat, (0, -width % stride, 0, -height % stride))
-    means = _means(padded, stride) / _means(counted, stride)
-    spread = F.interpolate(means, padded.shape[-2:], mode="bilinear", align_corners=False)
-    return spread[..., :height, :width].clamp(DARKEST, BRIGHTEST).reshape(clean.shape)
 
 
 def inject(

@@ -76,8 +76,8 @@ PRESETS: dict[str, dict[int, Preset]] = {
 # still has 30 and 150.
 PRESETS["base"] = {1: Preset(6, 5, 3, 60, 40, 125)}
 
-MODALITIES = ("auto", *PRESETS)
-"""The choices of `modality`: "auto" measures the noise instead."""
+MODALITIES = ("base", "confocal", "twophoton", "widefield", "auto")
+"""The choices of `modality`: those of :data:`PRESETS`, and "auto", which measures the noise."""
 
 
 def preset(modality: str, average: int) -> Preset:

@@ -12,7 +12,7 @@ from torch import nn
 from zsfiji.compute.device import autocast, generator
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.learning.patches import random_patches
-from zsfiji.services.fm2s.injection import inject, noise_device, smooth_strength, strength
+from zsfiji.services.fm2s.injection import inject, noise_device, strength
 from zsfiji.services.fm2s.network import MARGIN, build
 from zsfiji.services.fm2s.presets import Preset
 from zsfiji.services.fm2s.recipes import COARSE_STEPS, STEPS_PER_DRAW, Recipe
@@ -58,7 +58,7 @@ def fit_network(
     network = build(preset.channels, preset.channels, seed).to(device)
     examples = Examples(planes, preset, recipe, seed=seed, device=device)
     objective = PublishedObjective(network, examples)
-    schedule = Schedule(recipe.steps, LEARNING_RATE, ema=recipe.ema)
+    schedule = Schedule(recipe.steps, LEARNING_RATE)
     shown = None if preview is None else lambda: preview(network)
     train(network, objective, schedule, label=label, preview=shown)
     return network
@@ -92,7 +92,7 @@ class Examples:
     ) -> None:
         noisy = torch.from_numpy(np.stack(planes))[:, None]
         clean = torch.from_numpy(np.stack([target(p, preset) for p in planes]))[:, None]
-        regions = (strength if recipe.patch is None else smooth_strength)(clean, preset.stride)
+        regions = strength(clean, preset.stride)
         self._stack = torch.cat([noisy, clean, regions], 1).to(device)
         self._preset, self._recipe = preset, recipe
         self._places = generator(seed + 1)

@@ -24,13 +24,10 @@ class Recipe:
         Synthetic noisy images in stage 2.
     patch : int or None
         Edge of the random patches of a step; None for the whole image, as published.
-    ema : float or None
-        Decay of the moving average of the weights; None for the last weights, as published.
     """
 
     draws: int = DRAWS
     patch: int | None = None
-    ema: float | None = None
 
     @property
     def steps(self) -> int:
@@ -39,8 +36,8 @@ class Recipe:
 
 
 RECIPES = {
-    "quick": Recipe(draws=90, patch=128, ema=0.99),
-    "standard": Recipe(patch=128, ema=0.99),
+    "quick": Recipe(draws=90, patch=128),
+    "standard": Recipe(patch=128),
     "best": Recipe(),
 }
 """By quality; "best" is exactly the authors' schedule, on the whole image.

@@ -44,7 +44,6 @@ class PublishedRecord:
     preset: Preset
     low: float
     scale: float
-    ensemble: bool
     kind: Literal["published"] = "published"
 
 
@@ -89,8 +88,6 @@ class PublishedRestorer:
         The authors' constants.
     low, scale : float
         Pixel value that is 0 in the network's input, and distance to the one that is 1.
-    ensemble : bool
-        Whether the mean over the eight flips and rotations is taken.
     network : torch.nn.Sequential
         The network.
     """
@@ -99,7 +96,6 @@ class PublishedRestorer:
     preset: Preset
     low: float
     scale: float
-    ensemble: bool
     network: nn.Sequential | None = None
 
     @classmethod
@@ -117,12 +113,12 @@ class PublishedRestorer:
         """Train on noisy planes of one size; with `eight_bit`, full scale is 0 to 255."""
         low, scale = (0.0, 255.0) if eight_bit else full_scale(planes)
         recipe = recipes.RECIPES[quality]
-        unit = cls(calibrate(planes), preset, low, scale, recipe.patch is not None)
+        unit = cls(calibrate(planes), preset, low, scale)
         shown = planes[0][middle(planes[0].shape, _PREVIEW)]
 
         def preview(network: nn.Sequential) -> np.ndarray:
             unit.network = network
-            return unit._restore(shown, ensemble=False)
+            return unit._restore(shown)
 
         scaled = [(plane - np.float32(low)) / np.float32(scale) for plane in planes]
         unit.network = published.fit_network(
@@ -135,12 +131,12 @@ class PublishedRestorer:
         """Make it again from its record, with weights still to be loaded."""
         channels = record.preset.channels
         network = build(channels, channels, 0)
-        return cls(record.noise, record.preset, record.low, record.scale, record.ensemble, network)
+        return cls(record.noise, record.preset, record.low, record.scale, network)
 
     @property
     def record(self) -> PublishedRecord:
         """All of it but the weights."""
-        return PublishedRecord(self.noise, self.preset, self.low, self.scale, self.ensemble)
+        return PublishedRecord(self.noise, self.preset, self.low, self.scale)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """The weights."""
@@ -151,17 +147,14 @@ class PublishedRestorer:
         """Restore a plane, float32 (row, col) in and out, in the unit of the image."""
         assert self.network is not None
         self.network.to(device)
-        return self._restore(plane, ensemble=self.ensemble)
+        return self._restore(plane)
 
-    def _restore(self, plane: np.ndarray, *, ensemble: bool) -> np.ndarray:
+    def _restore(self, plane: np.ndarray) -> np.ndarray:
         network = self.network
         assert network is not None
 
-        def once(image: torch.Tensor) -> torch.Tensor:
-            return published.apply_network(network, image, self.preset.channels)
-
         def work(tile: torch.Tensor) -> torch.Tensor:
-            return self_ensemble(once, tile) if ensemble else once(tile)
+            return published.apply_network(network, tile, self.preset.channels)
 
         scaled = (plane[None] - np.float32(self.low)) / np.float32(self.scale)
         result = by_tiles(work, scaled, tile=_TILE, margin=MARGIN, network=network)[0]

@@ -27,11 +27,11 @@ TRAINING_PIXELS = 16 * 2**20
 """Most pixels of a stack or movie that are used for a training: bounds the memory. Not tuned."""
 
 Modality = Annotated[
-    Literal["auto", "confocal", "twophoton", "widefield", "base"],
+    Literal["base", "confocal", "twophoton", "widefield", "auto"],
     Field(
-        description="auto: the noise is measured in the image, which is nearly always best. The "
-        "others are the constants that the authors tuned for their microscopes; base is their "
-        "setting for simulated calcium imaging."
+        description="The published constants: confocal, twophoton and widefield are tuned for the "
+        "authors' microscopes, base (what their program takes unless told otherwise) for simulated "
+        "calcium imaging. auto is our variant: the noise is measured in the image."
     ),
     Shown("Modality"),
 ]
@@ -52,9 +52,9 @@ class Settings(ParameterGroup):
 
     Attributes
     ----------
-    modality : {"auto", "confocal", "twophoton", "widefield", "base"}
-        "auto" measures the noise in the image; the others are the published method with the
-        authors' constants.
+    modality : {"base", "confocal", "twophoton", "widefield", "auto"}
+        The published method with the authors' constants; "auto" is our variant, which measures the
+        noise in the image.
     average : {1, 2, 4, 8, 16}
         How many captures were averaged to make the image; not used for "auto".
     quality : {"quick", "standard", "best"}
@@ -71,7 +71,7 @@ class Settings(ParameterGroup):
         If a value is not one of these.
     """
 
-    modality: Modality = "auto"
+    modality: Modality = "base"
     average: Average = 1
     quality: Quality = "standard"
     fit_per: FitPer = "channel"

@@ -1,1 +1,1 @@
-"""ZS-DeconvNet: denoise and deconvolve with a network trained on the image itself."""
+"""ZS-DeconvNet as published: two-stage networks trained on the image itself."""

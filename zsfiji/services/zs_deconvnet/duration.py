@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from zsfiji.services import duration as common
-from zsfiji.services.zs_deconvnet.settings import FEWEST_SLICES, Settings
+from zsfiji.services.two_stage import duration as common
+from zsfiji.services.two_stage.duration import Costs
+from zsfiji.services.zs_deconvnet.settings import Settings
 
-_STEP = {("fast", 2): 0.11, ("published", 2): 8.1, ("fast", 3): 0.58, ("published", 3): 48.0}
-"""A step of training, by network and number of axes, for an upsampling of 2."""
-
-_BEFORE = {2: 12.0, 3: 50.0}
-"""Measuring the noise and the first deconvolutions, before and between the steps."""
-
-_RESTORING = {
-    ("fast", 2): 8e-6,
-    ("published", 2): 5.8e-4,
-    ("fast", 3): 7e-5,
-    ("published", 3): 2e-3,
+_COSTS = {
+    ("compact", 2): Costs(3.0, 0.225, 2.5e-5),
+    ("compact", 3): Costs(3.0, 2.9, 2e-5),
+    ("published", 2): Costs(3.0, 8.1, 1.5e-4),
+    ("published", 3): Costs(3.0, 48.0, 5e-4),
 }
-"""Both results, for a pixel of the image; that of the published network for stacks is a guess."""
-
-_COARSE = 0.75
-"""Share of the work that an upsampling of 1 leaves."""
+"""By kind and axes. What the published network for stacks takes for a result is a guess."""
 
 
 def seconds(sizes: Mapping[str, int], settings: Settings, *, applied: int) -> float:
@@ -33,16 +25,8 @@ def seconds(sizes: Mapping[str, int], settings: Settings, *, applied: int) -> fl
     sizes : mapping
         Axis -> length of the image.
     settings : Settings
-        The settings. Where the PSF decides on the dimensions, it is taken for a stack.
+        The settings.
     applied : int
-        How often it is applied.
+        How often the network is applied.
     """
-    slices, dimensions = sizes.get("pln", 1), settings.dimensions
-    deep = dimensions == "3d" or (dimensions == "auto" and slices >= FEWEST_SLICES)
-    axes = 3 if deep else 2
-    parts = {k: n for k, n in sizes.items() if k != "pln"} if deep else sizes
-    one = _BEFORE[axes] + settings.planned_steps(axes) * _STEP[settings.kind, axes]
-    found = one * common.networks(parts, settings.fit_per)
-    pixels = common.pixels(sizes) * common.planes(sizes)
-    found += applied * _RESTORING[settings.kind, axes] * pixels
-    return common.START + found * (1.0 if settings.upsample == 2 else _COARSE)
+    return common.seconds(sizes, settings, _COSTS, applied=applied)

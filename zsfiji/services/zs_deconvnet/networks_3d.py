@@ -1,6 +1,6 @@
-"""The networks for stacks: the published one and a small fast one.
+"""The published network for stacks.
 
-Both take a batch of stacks (batch, channels, slice, row, column) and give two batches of one
+It takes a batch of stacks (batch, channels, slice, row, column) and gives two batches of one
 channel: the denoised stacks, and the deconvolved ones on a grid that is `upsample` times as fine
 along rows and columns.
 """
@@ -14,21 +14,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from zsfiji.deconvolution.tiles import DeconvolvingNetwork
-from zsfiji.learning.initial import init_glorot, init_uniform, zero_init
-from zsfiji.learning.unet import (
-    Pair,
-    TwoScales,
-    convolution,
-    depth_to_space,
-    last_convolution,
-    space_to_depth,
-)
+from zsfiji.learning.initial import init_glorot
+from zsfiji.learning.unet import Pair, convolution, last_convolution, repeated
 
 _SLOPE = 0.2
 """Slope of the rectified linear units below zero, as published."""
-
-_FAST_SLOPE = 0.1
-"""The same for the fast network. Not tuned."""
 
 _conv = partial(convolution, 3)
 
@@ -90,7 +80,7 @@ class _Attentive(nn.Module):
             features = block(features)
         features = features + first
         if self.upsample > 1:
-            features = _wider(features, self.upsample)
+            features = repeated(features, self.upsample)
         features = F.leaky_relu(self.merge(features), _SLOPE)
         return F.leaky_relu(self.last(features), _SLOPE)
 
@@ -110,87 +100,3 @@ class _Block(nn.Module):
         means = features.mean((-3, -2, -1), keepdim=True)
         weights = torch.sigmoid(self.expand(F.relu(self.squeeze(means))))
         return stack + features * weights
-
-
-class FastNet3D(DeconvolvingNetwork):
-    """The fast network for planes with convolutions across slices in each of its stages.
-
-    Its second stage refines a classical deconvolution of the noisy stack.
-
-    Parameters
-    ----------
-    upsample : int
-        1 or 2.
-    width : int
-        Channels at half scale; the quarter scale inside each stage has twice as many.
-    seed : int
-        Seed of the initial weights.
-    """
-
-    multiple = 4
-    margin = 32
-
-    def __init__(self, upsample: int = 2, width: int = 16, seed: int = 0) -> None:
-        super().__init__()
-        self.upsample = upsample
-        self.stage1 = TwoScales(3, 8, width, 4, _FAST_SLOPE)
-        fine = upsample**2
-        self.stage2 = TwoScales(3, 12 + width + 4 * fine, width, 4 * fine, _FAST_SLOPE)
-        init_uniform(self, seed)
-        for stage in (self.stage1, self.stage2):
-            zero_init(stage.last)
-
-    def denoise(self, stack: torch.Tensor) -> Pair:
-        """Run stage 1.
-
-        Parameters
-        ----------
-        stack : torch.Tensor
-            Shape (batch, 2, slice, row, column), rows and columns that are multiples of 4: the
-            stack on the scale of the results, and the same with stabilised noise.
-
-        Returns
-        -------
-        denoised, features : torch.Tensor
-            The result, and the last features, an input of stage 2.
-        """
-        cells = space_to_depth(stack, 2)
-        features, change = self.stage1(cells)
-        return depth_to_space(cells[:, :4] + change, 2), features
-
-    def refine(
-        self,
-        stack: torch.Tensor,
-        denoised: torch.Tensor,
-        features: torch.Tensor,
-        sharp: torch.Tensor,
-    ) -> torch.Tensor:
-        """Run stage 2, which refines a deconvolved stack.
-
-        Parameters
-        ----------
-        stack, denoised, features : torch.Tensor
-            What :meth:`denoise` took and gave. No gradient passes to them: stage 1 learns nothing
-            but to denoise.
-        sharp : torch.Tensor
-            The stack deconvolved, on the fine grid and the scale of the results.
-
-        Returns
-        -------
-        torch.Tensor
-            Of the shape of `sharp`.
-        """
-        inputs = [space_to_depth(stack, 2), space_to_depth(denoised, 2).detach(), features.detach()]
-        inputs.append(space_to_depth(sharp, 2 * self.upsample))
-        _, change = self.stage2(torch.cat(inputs, 1))
-        return sharp + depth_to_space(change, 2 * self.upsample)
-
-    def forward(self, stack: torch.Tensor) -> Pair:
-        """Denoise, and refine the enlarged result: enough to see whether the network has died."""
-        denoised, features = self.denoise(stack)
-        return denoised, self.refine(stack, denoised, features, _wider(denoised, self.upsample))
-
-
-def _wider(stack: torch.Tensor, factor: int) -> torch.Tensor:
-    """Repeat rows and columns."""
-    return F.interpolate(stack, scale_factor=(1, factor, factor)) if factor > 1 else stack

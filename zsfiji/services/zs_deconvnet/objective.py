@@ -1,136 +1,21 @@
-"""What the networks learn from: the task, the weights of the loss, and the published objectives.
-
-Equations are those of the paper, see docs/methods/zs-deconvnet.md.
-"""
+"""The published objectives. Equations are those of the paper, see docs/methods/zs-deconvnet.md."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from zsfiji.compute.device import autocast, generator
 from zsfiji.learning import examples, losses
-from zsfiji.learning.foreground import centres
 from zsfiji.learning.patches import inside, random_patches, random_slices, turned
 from zsfiji.learning.scale import Scale
-from zsfiji.physics.camera.model import Camera
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.symmetries import psf_is_round, psf_symmetries
-from zsfiji.services.zs_deconvnet.networks import run
-
-Pairing = Literal["slices", "recorruption"]
-"""Pairs of neighbouring slices, or of an image with more and with less noise."""
-
-
-class Objective(Protocol):
-    """A training objective: takes the number of the step, from 0, and gives the loss."""
-
-    def __call__(self, step: int) -> torch.Tensor:
-        """Give the loss, a scalar on the device of the network."""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """The weights of a loss. The defaults are the published ones for planes.
-
-    Attributes
-    ----------
-    distance : {"mae", "mse"}
-        The data term. The published program takes "mae", the text of the paper squares.
-    denoising : float
-        Weight mu of stage 1, equations 4 and 7; stage 2 has 1 - mu.
-    hessian, variation : float
-        Weights of the regularisers of the deconvolved image: lambda of equation 6, and that of the
-        total variation term of the published program.
-    neighbours : float
-        Weight gamma of the term of equations 8 and 9 that allows for what differs between
-        neighbouring slices.
-    """
-
-    distance: str = "mae"
-    denoising: float = 0.5
-    hessian: float = losses.HESSIAN_2D
-    variation: float = 0.0
-    neighbours: float = 1.0
-
-
-@dataclass(frozen=True)
-class Task:
-    """What there is to learn from.
-
-    Attributes
-    ----------
-    data : torch.Tensor
-        Grey levels, on the device of the training: planes (planes, 1, row, col), or stacks
-        (stacks, pln, row, col).
-    places : torch.Tensor
-        Where patches may be centred: see :func:`zsfiji.learning.foreground.centres`.
-    camera : Camera
-        The noise.
-    optics : Degradation
-        From the fine grid to that of the camera; of three axes for stacks.
-    terms : Terms
-        The weights.
-    spacing : tuple of float
-        Pixel sizes of the data in micrometres, along the axes of the optics.
-    pairs : Degradation, optional
-        The same optics at twice the slice spacing, to learn from pairs of slices.
-    """
-
-    data: torch.Tensor
-    places: torch.Tensor
-    camera: Camera
-    optics: Degradation
-    terms: Terms
-    spacing: tuple[float, ...]
-    pairs: Degradation | None = None
-
-    @classmethod
-    def of(
-        cls,
-        images: Sequence[np.ndarray],
-        camera: Camera,
-        optics: Degradation,
-        terms: Terms,
-        spacing: tuple[float, ...],
-        *,
-        elsewhere: float,
-        pairs: Degradation | None = None,
-        device: torch.device | str = "cpu",
-    ) -> Task:
-        """Make a task of images.
-
-        Parameters
-        ----------
-        images : sequence of numpy.ndarray
-            float32 (row, col) or (pln, row, col), all of one size and one channel.
-        camera, optics, terms, spacing, pairs
-            As above.
-        elsewhere : float
-            Share of the patches that are drawn from everywhere and not from the foreground.
-        device : torch.device
-            Where to train.
-        """
-        flat = [image if image.ndim == 2 else image.max(0) for image in images]
-        data = torch.from_numpy(np.stack(list(images)))
-        data = data[:, None] if data.ndim == 3 else data
-        return cls(data.to(device), centres(flat, elsewhere), camera, optics, terms, spacing, pairs)
-
-    @property
-    def axes(self) -> int:
-        """2 for planes, 3 for stacks."""
-        return self.optics.psf.ndim
-
-    @property
-    def pairing(self) -> Pairing:
-        """What the pairs are."""
-        return "recorruption" if self.pairs is None else "slices"
+from zsfiji.services.two_stage.network import run
+from zsfiji.services.two_stage.task import Task, Terms
 
 
 @dataclass(frozen=True)
@@ -164,6 +49,16 @@ PUBLISHED_STACKS = Sizes(64, 3, 13, 8, 2)
 """The published sizes for stacks (docs/methods/zs-deconvnet.md, 2.4)."""
 
 
+REPEATS = 100
+"""Recorrupted pairs of the image, as published. Here each has its own strength and range; the noise
+itself is new in every step."""
+
+ALPHA, BETA_1, BETA_2 = (0.5, 1.5), (0.5, 1.5), (0.8, 1.2)
+"""Ranges of alpha, and of the factors of the measured gain and read variance, as published."""
+
+RANGE_PIXELS = 2**18
+"""Pixels at most in which the range of a pair is measured: bounds the time."""
+
 _ROOM = 1.5
 """Edge of the patches that are rotated, relative to that of the middle that is kept: as published,
 and enough for every angle."""
@@ -186,10 +81,6 @@ class _Patches:
         self._edge = round(_ROOM * sizes.patch) if self._round else sizes.patch
         self._data = examples.pad_mirrored(task.data, self._edge)
         self.slices = self._data.shape[1]
-
-    def uniform(self, low: float, high: float) -> float:
-        """A random number."""
-        return low + (high - low) * float(torch.rand((), generator=self.generator))
 
     def draw(self, depth: int) -> torch.Tensor:
         """Grey levels (batch, depth, edge, edge), larger than a patch until :meth:`turn`."""
@@ -215,6 +106,30 @@ class _Patches:
         return [turned(patches, degrees, self._sizes.patch) for patches in several]
 
 
+class _Repeats:
+    """The numbers of the recorrupted pairs of the image, as the published program draws them.
+
+    Each repeat has an alpha (equation 2) and factors of beta 1 and beta 2 (equation 3), and brings
+    its pair of images to the range from 0 to 1 with one minimum and one maximum for both.
+    """
+
+    def __init__(self, task: Task, draw: torch.Generator, noise: torch.Generator) -> None:
+        def uniform(low: float, high: float) -> torch.Tensor:
+            values = low + (high - low) * torch.rand(REPEATS, generator=draw)
+            return values.reshape(-1, 1, 1, 1).to(task.data.device)
+
+        self.alpha, self.shot, self.read = (uniform(*limits) for limits in (ALPHA, BETA_1, BETA_2))
+        planes = task.data.flatten(0, 1)[:, None]
+        some = planes[:: -(-planes.numel() // RANGE_PIXELS)]
+        found = []
+        for number in range(REPEATS):
+            alpha, shot, read = (x[number] for x in (self.alpha, self.shot, self.read))
+            pair = task.camera.recorrupt(some, alpha, noise, shot=shot, read=read)[:2]
+            found.append(torch.stack([min(p.min() for p in pair), max(p.max() for p in pair)]))
+        self.low, high = torch.stack(found).reshape(-1, 2, 1, 1, 1).unbind(1)
+        self.unit = high - self.low
+
+
 class Recorruption:
     """The objective of the paper with recorrupted pairs, equations 2 to 6.
 
@@ -226,33 +141,36 @@ class Recorruption:
         The network, on the device of the data.
     task : Task
         What to learn from.
-    scale : Scale
-        The scale of the network.
     sizes : Sizes
         Patches and batches.
     seed : int
         Seed of all draws.
     """
 
-    def __init__(
-        self, network: nn.Module, task: Task, scale: Scale, sizes: Sizes, seed: int
-    ) -> None:
-        self._network, self._task, self._scale, self._sizes = network, task, scale, sizes
+    def __init__(self, network: nn.Module, task: Task, sizes: Sizes, seed: int) -> None:
+        self._network, self._task, self._sizes = network, task, sizes
         self._patches = _Patches(task, task.optics, sizes, seed)
         self._noise = generator(seed + 1, task.data.device)
+        ranges = generator(seed + 2, task.data.device)
+        self._repeats = _Repeats(task, generator(seed + 2), ranges)
         self.generators = {"patches": self._patches.generator, "noise": self._noise}
         self._depth = min(sizes.depth, self._patches.slices)
 
     def __call__(self, step: int) -> torch.Tensor:
         """Give the loss of a step."""
-        task, terms, sizes, scale = self._task, self._task.terms, self._sizes, self._scale
+        task, terms, sizes, repeats = self._task, self._task.terms, self._sizes, self._repeats
         patches = self._patches.draw(self._depth)
-        # The range of the published program.
-        alpha = self._patches.uniform(0.5, 1.5)
-        pair = task.camera.recorrupt(patches, alpha, self._noise, factors=True)[:2]
-        noisier, target = self._patches.turn(*pair)
-        target = _with_channel(scale.to_network(target), task.axes)
-        given = _padded(_with_channel(scale.to_network(noisier), task.axes), sizes)
+        which = torch.randint(REPEATS, (len(patches),), generator=self._patches.generator)
+        pair = task.camera.recorrupt(
+            patches,
+            repeats.alpha[which],
+            self._noise,
+            shot=repeats.shot[which],
+            read=repeats.read[which],
+        )[:2]
+        scaled = [(image - repeats.low[which]) / repeats.unit[which] for image in pair]
+        noisier, target = (_with_channel(i, task.axes) for i in self._patches.turn(*scaled))
+        given = _padded(noisier, sizes)
         denoised, sharp = run(self._network, given)
         stage1 = losses.distance(_unpadded(denoised, sizes), target, terms.distance)
         blurred = _unpadded(task.optics(sharp), sizes)
@@ -270,9 +188,11 @@ class SlicePairs:
 
     Parameters
     ----------
-    network, task, scale, sizes, seed
+    network, task, sizes, seed
         As for :class:`Recorruption`; the task has optics for pairs, and the network a submodule
         ``stage1``.
+    scale : Scale
+        The scale of the network: the range of the stack is 0 to 1.
     """
 
     def __init__(

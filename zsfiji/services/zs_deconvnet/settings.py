@@ -1,4 +1,4 @@
-"""The settings of a training of ``ZS-DeconvNet``, its presets, and its constants."""
+"""The settings of a training of ``ZS-DeconvNet``, and its presets."""
 
 from __future__ import annotations
 
@@ -9,54 +9,31 @@ from pydantic import Field
 
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.training import FitPer, Seed
+from zsfiji.services.two_stage.settings import Dimensions, Steps, Upsample
 
 Quality = Annotated[
     Literal["quick", "standard", "paper"],
     Field(
-        description="How long to train: quick about a minute, standard several minutes, paper the "
-        "published network for its published 50,000 steps (10,000 in 3D), which needs a GPU or "
-        "takes days."
+        description="quick and standard train the compact network: for about 3 and 20 minutes on "
+        "a core (stacks: 10 minutes and an hour). paper is the published network for its published "
+        "50,000 steps (10,000 in 3D), which needs a GPU or takes days."
     ),
     Shown("Quality"),
 ]
 
-Dimensions = Annotated[
-    Literal["auto", "2d", "3d"],
-    Field(
-        description="2d restores slice by slice, 3d stacks as a whole. auto takes 3d where the PSF "
-        "is a stack and the image has at least five slices."
-    ),
-    Shown("Dimensions"),
-]
-
-Upsample = Annotated[
-    Literal[1, 2],
-    Field(
-        description="Pixels of the deconvolved image per pixel of the image, along rows and "
-        "columns. 2 gives the finer grid that resolution beyond the camera's pixels needs."
-    ),
-    Shown("Upsampling"),
-]
-
 Network = Annotated[
-    Literal["auto", "fast", "published"],
+    Literal["auto", "compact", "published"],
     Field(
-        description="auto takes the network of the quality: our fast one, or for paper the "
-        "published one."
+        description="auto takes the network of the quality: published has 13,109,010 parameters "
+        "(in 3D 2,003,490), compact the same layers with a quarter of the channels."
     ),
-    Shown("Network", advanced=True),
-]
-
-Steps = Annotated[
-    int,
-    Field(ge=0, le=1_000_000, description="Steps of the training. 0: as many as the quality has."),
-    Shown("Steps (0 = auto)", advanced=True),
+    Shown("Network", advanced=True, moved=(("fast", "Zero-Shot Deconvolve..."),)),
 ]
 
 Pairs = Annotated[
     Literal["auto", "slices", "recorruption"],
     Field(
-        description="What the published network learns from in 3D: pairs of neighbouring slices, "
+        description="What the network learns from in 3D: pairs of neighbouring slices, "
         "which needs many slices close to each other, or pairs made by adding noise."
     ),
     Shown("Training pairs (3D)", advanced=True),
@@ -67,25 +44,17 @@ Hessian = Annotated[
     Field(
         ge=0,
         le=100,
-        description="Weight of the Hessian regulariser. Empty: the published 0.02 (0.1 in 3D) for "
-        "the published network, and none for the fast one.",
+        description="Weight of the Hessian regulariser. Empty: the published 0.02 (0.1 in 3D).",
     ),
     Shown("Hessian weight", advanced=True),
 ]
 
 Loss = Annotated[
     Literal["mae", "mse"],
-    Field(
-        description="Data term of the published objective; the fast network takes squares over "
-        "their variance."
-    ),
+    Field(description="Data term of the objective: the published program has absolute errors."),
 ]
 
 Variation = Annotated[float, Field(ge=0, description="Weight of the total variation term.")]
-
-
-FEWEST_SLICES = 5
-"""Slices that a stack has to have at least to be deconvolved in 3D. Not tuned."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +63,13 @@ class Preset:
 
     Attributes
     ----------
-    network : {"fast", "published"}
+    network : {"compact", "published"}
         The kind of the network.
     steps, steps_3d : int
         Training steps, on planes and on stacks.
     """
 
-    network: Literal["fast", "published"]
+    network: Literal["compact", "published"]
     steps: int
     steps_3d: int
 
@@ -110,12 +79,12 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset("fast", 800, 300),
-    "standard": Preset("fast", 6000, 1500),
+    "quick": Preset("compact", 800, 200),
+    "standard": Preset("compact", 5000, 1200),
     "paper": Preset("published", 50_000, 10_000),
 }
-"""The choices of `quality`: about 85 seconds for 512 x 512 pixels on two cores, about seven
-minutes, and the published training (docs/methods/zs-deconvnet.md, 1.8 and 2.4)."""
+"""The choices of `quality`; paper is the published training (docs/methods/zs-deconvnet.md, 1.8 and
+2.4)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,18 +105,17 @@ class Settings(ParameterGroup):
         3D, for each stack).
     seed : int
         Seed of the initial weights and of all draws, 0 to 2**31 - 1.
-    network : {"auto", "fast", "published"}
+    network : {"auto", "compact", "published"}
         The network; "auto" takes the preset's.
     steps : int
         Training steps, at most 1,000,000; 0 takes the preset's.
     pairs : {"auto", "slices", "recorruption"}
-        What the published training on stacks learns from; "auto" takes slices where there are
-        enough of them and they are near each other. The fast network takes recorruption always.
+        What the training on stacks learns from; "auto" takes slices where there are enough of
+        them and they are near each other.
     hessian : float, optional
-        Weight of the Hessian term, 0 to 100; by default the published 0.02 (0.1 in 3D) for the
-        published network and 0 for the fast one.
+        Weight of the Hessian term, 0 to 100; by default the published 0.02 (0.1 in 3D).
     loss : {"mae", "mse"}
-        Data term of the published objective; only from Python.
+        Data term of the objective; only from Python.
     variation : float
         Weight of the total variation term, at least 0; only from Python.
 
@@ -170,138 +138,10 @@ class Settings(ParameterGroup):
     variation: Variation = 0.0
 
     @property
-    def kind(self) -> Literal["fast", "published"]:
+    def kind(self) -> Literal["compact", "published"]:
         """The kind of the network: the one that is asked for, or the preset's."""
         return PRESETS[self.quality].network if self.network == "auto" else self.network
 
     def planned_steps(self, axes: int) -> int:
         """Steps of a training on planes (2) or stacks (3)."""
         return self.steps or PRESETS[self.quality].steps_of(axes)
-
-
-@dataclass(frozen=True)
-class FastPlanesConstants:
-    """Constants of the training of planes (docs/methods/zs-deconvnet.md, 4).
-
-    They were found on four kinds of simulated specimens with one seed
-    (benchmarks/deconvolution.py); where nothing else is said no measurement was kept.
-
-    Attributes
-    ----------
-    patch : int
-        Least edge of a patch in pixels. It grows where the PSF is large, so that a middle of half
-        this edge does not depend on what lies beyond the patch. Not tuned.
-    pairs, examples : int
-        Recorrupted pairs and examples per step, as soon as there are examples; before, so many
-        pairs as both together. With half of the pairs of an earlier version a step takes three
-        quarters of its time.
-    scrambled : int
-        Specimens whose phases are random, besides one for each of the factors. Without them random
-        texture got up to 12 times its true power beyond the cut-off of the optics
-        (docs/methods/zs-deconvnet.md, 4).
-    rim : int
-        Pixels at each side of a patch without a loss of the denoised patch, for they lack context.
-        Not tuned.
-    first_round : float
-        Share of the steps after which there are examples. Chosen by eye.
-    rounds : int
-        How often examples are made. Chosen by eye.
-    factors : tuple of float
-        How much the restored image is shrunk for each example; the first one keeps its position,
-        the others are rotated. Shrinking by 2 made vesicles into poor discs: judged on simulated
-        specimens and by the picture of real microtubules.
-    planes, field : int
-        Planes that examples are made of at most, and edge of the square field that all of them have
-        together: bounds the time.
-    background_reach : float
-        Half the width, in widths of the PSF, of what counts as structure and not as background.
-        Chosen by eye.
-    sharp_weight : float
-        Weight of the squared error of the deconvolved examples.
-    reblurred_weight : float
-        Weight of equation 6 for the recorrupted pairs, once there are examples.
-    grow_steps : int
-        Steps over which `sharp_weight` grows to its value. The length of a step of Adam follows
-        the gradients of the steps before: a new term at full weight throws it off. Chosen by eye.
-    levels : tuple of float
-        Lowest and highest factor that the brightness of an example is multiplied by. Chosen by eye.
-    """
-
-    patch: int = 64
-    pairs: int = 2
-    examples: int = 4
-    scrambled: int = 1
-    rim: int = 6
-    first_round: float = 0.12
-    rounds: int = 6
-    factors: tuple[float, ...] = (1.0, 1.0, 1.25, 1.5)
-    planes: int = 4
-    field: int = 512
-    background_reach: float = 5.0
-    sharp_weight: float = 24.0
-    reblurred_weight: float = 0.25
-    grow_steps: int = 60
-    levels: tuple[float, float] = (0.7, 1.4)
-
-
-FAST_PLANES = FastPlanesConstants()
-"""Those that are used."""
-
-
-@dataclass(frozen=True)
-class FastStacksConstants:
-    """Constants of the training of stacks (docs/methods/zs-deconvnet.md, 5).
-
-    They were tried on four simulated specimens (benchmarks/deconvolution.py --stack), at 15 photons
-    only; where nothing else is said no measurement was kept.
-
-    Attributes
-    ----------
-    patch, depth, batch : int
-        Edge, slices and number of the patches from which stage 1 learns alone. Not tuned.
-    both_patch : int
-        Edge of the patch from which both stages learn. Not tuned.
-    rim : int
-        Pixels at each side of a patch without a loss, for they lack context. Not tuned.
-    stage1_share : float
-        Share of the steps in which stage 1 learns alone. Chosen by eye.
-    round_steps : int
-        Steps after which new examples are made: a compromise with the time that these take.
-    factors : tuple of float
-        How much the restored stack is shrunk for each example. Chosen by eye.
-    levels : tuple of float
-        Lowest and highest factor that the brightness of an example is multiplied by. Chosen by eye.
-    example_voxels, example_slices : int
-        Voxels and slices at most of the part of a stack that examples are made of: bounds the time
-        of the classical deconvolution.
-    sharp_weight : float
-        Weight of the squared error of the deconvolved examples, in that of the classical
-        deconvolution.
-    rate : float
-        Highest learning rate.
-    noisy : float
-        Noise, in the unit of the scale, up from which the learning rate is `rate`. Not tuned.
-    near_light : float
-        Share of the light that the narrower PSF holds through which what stage 2 changes is
-        blurred. Chosen by eye.
-    """
-
-    patch: int = 48
-    depth: int = 16
-    batch: int = 4
-    both_patch: int = 80
-    rim: int = 6
-    stage1_share: float = 0.35
-    round_steps: int = 400
-    factors: tuple[float, ...] = (1.0, 1.5, 2.0)
-    levels: tuple[float, float] = (0.7, 1.4)
-    example_voxels: int = 400_000
-    example_slices: int = 48
-    sharp_weight: float = 4.0
-    rate: float = 2e-3
-    noisy: float = 0.05
-    near_light: float = 0.8
-
-
-FAST_STACKS = FastStacksConstants()
-"""Those that are used."""

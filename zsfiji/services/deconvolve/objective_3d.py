@@ -27,9 +27,9 @@ from zsfiji.learning.patches import (
 from zsfiji.learning.scale import Scale
 from zsfiji.physics.optics.degradation import narrowed
 from zsfiji.physics.optics.symmetries import psf_symmetries
-from zsfiji.services.zs_deconvnet.networks_3d import FastNet3D
-from zsfiji.services.zs_deconvnet.objective import Task
-from zsfiji.services.zs_deconvnet.settings import FAST_STACKS
+from zsfiji.services.deconvolve.networks_3d import FastNet3D
+from zsfiji.services.deconvolve.settings import FAST_STACKS
+from zsfiji.services.two_stage.task import Task
 
 
 class Pair(NamedTuple):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 import numpy as np
 import torch
 
-from zsfiji.compute.device import generator
 from zsfiji.compute.symmetries import dihedral, undo_dihedral
 from zsfiji.deconvolution.tiles import DeconvolvingNetwork, Piece, TileSizes, restore
 from zsfiji.errors import UserError
@@ -19,20 +18,16 @@ from zsfiji.learning.loop import Schedule
 from zsfiji.learning.models import load_weights
 from zsfiji.learning.scale import Scale
 from zsfiji.physics.camera.model import Camera
-from zsfiji.physics.filters.anscombe import Stabiliser
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.symmetries import psf_symmetries
-from zsfiji.services.zs_deconvnet.networks import run
-from zsfiji.services.zs_deconvnet.objective import Objective, Pairing, Task, Terms
+from zsfiji.services.two_stage.network import run
+from zsfiji.services.two_stage.task import Objective, Pairing, Task
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 N = TypeVar("N", bound=DeconvolvingNetwork)
-
-_BRIGHT = 0.995
-"""Quantile of the grey levels that becomes 1 on the scale of the fast networks. Not tuned."""
 
 PSF = "psf"
 """Name of the PSF among the tensors."""
@@ -53,8 +48,8 @@ class Record:
 
     Attributes
     ----------
-    kind : {"fast", "published"}
-        The kind of the network.
+    kind : str
+        The kind of the network, of those that the method has.
     axes : {2, 3}
         2 for planes, 3 for stacks.
     upsample : {1, 2}
@@ -67,8 +62,6 @@ class Record:
         The scale of the network.
     spacing : tuple of float
         Pixel sizes in micrometres along the axes of the images that it was fitted to.
-    terms : Terms
-        The weights of the loss.
     pairs : {"slices", "recorruption"}
         What the last training learnt from.
     seed : int
@@ -93,7 +86,6 @@ class Record:
     dark_level: float
     scale: Scale
     spacing: tuple[float, ...]
-    terms: Terms
     pairs: Pairing
     seed: int = 0
     steps: int = 0
@@ -152,7 +144,7 @@ class Restorer(ABC, Generic[N]):
     network: N
 
     kind: ClassVar[str]
-    """The choice of network that the class is for."""
+    """The kind of the network, as records name it."""
 
     axes: ClassVar[int]
     """2 for planes, 3 for stacks."""
@@ -226,7 +218,6 @@ class Restorer(ABC, Generic[N]):
             camera.dark_level,
             scale,
             task.spacing,
-            task.terms,
             task.pairing,
             seed,
         )
@@ -266,30 +257,9 @@ class Restorer(ABC, Generic[N]):
 
     def continued(self, task: Task, seed: int) -> Self:
         """A copy for a further training, with the optics of a task and on its device."""
-        record = replace(
-            self.record, spacing=task.spacing, terms=task.terms, pairs=task.pairing, seed=seed
-        )
+        record = replace(self.record, spacing=task.spacing, pairs=task.pairing, seed=seed)
         network = copy.deepcopy(self.network).to(task.data.device)
         return replace(self, record=record, optics=task.optics, network=network)
-
-
-def stabilised_scale(task: Task) -> Scale:
-    """Scale of the fast networks: no light is 0, bright pixels are 1, and a stabilised input."""
-    camera, data = task.camera, task.data
-    stabiliser = Stabiliser.of(camera.noise)
-    some = data[:: -(-len(data) // 8), :: -(-data.shape[1] // 8), ::2, ::2].cpu().numpy()
-    top = float(np.quantile(some, _BRIGHT))
-    bright = max(top - camera.dark_level, float(camera.noise.variance(top)) ** 0.5)
-    centre = float(np.median(stabiliser.forward(some)))
-    return Scale(camera.dark_level, bright, stabiliser, centre)
-
-
-def range_scale(task: Task, seed: int) -> Scale:
-    """Scale of the published networks: from 0 to 1, the range of a recorrupted pair."""
-    draws = generator(seed, task.data.device)
-    pair = task.camera.recorrupt(task.data[:1], 1.0, draws)[:2]
-    low = float(min(p.min() for p in pair))
-    return Scale(low, float(max(p.max() for p in pair)) - low)
 
 
 def inputs_of(
@@ -319,3 +289,7 @@ def both_results(
     both = [run(restorer.network, given) for given in inputs_of(restorer, piece, positions)]
     denoised = mean_of(restorer, [d for d, _ in both], positions)
     return denoised, mean_of(restorer, [s for _, s in both], positions)
+
+
+Restorers = Mapping[tuple[str, int], type[Restorer[Any]]]
+"""The restorers of a method by the kind of their network, and by 2 for planes or 3 for stacks."""

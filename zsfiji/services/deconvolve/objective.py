@@ -21,9 +21,9 @@ from zsfiji.learning import examples, sharpness
 from zsfiji.learning.patches import inside, random_patches
 from zsfiji.learning.scale import Scale
 from zsfiji.physics.optics.symmetries import psf_symmetries
-from zsfiji.services.zs_deconvnet.networks import run
-from zsfiji.services.zs_deconvnet.objective import Task, regularisation
-from zsfiji.services.zs_deconvnet.settings import FAST_PLANES
+from zsfiji.services.deconvolve.settings import FAST_PLANES
+from zsfiji.services.two_stage.network import run
+from zsfiji.services.two_stage.task import Task
 
 
 class SpecimenSource(Protocol):
@@ -202,7 +202,6 @@ class FastPlanesObjective:
         missed = task.optics.within(sharp[:count], margin) - inside(goal, margin)
         error2 = missed.square() * inside(weight, margin)
         loss = inside(error1, FAST_PLANES.rim).mean() + share * error2.mean()
-        loss = loss + regularisation(sharp[:count] / scale.unit, task.terms, 2)
         if self._specimens:
             rim = FAST_PLANES.rim
             known1 = inside(denoised[count:] - mean, rim).square().mean() / self._typical

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,8 @@ import xarray as xr
 
 from zsfiji.compute.slices import middle_slices, spread_slices
 from zsfiji.errors import UserError
-from zsfiji.images.axes import size
 from zsfiji.images.parts import PLANE, STACK
 from zsfiji.learning.loop import DivergedError, train
-from zsfiji.learning.losses import HESSIAN_2D, HESSIAN_3D
 from zsfiji.learning.models import Model
 from zsfiji.physics.camera.defects import repaired_image
 from zsfiji.physics.camera.doubt import measure_for_training
@@ -24,26 +22,20 @@ from zsfiji.physics.camera.model import NOTHING_KNOWN, KnownCamera
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.kernel import DIMS, Psf
 from zsfiji.physics.optics.matching import choose_axes, match_to_image
-from zsfiji.physics.optics.measure import fwhm
 from zsfiji.physics.optics.spacing import spacing_micrometres
 from zsfiji.services.over_parts import Group
-from zsfiji.services.zs_deconvnet.kinds import Restorers
-from zsfiji.services.zs_deconvnet.networks import run
-from zsfiji.services.zs_deconvnet.objective import Task, Terms
-from zsfiji.services.zs_deconvnet.restorer import Restorer
-from zsfiji.services.zs_deconvnet.settings import FEWEST_SLICES, Settings
-from zsfiji.words import counted
+from zsfiji.services.two_stage.network import run
+from zsfiji.services.two_stage.restorer import Restorer, Restorers
+from zsfiji.services.two_stage.settings import FEWEST_SLICES, TwoStageSettings
+from zsfiji.services.two_stage.task import Task, Terms
 
 TRIES = 3
 """Seeds that are tried when trainings die or diverge. Not tuned."""
 
-PAIRED_SLICES = 26
-"""Slices from which on the published training takes pairs of slices: its window has so many."""
-
 LARGEST_STACK = 64 * 2**20
 """Voxels of a stack that is trained on at most, of a larger one its middle: bounds the memory."""
 
-_ENERGY = 0.99
+ENERGY = 0.99
 """Share of the light of a PSF that is kept: the haze of the rest is wider than most images. Chosen
 by eye."""
 
@@ -69,7 +61,7 @@ class Given:
 
     psfs: Sequence[Psf]
     camera: KnownCamera = NOTHING_KNOWN
-    start: Model[Settings, Restorer[Any]] | None = None
+    start: Model[Any, Restorer[Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,23 +76,23 @@ class Plan:
         Pixels of the deconvolved image to a pixel of the image, along rows and along columns.
     steps : int
         Steps of the training.
-    terms : Terms
-        The weights of the loss.
     spacing : tuple of float
         Pixel sizes in micrometres along the axes of a part.
-    psfs : list of Psf
+    psfs : sequence of Psf
         The PSFs on the fine grid of the image.
-    paired : list of Psf
-        The same at twice the slice spacing, to learn from pairs of slices; empty for recorruption.
+    terms : Terms
+        The weights of the published objectives.
+    paired : sequence of Psf
+        The PSFs at twice the slice spacing, to learn from pairs of slices; empty for recorruption.
     """
 
     restorer: type[Restorer[Any]]
     upsample: int
     steps: int
-    terms: Terms
     spacing: tuple[float, ...]
-    psfs: list[Psf]
-    paired: list[Psf]
+    psfs: Sequence[Psf]
+    terms: Terms = field(default_factory=Terms)
+    paired: Sequence[Psf] = ()
 
     @property
     def part(self) -> tuple[str, ...]:
@@ -108,14 +100,16 @@ class Plan:
         return PLANE if self.restorer.axes == 2 else STACK
 
 
-def decide(image: xr.DataArray, settings: Settings, given: Given, restorers: Restorers) -> Plan:
+def decide(
+    image: xr.DataArray, settings: TwoStageSettings, given: Given, restorers: Restorers
+) -> Plan:
     """Decide what is trained.
 
     Parameters
     ----------
     image : xarray.DataArray
         The image.
-    settings : Settings
+    settings : TwoStageSettings
         The settings.
     given : Given
         PSFs, camera and start.
@@ -128,18 +122,12 @@ def decide(image: xr.DataArray, settings: Settings, given: Given, restorers: Res
         If the PSFs, the stack or its calibration do not serve.
     """
     axes = choose_axes(image, given.psfs, settings.dimensions, FEWEST_SLICES)
-    hessian = settings.hessian
-    if hessian is None:
-        published = HESSIAN_2D if axes == 2 else HESSIAN_3D
-        hessian = published if settings.kind == "published" else 0.0
     return Plan(
         restorers[settings.kind, axes],
         settings.upsample,
         settings.planned_steps(axes),
-        Terms(settings.loss, hessian=hessian, variation=settings.variation),
         spacing_micrometres(image, DIMS[-axes:]),
-        match_to_image(given.psfs, image, upsample=settings.upsample, axes=axes, energy=_ENERGY),
-        _paired(image, given.psfs, settings) if axes == 3 else [],
+        match_to_image(given.psfs, image, upsample=settings.upsample, axes=axes, energy=ENERGY),
     )
 
 
@@ -149,7 +137,7 @@ def fit_part(
     device: torch.device,
     *,
     plan: Plan,
-    settings: Settings,
+    settings: TwoStageSettings,
     camera: KnownCamera,
     start: Restorer[Any] | None,
 ) -> Restorer[Any]:
@@ -165,7 +153,7 @@ def fit_part(
         Where to train.
     plan : Plan
         What is trained.
-    settings : Settings
+    settings : TwoStageSettings
         The settings.
     camera : KnownCamera
         What is known about the camera.
@@ -197,9 +185,9 @@ def fit_part(
         images,
         measured,
         _optics(plan.psfs, group.channel, plan.upsample),
-        plan.terms,
         plan.spacing,
         elsewhere=plan.restorer.elsewhere,
+        terms=plan.terms,
         pairs=_optics(plan.paired, group.channel, plan.upsample) if plan.paired else None,
         device=device,
     )
@@ -303,32 +291,3 @@ def _optics(psfs: Sequence[Psf], channel: int, upsample: int) -> Degradation:
     """The optics of a channel; one PSF may be for all channels."""
     values = psfs[channel % len(psfs)].values
     return Degradation(torch.from_numpy(values.astype(np.float32)), upsample)
-
-
-def _paired(image: xr.DataArray, psfs: Sequence[Psf], settings: Settings) -> list[Psf]:
-    """PSFs at twice the slice spacing, to learn from pairs of slices; none for recorruption.
-
-    Neighbouring slices show the same only as far as they are near each other: within half of
-    the axial width of the PSF.
-    """
-    slices = size(image, "pln")
-    near = all(
-        2 * spacing_micrometres(image, ("pln",))[0] <= fwhm(p)[0] for p in psfs if p.values.ndim > 2
-    )
-    if settings.pairs == "slices" and slices < 2 * FEWEST_SLICES:
-        raise UserError(
-            f"The stack has {counted(slices, 'slice')}; pairs of slices need at least "
-            f"{2 * FEWEST_SLICES}. Choose recorruption."
-        )
-    if settings.pairs == "recorruption" or settings.kind != "published":
-        return []
-    if settings.pairs == "auto" and not (near and slices >= PAIRED_SLICES):
-        why = "there are too few slices" if near else "the slices are too far apart"
-        _log.warning(
-            "The published training uses recorrupted slices here instead of pairs of slices: %s.",
-            why,
-        )
-        return []
-    return match_to_image(
-        psfs, image, upsample=settings.upsample, axes=3, slice_step=2, energy=_ENERGY
-    )

@@ -1,12 +1,12 @@
-"""ZS-DeconvNet for stacks."""
+"""Zero-Shot Deconvolve for stacks."""
 
 import logging
 
 import numpy as np
 import pytest
 import torch
-import xarray as xr
 from deconvolving import apply, fit
+from deconvolving_stacks import BLACK, GAIN, PIXEL, READ, STEP, calibrated, gaussian_psf, tubes
 
 from zsfiji.compute import scratch
 from zsfiji.compute.device import generator
@@ -14,55 +14,15 @@ from zsfiji.deconvolution import classical
 from zsfiji.deconvolution.tiles import TileSizes
 from zsfiji.errors import UserError
 from zsfiji.learning import examples, models
-from zsfiji.learning.scale import Scale
 from zsfiji.physics.camera.model import Camera
 from zsfiji.physics.noise import Noise
-from zsfiji.physics.optics.degradation import Degradation
-from zsfiji.physics.optics.kernel import focal_plane, normalised
-from zsfiji.physics.specimens import specimen
-from zsfiji.services.zs_deconvnet import fit as training
-from zsfiji.services.zs_deconvnet.kinds import FastStacks, PublishedStacks
-from zsfiji.services.zs_deconvnet.networks_3d import COMPACT_WIDTH, FastNet3D, PublishedRCAN
-from zsfiji.services.zs_deconvnet.objective import Sizes, SlicePairs, Task, Terms
-from zsfiji.services.zs_deconvnet.service import METHOD
+from zsfiji.physics.optics.kernel import focal_plane
+from zsfiji.services.deconvolve.kinds import FastStacks
+from zsfiji.services.deconvolve.networks_3d import FastNet3D
+from zsfiji.services.deconvolve.service import METHOD
+from zsfiji.services.two_stage import fit as training
 
 pytestmark = pytest.mark.timeout(900)  # one training takes 100 s of one quiet core
-
-PIXEL, STEP = 0.1, 0.2
-BLACK, GAIN, READ = 100.0, 2.0, 4.0
-
-
-def gaussian_psf(lateral=2.5, axial=1.5, half=(4, 9, 9), step=STEP):
-    grids = np.meshgrid(*(np.arange(-h, h + 1) for h in half), indexing="ij")
-    widths = (axial, lateral, lateral)
-    power = sum((g / w) ** 2 for g, w in zip(grids, widths, strict=True))
-    return normalised(np.exp(-0.5 * power), (step, PIXEL / 2, PIXEL / 2))
-
-
-def calibrated(pixels, dims=("pln", "row", "col"), step=STEP):
-    spacing = {"pln": step, "row": PIXEL, "col": PIXEL}
-    coords = {
-        d: np.arange(n) * spacing[d]
-        for d, n in zip(dims, pixels.shape, strict=True)
-        if d in spacing
-    }
-    return xr.DataArray(
-        pixels, dims=dims, coords=coords, attrs={"units": dict.fromkeys(spacing, "micron")}
-    )
-
-
-def tubes(slices=12, size=48, photons=40.0):
-    # Light comes from above, from below and from all sides.
-    field = (slices + 8, 2 * size + 20, 2 * size + 20)
-    truth = specimen("reticulum", field, slice_spacing=125.0)
-    optics = Degradation(torch.from_numpy(gaussian_psf().values), 2)
-    mean = optics(torch.from_numpy(truth)).numpy()[4:-4, 5:-5, 5:-5]
-    truth = truth[4:-4, 10:-10, 10:-10]
-    scale = photons / np.quantile(mean, 0.99)
-    draws = np.random.default_rng(0)
-    noisy = draws.poisson(mean * scale) * GAIN + BLACK + READ**0.5 * draws.normal(size=mean.shape)
-    clean, dense = (x * scale * GAIN + BLACK for x in (mean, truth))
-    return dense, clean, noisy.astype(np.float32)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,22 +49,9 @@ def result(scene, model):
     return apply(model, scene[2], symmetries=2)
 
 
-class SmallPatches(PublishedStacks):
-    """The published training with one small patch per step."""
-
-    sizes = Sizes(12, 1, 5, 2, 2)
-
-
-def test_the_published_network_has_the_published_number_of_parameters():
-    for upsample in (1, 2):
-        assert sum(p.numel() for p in PublishedRCAN(upsample).parameters()) == 2_003_490
-    assert sum(p.numel() for p in PublishedRCAN(width=COMPACT_WIDTH).parameters()) == 127_650
-
-
-@pytest.mark.parametrize(("make", "channels"), [(PublishedRCAN, 1), (FastNet3D, 2)])
 @pytest.mark.parametrize("upsample", [1, 2])
-def test_the_networks_give_a_denoised_and_a_finer_stack(make, channels, upsample):
-    denoised, sharp = make(upsample)(torch.rand(1, channels, 3, 8, 12))
+def test_the_network_gives_a_denoised_and_a_finer_stack(upsample):
+    denoised, sharp = FastNet3D(upsample)(torch.rand(1, 2, 3, 8, 12))
     assert denoised.shape == (1, 1, 3, 8, 12)
     assert sharp.shape == (1, 1, 3, upsample * 8, upsample * 12)
 
@@ -198,52 +145,6 @@ def test_time_lapses_of_stacks_with_channels_are_restored_stack_by_stack(scene):
     assert len(each.units) == 4
 
 
-# What the published training learns from
-
-
-def test_pairs_of_slices_are_taken_where_they_are_many_and_near(scene):
-    image = scene[2]
-    many = calibrated(np.concatenate([image.data] * 3)[:26], step=0.1)
-
-    def trained(stack, psf):
-        fitted = fit(stack, psf, steps=1, network="published", restorers=[SmallPatches])
-        return fitted.units[0].record
-
-    assert trained(many, gaussian_psf(step=0.1, axial=3)).pairs == "slices"
-    for stack, psf in ((image, gaussian_psf()), (many, gaussian_psf(step=0.1, axial=0.8))):
-        record = trained(stack, psf)
-        assert record.pairs == "recorruption"
-        assert record.terms.hessian == 0.1
-
-
-def test_a_stack_without_noise_and_without_change_along_z_costs_nothing_with_slice_pairs():
-    # A network that gives back its input, and a PSF that is one pixel: every term vanishes.
-    class Same(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.stage1 = torch.nn.Identity()
-
-        def forward(self, stack):
-            return stack, stack
-
-    psf = torch.zeros(1, 3, 3)
-    psf[0, 1, 1] = 1
-    optics = Degradation(psf)
-    camera = Camera(Noise(1.0, 0.0, 1e-6, np.ones((16, 16)), True), 0.0)
-
-    def loss(data):
-        places, terms = torch.tensor([[0, 16, 16]]), Terms(hessian=0.0)
-        task = Task(data, places, camera, optics, terms, (1.0, 1.0, 1.0), optics)
-        return float(SlicePairs(Same(), task, Scale(0.0, 1.0), PublishedStacks.sizes, 0)(0))
-
-    plane = torch.rand(1, 1, 32, 32).expand(1, 12, 32, 32)
-    assert loss(plane) == pytest.approx(0, abs=1e-6)
-    # What neighbouring slices have different is allowed for in one of the two terms.
-    other = plane.clone()
-    other[:, 0::2] += 0.5
-    assert loss(other) == pytest.approx(0.5, abs=1e-5)
-
-
 def test_exemplars_lose_slices_only_where_there_are_many():
     thin, thick = torch.rand(1, 1, 6, 16, 16), torch.rand(1, 1, 20, 16, 16)
     assert examples.shrink(thin, 2.0).shape == (1, 1, 6, 8, 8)
@@ -285,8 +186,6 @@ def test_stacks_that_do_not_serve_are_refused(scene, model):
     plain = image.drop_vars("pln").assign_attrs(units={"row": "micron", "col": "micron"})
     with pytest.raises(UserError, match="slice spacing"):
         fit(plain, gaussian_psf(), steps=1)
-    with pytest.raises(UserError, match="at least 10"):
-        fit(image[:8], gaussian_psf(), steps=1, pairs="slices")
     with pytest.raises(UserError, match="choose a model for 2D"):
         apply(model, image[:4])
     with pytest.raises(UserError, match="nm"):

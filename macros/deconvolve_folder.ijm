@@ -1,9 +1,9 @@
-// Denoise and deconvolve all TIFF images of a folder with ZS-DeconvNet. The first image trains a
+// Denoise and deconvolve all TIFF images of a folder. The first image trains a
 // model, the others reuse it: right for images of one experiment, taken with the same settings.
 // The images have to be calibrated (Image > Properties...).
 //
 // In ImageJ or Fiji:  Plugins > Macros > Run..., then choose the two folders.
-// In a shell:         zsfiji macro zs_deconvnet_folder.ijm "/data/raw;/data/deconvolved"
+// In a shell:         zsfiji macro deconvolve_folder.ijm "/data/raw;/data/deconvolved"
 
 na = 1.4;            // numerical aperture of the objective
 emission = 525;      // wavelength of the fluorescence in nm
@@ -42,10 +42,11 @@ for (i = 0; i < files.length; i++) {
 		saveAs("Tiff", psf);
 		close();
 		selectImage(image);
-		run("ZS-DeconvNet Train...", "psf=[" + psf + "] save_model=[" + model + "] quality="
+		run("Zero-Shot Deconvolve...", "psf=[" + psf + "] save_model=[" + model + "] quality="
 			+ quality + " dimensions=2d seed=0");
+	} else {
+		run("Zero-Shot Deconvolve...", "apply_model=[" + model + "]");
 	}
-	run("ZS-DeconvNet Predict...", "model=[" + model + "]");
 	name = File.getNameWithoutExtension(files[i]);
 	selectImage(name + "-denoised");
 	saveAs("Tiff", output + name + "-denoised.tif");

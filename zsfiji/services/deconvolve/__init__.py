@@ -1,0 +1,1 @@
+"""Our own deconvolution: noise calibration, and small networks trained on the image itself."""

@@ -1,0 +1,1 @@
+"""What methods whose networks denoise and then deconvolve have in common."""
