@@ -125,9 +125,9 @@ class SelfExamples:
 class FastPlanesObjective:
     """The objective of the fast network for planes.
 
-    A third of each batch are recorrupted pairs; their squared errors are divided by the variance
-    of the noise. The others, after the first fifth of the training, are simulated captures of
-    specimens. New specimens are made seven times, as the network improves.
+    A quarter of each batch are recorrupted pairs; their squared errors are divided by the variance
+    of the noise. The others, after the first eighth of the training, are simulated captures of
+    specimens. New specimens are made six times, as the network improves.
 
     Parameters
     ----------
