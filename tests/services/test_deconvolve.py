@@ -244,6 +244,12 @@ def test_the_deconvolved_result_is_sharper_and_is_the_image_again_when_blurred(r
     assert not any("Not sharpened" in note for note in result.report.notes)
 
 
+def test_detail_beyond_the_optics_is_looked_for_again_under_other_noise(result):
+    metrics = result.report.metrics
+    assert 0 <= metrics["beyond_optics"] < 0.5
+    assert -1 <= metrics["beyond_optics_agreement"] <= 1
+
+
 def test_the_results_have_the_calibration_and_the_mean_of_the_image(scene, result):
     image = scene[1]
     denoised, sharp = result.images["denoised"], result.images["deconvolved"]
