@@ -34,7 +34,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -189,17 +188,17 @@ def compare(
     return scores
 
 
-def row(image: str, method: str, scores: Sequence[Score]) -> str:
-    """One line of the table: mean and standard deviation over the seeds."""
+def row(image: str, method: str, seeds: Sequence[Sequence[Score]]) -> str:
+    """One line of the table: mean and standard deviation over the seeds, each with its scores."""
     cells = [image, method]
     for f, decimals in zip(fields(Score), DECIMALS, strict=False):
-        values = np.array([getattr(s, f.name) for s in scores])
+        values = np.array([_mean([getattr(s, f.name) for s in scores]) for scores in seeds])
         values = values[np.isfinite(values)]
         text = f"{values.mean():.{decimals}f}" if values.size else ""
         if values.size > 1 and f.name != "seconds":
             text += f" ± {values.std(ddof=1):.{decimals}f}"
         cells.append(text)
-    seen = [s for one in scores for s in one.seen]
+    seen = [s for scores in seeds for one in scores for s in one.seen]
     lines = ""
     if seen:
         smallest = two_line_resolution(seen)
@@ -207,6 +206,12 @@ def row(image: str, method: str, scores: Sequence[Score]) -> str:
         if np.isfinite(split(seen)):
             lines += f" ({split(seen):.0%})"
     return "| " + " | ".join([*cells, lines]) + " |"
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Mean of the numbers that there are."""
+    there = [v for v in values if np.isfinite(v)]
+    return float(np.mean(there)) if there else float("nan")
 
 
 def main() -> None:
@@ -236,17 +241,19 @@ def main() -> None:
     shape = ((given.slices,) if given.stack else ()) + (given.size, given.size)
     print("| " + " | ".join(HEADER) + " |")
     print("|" + " --- |" * len(HEADER))
-    everything: dict[str, list[Score]] = defaultdict(list)
+    everything: dict[str, list[list[Score]]] = {
+        METHODS[m]: [[] for _ in given.seeds] for m in methods
+    }
     for kind in given.kinds:
         for photons in given.photons:
-            found: dict[str, list[Score]] = defaultdict(list)
-            for seed in given.seeds:
+            found: dict[str, list[list[Score]]] = {METHODS[m]: [] for m in methods}
+            for number, seed in enumerate(given.seeds):
                 scene = simulate(kind, photons, shape, seed, given.optics)
                 for name, one in compare(scene, methods, given.steps, given.keep).items():
-                    found[name].append(one)
+                    found[name].append([one])
+                    everything[name][number].append(one)
             for name, scores in found.items():
                 print(row(f"{kind}, {photons:g} photons", name, scores), flush=True)
-                everything[name] += scores
     for name, scores in everything.items():
         print(row("all", name, scores), flush=True)
 

@@ -5,8 +5,8 @@ Run ``python benchmarks/uncertainty.py [--methods denoise deconvolve] [--kinds f
 [--stack [--slices 12]] [--captures 0] [--pairs FOLDER] [--threads 1]``. The scenes are those of
 :mod:`scenes`; the truth of the denoised image is the image without noise, that of the deconvolved
 one the specimen. `--captures` adds so many of :mod:`captures`, from seed 5000 on; `--pairs` real
-captures with the mean of 50 as the truth, as :mod:`denoising` reads them, with the gain and offset
-of the truth that fit best. Quality `quick`; `--steps` is for the deconvolution.
+captures (the middle of them) with the mean of 50 as the truth, as :mod:`denoising` reads them, with
+the gain and offset of the truth that fit best. Quality `quick`; `--steps` is for the deconvolution.
 
 A line has the share of the pixels whose error lies within one and within two standard deviations,
 the same for two in the fifth of the pixels where the truth is brightest, and the root mean squares
@@ -114,7 +114,11 @@ def rows(options: argparse.Namespace) -> Iterator[str]:
         name = f"denoise | capture, {capture.kind} | {capture.photons:.0f} | {seed}"
         yield denoised(name, as_image(capture.noisy), capture.truth, seed)
     if options.pairs is not None:
-        for name, noisy, truth in read_pairs(options.pairs):
+        for name, *both in read_pairs(options.pairs):
+            middle = tuple(
+                slice((n - options.size) // 2, (n + options.size) // 2) for n in both[0].shape
+            )
+            noisy, truth = (plane[middle] for plane in both)
             # The exposure of a capture differs a little from that of its truth.
             fitted = aligned(truth, noisy).astype(np.float32)
             yield denoised(f"denoise | {name} | | 0", as_image(noisy), fitted, 0)

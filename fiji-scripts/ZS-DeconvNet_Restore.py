@@ -1,4 +1,4 @@
-#@script(label="ZS-DeconvNet Restore", description="Denoise and deconvolve an image, learning from nothing but the image and its PSF.", language="python", headless=true)
+#@script(label="ZS-DeconvNet Restore", description="Denoise and deconvolve an image with ZS-DeconvNet, trained on this image, as published.", language="python", headless=true)
 #@ ImagePlus (label="Image") input
 #@ String (label="PSF (open image or file)", description="The point spread function: an open image, as PSF Generator... and PSF from Beads... make it, or a file (TIFF, NPY, or an OTF in MRC). It is brought to the pixels of the image by the calibrations of both.", required=true, persist=false) psf
 #@ String (label="Quality", description="quick and standard train the compact network: for about 3 and 20 minutes on a core (stacks: 10 minutes and an hour). paper is the published network for its published 50,000 steps (10,000 in 3D), which needs a GPU or takes days.", choices={"quick", "standard", "paper"}, value="quick", persistKey="zsfiji.zs_deconvnet_restore.quality") quality
@@ -25,7 +25,7 @@
 #@ Boolean (label="Uncertainty map", description="A further image: the standard deviation of the error of each pixel of the result, in its grey levels, from simulated captures of the restored image. Takes as long as applying the model three more times; nothing is trained for it.", value=false, persistKey="zsfiji.zs_deconvnet_restore.uncertainty") uncertainty
 #@ String (label="Device", description="Where to compute. auto: a GPU if one can be used, else the CPU.", choices={"auto", "cpu", "cuda", "mps"}, value="auto", persistKey="zsfiji.zs_deconvnet_restore.device") device
 
-# Denoise and deconvolve an image, learning from nothing but the image and its PSF.
+# Denoise and deconvolve an image with ZS-DeconvNet, trained on this image, as published.
 # Written from zsfiji's table of commands by: python -m zsfiji.bridge.scripts
 
 from zsfiji.bridge.scripts import call

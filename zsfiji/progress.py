@@ -106,10 +106,12 @@ class _Clock:
         measured = elapsed / done if done > _EARLIEST and elapsed > 1 else None
         if self.expected is None:
             return None if measured is None else measured - elapsed
-        trust = 0.0 if measured is None else min(1.0, done / _TRUSTED)
-        left = (1 - trust) * self.expected + trust * (measured or 0.0) - elapsed
-        if left <= 0 and measured is not None:
-            left = measured - elapsed
+        if measured is None or elapsed >= self.expected:
+            # A job that has run longer than expected is known by its course alone.
+            left = (self.expected if measured is None else measured) - elapsed
+        else:
+            trust = min(1.0, done / _TRUSTED)
+            left = (1 - trust) * self.expected + trust * measured - elapsed
         return left if left > 0 else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -71,7 +72,10 @@ def test_a_job_reads_the_image_and_writes_the_result(picture, tmp_path, doubling
     assert result["title"] == "my cells"
     assert np.array_equal(image.data, tiff.read(picture).data * 2.0)
     assert "seed=3" in image.attrs["properties"]["zsfiji.command"]
-    assert task.updates == [("Doubling, 50 %", 500, 1000, None)]
+    # The expected time comes at once; what follows within a fifth of a second is left out.
+    message, *rest = task.updates[0]
+    assert re.fullmatch(r"Starting, 0 %, .+ left", message)
+    assert rest == [0, 1000, None]
 
 
 def test_a_result_for_a_window_is_as_bright_as_its_source(tmp_path, doubling):

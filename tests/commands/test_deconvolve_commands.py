@@ -69,7 +69,7 @@ def test_a_saved_model_is_applied_without_a_psf_and_gives_the_same_pixels(traine
     assert properties["zsfiji.seed"] == "4"
     line = properties["zsfiji.command"]
     assert line.startswith('run("Zero-Shot Deconvolve...", "quality=quick ')
-    assert line.endswith(f'apply_model={path.as_posix()} uncertainty=false");')
+    assert line.endswith(f'apply_model={path.as_posix()}");')
 
 
 def test_without_a_model_the_psf_is_needed():

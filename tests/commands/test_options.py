@@ -125,6 +125,8 @@ def test_a_line_leaves_out_advanced_options_at_their_defaults():
     )
     line = macro_line(command, command.validate({"device": "cpu"}))
     assert line.endswith('seed=0 device=cpu");')
+    line = macro_line(command, command.validate({"uncertainty": "true"}))
+    assert line.endswith('seed=0 uncertainty=true");')
 
 
 def test_a_line_with_quotation_marks_is_a_valid_macro_string():

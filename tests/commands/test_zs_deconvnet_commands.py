@@ -53,8 +53,18 @@ def test_prediction_gives_two_images_named_after_the_image_the_deconvolved_one_l
     assert sharp.shape == (128, 128)
     assert sharp.attrs["properties"]["zsfiji.seed"] == "4"
     line = sharp.attrs["properties"]["zsfiji.command"]
-    options = f"model={trained[1].as_posix()} uncertainty=false"
-    assert line == f'run("ZS-DeconvNet Predict...", "{options}");'
+    assert line == f'run("ZS-DeconvNet Predict...", "model={trained[1].as_posix()}");'
+
+
+def test_the_uncertainty_is_that_of_the_last_result_and_on_its_grid(trained):
+    options = {"model": str(trained[1]), "uncertainty": "true"}
+    found, _, sharp = run(PREDICT, cells(1), options).images
+    assert found.attrs["title"] == "cells-uncertainty"
+    assert found.shape == sharp.shape == (128, 128)
+    assert float(found.col[1] - found.col[0]) == pytest.approx(float(cells().col[1]) / 2)
+    assert found.data.min() > 0
+    found, smooth = run(PREDICT, cells(1), {**options, "results": "denoised"}).images
+    assert found.shape == smooth.shape == (64, 64)
 
 
 def test_restoring_is_training_and_predicting_at_once(trained, psf_image, tmp_path):

@@ -181,11 +181,11 @@ def test_notes_tell_the_constants_the_noise_and_what_was_not_right():
     said = both(image(noisy), modality="confocal").report.notes
     assert any("k_g 200, k_p 30, lambda_p 70" in note for note in said)
     assert any(note.startswith("Noise: standard deviation") for note in said)
-    restored = both(image(noisy))
+    restored = both(image(noisy), modality="auto")
     assert 0.5 < restored.report.metrics["residual_variance"] < 1.5
     assert restored.report.metrics["noise_gain"] == pytest.approx(1, rel=0.5)
     bright = image(np.minimum(noisy, np.quantile(noisy, 0.97)))
-    assert any("saturated" in note for note in both(bright).report.notes)
+    assert any("saturated" in note for note in both(bright, modality="auto").report.notes)
 
 
 @pytest.mark.usefixtures("fast")

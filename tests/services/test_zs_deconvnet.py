@@ -30,6 +30,7 @@ from zsfiji.services.zs_deconvnet.objective import (
     Recorruption,
     Sizes,
     SlicePairs,
+    _brightest_and_darkest,
 )
 from zsfiji.services.zs_deconvnet.service import METHOD
 from zsfiji.services.zs_deconvnet.settings import Settings
@@ -212,6 +213,16 @@ def test_each_recorrupted_pair_has_its_own_strength_and_the_range_from_0_to_1(pl
     assert -0.1 < float(given.min()) < 0.1
     assert 0.7 < float(given.max()) < 1.1
     assert len({float(image.std()) for image in given}) > len(given) // 2
+
+
+def test_the_range_of_a_large_image_is_measured_where_its_extremes_are():
+    planes = torch.rand(3, 1, 300, 333)
+    planes[1, 0, 299, 332], planes[2, 0, 7, 8] = 5.0, -4.0
+    some = _brightest_and_darkest(planes)
+    assert some.shape[1:] == (1, 64, 64)
+    assert len(some) <= 64
+    assert (float(some.max()), float(some.min())) == (5.0, -4.0)
+    assert _brightest_and_darkest(planes[..., :40, :50]).shape[-2:] == (40, 40)
 
 
 def test_a_network_is_applied_once_on_the_range_of_the_image(plane):

@@ -114,12 +114,14 @@ def format_options(command: Command, values: Values) -> str:
     str
         Every parameter of the first dialog, so that a line means the same after a default has
         changed, and of the advanced ones those that are not at their default. What is not given
-        is left out.
+        is left out, and so is a further result that is not wanted.
     """
     parts = []
     for parameter in command.parameters:
         value = values.get(parameter.key, parameter.default)
         if value is None or (parameter.advanced and value == parameter.default):
+            continue
+        if parameter.key in command.on_request and not value:
             continue
         parts.append(f"{parameter.key}={_written(parameter.text(value))}")
     return " ".join(parts)

@@ -8,7 +8,7 @@ image, equation 6 corrects it, which is trained at the same time. Specimens have
 direction, but patterns that a network makes along the pixel grid have one: in examples rotated by
 any angle it cannot learn them.
 
-docs/methods/zs-deconvnet.md, section 4, says how examples are used.
+docs/methods/deconvolve.md, section 2, says how examples are used.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ agree best. Examples that are sharper than the image, such as shrunk images of s
 wide themselves, are blurred instead.
 
 The constants were chosen by eye on simulated specimens, unless said otherwise; no measurement of
-other values is kept (docs/methods/zs-deconvnet.md, section 4).
+other values is kept (docs/methods/deconvolve.md, section 2).
 """
 
 from __future__ import annotations

@@ -38,11 +38,11 @@ SMOOTH = 2.0
 """Standard deviation in pixels of the image of the Gaussian that the squared differences are
 averaged with: a few of them in one pixel say little."""
 
-LOST = 2.0
+LOST = 1.5
 """Structure that a result has lost, over what a simulated capture loses of it once more. Found on
 simulated images of seeds that no table in docs/uncertainty.md is from."""
 
-LOST_BY = {"deconvolved": 3.0}
+LOST_BY = {"deconvolved": 7.0}
 """The same for results that are sharper than the image: what the optics did not pass is lost from
 the start, and no capture of the result shows it."""
 

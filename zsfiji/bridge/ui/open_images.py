@@ -29,7 +29,7 @@ _NM = 1000
 _NOUNS = {"ch": "channel", "pln": "slice", "ang": "angle", "pha": "phase", "t": "frame"}
 
 _FEWEST_SLICES = 5
-"""The fewest slices that can be deconvolved in 3D; ZS-DeconvNet refuses fewer."""
+"""The fewest slices that can be deconvolved in 3D; the commands refuse fewer."""
 
 _TITLE_COLUMNS = 40
 """Longest title in a dialog, in characters, so that the size of the image still fits beside it."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from zsfiji.bridge.start.classes import jc
 from zsfiji.bridge.ui import curve, messages, places, texts, windows
-from zsfiji.progress import STARTING, Event
+from zsfiji.progress import Event
 
 _WIDTH, _CURVE_HEIGHT = 340, 170
 """Of the curve of the loss, in pixels: as wide as the longest text above it, half as high."""
@@ -115,7 +115,7 @@ class ProgressWindow:
         # The keyboard stays with ImageJ, where Esc is looked for.
         frame.setAutoRequestFocus(False)
         frame.setDefaultCloseOperation(jc.JFrame.HIDE_ON_CLOSE)
-        self._text = jc.JLabel(STARTING)
+        self._text = jc.JLabel(texts.STARTING)
         self._bar = jc.JProgressBar(0, 1000)
         self._curve = jc.JLabel()
         self._picture = jc.JLabel()

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from zsfiji import progress
+
+STARTING = progress.STARTING
 NO_IMAGE = "There are no images open. Open the image that you want to restore first."
 LOCKED = (
     'The image "{title}" is locked: another command is working on it. Wait until that has '

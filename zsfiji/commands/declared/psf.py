@@ -321,7 +321,7 @@ def psf_generator(
 
     The model is the vectorial one of Richards and Wolf for high apertures, with the aberration of
     a mismatch of refractive indices (Gibson and Lanni). The result is calibrated, has a sum of 1
-    and its focus at the middle pixel, and can be used in ZS-DeconvNet as it is.
+    and its focus at the middle pixel, and can be used to deconvolve as it is.
     """
     from zsfiji.commands.outcome import Outcome
     from zsfiji.physics.optics import kernel

@@ -114,12 +114,12 @@ def zs_deconvnet_restore(
     output: DenoisedAndDeconvolved,
     device: Device = "auto",
 ) -> Outcome:
-    """Denoise and deconvolve an image, learning from nothing but the image and its PSF.
+    """Denoise and deconvolve an image with ZS-DeconvNet, trained on this image, as published.
 
-    The published method of Qiao, Zeng et al. (Nature Communications 2024): a network is trained on
-    this one image, stack or time-lapse and gives two images, the denoised one and the deconvolved
-    one on a grid of half the pixel size. Zero-Shot Deconvolve... gives the same two images by our
-    own method. Where the noise leaves nothing to sharpen, the notes in the Log say so.
+    The method of Qiao, Zeng et al. (Nature Communications 2024): a network is trained on this one
+    image, stack or time-lapse and gives two images, the denoised one and the deconvolved one on a
+    grid of half the pixel size. Zero-Shot Deconvolve... gives the same two images by our own
+    method. Where the noise leaves nothing to sharpen, the notes in the Log say so.
     """
     from zsfiji.commands import deconvolve as body
     from zsfiji.commands.inputs import calibrated

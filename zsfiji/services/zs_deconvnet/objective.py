@@ -56,8 +56,8 @@ itself is new in every step."""
 ALPHA, BETA_1, BETA_2 = (0.5, 1.5), (0.5, 1.5), (0.8, 1.2)
 """Ranges of alpha, and of the factors of the measured gain and read variance, as published."""
 
-RANGE_PIXELS = 2**18
-"""Pixels at most in which the range of a pair is measured: bounds the time."""
+_BLOCK, _BLOCKS = 64, 64
+"""Edge and number of the blocks in which the range of a pair is measured: bounds the time."""
 
 _ROOM = 1.5
 """Edge of the patches that are rotated, relative to that of the middle that is kept: as published,
@@ -119,8 +119,7 @@ class _Repeats:
             return values.reshape(-1, 1, 1, 1).to(task.data.device)
 
         self.alpha, self.shot, self.read = (uniform(*limits) for limits in (ALPHA, BETA_1, BETA_2))
-        planes = task.data.flatten(0, 1)[:, None]
-        some = planes[:: -(-planes.numel() // RANGE_PIXELS)]
+        some = _brightest_and_darkest(task.data.flatten(0, 1)[:, None])
         found = []
         for number in range(REPEATS):
             alpha, shot, read = (x[number] for x in (self.alpha, self.shot, self.read))
@@ -223,6 +222,19 @@ class SlicePairs:
         stage2 = _pair_loss(blurred, target, difference, terms)
         stage2 = stage2 + regularisation(middle, terms, 3)
         return terms.denoising * stage1 + (1 - terms.denoising) * stage2
+
+
+def _brightest_and_darkest(planes: torch.Tensor) -> torch.Tensor:
+    """Blocks (count, 1, edge, edge) of planes with the brightest and with the darkest pixels."""
+    edge = min(_BLOCK, *planes.shape[-2:])
+    rows, cols = (-n % edge for n in planes.shape[-2:])
+    padded = F.pad(planes, (0, cols, 0, rows), mode="replicate")
+    blocks = padded.unfold(-2, edge, edge).unfold(-2, edge, edge).reshape(-1, 1, edge, edge)
+    if len(blocks) <= _BLOCKS:
+        return blocks
+    brightest = blocks.amax((1, 2, 3)).topk(_BLOCKS // 2).indices
+    darkest = blocks.amin((1, 2, 3)).topk(_BLOCKS // 2, largest=False).indices
+    return blocks[torch.cat([brightest, darkest]).unique()]
 
 
 def regularisation(sharp: torch.Tensor, terms: Terms, axes: int) -> torch.Tensor:
