@@ -9,7 +9,7 @@ from zsfiji.services.two_stage import duration as common
 from zsfiji.services.two_stage.duration import Costs
 
 _COSTS = {
-    (KIND, 2): Costs(2.0, 0.06, 8e-6, 4e-5, FAST_PLANES.field**2),
+    (KIND, 2): Costs(2.0, 0.06, 8e-6, 5e-5, FAST_PLANES.field**2),
     (KIND, 3): Costs(50.0, 0.58, 7e-5),
 }
 
