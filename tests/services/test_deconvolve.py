@@ -410,7 +410,9 @@ def test_a_model_of_an_earlier_version_is_refused(model, tmp_path):
     size = int.from_bytes(path.read_bytes()[:8], "little")
     head, weights = path.read_bytes()[8 : 8 + size], path.read_bytes()[8 + size :]
     # As the version before wrote it: another format, and other names of the layers.
-    older = head.replace(b'\\"format\\": 2', b'\\"format\\": 1').replace(b"stage1", b"denois")
+    older = head.replace(b'\\"format\\": %d' % models.FORMAT, b'\\"format\\": 1').replace(
+        b"stage1", b"denois"
+    )
     assert older != head
     path.write_bytes(size.to_bytes(8, "little") + older + weights)
     with pytest.raises(UserError, match="by an earlier version"):
