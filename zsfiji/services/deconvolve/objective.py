@@ -3,8 +3,7 @@
 Recorrupted pairs (equations 2, 3, 5 and 6) say nothing about what the optics do not pass. So most
 of each batch are simulated captures whose specimen is known. Specimens come from a source, by
 default :class:`SelfExamples`: the restored image, shrunk and rotated (:mod:`.learning.examples`).
-One of them is random texture: a network that learns only from images with lines makes lines of
-everything, noise too. The mean squared error lets it leave out what the image does not tell.
+One of them is random texture, so that the network learns to leave out what the image does not tell.
 """
 
 from __future__ import annotations

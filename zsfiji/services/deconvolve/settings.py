@@ -107,9 +107,8 @@ class FastPlanesConstants:
         Recorrupted pairs and examples per step, as soon as there are examples; before, so many
         pairs as both together. Few patches in more steps gave more than many in fewer.
     scrambled : int
-        Specimens whose phases are random, besides one for each of the factors. Without them random
-        texture got up to 12 times its true power beyond the cut-off of the optics
-        (docs/methods/zs-deconvnet.md, 4).
+        Specimens whose phases are random, besides one for each of the factors. No gain was measured
+        (docs/methods/deconvolve.md, 2).
     rim : int
         Pixels at each side of a patch without a loss of the denoised patch, for they lack context.
         Not tuned.
