@@ -4,7 +4,8 @@ The sizes are those of structures in cells: filaments 60 nm wide, tubules 150, v
 90 to 280 nm radius, and an endoplasmic reticulum of tubules 90 nm wide. Each of these four looks
 similar at neighbouring scales. The others do not: structures of mixed sizes, spots of all
 brightnesses on haze, random texture with detail beyond the cut-off of a light microscope, and lines
-of known distance. These and all other numbers (how many, how curved, how bright) were chosen by eye.
+of known distance. These and all other numbers (how many, how curved, how bright) were chosen by
+eye.
 """
 
 from __future__ import annotations
