@@ -1,9 +1,13 @@
 """Denoisers compared on pairs of a noisy capture and its truth, as one Markdown table.
 
 Run ``python benchmarks/denoising.py [folder] [--methods quick standard ...] [--seeds 3] [--images
-Confocal_BPAE_B_1 ...] [--threads 2]``. The folder has ``raw/NAME_NUMBER.png`` (noisy captures) and
-``gt/NAME.png`` (their truths, for example the mean of 50 captures), 8 bit; NAME begins with the
-modality. Without a folder ``../shared/data/fmd`` is read.
+Confocal_BPAE_B_1 ...] [--threads 2] [--times]``. The folder has ``raw/NAME_NUMBER.png`` (noisy
+captures) and ``gt/NAME.png`` (their truths, for example the mean of 50 captures), 8 bit; NAME
+begins with the modality. Without a folder ``../shared/data/fmd`` is read.
+
+With ``--times`` it prints instead how long ours take for the middle 128 x 128 pixels of the first
+capture and for all of it: each in a new process, the first call and a second one. The first has to
+load the rest of the program as well.
 
 Each method runs in a process of its own, and all have the same number of threads; the line above
 the table names the processor. The seconds are elapsed time per image and CPU time of all threads
@@ -220,6 +224,37 @@ def spread(name: str, runs: Sequence[Sequence[Score]]) -> str:
     )
 
 
+def times(name: str, plane: np.ndarray, threads: int) -> tuple[float, float, float]:
+    """Seconds of the first and of the second call in this process, and CPU time of the second."""
+    import torch
+
+    import zsfiji
+
+    torch.set_num_threads(threads)
+    elapsed = []
+    for _ in range(2):
+        began, used = time.perf_counter(), time.process_time()
+        zsfiji.denoise(plane, quality=name)
+        elapsed.append(time.perf_counter() - began)
+        cpu = time.process_time() - used
+    return elapsed[0], elapsed[1], cpu
+
+
+def print_times(plane: np.ndarray, names: Sequence[str], threads: int) -> None:
+    """Print a table of :func:`times`."""
+    print(f"{threads} threads of {processor()}.\n")
+    print("| quality | pixels | s, first call | s, second call | CPU s |\n|" + " --- |" * 5)
+    context = multiprocessing.get_context("spawn")
+    for name in names:
+        for edge in (128, min(plane.shape)):
+            top, left = ((length - edge) // 2 for length in plane.shape)
+            part = plane[top : top + edge, left : left + edge].copy()
+            with context.Pool(1) as pool:
+                found = pool.apply(times, (name, part, threads))
+            cells = " | ".join(f"{seconds:.1f}" for seconds in found)
+            print(f"| {name} | {edge} x {edge} | {cells} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
@@ -227,10 +262,15 @@ def main() -> None:
     parser.add_argument("--images", nargs="*", help="captures by name; all without it")
     parser.add_argument("--seeds", type=int, default=1, help="runs of ours, to see the spread")
     parser.add_argument("--threads", type=int, default=2, help="processor cores for torch")
+    parser.add_argument("--times", action="store_true", help="only how long ours take")
     options = parser.parse_args()
     pairs = read_pairs(options.folder, options.images)
     if not pairs:
         parser.error(f"there are no pairs in {options.folder}")
+    if options.times:
+        chosen = [name for name in OURS if name in (options.methods or OURS)]
+        print_times(pairs[0][1], chosen, options.threads)
+        return
 
     from zsfiji.quality.baselines import best_sigma
 

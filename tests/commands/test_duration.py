@@ -62,10 +62,10 @@ def test_it_follows_quality_size_planes_and_networks(name):
 
 
 def test_the_steps_are_those_of_the_method(monkeypatch):
-    from zsfiji.services.denoise import duration
+    from zsfiji.services.denoise import settings
 
     before = reference("denoise", quality="standard")
-    monkeypatch.setitem(duration.STEPS, "standard", 2 * duration.STEPS["standard"])
+    monkeypatch.setitem(settings.STEPS, "standard", 2 * settings.STEPS["standard"])
     assert reference("denoise", quality="standard") > 1.5 * before
     assert reference("zs_deconvnet_train", steps=9000) > 5 * reference("zs_deconvnet_train")
 

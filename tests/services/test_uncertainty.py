@@ -218,7 +218,7 @@ def test_estimates_of_time_and_memory_count_it():
 def test_the_command_line_writes_the_map_beside_the_result(tmp_path, monkeypatch, capsys):
     """Files that are not asked for are not in the way; those that are, are not replaced."""
     steps = {"quick": 2, "standard": 2, "best": 2}
-    monkeypatch.setattr("zsfiji.services.denoise.fit.STEPS", steps)
+    monkeypatch.setattr("zsfiji.services.denoise.settings.STEPS", steps)
     source = tmp_path / "cells.tif"
     tiff.write(scene()[0], source)
     line = ["run", "Zero-Shot Denoise...", str(tmp_path), "quality=quick"]

@@ -28,7 +28,7 @@ from zsfiji.errors import UserError
 from zsfiji.images.files import replacing
 from zsfiji.version import __version__
 
-FORMAT = 2
+FORMAT = 3
 """Version of the file format; raised when an older zsfiji would read the file wrongly."""
 
 _KEY = "zsfiji"

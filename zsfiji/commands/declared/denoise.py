@@ -47,8 +47,8 @@ def denoise(
     """Remove the noise of a fluorescence image, learning from nothing but the image itself.
 
     The noise is measured in the image (its growth with brightness, its read-out part, its
-    correlation between neighbours) and stabilised; a small network is trained on pairs of
-    neighbouring pixels, and its result is blended with those of two filters that know the noise.
+    correlation between neighbours) and stabilised; filters that know the noise make a first
+    estimate; a small network learns from neighbouring pixels to correct it, and both are blended.
     Works on 8, 16 and 32 bit, RGB and hyperstacks; intensities keep their unit.
     """
     from zsfiji.commands.inputs import known_camera

@@ -21,8 +21,9 @@ from zsfiji.physics.noise import resampled
 EDGE = 6
 """Edge of a patch in pixels; 7 was as good in 1.5 times the time, 5 worse by 0.05 dB."""
 
-_STRIDE = 4
-"""Pixels between the patches for which groups are made; 3 was as good in 1.6 times the time."""
+_STRIDE = 5
+"""Pixels between the patches for which groups are made; 4 was better by 0.005 dB in 1.5 times the
+time, 6 worse by 0.01 dB."""
 
 _REACH = 7
 """Rows and columns to each side in which similar patches are looked for; 10 was as good."""
@@ -33,6 +34,12 @@ _GROUP = 48
 _CONTRAST = 1.3
 """Factor on the covariance of the first estimate, which is smoother than the image. 1.6 was as
 good, 1 worse by 0.1 dB on images with fine structure."""
+
+_FLAT = 0.03
+"""Variance of the first estimate within a group, in variances of the noise, at which the mean of
+the noisy patches counts half. Where there is no structure, the mean of the first estimate has less
+noise: 0.10 instead of 0.14 standard deviations in an image of noise alone. With 0.1 images with
+fine structure lost 0.02 dB."""
 
 _AT_ONCE = 2048
 """Groups that are estimated at once: bounds the memory, no result depends on it."""
@@ -137,10 +144,13 @@ def _estimated(
         image.unfold(0, EDGE, 1).unfold(1, EDGE, 1).reshape(-1, EDGE**2)[groups]
         for image in (plane, estimate)
     )
-    smooth = smooth - smooth.mean(1, keepdim=True)
+    mean = smooth.mean(1, keepdim=True)
+    smooth = smooth - mean
     covariance = smooth.transpose(1, 2) @ smooth * (_CONTRAST / (_GROUP - 1))
     share = torch.cholesky_solve(noise, torch.linalg.cholesky(covariance + noise))
-    taken = (noisy - noisy.mean(1, keepdim=True)) @ share
+    structure = smooth.square().mean((1, 2), keepdim=True)
+    mean += structure / (structure + _FLAT) * (noisy.mean(1, keepdim=True) - mean)
+    taken = (noisy - mean) @ share
     # What is kept of the noise decides about the weight, as in other filters of patches.
     weight = 1 / (1 + EDGE**2 - share.diagonal(dim1=1, dim2=2).sum(1))
     high, wide = (length - EDGE + 1 for length in plane.shape)

@@ -38,7 +38,7 @@ from zsfiji.services.denoise.restorer import (
     apply_network,
     restore,
 )
-from zsfiji.services.denoise.settings import PIXELS, STEPS, Settings
+from zsfiji.services.denoise.settings import LOOK, PIXELS, Settings, steps
 
 SMALLEST = 32
 """Planes with a shorter edge at working resolution are only filtered. Not tuned."""
@@ -50,10 +50,6 @@ _NETWORK_SHARE = 0.6
 _TOO_CORRELATED = 0.25
 """Correlation of neighbouring pixels at which the share of the network has fallen to 0. No
 measurement kept."""
-
-_LOOK = 256
-"""Edge in pixels of the middle of a plane in which results are compared: bounds the time. Not
-tuned."""
 
 _MORE_THAN_NOISE = 1.4
 """Largest variance of the residual, in variances of the noise, at a working resolution. It is more
@@ -100,7 +96,7 @@ def prepare(planes: Sequence[np.ndarray], noise_correlation: int, known: KnownCa
         least = least_noise(planes)
         return Restorer(least, 1, least, doubted=True)
     for d in range(working_resolution(noise), 1, -1):
-        part = plane[middle(plane.shape, 2 * _LOOK if unsure else _LOOK)]
+        part = plane[middle(plane.shape, 2 * LOOK if unsure else LOOK)]
         unit = _at(noise, d, planes)
         restored = restore(unit, part, torch.device("cpu"), draft=True).values
         residual_shape = shape(part, restored, noise) if unsure else Shape.NOISE
@@ -176,14 +172,15 @@ def fit_restorer(
     unit.to(device)
     unit.weight = weight
     # Decimated images are small: twice the patches, each with a quarter of the pixels, and half of
-    # the steps. This and the schedule are those of the prototype.
-    patch, batch, steps = (64, 8, STEPS[quality]) if unit.d == 1 else (32, 16, STEPS[quality] // 2)
+    # the steps, as in the prototype. Small batches learn more in the same time.
+    number = steps(quality, sum(plane.size for plane in planes))
+    patch, batch, number = (64, 2, number) if unit.d == 1 else (32, 4, number // 2)
     objective = PairObjective(unit.network, pairs, patch=patch, batch=batch, seed=seed)
     schedule = Schedule(
-        steps=steps,
+        steps=number,
         learning_rate=3e-3,
         betas=(0.9, 0.99),
-        warmup=20,
+        warmup=min(20, number // 5),
         final_fraction=0.02,
         ema=0.99,
     )
@@ -209,7 +206,7 @@ def _checked_weight(unit: Restorer, plane: np.ndarray, seed: int) -> float:
     second (Pang et al., CVPR 2021), as exactly as the noise is known.
     """
     stabiliser = Stabiliser.of(unit.working)
-    stabilised = torch.from_numpy(stabiliser.forward(plane[middle(plane.shape, _LOOK)]))
+    stabilised = torch.from_numpy(stabiliser.forward(plane[middle(plane.shape, LOOK)]))
     assert unit.network is not None, "called only with a network"
     device = next(unit.network.parameters()).device
     added = torch.randn(stabilised.shape, generator=generator(seed)).to(device)

@@ -10,11 +10,21 @@ from pydantic import Field
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.training import FitPer, Quality, Seed
 
-STEPS = {"quick": 20, "standard": 280, "best": 1200}
-"""Training steps of each quality."""
+STEPS = {"quick": 96, "standard": 800, "best": 3200}
+"""Training steps of each quality, for :data:`FULL` pixels and more; see :func:`steps`."""
 
-PIXELS = {"quick": 2**17, "standard": 2**19, "best": 2**20}
+LEAST_STEPS = 32
+"""Fewest steps for a small image. Not tuned."""
+
+FULL = 2**18
+"""Pixels from which on an image gets all steps: those of 512 x 512."""
+
+PIXELS = {"quick": 2**16, "standard": 2**19, "best": 2**20}
 """Pixels of the neighbour pairs for each quality. Not tuned."""
+
+LOOK = 256
+"""Edge in pixels of the middle of a plane in which results are compared: bounds the time. Not
+tuned."""
 
 TRAINING_PIXELS = 32 * 2**20
 """Most pixels of a stack or movie that are used for a training: bounds the memory. Not tuned."""
@@ -57,3 +67,12 @@ class Settings(ParameterGroup):
     fit_per: FitPer = "channel"
     seed: Seed = 0
     noise_correlation: NoiseCorrelation = 0
+
+
+def steps(quality: str, pixels: int) -> int:
+    """Training steps for an image, or a stack, of so many pixels.
+
+    A small image has less to learn from, and the patches of a step cover more of it.
+    """
+    share = min(1.0, pixels / FULL) ** (1 / 3)
+    return min(STEPS[quality], max(LEAST_STEPS, round(share * STEPS[quality])))
