@@ -27,12 +27,17 @@ def _seen(optics: Degradation) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor
     return truth, noisy, mean
 
 
+def _matched(detail, background, noisy, variance, optics):
+    grade = sharpness.matching_grade(detail, background, noisy, variance, optics)
+    return sharpness.graded(detail, optics, grade)
+
+
 @pytest.mark.parametrize("blur", [1.0, 1.5])
 def test_what_is_too_blunt_is_sharpened(blur):
     optics = Degradation(_gaussian(2.8), 2)
     truth, noisy, variance = _seen(optics)
     blunt = Degradation(_gaussian(blur)).blur(truth)
-    sharp = sharpness.match_sharpness(blunt, 0 * blunt, noisy, variance, optics)
+    sharp = _matched(blunt, 0 * blunt, noisy, variance, optics)
     assert (sharp - truth).norm() < 0.9 * (blunt - truth).norm()
     assert sharp.min() >= 0
 
@@ -43,7 +48,7 @@ def test_what_is_too_sharp_is_blurred():
     wide = Degradation(_gaussian(2.5)).blur(truth)
     mean = optics(wide)
     noisy = torch.poisson(mean, generator=torch.Generator().manual_seed(1))
-    found = sharpness.match_sharpness(truth, 0 * truth, noisy, mean, optics)
+    found = _matched(truth, 0 * truth, noisy, mean, optics)
     assert (found - wide).norm() < 0.7 * (truth - wide).norm()
 
 
@@ -51,7 +56,7 @@ def test_an_image_of_noise_alone_leaves_the_exemplars_as_they_are():
     optics = Degradation(_gaussian(2.8), 2)
     truth, _, _ = _seen(optics)
     noise = torch.randn((1, 1, 128, 128), generator=torch.Generator().manual_seed(0))
-    found = sharpness.match_sharpness(truth, 0 * truth, noise, torch.ones_like(noise), optics)
+    found = _matched(truth, 0 * truth, noise, torch.ones_like(noise), optics)
     assert torch.equal(found, truth)
 
 
@@ -64,7 +69,7 @@ def test_what_is_as_sharp_as_the_specimen_stays_so_whatever_the_noise(photons, d
     truth = truth * photons / torch.quantile(optics(truth), 0.995)
     mean = optics(truth)
     noisy = torch.poisson(mean, generator=torch.Generator().manual_seed(draw))
-    found = sharpness.match_sharpness(truth, 0 * truth, noisy, mean, optics)
+    found = _matched(truth, 0 * truth, noisy, mean, optics)
     assert (found - truth).norm() < 0.1 * truth.norm()
 
 
@@ -100,3 +105,22 @@ def test_the_inverse_filter_undoes_an_off_centre_blur():
     before = (F.interpolate(seen, scale_factor=2) - truth)[inner].norm()
     assert (found - truth)[inner].norm() < 0.7 * before
     assert inverse_filter(optics).sum((-2, -1)) == pytest.approx(1, abs=1e-4)
+
+
+def test_scrambled_light_keeps_its_spectrum_and_loses_its_lines():
+    light = torch.from_numpy(specimen("filaments", (96, 128), seed=2)).float()[None, None]
+    draws = torch.Generator().manual_seed(1)
+    found = examples.scrambled(light, draws)
+    again = examples.scrambled(light, draws)
+    assert found.shape == light.shape
+    assert found.min() >= 0
+    powers = [torch.fft.rfft2(x - x.mean()).abs().square() for x in (light, found)]
+    # Negative values are cut off, which changes little.
+    near = [p[..., :20, 1:20].log().mean() for p in powers]
+    assert abs(near[0] - near[1]) < 0.3
+    flat = found.flatten() - found.mean(), light.flatten() - light.mean(), again.flatten()
+    assert abs(torch.corrcoef(torch.stack(flat))[0, 1:]).max() < 0.2
+    # Lines are bright and rare; a Gaussian field is neither.
+    peaks = [((x - x.mean()) / x.std()).pow(4).mean() for x in (light, found)]
+    assert peaks[0] > 8
+    assert peaks[1] < 4

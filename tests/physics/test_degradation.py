@@ -136,3 +136,18 @@ def test_narrowed_optics_hold_the_share_of_the_light_that_is_asked_for():
     assert near.psf.shape[0] == 3
     assert float(middle.sum()) >= 0.8 > float(middle[:, 1:-1, 1:-1].sum())
     assert narrowed(whole, 1.1) is whole
+
+
+@pytest.mark.parametrize("upsample", [1, 2])
+def test_a_patch_is_blurred_without_its_border_as_the_whole(upsample):
+    draws = torch.Generator().manual_seed(0)
+    optics = Degradation(torch.rand(7, 11, generator=draws), upsample)
+    specimen = torch.rand(2, 1, 48, 52, generator=draws, requires_grad=True)
+    margin = max(optics.margin) + 1
+    whole = optics(specimen)[..., margin:-margin, margin:-margin]
+    inner = optics.within(specimen, margin)
+    torch.testing.assert_close(inner, whole, rtol=1e-4, atol=1e-5)
+    slopes = [torch.autograd.grad(x.square().sum(), specimen)[0] for x in (whole, inner)]
+    torch.testing.assert_close(*slopes, rtol=1e-3, atol=1e-4)
+    with pytest.raises(ValueError, match="outside"):
+        optics.within(specimen, max(optics.margin) - 1)

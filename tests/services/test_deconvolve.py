@@ -244,6 +244,12 @@ def test_the_deconvolved_result_is_sharper_and_is_the_image_again_when_blurred(r
     assert not any("Not sharpened" in note for note in result.report.notes)
 
 
+def test_detail_beyond_the_optics_is_looked_for_again_under_other_noise(result):
+    metrics = result.report.metrics
+    assert 0 <= metrics["beyond_optics"] < 0.5
+    assert -1 <= metrics["beyond_optics_agreement"] <= 1
+
+
 def test_the_results_have_the_calibration_and_the_mean_of_the_image(scene, result):
     image = scene[1]
     denoised, sharp = result.images["denoised"], result.images["deconvolved"]
@@ -404,7 +410,9 @@ def test_a_model_of_an_earlier_version_is_refused(model, tmp_path):
     size = int.from_bytes(path.read_bytes()[:8], "little")
     head, weights = path.read_bytes()[8 : 8 + size], path.read_bytes()[8 + size :]
     # As the version before wrote it: another format, and other names of the layers.
-    older = head.replace(b'\\"format\\": 2', b'\\"format\\": 1').replace(b"stage1", b"denois")
+    older = head.replace(b'\\"format\\": %d' % models.FORMAT, b'\\"format\\": 1').replace(
+        b"stage1", b"denois"
+    )
     assert older != head
     path.write_bytes(size.to_bytes(8, "little") + older + weights)
     with pytest.raises(UserError, match="by an earlier version"):

@@ -23,13 +23,6 @@ from zsfiji.compute.tiling import mirrored
 BRIGHT = 0.995
 """Quantile at which the brightness of examples and image is matched. Chosen by eye."""
 
-LARGEST = {2: 1024, 3: 384}
-"""Longest sides of the part of the image that examples are made from, for planes and for stacks:
-bounds the time. Not tuned."""
-
-_MOST_SLICES = 48
-"""The same for slices. Not tuned."""
-
 _LEAST_SLICES = 6
 """Slices that a shrunk stack must have left; otherwise only rows and columns are shrunk. Not
 tuned."""
@@ -77,6 +70,31 @@ def rotate(light: torch.Tensor, angle: float) -> torch.Tensor:
         light, grid, mode="bicubic", padding_mode="reflection", align_corners=False
     )
     return rotated.clamp_min(0)
+
+
+def scrambled(light: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+    """Make random texture with the power spectrum of light.
+
+    Lines, rings and edges of a specimen are in the phases of its spectrum. Random phases leave
+    nothing that could be told from the image beyond what the optics pass.
+
+    Parameters
+    ----------
+    light : torch.Tensor
+        Shape (planes, 1, row, col).
+    draw : torch.Generator
+        Random numbers, on the CPU.
+
+    Returns
+    -------
+    torch.Tensor
+        Of the same shape, not negative: a Gaussian random field on twice its standard deviation.
+    """
+    spectrum = torch.fft.rfft2(light - light.mean((-2, -1), keepdim=True))
+    white = torch.fft.rfft2(torch.randn(light.shape, generator=draw).to(light))
+    phases = white / white.abs().clamp_min(1e-12)
+    field = torch.fft.irfft2(spectrum.abs() * phases, s=light.shape[-2:])
+    return (field + 2 * field.std((-2, -1), keepdim=True)).clamp_min(0)
 
 
 def background(denoised: torch.Tensor, reach: int) -> torch.Tensor:
@@ -165,25 +183,3 @@ def _continued(data: torch.Tensor, axis: int, size: int) -> torch.Tensor:
         return data
     index = torch.from_numpy(mirrored(0, size, length)).to(data.device)
     return data.index_select(axis, index)
-
-
-def middle(data: torch.Tensor, axes: int) -> torch.Tensor:
-    """Crop images to their middle, which bounds the time; sides are multiples of 4.
-
-    Parameters
-    ----------
-    data : torch.Tensor
-        Shape (count, 1, row, col), or (count, pln, row, col) for stacks.
-    axes : int
-        2 for planes, 3 for stacks, whose sides are cropped to less.
-
-    Returns
-    -------
-    torch.Tensor
-        A view.
-    """
-    for axis in range(-axes, 0):
-        length = data.shape[axis]
-        kept = min(length, _MOST_SLICES) if axis == -3 else min(length, LARGEST[axes]) // 4 * 4
-        data = data.narrow(axis, (length - kept) // 2, kept)
-    return data

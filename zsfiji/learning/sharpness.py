@@ -19,7 +19,6 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from zsfiji.physics.optics.degradation import Degradation
 
@@ -43,6 +42,10 @@ _NOISE_ERROR = 0.03
 _FAR = 10.0
 """Range of the logarithms of both powers around their first guess. Bounds the search; not tuned."""
 
+_SCORINGS, _HALVINGS, _SETTLED = 30, 6, 1e-4
+"""Most steps of the fit of two powers, most halvings of a step, and the gain in likelihood below
+which it ends. Not tuned."""
+
 _ITERATIONS = 16
 """Most iterations of Richardson-Lucy. Chosen by eye."""
 
@@ -64,20 +67,21 @@ def width(degradation: Degradation) -> float:
     return 2 * math.sqrt(area / math.pi)
 
 
-def match_sharpness(
+def matching_grade(
     detail: torch.Tensor,
     background: torch.Tensor,
     noisy: torch.Tensor,
     variance: torch.Tensor,
     degradation: Degradation,
-) -> torch.Tensor:
-    """Sharpen or blur restored planes until, blurred again, they have the spectrum of the image.
+) -> int:
+    """Find how much to sharpen or blur restored planes to give them the spectrum of the image.
 
     Parameters
     ----------
     detail, background : torch.Tensor
         Structure and smooth background of restored planes on the fine grid, shape
-        (planes, 1, row, col); their sum is the restored planes. Not negative.
+        (planes, 1, row, col); their sum is the restored planes. Not negative. The first plane is
+        looked at.
     noisy, variance : torch.Tensor
         The image and the variance of its noise, white, on the camera's grid and in the same unit.
     degradation : Degradation
@@ -85,20 +89,24 @@ def match_sharpness(
 
     Returns
     -------
-    torch.Tensor
-        The detail, sharpened or blurred.
+    int
+        The grade for :func:`graded`.
     """
     fine = degradation.upsample
-    chosen = _choice(
+    return _choice(
         _middle(detail[:1], _SIDE * fine),
         _middle(background[:1], _SIDE * fine),
         _middle(noisy[:1], _SIDE),
         _middle(variance[:1], _SIDE),
         degradation,
     )
-    if chosen < 0:
-        return _blurred(detail, degradation, -chosen)
-    return next(itertools.islice(_sharpened(detail, degradation), chosen, None))
+
+
+def graded(detail: torch.Tensor, degradation: Degradation, grade: int) -> torch.Tensor:
+    """Sharpen planes by so many iterations, or blur them by a negative grade."""
+    if grade < 0:
+        return _blurred(detail, degradation, -grade)
+    return next(itertools.islice(_sharpened(detail, degradation), grade, None))
 
 
 def _choice(
@@ -125,8 +133,8 @@ def _choice(
     blurred = (_blurred(detail, degradation, which + 1) for which in range(len(_BLURS)))
     costs: dict[int, float] = {}
     for sign, first, side in ((1, 0, sharpened), (-1, 1, blurred)):
-        for which, graded in enumerate(side, first):
-            reblurred = _power(degradation(graded + background), reblurred_window)[0]
+        for which, changed in enumerate(side, first):
+            reblurred = _power(degradation(changed + background), reblurred_window)[0]
             rings = reblurred.double().cpu().numpy()[_FIRST_RING:]
             costs[sign * which] = _whittle(observed, number, rings, noise)
             if costs[sign * which] > min(costs.values()) + _HOPELESS:
@@ -142,21 +150,35 @@ def _whittle(observed: NDArray, number: NDArray, reblurred: NDArray, noise: floa
     with a free factor, plus white noise, whose power is known within a few percent.
     """
 
-    def cost(logs: NDArray) -> tuple[float, NDArray]:
+    def cost(logs: NDArray) -> tuple[float, NDArray, NDArray]:
         light, white = np.exp(logs) * np.array([1.0, noise])
         expected = light * reblurred + white
         prior = logs[1] / _NOISE_ERROR
-        slope = number * (1 - observed / expected) / expected
         value = float((number * (np.log(expected) + observed / expected)).sum()) + prior**2 / 2
-        return value, np.array(
-            [(slope * light * reblurred).sum(), (slope * white).sum() + prior / _NOISE_ERROR]
-        )
+        shares = np.stack([light * reblurred, np.full_like(reblurred, white)]) / expected
+        slope = shares @ (number * (1 - observed / expected)) + [0, prior / _NOISE_ERROR]
+        curvature = shares * number @ shares.T + np.diag([_SMALL, _NOISE_ERROR**-2])
+        return value, slope, curvature
 
     square = max(float((reblurred * reblurred).sum()), _SMALL)
     start = max(float(((observed - noise) * reblurred).sum()) / square, _SMALL)
-    begin = np.array([np.log(start), 0.0])
-    near = [(value - _FAR, value + _FAR) for value in begin]
-    return float(minimize(cost, begin, jac=True, bounds=near, method="L-BFGS-B").fun)
+    begin = logs = np.array([np.log(start), 0.0])
+    best, slope, curvature = cost(logs)
+    for _ in range(_SCORINGS):
+        # Fisher scoring; a step that is too long is halved.
+        step = np.clip(np.linalg.solve(curvature, slope), -1, 1)
+        for share in 0.5 ** np.arange(_HALVINGS):
+            tried = np.clip(logs - share * step, begin - _FAR, begin + _FAR)
+            found = cost(tried)
+            if found[0] <= best:
+                break
+        gain = best - found[0]
+        if gain <= 0:
+            break
+        logs, (best, slope, curvature) = tried, found
+        if gain < _SETTLED:
+            break
+    return best
 
 
 def _blurred(detail: torch.Tensor, degradation: Degradation, grade: int) -> torch.Tensor:

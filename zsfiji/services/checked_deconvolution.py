@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
+import torch
 
+from zsfiji.compute.device import generator
 from zsfiji.compute.slices import each_slice, spread_slices
 from zsfiji.deconvolution import guard
 from zsfiji.deconvolution.brightness import keep_mean
 from zsfiji.deconvolution.tiles import PieceRestorer, Results, restore
+from zsfiji.images.middle import middle
 from zsfiji.physics.camera.defects import repaired_image
 from zsfiji.physics.camera.model import Camera
 from zsfiji.physics.optics.degradation import Degradation
-from zsfiji.quality import sharpening
+from zsfiji.quality import agreement, sharpening
 from zsfiji.quality.faint import faintest
 from zsfiji.services.deconvolution_report import Part
 
@@ -82,11 +85,12 @@ def restore_checked(
     if restorer.axes == 2:
         missing = guard.deconvolved(noisy, denoised, sharp, camera, optics)
         keep_mean([sharp], sharp, noisy, camera)
+    agreed = _agreement(restorer, noisy) if restorer.axes == 2 else None
     found = sharpening.judge(camera.noise, optics, noisy, denoised, sharp, reblurred)
     if found.sharpening < sharpening.SHARPER:
         for plane, smooth in zip(each_slice(sharp), each_slice(denoised), strict=True):
             plane[:] = sharpening.enlarged(smooth, optics.upsample)
-        light_sharp, missing = light, None
+        light_sharp, missing, agreed = light, None, None
     return Part(
         camera,
         restorer.doubted,
@@ -96,5 +100,18 @@ def restore_checked(
         defects=defects,
         spared=spared,
         missing=missing,
+        agreement=agreed,
         faintest=max(faintest(camera.noise, plane) for plane in spread_slices(denoised, _JUDGED)),
     )
+
+
+def _agreement(restorer: DeconvolvingRestorer, noisy: np.ndarray) -> agreement.Agreement:
+    """Compare results of two captures of independent noise, each with twice its variance.
+
+    They are made from the middle of the image (equation 2 of the ZS-DeconvNet paper).
+    """
+    part = noisy[middle(noisy.shape, agreement.SIDE)].astype(np.float32)
+    planes = torch.from_numpy(part)[None, None]
+    pair = restorer.camera.recorrupt(planes, 1.0, generator(0))[:2]
+    results = (restore(restorer, half[0, 0].numpy(), symmetries=1).sharp for half in pair)
+    return agreement.agreement(restorer.optics, *results)

@@ -12,6 +12,8 @@ from zsfiji.physics.camera import defects
 from zsfiji.physics.camera.model import Camera
 from zsfiji.physics.noise import Noise
 from zsfiji.quality import residual, sharpening
+from zsfiji.quality.agreement import Agreement
+from zsfiji.quality.agreement import notes as agreement_notes
 from zsfiji.quality.faint import faint_said
 from zsfiji.quality.report import Report
 
@@ -41,6 +43,8 @@ class Part:
         Share of the pixels where structure was put back.
     missing : Missing, optional
         What the deconvolved part did not explain; None where nothing was deconvolved further.
+    agreement : Agreement, optional
+        How far results of independent noise agree on what the optics do not pass; of planes.
     faintest : float
         Brightness below which structure may have lost contrast; 0 if that does not matter.
     """
@@ -53,6 +57,7 @@ class Part:
     defects: int = 0
     spared: float = 0.0
     missing: guard.Missing | None = None
+    agreement: Agreement | None = None
     faintest: float = 0.0
 
 
@@ -77,6 +82,7 @@ class DeconvolutionFindings:
         self._spared = 0.0
         self._faintest = 0.0
         self._missing: list[guard.Missing] = []
+        self._agreements: list[Agreement] = []
         self._uncertain: dict[str, None] = {}
 
     def add(self, part: Part, channel: int | None) -> None:
@@ -100,6 +106,7 @@ class DeconvolutionFindings:
         self._camera = self._camera or part.camera
         self._verdicts.append(part.verdict)
         self._light.append(part.light)
+        self._agreements += [part.agreement] if part.agreement is not None else []
         self._uncertain |= dict.fromkeys(residual.uncertain(noise, part.doubted))
         if channel not in self._noise:
             self._noise[channel] = noise_said(noise, part.noisy)
@@ -131,6 +138,7 @@ class DeconvolutionFindings:
                 said.append(f"The {name}: {spoken[0].lower()}{spoken[1:]}")
         said += residual.structure_put_back(self._spared)
         said += guard.notes(self._missing)
+        said += agreement_notes(self._agreements)
         said += faint_said(self._faintest)
         said += self._uncertain
         if self._saturated > 0:
@@ -165,6 +173,10 @@ class DeconvolutionFindings:
             if there:
                 metrics[f"{name}_residual_variance"] = float(np.mean([r.variance for r in there]))
                 metrics[f"{name}_residual_excess"] = float(np.mean([r.excess for r in there]))
+        if self._agreements:
+            shares, correlations = zip(*self._agreements, strict=True)
+            metrics["beyond_optics"] = float(np.mean(shares))
+            metrics["beyond_optics_agreement"] = float(np.mean(correlations))
         return metrics
 
 

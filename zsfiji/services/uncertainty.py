@@ -38,11 +38,15 @@ SMOOTH = 2.0
 """Standard deviation in pixels of the image of the Gaussian that the squared differences are
 averaged with: a few of them in one pixel say little."""
 
-LOST = 1.5
-"""Structure that a result has lost, over what a simulated capture loses of it once more. Found on
-simulated images of seeds that no table in docs/uncertainty.md is from."""
+COME_THROUGH = 0.8
+"""Standard deviation that the noise causes in a result, over the one between the restored captures.
+It is less than 1 because the average over neighbours spreads that of bright pixels."""
 
-LOST_BY = {"deconvolved": 7.0}
+LOST = 2.4
+"""Structure that a result has lost, over what a simulated capture loses of it once more. Both were
+found on simulated images of seeds that no table in docs/uncertainty.md is from."""
+
+LOST_BY = {"deconvolved": 5.0}
 """The same for results that are sharper than the image: what the optics did not pass is lost from
 the start, and no capture of the result shows it."""
 
@@ -162,7 +166,7 @@ def deviation(
     )
     # The mean of few captures is noisy: that much of its square is no structure.
     bias = np.maximum(bias - noise / count, 0)
-    return np.sqrt(np.maximum(noise, 0) + lost**2 * bias)
+    return np.sqrt(COME_THROUGH**2 * np.maximum(noise, 0) + lost**2 * bias)
 
 
 def described(result: np.ndarray, deviations: np.ndarray) -> tuple[str, dict[str, float]]:

@@ -44,6 +44,9 @@ fine structure lost 0.02 dB."""
 _AT_ONCE = 2048
 """Groups that are estimated at once: bounds the memory, no result depends on it."""
 
+_ROWS = 8
+"""Fewest rows of groups in a strip of the plane: with fewer, strips overlap by more than half."""
+
 
 @torch.inference_mode()
 def group_denoise(
@@ -78,7 +81,7 @@ def group_denoise(
     noise = torch.from_numpy(_covariance(spectrum)).to(plane.device)
     rows, cols = _starts(height), _starts(width)
     total, weights = torch.zeros_like(plane), torch.zeros_like(plane)
-    strip = max(1, _AT_ONCE // len(cols))
+    strip = max(_ROWS, _AT_ONCE // len(cols))
     for first in range(0, len(rows), strip):
         chosen = rows[first : first + strip]
         top = max(0, chosen[0] - _REACH)
@@ -140,25 +143,26 @@ def _estimated(
     plane: torch.Tensor, estimate: torch.Tensor, groups: torch.Tensor, noise: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Weighted sum of all estimates of each pixel of a strip, and the sum of their weights."""
-    noisy, smooth = (
-        image.unfold(0, EDGE, 1).unfold(1, EDGE, 1).reshape(-1, EDGE**2)[groups]
+    every = [
+        image.unfold(0, EDGE, 1).unfold(1, EDGE, 1).reshape(-1, EDGE**2)
         for image in (plane, estimate)
-    )
-    mean = smooth.mean(1, keepdim=True)
-    smooth = smooth - mean
-    covariance = smooth.transpose(1, 2) @ smooth * (_CONTRAST / (_GROUP - 1))
-    share = torch.cholesky_solve(noise, torch.linalg.cholesky(covariance + noise))
-    structure = smooth.square().mean((1, 2), keepdim=True)
-    mean += structure / (structure + _FLAT) * (noisy.mean(1, keepdim=True) - mean)
-    taken = (noisy - mean) @ share
-    # What is kept of the noise decides about the weight, as in other filters of patches.
-    weight = 1 / (1 + EDGE**2 - share.diagonal(dim1=1, dim2=2).sum(1))
-    high, wide = (length - EDGE + 1 for length in plane.shape)
-    values = plane.new_zeros(high * wide, EDGE**2)
-    counted = plane.new_zeros(high * wide)
-    order = groups.flatten()
-    values.index_add_(0, order, ((noisy - taken) * weight[:, None, None]).flatten(0, 1))
-    counted.index_add_(0, order, weight[:, None].expand(-1, _GROUP).flatten())
+    ]
+    values = torch.zeros_like(every[0])
+    counted = values[:, 0].clone()
+    for part in groups.split(_AT_ONCE):
+        noisy, smooth = (patches[part] for patches in every)
+        mean = smooth.mean(1, keepdim=True)
+        smooth = smooth - mean
+        covariance = smooth.transpose(1, 2) @ smooth * (_CONTRAST / (_GROUP - 1))
+        share = torch.cholesky_solve(noise, torch.linalg.cholesky(covariance + noise))
+        structure = smooth.square().mean((1, 2), keepdim=True)
+        mean += structure / (structure + _FLAT) * (noisy.mean(1, keepdim=True) - mean)
+        taken = (noisy - mean) @ share
+        # What is kept of the noise decides about the weight, as in other filters of patches.
+        weight = 1 / (1 + EDGE**2 - share.diagonal(dim1=1, dim2=2).sum(1))
+        order = part.flatten()
+        values.index_add_(0, order, ((noisy - taken) * weight[:, None, None]).flatten(0, 1))
+        counted.index_add_(0, order, weight[:, None].expand(-1, _GROUP).flatten())
     size = plane.shape
     everywhere = counted[None, None].expand(1, EDGE**2, -1)
     return F.fold(values.T[None], size, EDGE)[0, 0], F.fold(everywhere, size, EDGE)[0, 0]

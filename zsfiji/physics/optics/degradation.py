@@ -7,6 +7,7 @@ gradient methods need it. Both work with torch's autograd.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from scipy.fft import next_fast_len
 
 from zsfiji.errors import UserError
@@ -93,6 +94,38 @@ class Degradation:
         """
         return bin_mean(self.blur(specimen), self.upsample)
 
+    def within(self, specimen: torch.Tensor, margin: int) -> torch.Tensor:
+        """Blur and bin a plane, without the border that light from outside would reach.
+
+        The same as the result of the call without its border, at a fraction of the cost, because
+        nothing has to be mirrored: for patches.
+
+        Parameters
+        ----------
+        specimen : torch.Tensor
+            As for a call.
+        margin : int
+            Pixels of the camera that are left out at each side: at least :attr:`margin`.
+
+        Returns
+        -------
+        torch.Tensor
+            (..., row / upsample - 2 margin, col / upsample - 2 margin).
+        """
+        if len(self._half) != 2 or margin < max(self.margin):
+            raise ValueError("only for planes, and only where no light from outside comes")
+        specimen = _floating(specimen)
+        axes = tuple(range(-len(self._half), 0))
+        shape = specimen.shape[axes[0] :]
+        size = tuple(next_fast_len(n, real=True) for n in shape)
+        spectrum = torch.fft.rfftn(specimen, s=size, dim=axes)
+        # Light that wraps around stays in the border, which is cut off.
+        blurred = torch.fft.irfftn(spectrum * self._otf(size, specimen), s=size, dim=axes)
+        outside = margin * self.upsample
+        for axis, half, n in zip(axes, self._half, shape, strict=True):
+            blurred = blurred.narrow(axis, outside + half, n - 2 * outside)
+        return bin_mean(blurred, self.upsample)
+
     def adjoint(self, image: torch.Tensor) -> torch.Tensor:
         """The transposed operator: `<A x, y> = <x, A' y>`.
 
@@ -133,7 +166,7 @@ class Degradation:
         around: list[int] = []  # torch.nn.functional.pad begins with the last axis
         for half, n, whole in zip(self._half[::-1], shape[::-1], size[::-1], strict=True):
             around += [2 * half, whole - n - 2 * half]
-        image = torch.nn.functional.pad(image, around)
+        image = F.pad(image, around)
         spectrum = torch.fft.rfftn(image, s=size, dim=axes)
         spread = torch.fft.irfftn(spectrum * self._otf(size, image).conj(), s=size, dim=axes)
         for axis, half, n in zip(axes, self._half, shape, strict=True):
@@ -192,8 +225,8 @@ def bin_mean(image: torch.Tensor, factor: int) -> torch.Tensor:
     rows, columns = image.shape[-2:]
     if rows % factor or columns % factor:
         raise ValueError(f"{rows} x {columns} pixels cannot be binned by {factor}")
-    blocks = image.unflatten(-1, (columns // factor, factor))
-    return blocks.unflatten(-3, (rows // factor, factor)).mean((-3, -1))
+    binned = F.avg_pool2d(image.reshape(-1, 1, rows, columns), factor)
+    return binned.reshape(*image.shape[:-2], rows // factor, columns // factor)
 
 
 def bin_mean_adjoint(image: torch.Tensor, factor: int) -> torch.Tensor:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from zsfiji.services.deconvolve.settings import KIND, Settings
+from zsfiji.services.deconvolve.settings import FAST_PLANES, KIND, Settings
 from zsfiji.services.two_stage import duration as common
 from zsfiji.services.two_stage.duration import Costs
 
-_COSTS = {(KIND, 2): Costs(12.0, 0.11, 8e-6), (KIND, 3): Costs(50.0, 0.58, 7e-5)}
+_COSTS = {
+    (KIND, 2): Costs(2.0, 0.06, 8e-6, 5e-5, FAST_PLANES.field**2),
+    (KIND, 3): Costs(50.0, 0.58, 7e-5),
+}
 
 
 def seconds(sizes: Mapping[str, int], settings: Settings, *, train: bool, applied: int) -> float:

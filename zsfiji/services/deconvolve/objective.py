@@ -1,8 +1,9 @@
 """What the fast network for planes learns from: recorrupted pairs, and examples of the image.
 
-Recorrupted pairs (equations 2, 3, 5 and 6) say nothing about what the optics do not pass. So half
+Recorrupted pairs (equations 2, 3, 5 and 6) say nothing about what the optics do not pass. So most
 of each batch are simulated captures whose specimen is known. Specimens come from a source, by
 default :class:`SelfExamples`: the restored image, shrunk and rotated (:mod:`.learning.examples`).
+One of them is random texture, so that the network learns to leave out what the image does not tell.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class SpecimenSource(Protocol):
 
 
 class SelfExamples:
-    """Specimens made of the image: as the network restores it, shrunk and rotated.
+    """Specimens made of the image: as the network restores it, shrunk, rotated and scrambled.
 
     Parameters
     ----------
@@ -60,18 +61,18 @@ class SelfExamples:
 
     def __init__(self, average: nn.Module, task: Task, scale: Scale) -> None:
         self._average, self._task, self._scale = average, task, scale
-        some = task.data[:: -(-len(task.data) // FAST_PLANES.planes)]
-        self._noisy = examples.middle(examples.pad_mirrored(some, 4), 2)
+        self._data = examples.pad_mirrored(task.data, 4, 4)
 
     @torch.no_grad()
     def specimens(self, least: int, draw: torch.Generator) -> list[torch.Tensor]:
-        """Make one specimen for each of the factors; see :class:`SpecimenSource`.
+        """Make a specimen for each of the factors, and random texture; see :class:`SpecimenSource`.
 
         Shrunk structure is as bright above the background as it is in the image.
         """
         scale, optics, camera = self._scale, self._task.optics, self._task.camera
         fine = optics.upsample
-        restored = [run(self._average, scale.to_network(plane[None])) for plane in self._noisy]
+        noisy = self._fields(draw)
+        restored = [run(self._average, scale.to_network(plane[None])) for plane in noisy]
         denoised = torch.cat([d for d, _ in restored]).clamp_min(0)
         sharp = torch.cat([s for _, s in restored]).clamp_min(0)
         angles = (0.5 * math.pi * torch.rand(len(FAST_PLANES.factors), generator=draw)).tolist()
@@ -81,28 +82,51 @@ class SelfExamples:
         wide_haze = F.interpolate(haze, scale_factor=fine, mode="bilinear")
         light = torch.cat([(sharp - wide_haze).clamp_min(0), wide_haze], 1)
         variance = camera.variance(scale.grey(denoised)) / scale.unit**2
-        measured = (self._noisy - scale.dark_level) / scale.unit
+        measured = (noisy - scale.dark_level) / scale.unit
         made = []
+        grades: dict[float, int] = {}
         for factor, angle in zip(FAST_PLANES.factors, angles, strict=True):
             example = examples.shrink(light, factor)
             example = examples.rotate(example, angle) if angle else example
-            layers = list(example.split(1, 1))
+            structure, wide = example.split(1, 1)
             if camera.noise.white:
-                layers[0] = sharpness.match_sharpness(
-                    layers[0], layers[1], measured, variance, optics
-                )
-            structure, background = (examples.pad_mirrored(x, least, fine) for x in layers)
-            structure = examples.matched(structure, optics(structure), denoised - haze)
-            made.append(torch.cat([structure, background], 1) * scale.unit)
-        return made
+                if factor not in grades:
+                    grades[factor] = sharpness.matching_grade(
+                        structure, wide, measured, variance, optics
+                    )
+                structure = sharpness.graded(structure, optics, grades[factor])
+            made.append((structure, wide))
+        structure, wide = made[0]
+        made += [(examples.scrambled(structure, draw), wide) for _ in range(FAST_PLANES.scrambled)]
+        return [self._as_bright(light, wide, least, denoised - haze) for light, wide in made]
+
+    def _fields(self, draw: torch.Generator) -> torch.Tensor:
+        """Fields of the image with structure: all of it if it is small."""
+        side = FAST_PLANES.field
+        area = math.prod(min(side, n) for n in self._data.shape[-2:])
+        count = max(1, min(len(self._data), FAST_PLANES.planes, side**2 // area))
+        return random_patches(
+            self._data, count, side, draw, symmetries=(0,), centres=self._task.places
+        )
+
+    def _as_bright(
+        self, structure: torch.Tensor, background: torch.Tensor, least: int, seen: torch.Tensor
+    ) -> torch.Tensor:
+        """A specimen in grey levels, whose structure is as bright as what is seen of it."""
+        optics = self._task.optics
+        structure, background = (
+            examples.pad_mirrored(x, least, optics.upsample) for x in (structure, background)
+        )
+        structure = examples.matched(structure, optics(structure), seen)
+        return torch.cat([structure, background], 1) * self._scale.unit
 
 
 class FastPlanesObjective:
     """The objective of the fast network for planes.
 
-    Half of each batch are recorrupted pairs; their squared errors are divided by the variance of
-    the noise. The other half, after the first fifth of the training, are simulated captures of
-    specimens. New specimens are made seven times, as the network improves.
+    A quarter of each batch are recorrupted pairs; their squared errors are divided by the variance
+    of the noise. The others, after the first eighth of the training, are simulated captures of
+    specimens. New specimens are made six times, as the network improves.
 
     Parameters
     ----------
@@ -151,7 +175,7 @@ class FastPlanesObjective:
         if step >= self._first and (step - self._first) % self._every == 0:
             self._specimens = self._source.specimens(self._specimen_size, self._draw)
         task, scale, margin = self._task, self._scale, self._margin
-        count = FAST_PLANES.batch // 2 if self._specimens else FAST_PLANES.batch
+        count = FAST_PLANES.pairs if self._specimens else FAST_PLANES.pairs + FAST_PLANES.examples
         patches = random_patches(
             self._data,
             count,
@@ -174,8 +198,9 @@ class FastPlanesObjective:
         goal, share = denoised.detach(), 1.0
         if self._specimens:
             goal, share = target, FAST_PLANES.reblurred_weight
-        error2 = (task.optics(sharp[:count]) - goal).square() * weight
-        loss = inside(error1, FAST_PLANES.rim).mean() + share * inside(error2, margin).mean()
+        missed = task.optics.within(sharp[:count], margin) - inside(goal, margin)
+        error2 = missed.square() * inside(weight, margin)
+        loss = inside(error1, FAST_PLANES.rim).mean() + share * error2.mean()
         if self._specimens:
             rim = FAST_PLANES.rim
             known1 = inside(denoised[count:] - mean, rim).square().mean() / self._typical
@@ -193,11 +218,11 @@ class FastPlanesObjective:
         """Draw captures: what the camera shows, its mean, and the specimen; in grey levels."""
         draw, optics = self._draw, self._task.optics
         which = int(torch.randint(len(self._specimens), (), generator=draw))
-        count = FAST_PLANES.batch // 2
+        count = FAST_PLANES.examples
         layers = random_patches(self._specimens[which], count, self._specimen_size, draw)
         low, high = FAST_PLANES.levels
         levels = low + (high - low) * torch.rand((*layers.shape[:2], 1, 1), generator=draw)
         specimen = (layers * levels.to(layers)).sum(1, keepdim=True) + self._scale.dark_level
-        mean = inside(optics(specimen), self._margin)
+        mean = optics.within(specimen, self._margin)
         captured = self._task.camera.capture(mean, self._noise)
         return captured, mean, inside(specimen, self._margin * self._fine)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from zsfiji.services import duration as common
 from zsfiji.services.denoise.settings import (
+    BATCH,
     LOOK,
     PIXELS,
     TRAINING_PIXELS,
@@ -17,8 +18,8 @@ from zsfiji.services.denoise.settings import (
     steps,
 )
 
-_STEP = 0.022
-"""A training step. Measured."""
+_PATCH = 0.0095
+"""A patch of a training step. Measured."""
 
 _FILTERS = 1.2e-5
 """Filtering one pixel. Measured."""
@@ -53,7 +54,7 @@ def seconds(
         found += common.networks(sizes, settings.fit_per) * (
             _MEASURING * sampled
             + _FILTERS * min(PIXELS[settings.quality], sampled)
-            + _STEP * steps(settings.quality, sampled)
+            + _PATCH * BATCH[settings.quality] * steps(settings.quality, sampled)
             + restoring * min(LOOK**2, common.pixels(sizes))
         )
     return found

@@ -38,7 +38,7 @@ from zsfiji.services.denoise.restorer import (
     apply_network,
     restore,
 )
-from zsfiji.services.denoise.settings import LOOK, PIXELS, Settings, steps
+from zsfiji.services.denoise.settings import BATCH, LOOK, PIXELS, Settings, steps
 
 SMALLEST = 32
 """Planes with a shorter edge at working resolution are only filtered. Not tuned."""
@@ -172,9 +172,9 @@ def fit_restorer(
     unit.to(device)
     unit.weight = weight
     # Decimated images are small: twice the patches, each with a quarter of the pixels, and half of
-    # the steps, as in the prototype. Small batches learn more in the same time.
-    number = steps(quality, sum(plane.size for plane in planes))
-    patch, batch, number = (64, 2, number) if unit.d == 1 else (32, 4, number // 2)
+    # the steps, as in the prototype.
+    number, batch = steps(quality, sum(plane.size for plane in planes)), BATCH[quality]
+    patch, batch, number = (64, batch, number) if unit.d == 1 else (32, 2 * batch, number // 2)
     objective = PairObjective(unit.network, pairs, patch=patch, batch=batch, seed=seed)
     schedule = Schedule(
         steps=number,

@@ -24,11 +24,17 @@ class Costs:
         A step of the training.
     pixel : float
         Both results, for a pixel of the image.
+    examples : float
+        Making examples, for a pixel of the plane that they are made of.
+    field : int
+        Most such pixels.
     """
 
     before: float
     step: float
     pixel: float
+    examples: float = 0.0
+    field: int = 0
 
 
 def seconds(
@@ -62,6 +68,7 @@ def seconds(
     if train:
         parts = {k: n for k, n in sizes.items() if k != "pln"} if deep else sizes
         one = cost.before + settings.planned_steps(axes) * cost.step
+        one += cost.examples * min(cost.field, common.pixels(sizes))
         found += one * common.networks(parts, settings.fit_per)
     found += applied * cost.pixel * common.pixels(sizes) * common.planes(sizes)
     return common.START + found * (1.0 if settings.upsample == 2 else _COARSE)
