@@ -32,11 +32,13 @@ def open_window(images: Sequence[str], fiji: str | None) -> None:
             )
     from zsfiji.bridge import menu
     from zsfiji.bridge.start import host
+    from zsfiji.bridge.ui import windows
 
     def body(running: host.Host) -> None:
         menu.install(running)
         for path in paths:
             running.ij1.IJ.open(str(path))
+            windows.redraw_current()
 
     host.serve(body, headless=False, fiji=fiji)
 

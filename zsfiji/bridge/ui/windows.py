@@ -122,8 +122,22 @@ def put_beside(source: Any, new: Any, gone: Collection[str] = ()) -> None:
         (images_there if isinstance(window, jc.ImageWindow) else others).append(box(window))
     size = box(new)[2:]
     new.setLocation(*beside(size, box(old), screen(), images_there, others))
-    # ImageJ draws the line above the image over what it drew before the window got its frame.
-    new.repaint()
+    redraw(new)
+
+
+def redraw(window: Any) -> None:
+    """Draw a new window again.
+
+    ImageJ draws the line above the image over what it drew before the window got its frame.
+    """
+    window.repaint()
+
+
+def redraw_current() -> None:
+    """Draw the active image window again, if there is one."""
+    window = jc.WindowManager.getCurrentWindow()
+    if window is not None:
+        redraw(window)
 
 
 def activate(image: Any) -> None:
