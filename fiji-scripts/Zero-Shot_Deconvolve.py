@@ -21,7 +21,7 @@
 #@ File (label="Folder of further images", description="A folder with further images of the same kind (same camera, optics, pixel size, channels and slices), which the network learns from as well.", style="directory", required=false, persist=false) more_images
 #@ String (label="Results", description="Which of the two images to give.", choices={"both", "denoised", "deconvolved"}, value="both", persistKey="zsfiji.deconvolve.results") results
 #@ String (label="Bit depth of the result", description="auto: 32-bit floats, which keep fractions of a grey level, and RGB for RGB. 32-bit: floats always. input: the type of the input, rounded and clipped to its range.", choices={"auto", "32-bit", "input"}, value="auto", persistKey="zsfiji.deconvolve.bit_depth") bit_depth
-#@ Boolean (label="Uncertainty map", description="A further image: the standard deviation of the error of each pixel of the result, in its grey levels, from simulated captures of the restored image. Takes as long as applying the model three more times; nothing is trained for it.", value=false, persistKey="zsfiji.deconvolve.uncertainty") uncertainty
+#@ Boolean (label="Uncertainty map", description="A further image: the standard deviation of the error of each pixel, in grey levels, from simulated captures of the result. Takes as long as applying the model three more times.", value=false, persistKey="zsfiji.deconvolve.uncertainty") uncertainty
 #@ String (label="Device", description="Where to compute. auto: a GPU if one can be used, else the CPU.", choices={"auto", "cpu", "cuda", "mps"}, value="auto", persistKey="zsfiji.deconvolve.device") device
 
 # Denoise and deconvolve an image, learning from nothing but the image and its PSF.

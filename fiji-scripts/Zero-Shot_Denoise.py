@@ -11,7 +11,7 @@
 #@ File (label="Apply saved model", description="A model file saved earlier. It is applied as it is, nothing is trained, and the quality and the seed do not matter.", style="open", required=false, persist=false) apply_model
 #@ File (label="Save model as", description="Where to save the model, to apply it to further images. The file gets the ending .zsfiji unless it has one.", style="save", required=false, persist=false) save_model
 #@ String (label="Bit depth of the result", description="auto: 32-bit floats, which keep fractions of a grey level, and RGB for RGB. 32-bit: floats always. input: the type of the input, rounded and clipped to its range.", choices={"auto", "32-bit", "input"}, value="auto", persistKey="zsfiji.denoise.bit_depth") bit_depth
-#@ Boolean (label="Uncertainty map", description="A further image: the standard deviation of the error of each pixel of the result, in its grey levels, from simulated captures of the restored image. Takes as long as applying the model three more times; nothing is trained for it.", value=false, persistKey="zsfiji.denoise.uncertainty") uncertainty
+#@ Boolean (label="Uncertainty map", description="A further image: the standard deviation of the error of each pixel, in grey levels, from simulated captures of the result. Takes as long as applying the model three more times.", value=false, persistKey="zsfiji.denoise.uncertainty") uncertainty
 #@ String (label="Device", description="Where to compute. auto: a GPU if one can be used, else the CPU.", choices={"auto", "cpu", "cuda", "mps"}, value="auto", persistKey="zsfiji.denoise.device") device
 
 # Remove the noise of a fluorescence image, learning from nothing but the image itself.

@@ -27,9 +27,9 @@ Results = Annotated[
 Uncertainty = Annotated[
     bool,
     Field(
-        description="A further image: the standard deviation of the error of each pixel of the "
-        "result, in its grey levels, from simulated captures of the restored image. Takes as long "
-        "as applying the model three more times; nothing is trained for it."
+        description="A further image: the standard deviation of the error of each pixel, in grey "
+        "levels, from simulated captures of the result. Takes as long as applying the model three "
+        "more times."
     ),
     Shown("Uncertainty map"),
 ]

@@ -467,7 +467,8 @@ def _lines(text: str) -> list[str]:
 def _room(text: str, rows: int) -> str:
     """`text` in exactly so many lines, the first of full width."""
     lines = [line for part in text.split("\n") for line in _lines(part)][:rows]
-    lines += [""] * (rows - len(lines))
+    # Not empty: ImageJ counts no empty lines at the end when it makes room.
+    lines += [" "] * (rows - len(lines))
     # A Label with one line and a MultiLineLabel with several are told apart by a line end.
     return "\n".join([lines[0].ljust(_COLUMNS), *lines[1:]]) + ("\n" if rows == 1 else "")
 

@@ -3,8 +3,9 @@
 The sizes are those of structures in cells: filaments 60 nm wide, tubules 150, vesicles (shells) of
 90 to 280 nm radius, and an endoplasmic reticulum of tubules 90 nm wide. Each of these four looks
 similar at neighbouring scales. The others do not: structures of mixed sizes, spots of all
-brightnesses on haze, random texture up to beyond the cut-off of a light microscope, and lines of
-known distance. These and all other numbers (how many, how curved, how bright) were chosen by eye.
+brightnesses on haze, random texture with detail beyond the cut-off of a light microscope, and lines
+of known distance. These and all other numbers (how many, how curved, how bright) were chosen by
+eye.
 """
 
 from __future__ import annotations
@@ -50,11 +51,7 @@ _FINEST = 100.0
 525 nm."""
 
 _COARSE = 600.0
-"""Period in nm from which the amplitude of the texture falls with the frequency, by the inverse of
-its square."""
-
-_CONTRAST = 0.4
-"""Standard deviation of the texture over its mean. Its darkest 0.6 percent are clipped at 0."""
+"""Period in nm from which the texture falls with the frequency. Chosen by eye, as of chromatin."""
 
 _FAINTEST = 1 / 16
 """Brightness of the faintest structure of mixed sizes and of the faintest spot, relative to the
@@ -170,26 +167,28 @@ def _spots(draws: np.random.Generator, grid: Grid) -> NDArray[np.float64]:
 
 
 def _texture(draws: np.random.Generator, grid: Grid) -> NDArray[np.float64]:
-    """Random texture: a Gaussian field, periodic in the field of view, without negative values."""
+    """Random texture like speckle: the square of a complex Gaussian field, periodic in the field.
+
+    It is never negative, its standard deviation is about its mean, and it has all frequencies up to
+    the finest, with phases that nothing can tell beyond those that are seen.
+    """
     size = np.array([n * s for n, s in zip(grid.shape, grid.spacing, strict=True)])
-    # The same frequencies in the same order on every grid; the first axis is the slowest.
-    most = [int(n / _FINEST) for n in size]
+    # The same frequencies in the same order on every grid; those of the square are twice as high.
+    most = [int(n / (2 * _FINEST)) for n in size]
     orders = np.meshgrid(*(np.arange(-m, m + 1) for m in most), indexing="ij")
     frequency = np.sqrt(sum((o / n) ** 2 for o, n in zip(orders, size, strict=True)))
-    phases = np.exp(2j * np.pi * draws.random(frequency.shape))
-    amplitude = 1 / (1 + (frequency * _COARSE) ** 2) * draws.rayleigh(size=frequency.shape)
-    amplitude[(frequency == 0) | (frequency > 1 / _FINEST)] = 0
+    waves = draws.normal(size=(2, *frequency.shape))
+    amplitude = 1 / (1 + (frequency * _COARSE) ** 2)
+    amplitude[frequency > 1 / (2 * _FINEST)] = 0
     spectrum = np.zeros(grid.shape, dtype=complex)
-    nyquist = [np.abs(o) * 2 < n for o, n in zip(orders, grid.shape, strict=True)]
-    kept = np.logical_and.reduce(nyquist)
+    kept = np.logical_and.reduce(
+        [np.abs(o) * 2 < n for o, n in zip(orders, grid.shape, strict=True)]
+    )
     # A shift by half a pixel: places are counted from the corner of the first pixel.
     shift = sum(o / n for o, n in zip(orders, grid.shape, strict=True))
-    values = amplitude * phases * np.exp(1j * np.pi * shift)
+    values = amplitude * (waves[0] + 1j * waves[1]) * np.exp(1j * np.pi * shift)
     spectrum[tuple(o[kept] for o in orders)] = values[kept]
-    field = np.fft.ifftn(spectrum).real * spectrum.size
-    # The power that all frequencies have together, whether or not the grid shows them.
-    deviation = np.sqrt((amplitude**2).sum() / 2)
-    return np.maximum(1 + _CONTRAST * field / deviation, 0)
+    return np.square(np.abs(np.fft.ifftn(spectrum)))
 
 
 def _curve(draws: np.random.Generator, grid: Grid) -> NDArray:
