@@ -34,8 +34,10 @@ def deep(image, **values):
     with replacing("half.tif") as temporary:
         temporary.touch()
         print("begin", file=sys.stderr, flush=True)
+        begun.set()
         time.sleep(60)
 
+begun = threading.Event()
 signals.PATIENCE = 1.0
 object.__setattr__(find("denoise"), "function", globals()[sys.argv.pop(1)])
 """
@@ -54,7 +56,8 @@ def install(host, real=menu.install):
     jobs.in_thread(work, "job")
     if leaving:
         def leave():
-            time.sleep(2)
+            begun.wait(60)
+            time.sleep(0.5)
             jobs.stop_all(0.5)
             host.ij1.IJ.doCommand("Quit")
         threading.Thread(target=leave, daemon=True).start()

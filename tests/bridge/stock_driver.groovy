@@ -65,7 +65,10 @@ text = told { type.newInstance(folder, null).call(label, [quality: "best"], "", 
 killer.join()
 say("killed", [told: text, alive: first.isAlive(), active: WindowManager.getCurrentImage().getTitle()])
 
-WindowManager.setTempCurrentImage(imp)
+// Large enough to be at work when the key comes.
+def large = imp.resize(1024, 1024, "bilinear")
+large.setTitle(imp.getTitle())
+WindowManager.setTempCurrentImage(large)
 killer = Thread.start { Thread.sleep(100); while (python().is(first)) Thread.sleep(50)
     Thread.sleep(8000); IJ.setKeyDown(java.awt.event.KeyEvent.VK_ESCAPE) }
 text = told { type.newInstance(folder, null).call(label, [quality: "best"], "", "", true) }

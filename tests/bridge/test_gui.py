@@ -153,7 +153,7 @@ def test_the_dialog_tells_how_long_it_will_take_and_follows_options_and_selectio
 
     monkeypatch.setenv("ZSFIJI_CACHE", str(tmp_path))
     monkeypatch.setattr(duration, "_probe", lambda device: duration._PROBE_ON_REFERENCE)
-    imp = desk.show("cells", width=900, height=800, slices=4)
+    imp = desk.show("cells", width=600, height=500)
     desk.choose("Zero-Shot Denoise...")
     dialog = desk.window("Zero-Shot Denoise")
 
