@@ -48,6 +48,8 @@ class ZeroShot {
     static final long PATIENCE = 20000
     /** The same while Fiji quits, where somebody waits. */
     static final long QUIT_PATIENCE = 3000
+    /** Milliseconds that the flag of Esc has to stay set. */
+    static final long ESCAPE_STAYS = 100
     /** Of the progress bar, as in worker.py. */
     static final int STEPS = 1000
     /** The classes that start Fiji as a program. */
@@ -344,6 +346,7 @@ class ZeroShot {
         Window window = null
         long begun = System.currentTimeMillis()
         long asked = 0
+        long escaping = 0
         String how = "failed"
         try {
             task.start()
@@ -371,8 +374,11 @@ class ZeroShot {
                     def waiting = event.hasProperty("info") && event.info?.waiting
                     window?.show(event.message, event.current as int, waiting as boolean)
                 }
-                boolean stop = window?.cancelled || shown?.isCanceled() || IJ.escapePressed() ||
-                    here.stop
+                // ImageJ's dialogs set the flag of Esc too, and unset it when Esc closes them.
+                if (!IJ.escapePressed()) escaping = 0
+                else if (escaping == 0) escaping = now
+                boolean stop = window?.cancelled || shown?.isCanceled() || here.stop ||
+                    escaping > 0 && now - escaping >= ESCAPE_STAYS
                 if (asked == 0 && stop) {
                     asked = now
                     task.cancel()
