@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from deconvolvers import Deadline
 from scenes import PIXEL, STEP, UPSAMPLE, Scene, simulate
 
 from zsfiji import progress
@@ -80,24 +81,6 @@ def task_of(scene: Scene, elsewhere: float) -> Task:
     )
 
 
-class Until:
-    """A user who finishes a training when it has used so many seconds of the processor."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.process_time() + seconds
-
-    def show(self, event: progress.Event) -> None:
-        """Nobody looks."""
-
-    def cancelled(self) -> bool:
-        """Never."""
-        return False
-
-    def finish_now(self) -> bool:
-        """Whether the time is over."""
-        return time.process_time() > self._end
-
-
 def score(result: np.ndarray, truth: np.ndarray) -> float:
     """PSNR after a fit of gain and offset."""
     flat, true = (x.reshape(-1, truth.shape[-1]) for x in (result, truth))
@@ -133,7 +116,7 @@ def course(name: str, scene: Scene, steps: int, minutes: float, folder: Path, se
         state, spent = states.load(kept, generators), float(clock.read_text())
     for moment in moments(spent, 60 * minutes):
         began = time.process_time()
-        with progress.using(Until(moment - spent)):
+        with progress.using(Deadline(moment - spent, time.process_time)):
             train(
                 restorer.network,
                 objective,

@@ -122,9 +122,8 @@ class Toy:
         """What the neighbours do not tell counts as noise, the same at every brightness."""
         return over_parts.simulate(
             restored[OUTPUT.name],
-            model.units,
+            model,
             lambda unit: replace(no_noise(), intercept=unit.error**2, floor=unit.error**2),
-            fit_per=model.settings.fit_per,
             seed=seed,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from zsfiji.services.two_stage.service import TwoStage
 
 S = TypeVar("S", bound=TwoStageSettings)
+
+_TRAINING = 0.9
+"""Part of the progress that the training is. Chosen by eye."""
 
 
 def train(
@@ -156,6 +160,53 @@ def predict(
         device=device,
         start=start,
     )
+
+
+def train_and_predict(
+    method: TwoStage[S],
+    image: xr.DataArray,
+    learnt_from: xr.DataArray,
+    psf: Source,
+    *,
+    settings: S,
+    camera: CameraOptions,
+    psf_grid: PsfGrid,
+    start: Path | None,
+    save: Path | None,
+    output: DenoisedAndDeconvolved,
+    device: str,
+) -> Outcome:
+    """Train a model and apply it.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The image that is restored.
+    learnt_from : xarray.DataArray
+        What the model is trained on: the image, or more.
+    method, psf, settings, camera, psf_grid, start, save, output, device
+        See :func:`train` and :func:`predict`.
+
+    Returns
+    -------
+    Outcome
+        The images, the deconvolved one last, and the notes of both.
+    """
+    share = restore.trained_share(_TRAINING, output.uncertainty)
+    model, about = train(
+        method,
+        learnt_from,
+        psf,
+        settings=settings,
+        camera=camera,
+        psf_grid=psf_grid,
+        start=start,
+        save=save,
+        device=device,
+        share=share,
+    )
+    restored = predict(method, image, model, output, device=device, start=share)
+    return replace(restored, notes=(*restored.notes, *about))
 
 
 def _psfs(image: xr.DataArray, psf: Source, grid: PsfGrid, *, upsample: int) -> list[Psf]:

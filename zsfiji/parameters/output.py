@@ -35,6 +35,16 @@ Uncertainty = Annotated[
 ]
 
 
+BOTH = ("denoised", "deconvolved")
+"""The results of methods that denoise and deconvolve, the main one last."""
+
+DECONVOLVED_BYTES = 16
+"""Bytes of the second one for a pixel of the image: 32 bits, four times the pixels."""
+
+BOTH_BYTES = 4 + DECONVOLVED_BYTES
+"""The same of both. Large ones lie in a file until they are handed over."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DenoisedAndDeconvolved(ParameterGroup):
     """Results of a command that both denoises and deconvolves.

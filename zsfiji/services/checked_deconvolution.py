@@ -85,12 +85,14 @@ def restore_checked(
     if restorer.axes == 2:
         missing = guard.deconvolved(noisy, denoised, sharp, camera, optics)
         keep_mean([sharp], sharp, noisy, camera)
-    agreed = _agreement(restorer, noisy) if restorer.axes == 2 else None
     found = sharpening.judge(camera.noise, optics, noisy, denoised, sharp, reblurred)
     if found.sharpening < sharpening.SHARPER:
         for plane, smooth in zip(each_slice(sharp), each_slice(denoised), strict=True):
             plane[:] = sharpening.enlarged(smooth, optics.upsample)
-        light_sharp, missing, agreed = light, None, None
+        light_sharp, missing = light, None
+        agreed = None
+    else:
+        agreed = _agreement(restorer, noisy) if restorer.axes == 2 else None
     return Part(
         camera,
         restorer.doubted,

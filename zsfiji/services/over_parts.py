@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from zsfiji.images.parts import (
     positions,
     spread,
 )
-from zsfiji.learning.models import Unit
+from zsfiji.learning.models import Model, Unit
 from zsfiji.physics.camera.model import Camera
 from zsfiji.physics.noise import Noise
 from zsfiji.words import counted
@@ -210,10 +210,9 @@ def apply(
 
 def simulate(
     expected: xr.DataArray,
-    units: Sequence[U],
+    model: Model[Any, U],
     noise_of: Callable[[U], Noise],
     *,
-    fit_per: str,
     part: Sequence[str] = PLANE,
     seed: int,
 ) -> xr.DataArray:
@@ -223,11 +222,11 @@ def simulate(
     ----------
     expected : xarray.DataArray
         What the camera would show without noise.
-    units : sequence
-        What was learnt, one for each channel, or one for each part.
+    model : Model
+        The model that restored the image; its settings say what it was fitted per.
     noise_of : callable
         Gives the noise of the images that a unit was fitted to.
-    fit_per, part
+    part
         As in :func:`apply`.
     seed : int
         Seed of the noise.
@@ -249,10 +248,10 @@ def simulate(
 
     return apply(
         expected,
-        units,
+        model.units,
         one,
         (Output("capture"),),
-        fit_per=fit_per,
+        fit_per=model.settings.fit_per,
         part=part,
         label="Simulating a capture",
     )["capture"]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zsfiji.commands.declare import command
 from zsfiji.parameters.camera import CameraOptions
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles, MoreImages, StartModel
-from zsfiji.parameters.output import DenoisedAndDeconvolved
+from zsfiji.parameters.output import (
+    BOTH,
+    BOTH_BYTES,
+    DECONVOLVED_BYTES,
+    DenoisedAndDeconvolved,
+)
 from zsfiji.parameters.pixel_sizes import PixelSizes
 from zsfiji.parameters.psf import PsfGrid, TrainingPointSpread
 from zsfiji.services.deconvolve.settings import Settings
@@ -19,15 +24,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from zsfiji.commands.outcome import Outcome
-
-# Two results of 32 bits, one of them with four times the pixels. Large ones lie in a file until
-# they are handed over.
-_RESULTS = 20
-_REQUEST = 16
-_MEMORY = 8
-
-_TRAINING = 0.9
-"""Part of the progress that the training is. Chosen by eye."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +54,11 @@ def _duration(
 
 @command(
     label="Zero-Shot Deconvolve...",
-    suffixes=("denoised", "deconvolved"),
-    memory=_MEMORY,
-    result_bytes=_RESULTS,
+    suffixes=BOTH,
+    result_bytes=BOTH_BYTES,
     duration=_duration,
     on_request=("uncertainty",),
-    request_bytes=_REQUEST,
+    request_bytes=DECONVOLVED_BYTES,
 )
 def deconvolve(
     image: xr.DataArray,
@@ -88,7 +83,7 @@ def deconvolve(
     """
     from zsfiji.commands import deconvolve as body
     from zsfiji.commands.inputs import calibrated, with_more_images
-    from zsfiji.commands.restore import load, trained_share
+    from zsfiji.commands.restore import load
     from zsfiji.services.deconvolve.service import METHOD
 
     calibrated_image = calibrated(image, pixel_sizes)
@@ -96,9 +91,9 @@ def deconvolve(
         model = load(METHOD, files.apply_model)
         return body.predict(METHOD, calibrated_image, model, output, device=device)
     assert psf is not None, "it is needed without a model"
-    share = trained_share(_TRAINING, output.uncertainty)
-    model, about = body.train(
+    return body.train_and_predict(
         METHOD,
+        calibrated_image,
         with_more_images(image, files.more_images, pixel_sizes),
         psf,
         settings=settings,
@@ -106,8 +101,6 @@ def deconvolve(
         psf_grid=psf_grid,
         start=files.start_model,
         save=files.save_model,
+        output=output,
         device=device,
-        share=share,
     )
-    restored = body.predict(METHOD, calibrated_image, model, output, device=device, start=share)
-    return replace(restored, notes=(*restored.notes, *about))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,12 @@ from zsfiji.parameters.camera import CameraOptions
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import MoreImages, SaveModel, StartModel
-from zsfiji.parameters.output import DenoisedAndDeconvolved
+from zsfiji.parameters.output import (
+    BOTH,
+    BOTH_BYTES,
+    DECONVOLVED_BYTES,
+    DenoisedAndDeconvolved,
+)
 from zsfiji.parameters.pixel_sizes import PixelSizes
 from zsfiji.parameters.psf import PointSpread, PsfGrid
 from zsfiji.services.zs_deconvnet.settings import Settings
@@ -23,13 +28,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from zsfiji.commands.outcome import Outcome
-
-_SUFFIXES = ("denoised", "deconvolved")
-# Two results of 32 bits, one of them with four times the pixels. Large ones lie in a file until
-# they are handed over.
-_RESULTS = 20
-_REQUEST = 16
-_MEMORY = 8
 
 NewModel = Annotated[
     Path,
@@ -95,12 +93,11 @@ def _restoring(
 
 @command(
     label="ZS-DeconvNet Restore...",
-    suffixes=_SUFFIXES,
-    memory=_MEMORY,
-    result_bytes=_RESULTS,
+    suffixes=BOTH,
+    result_bytes=BOTH_BYTES,
     duration=_restoring,
     on_request=("uncertainty",),
-    request_bytes=_REQUEST,
+    request_bytes=DECONVOLVED_BYTES,
 )
 def zs_deconvnet_restore(
     image: xr.DataArray,
@@ -123,13 +120,12 @@ def zs_deconvnet_restore(
     """
     from zsfiji.commands import deconvolve as body
     from zsfiji.commands.inputs import calibrated
-    from zsfiji.commands.restore import trained_share
     from zsfiji.services.zs_deconvnet.service import METHOD
 
     image = calibrated(image, pixel_sizes)
-    share = trained_share(0.9, output.uncertainty)
-    model, about = body.train(
+    return body.train_and_predict(
         METHOD,
+        image,
         image,
         psf,
         settings=settings,
@@ -137,14 +133,12 @@ def zs_deconvnet_restore(
         psf_grid=psf_grid,
         start=files.start_model,
         save=files.save_model,
+        output=output,
         device=device,
-        share=share,
     )
-    restored = body.predict(METHOD, image, model, output, device=device, start=share)
-    return replace(restored, notes=(*restored.notes, *about))
 
 
-@command(label="ZS-DeconvNet Train...", memory=_MEMORY, result_bytes=0, duration=_training)
+@command(label="ZS-DeconvNet Train...", result_bytes=0, duration=_training)
 def zs_deconvnet_train(
     image: xr.DataArray,
     *,
@@ -184,11 +178,10 @@ def zs_deconvnet_train(
 
 @command(
     label="ZS-DeconvNet Predict...",
-    suffixes=_SUFFIXES,
-    memory=_MEMORY,
-    result_bytes=_RESULTS,
+    suffixes=BOTH,
+    result_bytes=BOTH_BYTES,
     on_request=("uncertainty",),
-    request_bytes=_REQUEST,
+    request_bytes=DECONVOLVED_BYTES,
 )
 def zs_deconvnet_predict(
     image: xr.DataArray,

@@ -157,12 +157,8 @@ def shape(noisy: NDArray[np.float32], restored: NDArray[np.float32], noise: Nois
         DENSE for values that are too even: there is structure everywhere. SPARSE for other values
         that noise does not have.
     """
-    place = middle(noisy.shape, _LOOK)
-    noisy, restored = noisy[place], restored[place]
+    noisy, restored, there = _looked_at(noisy, restored, noise)
     taken = (noisy - restored) / np.sqrt(noise.variance(restored))
-    there = np.ones(noisy.shape, dtype=bool)
-    if noise.saturation is not None:
-        there = noisy < noise.saturation
     levels = [gaussian_filter(taken, scale) for scale in (1, 2, 4)]
     fine, coarse = ((larger - smaller)[there] for larger, smaller in pairwise(levels))
     # Few independent pixels are left at the coarse scale: their moments vary more.
@@ -174,6 +170,18 @@ def shape(noisy: NDArray[np.float32], restored: NDArray[np.float32], noise: Nois
     if skewed or kurtosis > _KURTOSIS or coarse_kurtosis > _COARSE_KURTOSIS:
         return Shape.SPARSE
     return Shape.NOISE
+
+
+def _looked_at(
+    noisy: NDArray[np.float32], restored: NDArray[np.float32], noise: Noise
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """The middle of both images, and which of its pixels are not saturated."""
+    place = middle(noisy.shape, _LOOK)
+    noisy, restored = noisy[place], restored[place]
+    there = np.ones(noisy.shape, dtype=bool)
+    if noise.saturation is not None:
+        there = noisy < noise.saturation
+    return noisy, restored, there
 
 
 def _skew_and_kurtosis(values: NDArray[np.float32]) -> tuple[float, float]:
@@ -209,11 +217,7 @@ def same_kind(noisy: NDArray[np.float32], restored: NDArray[np.float32], noise: 
     bool
         Whether that is so.
     """
-    place = middle(noisy.shape, _LOOK)
-    noisy, restored = noisy[place], restored[place]
-    there = np.ones(noisy.shape, dtype=bool)
-    if noise.saturation is not None:
-        there = noisy < noise.saturation
+    noisy, restored, there = _looked_at(noisy, restored, noise)
     removed = noisy - restored
     strength = float(np.mean(removed[there] ** 2 / noise.variance(restored[there])))
     if strength >= _LITTLE_TAKEN:

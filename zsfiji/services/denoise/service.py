@@ -131,13 +131,7 @@ class ZeroShotDenoise:
         self, model: Model[Settings, Restorer], restored: Mapping[str, xr.DataArray], seed: int
     ) -> xr.DataArray:
         """Simulate another capture of a denoised image; see :class:`.Method`."""
-        return over_parts.simulate(
-            restored[OUTPUT.name],
-            model.units,
-            lambda unit: unit.noise,
-            fit_per=model.settings.fit_per,
-            seed=seed,
-        )
+        return over_parts.simulate(restored[OUTPUT.name], model, lambda unit: unit.noise, seed=seed)
 
 
 METHOD: Method[Settings, KnownCamera, Restorer] = ZeroShotDenoise()

@@ -115,13 +115,7 @@ class Fm2s:
         self, model: Model[Settings, Restorer], restored: Mapping[str, xr.DataArray], seed: int
     ) -> xr.DataArray:
         """Simulate another capture of a denoised image; see :class:`.Method`."""
-        return over_parts.simulate(
-            restored[OUTPUT.name],
-            model.units,
-            lambda unit: unit.noise,
-            fit_per=model.settings.fit_per,
-            seed=seed,
-        )
+        return over_parts.simulate(restored[OUTPUT.name], model, lambda unit: unit.noise, seed=seed)
 
 
 METHOD: Method[Settings, None, Restorer] = Fm2s()

@@ -182,9 +182,8 @@ class TwoStage(Generic[S]):
         """Simulate another capture of the denoised image; see :class:`.Method`."""
         return over_parts.simulate(
             restored["denoised"],
-            model.units,
+            model,
             lambda unit: unit.record.noise,
-            fit_per=model.settings.fit_per,
             part=PLANE if first_record(model).axes == 2 else STACK,
             seed=seed,
         )

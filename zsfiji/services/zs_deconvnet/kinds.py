@@ -10,7 +10,7 @@ import torch
 from zsfiji.deconvolution.tiles import Piece
 from zsfiji.learning.loop import Schedule
 from zsfiji.learning.scale import Scale
-from zsfiji.services.two_stage.restorer import Restorer, Restorers, Training, both_results
+from zsfiji.services.two_stage.restorer import N, Restorer, Restorers, Training, both_results
 from zsfiji.services.two_stage.task import Objective, Task
 from zsfiji.services.zs_deconvnet import networks, networks_3d
 from zsfiji.services.zs_deconvnet.networks import PublishedUNet
@@ -36,7 +36,17 @@ COMPACT_PLANES_RATE, COMPACT_STACKS_RATE = 2e-3, 1e-3
 after a minute, denoised 27.3 and 28.0 dB. For stacks not tuned."""
 
 
-class PublishedPlanes(Restorer[PublishedUNet]):
+class _Published(Restorer[N]):
+    """What the restorers for planes and for stacks share: the scale that they begin with."""
+
+    @classmethod
+    def begin(cls, task: Task, seed: int) -> Self:
+        """Make a restorer."""
+        network = cls.build(task.optics.upsample, seed).to(task.data.device)
+        return cls(cls.first_record(task, range_scale(task), seed), task.optics, network)
+
+
+class PublishedPlanes(_Published[PublishedUNet]):
     """The published network for planes, with the published training."""
 
     kind, axes, elsewhere = "published", 2, 0.0
@@ -47,12 +57,6 @@ class PublishedPlanes(Restorer[PublishedUNet]):
     def build(cls, upsample: int, seed: int = 0) -> PublishedUNet:
         """Make a network."""
         return PublishedUNet(upsample, cls.width, seed).to(memory_format=torch.channels_last)
-
-    @classmethod
-    def begin(cls, task: Task, seed: int) -> Self:
-        """Make a restorer."""
-        network = cls.build(task.optics.upsample, seed).to(task.data.device)
-        return cls(cls.first_record(task, range_scale(task), seed), task.optics, network)
 
     @classmethod
     def schedule(cls, steps: int) -> Schedule:
@@ -83,7 +87,7 @@ class CompactPlanes(PublishedPlanes):
         return Schedule(steps, cls.rate, halve_at=tuple(i * steps // 5 for i in range(1, 5)))
 
 
-class PublishedStacks(Restorer[PublishedRCAN]):
+class PublishedStacks(_Published[PublishedRCAN]):
     """The published network for stacks, with the published training."""
 
     kind, axes, elsewhere = "published", 3, 0.0
@@ -94,12 +98,6 @@ class PublishedStacks(Restorer[PublishedRCAN]):
     def build(cls, upsample: int, seed: int = 0) -> PublishedRCAN:
         """Make a network."""
         return PublishedRCAN(upsample, cls.width, seed).to(memory_format=torch.channels_last_3d)
-
-    @classmethod
-    def begin(cls, task: Task, seed: int) -> Self:
-        """Make a restorer."""
-        network = cls.build(task.optics.upsample, seed).to(task.data.device)
-        return cls(cls.first_record(task, range_scale(task), seed), task.optics, network)
 
     @classmethod
     def schedule(cls, steps: int) -> Schedule:
