@@ -1,0 +1,1 @@
+"""Image formation of structured illumination microscopy (SIM): patterns, optics, grids."""

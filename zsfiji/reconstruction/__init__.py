@@ -1,0 +1,1 @@
+"""Reconstruction of raw SIM images: pattern search, linear (Wiener) and iterative."""
