@@ -199,13 +199,13 @@ class Wiener:
 
     def seen(self, specimen: torch.Tensor) -> torch.Tensor:
         """A specimen (..., fine row, fine col) as a lens with the reach of the result shows it."""
-        from_edges = extended_shape(specimen.shape[-2:], self.scale * self.margin)
+        rows, cols = specimen.shape[-2:]
+        from_edges = extended_shape((rows, cols), self.scale * self.margin)
         wide = extended(specimen, from_edges, self.scale * self.margin)
         row, col = frequencies(from_edges, device=specimen.device)
         response = circular(self.scale * torch.hypot(row, col) / self.reach)
         seen = torch.fft.irfft2(torch.fft.rfft2(wide) * response, s=from_edges)
         first = self.scale * self.margin
-        rows, cols = specimen.shape[-2:]
         return seen[..., first : first + rows, first : first + cols]
 
 
