@@ -26,6 +26,9 @@ _REACH = 3
 _SURE = 6.0
 """Logarithm of how improbable a peak has to be among all places where it could be."""
 
+_LIKELY = 3.0
+"""The same of a peak in its place, once all waves together are no chance."""
+
 _CUT = 4.0
 """Significance above which a place does not count more for the mean about it."""
 
@@ -57,16 +60,10 @@ class Peak(NamedTuple):
     found: bool
 
 
-class _Map(NamedTuple):
-    """Significance over all wave vectors, the zero frequency in the middle."""
-
-    values: torch.Tensor
-    raised: torch.Tensor
-    """The same, each place raised to the best of its neighbourhood less its distance."""
-
-
-class Peaks:
-    """Search for the waves of a raw image.
+def best_peaks(
+    correlation: Correlation, transfer: RadialTransfer, arrangements: Sequence[list[Member]]
+) -> list[Peak]:
+    """Find the waves of a raw image.
 
     Parameters
     ----------
@@ -74,26 +71,93 @@ class Peaks:
         Its bands.
     transfer : RadialTransfer
         The OTF.
-    """
+    arrangements : sequence of list of Member
+        How the waves may belong together.
 
-    def __init__(self, correlation: Correlation, transfer: RadialTransfer) -> None:
-        self._correlation, self._cutoff = correlation, transfer.cutoff
-        self._zoom = 2
-        rows, cols = correlation.wave_vectors(self._zoom)
+    Returns
+    -------
+    list of Peak
+        The peaks of the arrangement that the image shows best.
+    """
+    for zoom in (1, 2):
+        # Peaks that are clear and fit each other need no search on the finer grid.
+        search = _Search(correlation, transfer.cutoff, zoom)
+        alone = search.alone(arrangements)
+        if alone is not None:
+            return alone
+    return search.together(arrangements)
+
+
+class _Search:
+    """Search for waves on a grid of `zoom` steps to the natural spacing of frequencies."""
+
+    def __init__(self, correlation: Correlation, cutoff: float, zoom: int) -> None:
+        self._correlation, self._cutoff, self._zoom = correlation, cutoff, zoom
+        rows, cols = correlation.wave_vectors(zoom)
         self._rows, self._cols = torch.fft.fftshift(rows.cpu()), torch.fft.fftshift(cols.cpu())
         self._radius = torch.hypot(self._rows, self._cols)
-        self._maps: dict[tuple[int, int, float], _Map] = {}
+        self._maps: dict[tuple[int, int, float], torch.Tensor] = {}
+        self._raised: dict[tuple[int, int, float], torch.Tensor] = {}
 
-    def best(self, arrangements: Sequence[list[Member]]) -> list[Peak]:
-        """The peaks of the arrangement that the image shows best."""
-        found = [self._together(members) for members in arrangements]
-        return max(found, key=lambda peaks: sum(peak.height for peak in peaks))
+    def alone(self, arrangements: Sequence[list[Member]]) -> list[Peak] | None:
+        """The highest peak of each wave, if all are clear and fit an arrangement."""
+        best: list[Peak] | None = None
+        for members in arrangements:
+            peaks = [self._highest(member) for member in members]
+            if all(peak.found for peak in peaks) and self._fits(peaks):
+                best = max(best or peaks, peaks, key=_total)
+        return best
+
+    def together(self, arrangements: Sequence[list[Member]]) -> list[Peak]:
+        """The peaks of the arrangement that all waves together show best."""
+        joint = max((self._together(members) for members in arrangements), key=_total)
+        own = max(
+            ([self._highest(member) for member in members] for members in arrangements), key=_total
+        )
+        if not all(peak.found for peak in own) or not _alike(own):
+            return joint
+        # Unequal angles need to be improbable by chance in spite of all places they could be at.
+        more = math.log(self._places(1.0) / self._window(1.0)) * (len(own) - 1) + _SURE
+        return own if _total(own) > _total(joint) + more else joint
+
+    def _places(self, stretch: float) -> float:
+        """Places in the zone of a wave, at the natural spacing of frequencies."""
+        return float(self._zone(stretch).sum()) / self._zoom**2
+
+    def _window(self, stretch: float) -> float:
+        """Places that fit the other waves, of k and of -k."""
+        rows, cols = self._correlation.shape
+        return max(4 * math.pi * self._deviation(stretch) ** 2 * rows * cols, 2.0)
+
+    def _highest(self, member: Member) -> Peak:
+        values = self._map(member)
+        at = divmod(int(values.argmax()), values.shape[1])
+        height = float(values[at])
+        clear = height > math.log(self._places(member.stretch)) + _SURE
+        return Peak(member, self._vector(member, at), height, clear)
+
+    def _vector(self, member: Member, at: tuple[int, int]) -> torch.Tensor:
+        vector = torch.tensor([float(self._rows[at[0], 0]), float(self._cols[0, at[1]])])
+        # The band of -h is at -k.
+        return vector.double() if member.order > 0 else -vector.double()
+
+    def _fits(self, peaks: Sequence[Peak]) -> bool:
+        """Whether the peaks are where the arrangement has them."""
+        bases: list[torch.Tensor] = []
+        for peak in peaks:
+            turn = peak.member._replace(turn=-peak.member.turn, stretch=1 / peak.member.stretch)
+            base = _turned(peak.wave_vector[None], turn)[0]
+            bases.append(base if not bases or float(base @ bases[0]) >= 0 else -base)
+        middle = torch.stack(bases).mean(0)
+        far = max(float((base - middle).norm()) for base in bases)
+        return far < _REACH * self._deviation(1.0)
 
     def _zone(self, stretch: float) -> torch.Tensor:
         low, high = NEAREST * stretch * self._cutoff, FARTHEST * stretch * self._cutoff
         return (self._radius > low) & (self._radius < high)
 
-    def _map(self, member: Member) -> _Map:
+    def _map(self, member: Member) -> torch.Tensor:
+        """Significance over all wave vectors, the zero frequency in the middle."""
         key = (member.angle, abs(member.order), member.stretch)
         if key not in self._maps:
             values = self._correlation.significance(member.angle, abs(member.order), self._zoom)
@@ -101,10 +165,18 @@ class Peaks:
             zone = self._zone(member.stretch)
             # Specimens are no white noise: what unrelated bands give holds but for a factor.
             values *= math.log(2) / float(values[zone].median())
-            values = torch.where(zone, values / self._about(values).clamp_min(1.0), 0.0)
-            sign = torch.maximum(values, self._opposite(values))
-            self._maps[key] = _Map(values, self._raised(sign, member.stretch))
+            about = self._about(values).clamp_min(1.0)
+            self._maps[key] = torch.where(zone, values / about, 0.0)
         return self._maps[key]
+
+    def _neighbourhood(self, member: Member) -> torch.Tensor:
+        """The same of k or -k, each place raised to the best about it less its distance."""
+        key = (member.angle, abs(member.order), member.stretch)
+        if key not in self._raised:
+            values = self._map(member)
+            values = torch.maximum(values, self._opposite(values))
+            self._raised[key] = self._dilated(values, member.stretch)
+        return self._raised[key]
 
     def _about(self, values: torch.Tensor) -> torch.Tensor:
         """Mean about each place, of values that are cut off lest a peak decides."""
@@ -122,7 +194,7 @@ class Peaks:
     def _deviation(self, stretch: float) -> float:
         return _TOLERANCE * self._cutoff * stretch
 
-    def _raised(self, values: torch.Tensor, stretch: float) -> torch.Tensor:
+    def _dilated(self, values: torch.Tensor, stretch: float) -> torch.Tensor:
         """The highest value less the squared distance over twice the variance (a dilation)."""
         deviation = self._deviation(stretch)
         for axis, places in enumerate((self._rows, self._cols)):
@@ -153,14 +225,14 @@ class Peaks:
         total = torch.zeros(len(base))
         for member in members:
             row, col = self._index(_turned(base, member))
-            total += self._map(member).raised[row, col]
+            total += self._neighbourhood(member)[row, col]
         middle = base[int(total.argmax())]
         peaks = [self._near(member, _turned(middle[None], member)[0]) for member in members]
-        return self._judged(peaks, float(total.max()), len(base) / self._zoom**2)
+        return self._judged(peaks, float(total.max()))
 
     def _near(self, member: Member, middle: torch.Tensor) -> Peak:
         """The best peak about a place or its opposite."""
-        values = self._map(member).values
+        values = self._map(member)
         deviation = self._deviation(member.stretch)
         best: Peak | None = None
         for sign in (1, -1):
@@ -169,29 +241,32 @@ class Peaks:
             near = torch.where(away < (_REACH * 1.5 * deviation) ** 2, near, -math.inf)
             at = divmod(int(near.argmax()), values.shape[1])
             if best is None or float(near[at]) > best.height:
-                vector = torch.tensor([float(self._rows[at[0], 0]), float(self._cols[0, at[1]])])
-                best = Peak(member, vector.double(), float(near[at]), False)
+                best = Peak(member, self._vector(member, at), float(near[at]), False)
         assert best is not None
-        # The band of -h is at -k.
-        vector = best.wave_vector if member.order > 0 else -best.wave_vector
-        return best._replace(wave_vector=vector)
+        return best
 
-    def _judged(self, peaks: list[Peak], total: float, places: float) -> list[Peak]:
+    def _judged(self, peaks: list[Peak], total: float) -> list[Peak]:
         """Say which peaks are too high for chance."""
-        rows, cols = self._correlation.shape
-        judged = []
-        windows = [
-            max(4 * math.pi * self._deviation(p.member.stretch) ** 2 * rows * cols, 2.0)
-            for p in peaks
-        ]
+        places = self._places(1.0)
+        windows = [self._window(peak.member.stretch) for peak in peaks]
         trials = math.log(places) + sum(math.log(n) for n in windows[1:])
         together = -float(gamma.logsf(total, len(peaks))) - trials > _SURE
+        judged = []
         for peak, window in zip(peaks, windows, strict=True):
             alone = peak.height > math.log(places) + _SURE
-            judged.append(
-                peak._replace(found=alone or (together and peak.height > math.log(window) + 3))
-            )
+            fits = together and peak.height > math.log(window) + _LIKELY
+            judged.append(peak._replace(found=alone or fits))
         return judged
+
+
+def _total(peaks: Sequence[Peak]) -> float:
+    return sum(peak.height for peak in peaks)
+
+
+def _alike(peaks: Sequence[Peak]) -> bool:
+    """Whether the waves have the same frequency, but for what they should differ by."""
+    lengths = [float(peak.wave_vector.norm()) / peak.member.stretch for peak in peaks]
+    return max(lengths) < (1 + _ALIKE) * min(lengths)
 
 
 def _turned(vectors: torch.Tensor, member: Member) -> torch.Tensor:

@@ -13,7 +13,7 @@ from zsfiji.physics.sim.patterns import TURN, Patterns
 from zsfiji.reconstruction.bands import Bands, separated
 from zsfiji.reconstruction.correlation import Correlation, climbed
 from zsfiji.reconstruction.layouts import Layout, arrangements
-from zsfiji.reconstruction.peaks import Peak, Peaks
+from zsfiji.reconstruction.peaks import Peak, best_peaks
 from zsfiji.reconstruction.regression import Regression
 
 
@@ -97,7 +97,7 @@ def estimate(
     zero = bands.zero.mean(0, keepdim=True).expand_as(bands.zero)
     zero_noise = bands.zero_noise / angles
     correlation = Correlation(bands, zero, zero_noise, transfer)
-    peaks = Peaks(correlation, transfer).best(arrangements(layout, angles, frames))
+    peaks = best_peaks(correlation, transfer, arrangements(layout, angles, frames))
     peaks = _climbed(correlation, peaks)
     regression = Regression(bands, zero, zero_noise, transfer)
     return _measured(bands, correlation, regression, peaks, layout)
