@@ -1,0 +1,100 @@
+"""Finding the patterns of a raw SIM image."""
+
+import math
+
+import pytest
+import torch
+from raw_stacks import TRANSFER, Raw, patterns, record
+
+from zsfiji.errors import UserError
+from zsfiji.physics.sim.patterns import TURN, Patterns
+from zsfiji.reconstruction.layouts import Layout
+from zsfiji.reconstruction.search import Estimate, estimate
+
+
+def _compared(found: Estimate, raw: Raw) -> tuple[torch.Tensor, torch.Tensor]:
+    """Errors of wave vectors, in steps of the spectrum, and of phases in degrees at the middle."""
+    there, true = found.patterns, raw.patterns
+    same = (there.wave_vectors * true.wave_vectors).sum(-1).sign()
+    shape = torch.tensor(raw.stack.shape[-2:])
+    off = there.wave_vectors * same[..., None] - true.wave_vectors
+    middle = TURN * (off * (shape - 1) / 2).sum(-1)
+    turn = there.phases * same[..., None] - true.phases + middle[..., None]
+    turn = (turn + math.pi) % TURN - math.pi
+    return (off * shape).norm(dim=-1), torch.rad2deg(turn.abs().amax(-1))
+
+
+@pytest.mark.parametrize("shape", [(128, 128), (97, 150)])
+def test_two_beams(shape):
+    raw = record(patterns(), shape)
+    found = estimate(raw.stack, TRANSFER)
+    vectors, phases = _compared(found, raw)
+    assert bool(found.found.all())
+    assert float(vectors.max()) < 0.2
+    assert float(phases.max()) < 6
+    assert float((found.patterns.modulation - 0.7).abs().max()) < 0.08
+    assert 0.7 < found.noise_variance / float(raw.stack.mean() + 1.5**2) < 1.3
+    assert torch.allclose(
+        found.spacing, torch.full((3, 1), 1 / 0.9 / TRANSFER.cutoff).double(), 1e-2
+    )
+
+
+def test_middle_of_a_large_image_gives_the_phases_of_the_whole():
+    raw = record(patterns(first=0.8), (530, 160))
+    found = estimate(raw.stack, TRANSFER)
+    vectors, phases = _compared(found, raw)
+    assert float(vectors.max()) < 0.2
+    assert float(phases.max()) < 8
+
+
+def test_weak_pattern_in_haze_is_found_by_all_angles_together():
+    raw = record(patterns(modulation=0.3), (192, 192), peak=15, haze=1.0)
+    found = estimate(raw.stack, TRANSFER)
+    assert bool(found.found.all())
+    assert float(_compared(found, raw)[0].max()) < 0.5
+
+
+@pytest.mark.parametrize(("waves", "layout"), [(2, Layout.THREE_BEAM), (3, Layout.HEXAGONAL)])
+def test_more_waves(waves, layout):
+    frames = 2 * waves + 1
+    raw = record(patterns(3, frames, waves=waves, modulation=0.5), (128, 128), peak=200)
+    found = estimate(raw.stack, TRANSFER, layout)
+    vectors, phases = _compared(found, raw)
+    assert bool(found.found.all())
+    assert float(vectors.max()) < 0.1
+    assert float(phases.max()) < 8
+    assert float((found.patterns.modulation - 0.5).abs().max()) < 0.1
+    if layout is Layout.THREE_BEAM:
+        long, short = found.patterns.wave_vectors[:, 1], found.patterns.wave_vectors[:, 0]
+        assert torch.allclose(long, 2 * short)
+
+
+def test_five_angles_and_phases():
+    raw = record(patterns(5, 5), (128, 128))
+    found = estimate(raw.stack, TRANSFER)
+    assert bool(found.found.all())
+    assert float(_compared(found, raw)[0].max()) < 0.1
+
+
+def test_wide_field_image_has_no_pattern():
+    raw = record(patterns(modulation=0.0), (128, 128))
+    assert not bool(estimate(raw.stack, TRANSFER).found.any())
+
+
+def test_dark_frame():
+    raw = record(patterns(), (64, 64))
+    raw.stack[1, 2] = 0
+    with pytest.raises(UserError, match="Frame 3 of angle 2 has no light"):
+        estimate(raw.stack, TRANSFER)
+
+
+def test_brightness_of_frames():
+    true = patterns()
+    faded = Patterns(
+        true.wave_vectors,
+        true.phases,
+        true.modulation,
+        (1 - torch.arange(9, dtype=torch.float64).reshape(3, 3) / 30) / (1 - 4 / 30),
+    )
+    found = estimate(record(faded, (128, 128)).stack, TRANSFER)
+    assert torch.allclose(found.patterns.brightness, faded.brightness, atol=0.02)

@@ -1,0 +1,172 @@
+"""The bands of a raw SIM image: what its frames have in common, and what follows the pattern."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from zsfiji.errors import UserError
+from zsfiji.physics.sim.optics import RadialTransfer, frequencies
+from zsfiji.physics.sim.patterns import TURN
+
+SIDE = 512
+"""Longest edge in pixels of the middle that patterns are measured in: bounds the time."""
+
+_OUTSIDE = 1.04
+"""Frequencies beyond so many times the cut-off have noise only."""
+
+_ENOUGH = 200
+"""Frequencies beyond the cut-off that the noise can be measured at."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bands:
+    r"""Spectra (:func:`torch.fft.fft2`) of the middle of a raw image, separated.
+
+    With frames :math:`y_n` of equal brightness, the zeroth band is :math:`\sum_n y_n / N` and that
+    of order h is :math:`(2 / N) \sum_n y_n e^{-2\pi i h n / N}`.
+
+    Attributes
+    ----------
+    corner : (int, int)
+        First row and column of the middle in the raw image.
+    zero : torch.Tensor
+        complex64 (angle, row, col).
+    orders : torch.Tensor
+        complex64 (angle, order - 1, row, col).
+    brightness : torch.Tensor
+        float64 (angle, frame): relative brightness of the frames, with a mean of 1.
+    noise : float
+        Variance of a pixel of a frame.
+    zero_noise, order_noise : float
+        Power of the noise in one frequency of `zero` and of `orders`.
+    """
+
+    corner: tuple[int, int]
+    zero: torch.Tensor
+    orders: torch.Tensor
+    brightness: torch.Tensor
+    noise: float
+    zero_noise: float
+    order_noise: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the middle."""
+        return int(self.zero.shape[-2]), int(self.zero.shape[-1])
+
+    def order(self, angle: int, order: int) -> torch.Tensor:
+        """The band of an angle and a harmonic, which may be negative: complex64 (row, col)."""
+        if order > 0:
+            return self.orders[angle, order - 1]
+        # f(-q) of a discrete transform: all frequencies in reverse, but for the first one.
+        opposite = self.orders[angle, -order - 1].flip(0, 1).roll((1, 1), (0, 1))
+        return opposite.conj().resolve_conj()
+
+
+def separated(stack: torch.Tensor, transfer: RadialTransfer, noise: float | None = None) -> Bands:
+    """Separate the bands of a raw image as if the phases of its frames were equally spaced.
+
+    Parameters
+    ----------
+    stack : torch.Tensor
+        float32 (angle, frame, row, col), the background taken off.
+    transfer : RadialTransfer
+        The OTF.
+    noise : float, optional
+        Variance of a pixel of a frame; measured beyond the cut-off if it is not given.
+
+    Returns
+    -------
+    Bands
+        The bands of the middle, of at most `SIDE` x `SIDE` pixels.
+
+    Raises
+    ------
+    UserError
+        If a frame has no light above the background.
+    """
+    frames = stack.shape[1]
+    corner, middle = _middle(stack)
+    mean = middle.mean((-2, -1)).cpu().double()
+    if not bool((mean > 0).all()):
+        angle, frame = (int(i) + 1 for i in torch.nonzero(mean <= 0)[0])
+        raise UserError(
+            f"Frame {frame} of angle {angle} has no light above the background. Check the "
+            "background, or acquire again."
+        )
+    brightness = mean / mean.mean()
+    factor = (1 / brightness).to(middle.device, middle.dtype)
+    shape = (int(middle.shape[-2]), int(middle.shape[-1]))
+    window = taper(shape, middle.device)
+    even = (middle * factor[..., None, None] - float(mean.mean())) * window
+    zero = torch.fft.fft2(even.mean(1))
+    number = torch.arange(frames)
+    turns = torch.stack([number * h for h in range(1, (frames - 1) // 2 + 1)]) * (TURN / frames)
+    mix = (torch.exp(-1j * turns) * (2 / frames)).to(middle.device, torch.complex64)
+    orders = torch.fft.fft2(torch.einsum("hn,anyx->ahyx", mix, even.to(torch.complex64)))
+    light = float(window.square().sum())
+    if noise is None:
+        noise = _noise(orders, transfer) * frames / 4 / light
+    return Bands(
+        corner, zero, orders, brightness, noise, noise * light / frames, 4 * noise * light / frames
+    )
+
+
+def _middle(stack: torch.Tensor) -> tuple[tuple[int, int], torch.Tensor]:
+    rows, cols = (int(n) for n in stack.shape[-2:])
+    top, left = max(0, (rows - SIDE) // 2), max(0, (cols - SIDE) // 2)
+    return (top, left), stack[..., top : top + SIDE, left : left + SIDE]
+
+
+def taper(shape: tuple[int, int], device: torch.device | None = None) -> torch.Tensor:
+    """A window that falls to zero over at most 20 pixels at each edge: squared sine ramps."""
+    lines = []
+    for n in shape:
+        width = min(n // 8, 20)
+        ramp = torch.sin((torch.arange(width) + 0.5) / max(width, 1) * math.pi / 2) ** 2
+        line = torch.ones(n)
+        line[:width], line[n - width :] = ramp, ramp.flip(0)
+        lines.append(line)
+    return torch.outer(*lines).to(device)
+
+
+def _noise(orders: torch.Tensor, transfer: RadialTransfer) -> float:
+    """Power of the noise in one frequency of the bands."""
+    shape = (int(orders.shape[-2]), int(orders.shape[-1]))
+    radius = torch.hypot(*frequencies(shape, half=False, device=orders.device))
+    power = orders.abs().square().mean((0, 1))
+    outside = radius > _OUTSIDE * transfer.cutoff
+    if int(outside.sum()) >= _ENOUGH:
+        return float(power[outside].mean())
+    # The camera samples no frequency without light: the darkest ring is an upper bound.
+    means, count = ring_means(power, ring_numbers(radius))
+    return float(means[count >= min(_ENOUGH, int(count.max()))].min())
+
+
+RINGS = 57
+"""Rings of frequencies from 0 to the corner of the spectrum."""
+
+_RINGS_TO_UNIT = RINGS / math.sqrt(0.5)
+
+
+def ring_numbers(radius: torch.Tensor) -> torch.Tensor:
+    """The ring that each frequency (in cycles per pixel) lies in."""
+    return (radius * _RINGS_TO_UNIT).round().long().clamp_max(RINGS)
+
+
+def at_rings(means: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:
+    """A function of the frequency from its means over rings, linear in between."""
+    place = (radius * _RINGS_TO_UNIT).clamp_max(RINGS)
+    low = place.floor().long().clamp_max(RINGS - 1)
+    return means[low] + (place - low) * (means[low + 1] - means[low])
+
+
+def ring_means(power: torch.Tensor, rings: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean over each ring, and how many frequencies it has."""
+    zeros = power.new_zeros(RINGS + 1)
+    count = torch.bincount(rings.flatten(), minlength=RINGS + 1)
+    total = zeros.index_add(0, rings.flatten(), power.flatten())
+    return total / count.clamp_min(1), count

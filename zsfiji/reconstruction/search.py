@@ -1,0 +1,167 @@
+"""Finding the illumination patterns of a raw SIM image in the image itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from zsfiji.physics.sim.optics import RadialTransfer
+from zsfiji.physics.sim.patterns import TURN, Patterns
+from zsfiji.reconstruction.bands import Bands, separated
+from zsfiji.reconstruction.correlation import Correlation, climbed
+from zsfiji.reconstruction.layouts import Layout, arrangements
+from zsfiji.reconstruction.peaks import Peak, best_peaks
+from zsfiji.reconstruction.regression import Regression
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """The patterns found in a raw SIM image, and how sure they are.
+
+    Attributes
+    ----------
+    patterns : Patterns
+        In pixels of the raw image. A pattern that was not found has the most probable values all
+        the same: see `found`.
+    significance : torch.Tensor
+        float64 (angle, wave): height of the peak of each wave in the correlation of bands, in
+        standard deviations of what unrelated bands give.
+    found : torch.Tensor
+        bool (angle, wave): whether the peak is too high to be chance and fits the others.
+    modulation_error : torch.Tensor
+        float64 (angle, wave): standard error; infinite where nothing tells the modulation.
+    wave_vector_error : torch.Tensor
+        float64 (angle, wave): standard error of each component, in cycles per pixel.
+    phase_error : torch.Tensor
+        float64 (angle, wave): standard error in the middle of the image, in radians.
+    noise_variance : float
+        Variance of a raw pixel, in the image's unit squared.
+    """
+
+    patterns: Patterns
+    significance: torch.Tensor
+    found: torch.Tensor
+    modulation_error: torch.Tensor
+    wave_vector_error: torch.Tensor
+    phase_error: torch.Tensor
+    noise_variance: float
+
+    @property
+    def spacing(self) -> torch.Tensor:
+        """float64 (angle, wave): distance between the lines of each wave, in pixels."""
+        return 1 / self.patterns.wave_vectors.norm(dim=-1)
+
+    @property
+    def direction(self) -> torch.Tensor:
+        """float64 (angle, wave): of the wave vectors in degrees, 0 to 180, from columns to rows."""
+        rows, cols = self.patterns.wave_vectors.unbind(-1)
+        return torch.rad2deg(torch.atan2(rows, cols)) % 180
+
+
+def estimate(
+    stack: torch.Tensor,
+    transfer: RadialTransfer,
+    layout: Layout = Layout.TWO_BEAM,
+    *,
+    noise: float | None = None,
+) -> Estimate:
+    """Find the wave vectors, phases and modulation of a raw SIM image.
+
+    Parameters
+    ----------
+    stack : torch.Tensor
+        float32 (angle, frame, row, col), the background taken off.
+    transfer : RadialTransfer
+        The OTF.
+    layout : Layout
+        The beams that make the pattern.
+    noise : float, optional
+        Variance of a raw pixel; measured in the image if it is not given.
+
+    Returns
+    -------
+    Estimate
+        The patterns of the whole image, measured in its middle.
+
+    Raises
+    ------
+    UserError
+        If a frame has no light above the background.
+    """
+    angles, frames = int(stack.shape[0]), int(stack.shape[1])
+    bands = separated(stack, transfer, noise)
+    # The light that is not modulated is the same for all angles: less noise than that of one.
+    zero = bands.zero.mean(0, keepdim=True).expand_as(bands.zero)
+    zero_noise = bands.zero_noise / angles
+    correlation = Correlation(bands, zero, zero_noise, transfer)
+    peaks = best_peaks(correlation, transfer, arrangements(layout, angles, frames))
+    peaks = _climbed(correlation, peaks)
+    regression = Regression(bands, zero, zero_noise, transfer)
+    return _measured(bands, correlation, regression, peaks, layout)
+
+
+def _climbed(correlation: Correlation, peaks: Sequence[Peak]) -> list[Peak]:
+    """Move the peaks to the top between the places of the search."""
+    rows, cols = correlation.shape
+    step = (0.5 / rows, 0.5 / cols)
+    best = []
+    for angle in sorted({peak.member.angle for peak in peaks}):
+        here = [peak for peak in peaks if peak.member.angle == angle]
+        tied = len({peak.member.stretch for peak in here}) > 1
+        for group in [here] if tied else [[peak] for peak in here]:
+            finest = max(group, key=lambda peak: peak.member.stretch)
+
+            top = climbed(_height(correlation, group), finest.wave_vector, step)
+            best += [peak._replace(wave_vector=peak.member.stretch * top) for peak in group]
+    return best
+
+
+def _height(
+    correlation: Correlation, group: Sequence[Peak]
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """The height of the peaks of waves in fixed proportion, of the wave vector of the finest."""
+    nulls = [correlation.null(float(peak.wave_vector.norm())) for peak in group]
+
+    def value(rows: torch.Tensor, cols: torch.Tensor) -> torch.Tensor:
+        total = torch.zeros(len(rows), len(cols))
+        for peak, null in zip(group, nulls, strict=True):
+            angle, _, order, _, stretch = peak.member
+            found = correlation.at(angle, order, stretch * rows, stretch * cols)
+            total += found.abs().square() / null
+        return total
+
+    return value
+
+
+def _measured(
+    bands: Bands,
+    correlation: Correlation,
+    regression: Regression,
+    peaks: Sequence[Peak],
+    layout: Layout,
+) -> Estimate:
+    angles, frames = (int(n) for n in bands.brightness.shape)
+    size = (angles, layout.waves)
+    vectors = torch.zeros(*size, 2, dtype=torch.float64)
+    phases = torch.zeros(*size, frames, dtype=torch.float64)
+    modulation, significance, error, turn, place = torch.zeros(5, *size, dtype=torch.float64)
+    found = torch.zeros(size, dtype=torch.bool)
+    number = torch.arange(frames, dtype=torch.float64)
+    for peak in peaks:
+        member = peak.member
+        at = (member.angle, member.wave)
+        fit = regression(member.angle, member.order, peak.wave_vector)
+        vectors[at], found[at] = peak.wave_vector, peak.found
+        phases[at] = fit.phase + TURN * member.order * number / frames
+        modulation[at], error[at] = fit.modulation, fit.error
+        turn[at] = fit.error / fit.modulation if fit.modulation else math.inf
+        significance[at] = math.sqrt(max(peak.height, 0.0))
+        place[at] = correlation.doubt(member.angle, member.order, peak.height)
+    patterns = Patterns(vectors, phases, modulation, bands.brightness)
+    top, left = bands.corner
+    return Estimate(
+        patterns.moved(-top, -left), significance, found, error, place, turn, bands.noise
+    )
