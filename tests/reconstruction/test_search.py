@@ -98,3 +98,20 @@ def test_brightness_of_frames():
     )
     found = estimate(record(faded, (128, 128)).stack, TRANSFER)
     assert torch.allclose(found.patterns.brightness, faded.brightness, atol=0.02)
+
+
+def test_drift_between_angles_is_measured_and_does_not_hide_the_pattern():
+    true = patterns()
+    steps = torch.tensor([[0.0, 0.0], [1.2, -0.4], [2.1, -1.5]], dtype=torch.float64)
+    parts = [
+        record(true.only(i), (128, 128), moved=tuple(step)).stack for i, step in enumerate(steps)
+    ]
+    raw = Raw(torch.cat(parts), true)
+    found = estimate(raw.stack, TRANSFER)
+    assert torch.allclose(found.drift.shifts, steps - steps.mean(0), atol=0.1)
+    assert found.drift.matters
+    assert bool(found.found.all())
+    assert float(_compared(found, raw)[1].max()) < 8
+    still = estimate(record(true, (128, 128)).stack, TRANSFER)
+    assert not still.drift.matters
+    assert still.drift.range < 0.05
