@@ -10,7 +10,7 @@ import torch
 
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.patterns import TURN, Patterns
-from zsfiji.reconstruction.bands import Bands, separated
+from zsfiji.reconstruction.bands import Bands, noise_power, separated
 from zsfiji.reconstruction.correlation import Correlation, climbed
 from zsfiji.reconstruction.drift import Drift, aligned, drift
 from zsfiji.reconstruction.layouts import Layout, arrangements
@@ -103,7 +103,8 @@ def estimate(
         zero = aligned(bands, moved.shifts)
     else:
         zero = bands.zero.mean(0, keepdim=True).expand_as(bands.zero)
-    zero_noise = bands.zero_noise / angles
+    # Noise that all frames share (pixels of unequal gain) does not average out.
+    zero_noise = max(bands.zero_noise / angles, noise_power(zero[:1], transfer))
     correlation = Correlation(bands, zero, zero_noise, transfer)
     peaks = best_peaks(correlation, transfer, arrangements(layout, angles, frames))
     peaks = _climbed(correlation, peaks)
