@@ -15,7 +15,7 @@ from zsfiji.commands.device_lock import device_lock
 from zsfiji.commands.outcome import Outcome, result_title
 from zsfiji.images import metadata
 from zsfiji.images.files import require_writable
-from zsfiji.images.grid import finer
+from zsfiji.images.grid import finer, without_axes
 from zsfiji.parameters.model_files import ModelFiles
 
 if TYPE_CHECKING:
@@ -211,8 +211,9 @@ def apply(
         depth = "32-bit" if a_map else bit_depth
         # A colour that is not restored is certain.
         pixels = chosen.put_back(restored.images[name], image, left_out=0 if a_map else None)
+        gone = [str(dim) for dim in image.dims if dim not in pixels.dims]
         result = metadata.carry(
-            finer(image, pixels.sizes["row"] // image.sizes["row"]),
+            finer(without_axes(image, gone), pixels.sizes["row"] // image.sizes["row"]),
             with_depth(pixels, image, depth),
             title=result_title(title, name),
             properties=properties,

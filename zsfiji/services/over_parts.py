@@ -21,7 +21,7 @@ from zsfiji.compute.scratch import release, scratch_array
 from zsfiji.compute.slices import each_slice
 from zsfiji.errors import UserError
 from zsfiji.images.axes import size
-from zsfiji.images.grid import finer
+from zsfiji.images.grid import finer, without_axes
 from zsfiji.images.parts import (
     PLANE,
     Position,
@@ -53,14 +53,18 @@ class Output:
         Such as "denoised".
     scale : int
         Pixels of the result to a pixel of the image, along rows and along columns.
+    over : tuple of str
+        Axes of a part that the result does not have: a reconstruction of the patterns of a raw SIM
+        image is one plane.
     """
 
     name: str
     scale: int = 1
+    over: tuple[str, ...] = ()
 
-    def shape(self, image: xr.DataArray) -> tuple[int, ...]:
-        """Shape of this result of `image`."""
-        return tuple(n * self.scale if d in PLANE else n for d, n in image.sizes.items())
+    def of(self, image: xr.DataArray) -> xr.DataArray:
+        """The axes, grid and metadata of this result of `image`, for pixels to come."""
+        return finer(without_axes(image, self.over), self.scale)
 
 
 @dataclass(frozen=True)
@@ -189,23 +193,21 @@ def apply(
         require_as_many(len(units), len(where), "plane" if tuple(part) == PLANE else "stack")
     else:
         require_as_many(len(units), size(image, "ch"), "channel")
-    results = {output.name: scratch_array(output.shape(image)) for output in outputs}
+    grids = {output.name: output.of(image) for output in outputs}
+    results = {name: scratch_array(grid.shape) for name, grid in grids.items()}
     for number, position in enumerate(where):
         progress.report(number / len(where), label)
         channel = None if per_part else position.get("ch", 0)
         unit = units[number if channel is None else channel]
-        index = place(image, position)
-        views = {name: result[index] for name, result in results.items()}
+        views = {name: result[place(grids[name], position)] for name, result in results.items()}
         with progress.part(number / len(where), (number + 1) / len(where)):
-            whole = pixels_of(image, position, part) if convert else image.data[index]
+            at = place(image, position)
+            whole = pixels_of(image, position, part) if convert else image.data[at]
             restore_one(unit, whole, channel, views)
         for view in views.values():
             release(view)
     progress.report(1, label)
-    return {
-        output.name: finer(image, output.scale).copy(data=results[output.name])
-        for output in outputs
-    }
+    return {name: grids[name].copy(data=result) for name, result in results.items()}
 
 
 def simulate(

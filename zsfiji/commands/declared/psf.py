@@ -10,6 +10,15 @@ from pydantic import Field
 from zsfiji.commands.declare import command
 from zsfiji.errors import UserError
 from zsfiji.parameters.declare import ParameterGroup, Shown
+from zsfiji.parameters.optics import (
+    Depth,
+    Emission,
+    Immersion,
+    NumericalAperture,
+    PixelSize,
+    SliceSpacing,
+    SpecimenIndex,
+)
 from zsfiji.parameters.pixel_sizes import PixelSizes
 
 if TYPE_CHECKING:
@@ -25,32 +34,6 @@ Microscope = Annotated[
     Shown("Microscope"),
 ]
 
-NumericalAperture = Annotated[
-    float,
-    Field(
-        ge=0.02,
-        le=1.7,
-        description="Of the objective: the number after its magnification, such as 1.4.",
-    ),
-    Shown("Numerical aperture"),
-]
-
-Emission = Annotated[
-    float,
-    Field(ge=200, le=2000, description="Wavelength of the fluorescence that was recorded."),
-    Shown("Emission", unit="nm"),
-]
-
-PixelSize = Annotated[
-    float,
-    Field(
-        ge=0.1,
-        le=100_000,
-        description="Width of a pixel in the specimen. The dialog takes it from the active image.",
-    ),
-    Shown("Pixel size", unit="nm", suggest="pixel_size"),
-]
-
 Dimensions = Annotated[
     Literal["2d", "3d"],
     Field(
@@ -58,50 +41,6 @@ Dimensions = Annotated[
         "slice by slice. 3d: a stack."
     ),
     Shown("Dimensions", suggest="dimensions"),
-]
-
-SliceSpacing = Annotated[
-    float,
-    Field(
-        ge=0.1,
-        le=100_000,
-        description="Distance between the slices of a 3D PSF (z step). The dialog takes it from "
-        "the active image.",
-    ),
-    Shown("Slice spacing", unit="nm", suggest="slice_spacing"),
-]
-
-Immersion = Annotated[
-    float,
-    Field(
-        ge=1,
-        le=1.8,
-        description="Refractive index between objective and cover glass: air 1, water 1.333, "
-        "glycerol 1.47, oil 1.515.",
-    ),
-    Shown("Refractive index of the immersion"),
-]
-
-Specimen = Annotated[
-    float | None,
-    Field(
-        ge=1,
-        le=1.8,
-        description="Refractive index of the medium around the specimen. Empty: that of the "
-        "immersion, so no aberration; for TIRF that of water.",
-    ),
-    Shown("Refractive index of the specimen", advanced=True),
-]
-
-Depth = Annotated[
-    float,
-    Field(
-        ge=0,
-        le=1000,
-        description="Distance of the structure from the cover glass. It matters only where the "
-        "two refractive indices differ.",
-    ),
-    Shown("Depth in the specimen", unit="microns", advanced=True),
 ]
 
 Excitation = Annotated[
@@ -236,7 +175,7 @@ class Media(ParameterGroup):
     """
 
     immersion: Immersion = 1.515
-    specimen: Specimen = None
+    specimen: SpecimenIndex = None
     depth: Depth = 0.0
 
 

@@ -140,7 +140,9 @@ class Blur:
 
     def down(self, specimen: torch.Tensor) -> torch.Tensor:
         """Blur (..., fine row, fine col) and bin to (..., row, col)."""
-        spectrum = torch.fft.rfft2(specimen)[..., self._rows, : self._cols]
+        # Frequencies that the raw image does not have are left out before they are transformed.
+        along = torch.fft.rfft(specimen)[..., : self._cols]
+        spectrum = torch.fft.fft(along, dim=-2)[..., self._rows, :]
         return torch.fft.irfft2(spectrum * (self.otf / self.scale**2), s=self.shape)
 
     def up(self, image: torch.Tensor, otf: torch.Tensor | None = None) -> torch.Tensor:
@@ -159,9 +161,9 @@ class Blur:
             (..., fine row, fine col).
         """
         spectrum = torch.fft.rfft2(image) * (self.otf.conj() if otf is None else otf)
-        wide = spectrum.new_zeros(*image.shape[:-2], self.fine[0], self.fine[1] // 2 + 1)
-        wide[..., self._rows, : self._cols] = spectrum
-        return torch.fft.irfft2(wide, s=self.fine)
+        wide = spectrum.new_zeros(*image.shape[:-2], self.fine[0], self._cols)
+        wide[..., self._rows, :] = spectrum
+        return torch.fft.irfft(torch.fft.ifft(wide, dim=-2), n=self.fine[1])
 
 
 def places(

@@ -1,0 +1,135 @@
+"""The power spectrum of the specimen, fitted to the image: it makes the constant of the filter.
+
+The best linear filter has as its constant the power of the noise over that of the specimen, at
+each frequency (Wiener 1949). The noise is known. The power of the specimen is taken to be
+:math:`e^a / (1 + (k / k_0)^2)^b`, fitted by Whittle's likelihood to what the noise leaves.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+
+from zsfiji.reconstruction.borders import taper
+from zsfiji.reconstruction.wiener import Wiener
+
+_RINGS = 40
+"""Rings of frequencies up to the reach. Not tuned."""
+
+_FEWEST = 8
+"""A ring with fewer frequencies says nothing."""
+
+_FIRST = 2
+"""The innermost rings have the mean and the taper."""
+
+_WEAKEST = 1e-3
+"""Frequencies with less of the largest density are left out: almost no light comes through."""
+
+_USUAL, _HOLD = math.log(1.5), 1e-3
+"""Logarithm of an exponent b that images usually have, and how strongly the fit is held to it: it
+decides only where noise leaves two or three rings."""
+
+_START = (0.02, 0.05, 0.15)
+"""Frequencies k0 in cycles per raw pixel at which the fit begins."""
+
+_LEAST = 1e-6
+"""Least power of the specimen where the fit begins, in powers of the noise."""
+
+
+@dataclass(frozen=True)
+class Power:
+    """Power spectrum of a specimen.
+
+    Attributes
+    ----------
+    height : float
+        Power at low frequencies: of the mean square of a pixel's value per frequency.
+    corner : float
+        Frequency in cycles per raw pixel above which it falls.
+    exponent : float
+        How steeply it falls.
+    """
+
+    height: float
+    corner: float
+    exponent: float
+
+    def __call__(self, frequency: torch.Tensor) -> torch.Tensor:
+        """The power at some frequencies."""
+        return self.height / (1 + (frequency / self.corner).square()) ** self.exponent
+
+    def ridge(self, wiener: Wiener, noise: float) -> torch.Tensor:
+        """The constant of the filter at each frequency, for a variance of the raw pixels."""
+        return noise / self(wiener.frequency).clamp_min(1e-30)
+
+
+def fit(wiener: Wiener, stack: torch.Tensor, noise: float) -> Power:
+    """Fit the power spectrum of what a raw stack shows.
+
+    Parameters
+    ----------
+    wiener : Wiener
+        The reconstruction.
+    stack : torch.Tensor
+        (angle, frame, row, col), without background.
+    noise : float
+        Variance of the noise of a raw pixel, mean over the image.
+
+    Returns
+    -------
+    Power
+        In the unit of the stack, squared.
+    """
+    window = taper(wiener.shape, stack.device)
+    bare = (stack - stack.mean((-2, -1), keepdim=True).mean()) * window
+    numerator = wiener.numerator(bare, periodic=True)
+    density = wiener.density
+    used = density > _WEAKEST * density.max()
+    ring = (wiener.frequency[used] / wiener.reach * _RINGS).round().long()
+    count = torch.bincount(ring, minlength=_RINGS + 1).double()
+
+    def mean(values: torch.Tensor) -> np.ndarray:
+        total = torch.zeros_like(count).index_add_(0, ring, values[used].double())
+        return (total / count.clamp_min(1)).cpu().numpy()
+
+    pixels = math.prod(wiener.blur.fine)
+    # The mean square of the tapered noise is that of the noise times that of the taper, of which
+    # the extended field has less.
+    share = float(window.square().sum()) / math.prod(wiener.field)
+    whitened = mean(numerator.abs().square() / density.clamp_min(1e-30)) / (pixels * share)
+    through = mean(density)
+    number = count.cpu().numpy()
+    rings = (number > _FEWEST) & (np.arange(_RINGS + 1) >= _FIRST)
+    whitened, through, number = whitened[rings], through[rings], number[rings]
+    frequency = np.arange(_RINGS + 1)[rings] / _RINGS * wiener.reach
+
+    def cost(values: np.ndarray) -> float:
+        expected = through * _model(values, frequency) + noise
+        fit_ = (number * (np.log(expected) + whitened / expected)).sum() / number.sum()
+        return float(fit_ + _HOLD * (values[2] - _USUAL) ** 2)
+
+    first = max((whitened[0] - noise) / through[0], _LEAST * noise)
+    found = min(
+        (
+            minimize(
+                cost,
+                np.array([math.log(first), math.log(corner), _USUAL]),
+                method="Nelder-Mead",
+                options={"maxiter": 600, "xatol": 1e-3, "fatol": 1e-7},
+            )
+            for corner in _START
+        ),
+        key=lambda result: float(result.fun),
+    )
+    height, corner, exponent = (float(v) for v in np.exp(found.x))
+    return Power(height, corner, exponent)
+
+
+def _model(values: np.ndarray, frequency: np.ndarray) -> np.ndarray:
+    height, corner, exponent = np.exp(values)
+    modelled: np.ndarray = height / (1 + (frequency / corner) ** 2) ** exponent
+    return modelled
