@@ -58,10 +58,11 @@ def saturated(stack: NDArray[np.generic]) -> float:
     stack : numpy.ndarray
         (angle, frame, row, col), as acquired.
     """
-    top = float(stack.max())
-    share = float(np.mean(stack == top))
+    values = np.asarray(stack, np.float64)
+    top = float(values.max())
+    share = float(np.mean(values == top))
     # Values that end by themselves become fewer towards the highest one.
-    below = float(np.mean((stack < top) & (stack >= (1 - _NEAR) * top)))
+    below = float(np.mean((values < top) & (values >= (1 - _NEAR) * top)))
     return share if share > max(_SATURATED, below) else 0.0
 
 
