@@ -1,0 +1,75 @@
+"""The settings of a training of ``ZS-SIM Denoise...``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from zsfiji.parameters.declare import ParameterGroup, Shown
+from zsfiji.parameters.training import FitPer, Quality, Seed
+
+STEPS = {"quick": 200, "standard": 500, "best": 2000}
+"""Most training steps of each quality. Early stopping leaves most of them out."""
+
+WIENER = 0.1
+"""Constant of the Wiener filter: docs/methods/zs-sim.md, 5."""
+
+SMALLEST = 32
+"""Pixels that an image has to have at least along each side. Not tuned."""
+
+TRAINING_PIXELS = 16 * 2**20
+"""Most pixels of a stack or movie that are used for a training: bounds the memory. Not tuned."""
+
+WienerConstant = Annotated[
+    float,
+    Field(
+        gt=0,
+        le=10,
+        description="Constant of the Wiener filter, as a share of the largest value of its "
+        "denominator: more is smoother. The published method has the traditional Wiener filter, "
+        "and its constant is not published.",
+    ),
+    Shown("Wiener constant", advanced=True),
+]
+
+Pairs = Annotated[
+    Literal["auto", "all", "rows", "columns"],
+    Field(
+        description="Which of the four views are paired: all, or only those of other rows (or "
+        "other columns), for scanned images whose noise extends along the rows (or columns). auto "
+        "measures that."
+    ),
+    Shown("Pairs of views", advanced=True),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(ParameterGroup):
+    """All settings of a training.
+
+    Attributes
+    ----------
+    quality : {"quick", "standard", "best"}
+        How long to train at most.
+    fit_per : {"channel", "plane"}
+        One model for each channel, or one for each reconstructed plane.
+    seed : int
+        Seed of the initial weights and of all random numbers, 0 to 2**31 - 1.
+    wiener : float
+        Constant of the Wiener filter, above 0.
+    pairs : {"auto", "all", "rows", "columns"}
+        Which views are paired.
+
+    Raises
+    ------
+    UserError
+        If a value is not one of these.
+    """
+
+    quality: Quality = "standard"
+    fit_per: FitPer = "channel"
+    seed: Seed = 0
+    wiener: WienerConstant = WIENER
+    pairs: Pairs = "auto"
