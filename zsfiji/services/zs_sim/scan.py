@@ -53,16 +53,15 @@ def _correlation(plane: np.ndarray) -> float:
     if min(plane.shape) < 4:
         return 0.0
     across = np.diff(plane.astype(np.float64), 2, axis=0)
-    # The median, because edges of the specimen along the rows are few and strong.
-    products = across[:, :-1] * across[:, 1:]
-    power = np.square(across)
-    tiles = [_means(values) for values in (products, power)]
-    kept = tiles[1] <= np.median(tiles[1])
-    total = tiles[1][kept].sum()
-    return float(tiles[0][kept].sum() / total) if total > 0 else 0.0
+    products, power = across[:, :-1] * across[:, 1:], np.square(across[:, :-1])
+    # The half of the squares with less power, because edges of the specimen are few and strong.
+    covariance, variance = _sums(products), _sums(power)
+    weaker = variance <= np.median(variance)
+    total = variance[weaker].sum()
+    return float(covariance[weaker].sum() / total) if total > 0 else 0.0
 
 
-def _means(values: np.ndarray, edge: int = 16) -> np.ndarray:
+def _sums(values: np.ndarray, edge: int = 16) -> np.ndarray:
     """Sums over squares; what is left over at the borders is left out."""
     edge = min(edge, *values.shape)
     rows, cols = (n // edge * edge for n in values.shape)
