@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from zsfiji.learning.initial import init_uniform
+from zsfiji.learning.initial import init_uniform, zero_init
 from zsfiji.learning.unet import last_convolution
 
 CHANNELS = 48
@@ -53,9 +53,12 @@ class ZsSimNetwork(nn.Module):
             nn.Conv2d(channels, channels, 3, padding=1),
             nn.LeakyReLU(SLOPE),
             Attention(channels),
-            last_convolution(2, channels, 1, 1),
         )
         init_uniform(self, seed)
+        # At first the network returns its input.
+        last = last_convolution(2, channels, 1, 1)
+        zero_init(last)
+        self.noise.append(last)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Denoise a batch."""

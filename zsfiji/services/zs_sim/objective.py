@@ -11,8 +11,9 @@ from torch import nn
 from zsfiji.compute.device import autocast, generator
 from zsfiji.learning.patches import random_patches
 
-MUTUAL = 0.1
-"""Weight of the SSIM term."""
+MUTUAL = 0.003
+"""Weight of the SSIM term: much more makes the network smooth everything (docs/methods/zs-sim.md,
+5)."""
 
 _WINDOW, _SIGMA = 11, 1.5
 """Edge of the window of the SSIM and the standard deviation of its Gaussian, as Wang et al. (IEEE

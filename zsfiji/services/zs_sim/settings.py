@@ -13,7 +13,7 @@ from zsfiji.parameters.training import FitPer, Quality, Seed
 STEPS = {"quick": 200, "standard": 500, "best": 2000}
 """Most training steps of each quality. Early stopping leaves most of them out."""
 
-WIENER = 0.1
+WIENER = 0.17
 """Constant of the Wiener filter: docs/methods/zs-sim.md, 5."""
 
 SMALLEST = 32

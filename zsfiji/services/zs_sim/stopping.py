@@ -21,6 +21,9 @@ from zsfiji.compute.device import autocast
 PATIENCE = 0.3
 """Share of the planned steps after which a training without progress is stopped. Not tuned."""
 
+LEAST = 150
+"""Steps that a training gets at least: the network is worse than none for its first hundred."""
+
 
 class Line(NamedTuple):
     """The line that tells a target from a result: their scales differ early in a training."""
@@ -79,7 +82,7 @@ class Watch:
             self._error, self.best = error, done
             self.slope = sum(found.slope for found in lines) / len(lines)
             self._weights = copy.deepcopy(self._average.state_dict())
-        return done - self.best > PATIENCE * self._steps
+        return done - self.best > max(LEAST, PATIENCE * self._steps)
 
     def take_best(self) -> None:
         """Give the network the best weights, if there were any."""
