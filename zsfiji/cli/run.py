@@ -22,6 +22,8 @@ from zsfiji.terminal import Terminal
 
 _OPTION = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _RESULT_ENDINGS = (".tif", ".tiff")
+_PAGE = 120
+"""Characters in a line of a table that does not go to a screen."""
 
 
 @dataclass(frozen=True)
@@ -256,7 +258,8 @@ def _run_one(
 ) -> str:
     """Process one image; gives the weightiest note."""
     image = None if job.source is None else tiff.read(job.source)
-    for target in _expected(command, job, options):
+    expected = _expected(command, job, options)
+    for target in expected:
         _require_ready(target, overwrite)
     # torch is loaded by the command: only now, when the input is known to be good.
     from zsfiji.commands.run import run
@@ -264,9 +267,12 @@ def _run_one(
     terminal.begin(job.name or command.label.rstrip("."))
     with progress.using(terminal):
         outcome = run(command, image, options)
-    for result, target in zip(outcome.images, _targets(job, outcome.images), strict=True):
-        if job.target is None:
+    targets = _targets(job, outcome.images)
+    for target in targets:
+        # Some names are known only now: those that the command gives to its results.
+        if target not in expected:
             _require_ready(target, overwrite)
+    for result, target in zip(outcome.images, targets, strict=True):
         # Only now: input that is refused leaves no empty folder behind.
         _make_folder(target.parent)
         tiff.write(result, target)
@@ -274,6 +280,9 @@ def _run_one(
     prefix = f"{job.name}: " if job.name else ""
     for note in outcome.notes:
         terminal.say(f"{prefix}{note}")
+    for table in outcome.tables:
+        terminal.say(f"{prefix}{table.title}")
+        _print_table(table)
     if not outcome.images:
         for name, value in outcome.metrics.items():
             terminal.result(f"{prefix}{name} = {value:.6g}")
@@ -326,11 +335,24 @@ def _targets(job: Job, images: Sequence[Any]) -> list[Path]:
     return [job.target.with_name(path.name) for path in own[:-1]] + [job.target]
 
 
+def _print_table(table: Any) -> None:
+    """Print a table of an outcome beside the results, as text with columns."""
+    shown = [[f"{v:.4g}" if isinstance(v, float) else str(v) for v in row] for row in table.rows]
+    _print(table.columns, shown)
+
+
 def _print_summary(rows: Sequence[tuple[str, str, str]]) -> None:
+    _print(("image", "seconds", "remarks"), rows)
+
+
+def _print(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("image", "seconds", "remarks")
+    table = Table(*columns)
     for row in rows:
         table.add_row(*row)
-    Console(file=sys.stderr).print(table)
+    screen = Console(file=sys.stderr)
+    # Wide enough for whole words where the width is not that of a screen.
+    console = screen if screen.is_terminal else Console(file=sys.stderr, width=_PAGE)
+    console.print(table)
