@@ -22,7 +22,7 @@ from zsfiji.services.sim.finding import calibrate
 from zsfiji.services.sim.given import Given as SimGiven
 from zsfiji.services.uncertainty import with_uncertainty
 from zsfiji.services.zs_sim import fit, stopping
-from zsfiji.services.zs_sim.reconstruct import OfPatterns
+from zsfiji.services.zs_sim.reconstruct import Filtering, OfPatterns
 from zsfiji.services.zs_sim.restorer import Restorer
 from zsfiji.services.zs_sim.service import METHOD, NAME, RECONSTRUCTION, Given
 from zsfiji.services.zs_sim.settings import Settings
@@ -30,6 +30,7 @@ from zsfiji.services.zs_sim.settings import Settings
 SIM = SimGiven(raw_sim.TRANSFER, 0.065, 0.0)
 GIVEN = Given(SIM)
 SETTINGS = Settings(quality="quick")
+FILTERING = Filtering(SETTINGS.filter, SETTINGS.wiener)
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +67,8 @@ def test_a_raw_image_becomes_a_denoised_one_on_half_the_pixel_size() -> None:
     restored = METHOD.apply(trained(), raw_image(), device="cpu")
     assert list(restored.images) == [RECONSTRUCTION, NAME]
     result, before = restored.images[NAME], restored.images[RECONSTRUCTION]
-    assert result.dims == ("t", "row", "col") and result.shape == (2, 128, 128)
+    assert result.dims == ("t", "row", "col")
+    assert result.shape == (2, 128, 128)
     assert np.array_equal(result.data[0], result.data[1])
     assert float(result.mean()) == pytest.approx(float(before.mean()), rel=1e-4)
     truth = simulated().specimen.numpy()
@@ -86,7 +88,8 @@ def test_a_model_gives_the_same_after_saving_and_its_uncertainty(tmp_path: Path)
         METHOD, trained(), METHOD.apply(trained(), single), of=NAME, device="cpu"
     )
     deviation = known.images["uncertainty"]
-    assert deviation.shape == (128, 128) and float(deviation.min()) > 0
+    assert deviation.shape == (128, 128)
+    assert float(deviation.min()) > 0
 
 
 def test_patterns_are_those_of_the_image_that_a_model_is_applied_to() -> None:
@@ -97,7 +100,7 @@ def test_patterns_are_those_of_the_image_that_a_model_is_applied_to() -> None:
     result = METHOD.apply(trained(), image, device="cpu").images[RECONSTRUCTION]
     background = trained().units[0].calibration.record.background
     own = calibrate(stack, replace(SIM, background=background))
-    wanted = OfPatterns(own, (64, 64), SETTINGS.wiener).whole(other.stack)
+    wanted = OfPatterns(own, other.stack, FILTERING).whole(other.stack)
     np.testing.assert_allclose(result.data, wanted.numpy(), atol=1e-3)
 
 
@@ -121,7 +124,8 @@ def test_a_network_that_does_not_help_leaves_the_image_as_it_is() -> None:
         network.bias.zero_()  # type: ignore[union-attr]
     watch = stopping.Watch(network, network, [(given, given + 1)], 1000)
     assert not watch(100)
-    assert watch(900) and watch.best == 0
+    assert watch(900)
+    assert watch.best == 0
     restorer = replace(trained().units[0], record=replace(trained().units[0].record, best=0))
     part = raw_image().data[0]
     whole, denoised = restorer.restore(part, torch.device("cpu"), restorer.calibration)
@@ -144,7 +148,8 @@ def test_the_best_weights_are_kept() -> None:
         weigh(value)
         watch(step)
     watch.take_best()
-    assert watch.best == 20 and torch.allclose(network.weight.flatten(), good)
+    assert watch.best == 20
+    assert torch.allclose(network.weight.flatten(), good)
     assert watch.slope == pytest.approx(2.0, abs=0.4)
 
 
@@ -155,7 +160,7 @@ def test_examples_have_the_mean_of_the_image() -> None:
         [simulated().stack.numpy()],
         camera,
         unit.calibration,
-        SETTINGS.wiener,
+        FILTERING,
         0,
         torch.device("cpu"),
     )

@@ -70,9 +70,9 @@ def zs_sim(
 
     The published method: a small network learns to tell one of four reconstructions, each made of
     every second pixel of every second row, from another, and is applied to the reconstruction of
-    all pixels. What is not published is our choice. ZS-SIM is here for comparison; SIM
-    Reconstruct... with its automatic constant has less noise. Single images, such as those of
-    scanning electron microscopes, are denoised without a reconstruction.
+    all pixels. What is not published is our choice. ZS-SIM is here for comparison; Zero-Shot
+    SIM... is our own method. Single images, such as those of scanning electron microscopes, are
+    denoised without a reconstruction.
     """
     from zsfiji.commands.restore import restore
     from zsfiji.physics.camera.model import KnownCamera

@@ -18,6 +18,7 @@ from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.zs_sim import scan
 from zsfiji.services.zs_sim.network import ZsSimNetwork
 from zsfiji.services.zs_sim.objective import PairObjective
+from zsfiji.services.zs_sim.reconstruct import Filtering
 from zsfiji.services.zs_sim.restorer import Record, Restorer, reconstruction_of
 from zsfiji.services.zs_sim.settings import STEPS, Settings
 from zsfiji.services.zs_sim.stopping import Watch
@@ -126,7 +127,8 @@ def fit_parts(
         pairs = settings.pairs
     elif calibration is None:
         pairs = scan.pairs_for(some)
-    examples = make_examples(parts, measured, calibration, settings.wiener, settings.seed, device)
+    filtering = Filtering(settings.filter, settings.wiener)
+    examples = make_examples(parts, measured, calibration, filtering, settings.seed, device)
     record = Record(
         measured.noise,
         examples.low,
@@ -135,7 +137,7 @@ def fit_parts(
         pairs,
         0,
         0,
-        settings.wiener,
+        filtering,
         None if calibration is None else calibration.record,
         doubted,
     )
@@ -179,7 +181,7 @@ def make_examples(
     parts: Sequence[np.ndarray],
     camera: Camera,
     calibration: Calibration | None,
-    constant: float,
+    filtering: Filtering,
     seed: int,
     device: torch.device,
 ) -> Examples:
@@ -189,7 +191,7 @@ def make_examples(
     trials: list[tuple[torch.Tensor, torch.Tensor]] = []
     for part in parts:
         raw = torch.from_numpy(part).to(device)
-        reconstruction = reconstruction_of(raw, calibration, constant)
+        reconstruction = reconstruction_of(raw, calibration, filtering)
         wholes.append(reconstruction.whole(raw))
         several.append(reconstruction.views(raw))
         for _ in range(_TRIALS if len(parts) == 1 else int(len(trials) < _TRIALS)):

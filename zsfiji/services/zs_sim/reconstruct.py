@@ -6,15 +6,37 @@ its four views. So noise of mean zero stays noise of mean zero.
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import torch
 
-from zsfiji.physics.sim.optics import RadialTransfer
+from zsfiji.reconstruction import power
 from zsfiji.reconstruction.wiener import Wiener
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.reconstructor import SCALE
-from zsfiji.services.zs_sim.views import OFFSETS, blur, view, views
+from zsfiji.services.zs_sim.views import OFFSETS, view, views
+
+_SHARE = 0.2
+"""Constant of the automatic filter, over the one that is best without a network: the network
+removes noise better than the filter does."""
+
+
+@dataclass(frozen=True)
+class Filtering:
+    """The Wiener filter.
+
+    Attributes
+    ----------
+    kind : {"classical", "automatic"}
+        All bands alike and a constant set by hand, or bands by the inverse variance of their noise
+        and a constant fitted to the image.
+    constant : float
+        Of the classical filter; its square is added to the squared OTF.
+    """
+
+    kind: Literal["classical", "automatic"]
+    constant: float
 
 
 class Reconstruction(Protocol):
@@ -54,48 +76,39 @@ class OfPatterns:
     ----------
     calibration : Calibration
         Patterns and optics.
-    shape : (int, int)
-        Rows and columns.
-    constant : float
-        Constant of the filter; see :class:`.Settings`.
-    device : torch.device, optional
-        Where to compute.
+    stack : torch.Tensor
+        The raw image (angle, frame, row, col), in grey levels, on the device to compute on.
+    filtering : Filtering
+        The filter, whose constant is the same for all that it reconstructs.
     """
 
     scale = SCALE
 
-    def __init__(
-        self,
-        calibration: Calibration,
-        shape: tuple[int, int],
-        constant: float,
-        device: torch.device | None = None,
-    ) -> None:
+    def __init__(self, calibration: Calibration, stack: torch.Tensor, filtering: Filtering) -> None:
         self._background = calibration.record.background
-        patterns, transfer = calibration.used, calibration.transfer
-        self._whole = Wiener(patterns, shape, transfer, weights="equal", device=device)
-        blurred = OfViews(transfer.cutoff, transfer.damping, transfer.curve)
-        self._views = Wiener(patterns, shape, blurred, weights="equal", device=device)
-        # A constant of 1 is as large as the squared OTF of all bands at frequency 0.
-        self._ridge = constant**2 * float(self._whole.density[0, 0])
+        classical = filtering.kind == "classical"
+        rows, cols = stack.shape[-2:]
+        self._wiener = Wiener(
+            calibration.used,
+            (rows, cols),
+            calibration.transfer,
+            weights="equal" if classical else "noise",
+            device=stack.device,
+        )
+        self._ridge: torch.Tensor | float
+        if classical:
+            # A constant of 1 is as large as the squared OTF of all bands at frequency 0.
+            self._ridge = filtering.constant**2 * float(self._wiener.density[0, 0])
+        else:
+            noise = calibration.record.noise_variance
+            fitted = power.fit(self._wiener, stack - self._background, noise)
+            self._ridge = _SHARE * fitted.ridge(self._wiener, noise)
 
     def whole(self, part: torch.Tensor) -> torch.Tensor:
         """Reconstruct (..., angle, frame, row, col)."""
-        return self._reconstructed(self._whole, part)
+        return self._wiener.solve(self._wiener.numerator(part - self._background), self._ridge)
 
     def views(self, part: torch.Tensor) -> torch.Tensor:
         """Reconstruct the four views of (angle, frame, row, col)."""
         # One after the other: a view takes as much memory as the image.
-        each = (view(part, offset) for offset in OFFSETS)
-        return torch.stack([self._reconstructed(self._views, one) for one in each])
-
-    def _reconstructed(self, wiener: Wiener, part: torch.Tensor) -> torch.Tensor:
-        return wiener.solve(wiener.numerator(part - self._background), self._ridge)
-
-
-class OfViews(RadialTransfer):
-    """The OTF of the mean of the four views: their blocks of two pixels blur."""
-
-    def __call__(self, row: torch.Tensor, col: torch.Tensor, scale: int = 2) -> torch.Tensor:
-        """The transfer to the views, at frequencies (row, col)."""
-        return super().__call__(row, col, scale) * blur(row) * blur(col)
+        return torch.stack([self.whole(view(part, offset)) for offset in OFFSETS])

@@ -15,7 +15,7 @@ from zsfiji.physics.noise import Noise
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.calibration import Record as SimRecord
 from zsfiji.services.zs_sim.network import MARGIN, ZsSimNetwork
-from zsfiji.services.zs_sim.reconstruct import OfPatterns, Planes, Reconstruction
+from zsfiji.services.zs_sim.reconstruct import Filtering, OfPatterns, Planes, Reconstruction
 from zsfiji.services.zs_sim.scan import PairsUsed
 
 _TILE = 512
@@ -38,8 +38,8 @@ class Record:
         The pairs of views.
     steps, best : int
         Steps of the training, and the one after which the network was best; 0 if none was.
-    constant : float
-        Constant of the Wiener filter.
+    filtering : Filtering
+        The Wiener filter, for raw SIM images.
     sim : zsfiji.services.sim.calibration.Record, optional
         Patterns and optics of a raw SIM image.
     doubted : bool
@@ -53,7 +53,7 @@ class Record:
     pairs: PairsUsed
     steps: int
     best: int
-    constant: float
+    filtering: Filtering
     sim: SimRecord | None = None
     doubted: bool = False
 
@@ -111,7 +111,7 @@ class Restorer:
             (row, col), of the same mean.
         """
         raw = torch.from_numpy(part).to(device)
-        whole = reconstruction_of(raw, calibration, self.record.constant).whole(raw)
+        whole = reconstruction_of(raw, calibration, self.record.filtering).whole(raw)
         denoised = whole if self.record.best == 0 else self.denoised(self.network, whole)
         return whole.cpu().numpy(), denoised.cpu().numpy()
 
@@ -123,13 +123,12 @@ class Restorer:
 
 
 def reconstruction_of(
-    part: torch.Tensor, calibration: Calibration | None, constant: float
+    part: torch.Tensor, calibration: Calibration | None, filtering: Filtering
 ) -> Reconstruction:
     """The reconstruction of a part: with a calibration that of patterns."""
     if calibration is None:
         return Planes()
-    rows, cols = part.shape[-2:]
-    return OfPatterns(calibration, (rows, cols), constant, part.device)
+    return OfPatterns(calibration, part, filtering)
 
 
 def denoise(network: ZsSimNetwork, scaled: torch.Tensor) -> torch.Tensor:

@@ -22,16 +22,25 @@ SMALLEST = 32
 TRAINING_PIXELS = 16 * 2**20
 """Most pixels of a stack or movie that are used for a training: bounds the memory. Not tuned."""
 
+Filter = Annotated[
+    Literal["classical", "automatic"],
+    Field(
+        description="The Wiener filter of the reconstruction. classical: the traditional one, as "
+        "published. automatic: the one of SIM Reconstruct..., which weights the bands by their "
+        "noise, with a constant fitted to the image; it gives better results."
+    ),
+    Shown("Wiener filter"),
+]
+
 WienerConstant = Annotated[
     float,
     Field(
-        gt=0,
+        ge=1e-4,
         le=10,
-        description="Constant of the Wiener filter, as a share of the largest value of its "
-        "denominator: more is smoother. The published method has the traditional Wiener filter, "
-        "and its constant is not published.",
+        description="Constant of the classical Wiener filter: more is smoother. Its square is "
+        "added to the squared OTF. It is not published.",
     ),
-    Shown("Wiener constant", advanced=True),
+    Shown("Wiener constant (classical)", advanced=True),
 ]
 
 Pairs = Annotated[
@@ -57,8 +66,10 @@ class Settings(ParameterGroup):
         One model for each channel, or one for each reconstructed plane.
     seed : int
         Seed of the initial weights and of all random numbers, 0 to 2**31 - 1.
+    filter : {"classical", "automatic"}
+        The Wiener filter.
     wiener : float
-        Constant of the Wiener filter, above 0.
+        Constant of the classical one.
     pairs : {"auto", "all", "rows", "columns"}
         Which views are paired.
 
@@ -71,5 +82,6 @@ class Settings(ParameterGroup):
     quality: Quality = "standard"
     fit_per: FitPer = "channel"
     seed: Seed = 0
+    filter: Filter = "classical"
     wiener: WienerConstant = WIENER
     pairs: Pairs = "auto"

@@ -8,7 +8,6 @@ other by a pixel (docs/methods/zs-sim.md, 2).
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -60,12 +59,6 @@ def view(image: torch.Tensor, offset: Offset) -> torch.Tensor:
     taken = image[..., offset.row :: 2, offset.col :: 2]
     tall = _enlarged(taken.transpose(-1, -2), offset.row, rows).transpose(-1, -2)
     return _enlarged(tall, offset.col, cols)
-
-
-def blur(frequency: torch.Tensor) -> torch.Tensor:
-    """What the mean of the four views has left of a frequency, in cycles per pixel."""
-    inside = frequency.abs() < 0.5
-    return torch.where(inside, torch.cos(math.pi * frequency), torch.zeros_like(frequency))
 
 
 def _enlarged(samples: torch.Tensor, first: int, length: int) -> torch.Tensor:
