@@ -43,8 +43,8 @@ _OVER_NOISE = 2.5
 """Values of a measured OTF below so many times its noise are zero, as in
 :mod:`zsfiji.physics.optics.otf`."""
 
-_FAINT = 0.02
-"""Share of the largest value of an OTF below which nothing is seen. Chosen by eye."""
+_FAINT = 0.01
+"""Share of the largest value of a measured OTF below which nothing is seen. Chosen by eye."""
 
 _TAIL = 0.8
 """Share of the radial samples of a measured OTF beyond which there is noise only."""
@@ -63,6 +63,8 @@ class StackTransfer:
         Of kr, in cycles per raw pixel.
     cutoff : float
         Highest lateral frequency that the lens passes, in cycles per raw pixel.
+    depth : float
+        Highest axial frequency that an order passes, in cycles per raw pixel.
     aspect : float
         Distance of the slices in raw pixels.
     measured : bool
@@ -72,6 +74,7 @@ class StackTransfer:
     orders: torch.Tensor
     step: float
     cutoff: float
+    depth: float
     aspect: float
     measured: bool = False
 
@@ -93,13 +96,6 @@ class StackTransfer:
     def axial(self) -> torch.Tensor:
         """Axial frequencies (kz,) in cycles per raw pixel."""
         return torch.fft.fftfreq(self.slices) / self.aspect
-
-    @property
-    def depth(self) -> float:
-        """Highest axial frequency that an order passes, in cycles per raw pixel."""
-        # Frequency 0 is left out: there the light of a field of finite depth leaks.
-        strength = self.orders[:, :, 4:].abs().amax((0, 2))
-        return float(self.axial.abs()[strength.cpu() > _FAINT * float(strength.max())].max())
 
     def lens(self, order: int, frequency: torch.Tensor) -> torch.Tensor:
         """The OTF of an order at lateral frequencies (row, col), without the camera's pixels.
@@ -206,10 +202,14 @@ def calculated(
     planes = (light * ring * far) @ j0(2 * np.pi * radius[:, None] * k[None, :])
     planes /= planes[:, 0].sum()
     patterns = [np.ones(slices)]
+    index = optics.specimen_index
+    sine = min(optics.numerical_aperture / index, 1.0)
+    axial_cutoff = 1000 * index / optics.emission * (1 - math.sqrt(1 - sine**2))
     if waves == 2:
         if optics.excitation is None:
             raise UserError("The pattern of a stack needs the wavelength of excitation, in nm.")
-        axial = axial_frequency(lines, optics.excitation, optics.specimen_index)
+        axial = axial_frequency(lines, optics.excitation, index)
+        axial_cutoff += axial
         patterns.append(np.cos(2 * np.pi * axial * depth))
     patterns.append(np.ones(slices))
     orders = np.stack([np.fft.fft(planes * pattern[:, None], axis=0) for pattern in patterns])
@@ -218,6 +218,7 @@ def calculated(
         torch.from_numpy(orders.astype(np.complex64)),
         float(k[1]) * per_pixel,
         cutoff * per_pixel,
+        axial_cutoff * per_pixel,
         spacing / pixel,
     )
 
@@ -261,7 +262,7 @@ def measured(
     wanted = np.fft.fftfreq(slices) / (spacing / 1000)
     there = np.fft.fftshift(np.fft.fftfreq(values.shape[2]) * values.shape[2] * steps[1])
     orders: list[NDArray[np.complex128]] = []
-    cutoff = 0.0
+    cutoff, depth = 0.0, 0.0
     for order, table in enumerate(values.astype(np.complex128)):
         tail = np.abs(table[int(_TAIL * len(table)) :])
         noise = _OVER_NOISE * max(float(tail.mean()), 1e-9 * float(np.abs(table).max()))
@@ -274,10 +275,18 @@ def measured(
         found = (parts[0] + 1j * parts[1]).T
         scale = found[0, 0] if order == 0 else _contrast(orders[0], found, order != last)
         orders.append(found / scale)
+        if order == 0:
+            # All slices of a field have the light of frequency 0: the deeper the field, the more
+            # there is of it beside the other frequencies.
+            orders[0] *= 1000 / (steps[1] * spacing * slices)
+            orders[0][0, 0] = 1
+        strong = np.abs(orders[-1]).max(1) > _FAINT * np.abs(orders[-1]).max()
+        depth = max(depth, float(np.abs(wanted)[strong].max()))
     return StackTransfer(
         torch.from_numpy(np.stack(orders).astype(np.complex64)),
         steps[0] * per_pixel,
         cutoff * per_pixel,
+        depth * per_pixel,
         spacing / pixel,
         measured=True,
     )
