@@ -29,7 +29,7 @@ from zsfiji.physics.filters.polyphase import (
 from zsfiji.physics.filters.structure import Shape, shape
 from zsfiji.physics.noise import SURE, Noise, decimated
 from zsfiji.quality.residual import residual
-from zsfiji.services.denoise.network import Denoiser
+from zsfiji.learning.denoiser import Denoiser
 from zsfiji.services.denoise.objective import INPUTS, PairObjective, examples
 from zsfiji.services.denoise.restorer import (
     NOISE_SCALE,

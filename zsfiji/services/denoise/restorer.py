@@ -19,7 +19,7 @@ from zsfiji.physics.filters.both import filtered, refined
 from zsfiji.physics.filters.polyphase import centred, phases, smoothed
 from zsfiji.physics.filters.structure import put_back
 from zsfiji.physics.noise import Noise
-from zsfiji.services.denoise.network import MARGIN, MULTIPLE, Denoiser
+from zsfiji.learning.denoiser import MARGIN, MULTIPLE, Denoiser
 from zsfiji.services.denoise.objective import to_network
 
 NOISE_SCALE = 0.25

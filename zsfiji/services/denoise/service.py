@@ -18,7 +18,7 @@ from zsfiji.quality.report import Findings
 from zsfiji.quality.residual import structure_put_back, uncertain
 from zsfiji.services import over_parts
 from zsfiji.services.denoise.fit import fit_restorer, network_weight
-from zsfiji.services.denoise.network import Denoiser
+from zsfiji.learning.denoiser import Denoiser
 from zsfiji.services.denoise.objective import INPUTS
 from zsfiji.services.denoise.restorer import Record, Restorer, restore
 from zsfiji.services.denoise.settings import TRAINING_PIXELS, Settings
