@@ -256,7 +256,8 @@ def _run_one(
 ) -> str:
     """Process one image; gives the weightiest note."""
     image = None if job.source is None else tiff.read(job.source)
-    for target in _expected(command, job, options):
+    expected = _expected(command, job, options)
+    for target in expected:
         _require_ready(target, overwrite)
     # torch is loaded by the command: only now, when the input is known to be good.
     from zsfiji.commands.run import run
@@ -264,9 +265,12 @@ def _run_one(
     terminal.begin(job.name or command.label.rstrip("."))
     with progress.using(terminal):
         outcome = run(command, image, options)
-    for result, target in zip(outcome.images, _targets(job, outcome.images), strict=True):
-        if job.target is None:
+    targets = _targets(job, outcome.images)
+    for target in targets:
+        # Some names are known only now: those that the command gives to its results.
+        if target not in expected:
             _require_ready(target, overwrite)
+    for result, target in zip(outcome.images, targets, strict=True):
         # Only now: input that is refused leaves no empty folder behind.
         _make_folder(target.parent)
         tiff.write(result, target)

@@ -46,6 +46,25 @@ class Plot:
 
 
 @dataclass(frozen=True)
+class Table:
+    """A table to show.
+
+    Attributes
+    ----------
+    title : str
+        Its title.
+    columns : tuple of str
+        Heads of the columns, with units.
+    rows : tuple of tuple
+        Numbers and texts, as many in each row as there are columns.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[float | str, ...], ...]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The images a command made, and what it has to say.
 
@@ -60,12 +79,15 @@ class Outcome:
         What the notes say in numbers: name -> value.
     plots : tuple of Plot
         Shown where there are windows.
+    tables : tuple of Table
+        Shown as a window, or printed where there are none.
     """
 
     images: tuple[xr.DataArray, ...] = ()
     notes: tuple[str, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)
     plots: tuple[Plot, ...] = ()
+    tables: tuple[Table, ...] = ()
 
 
 def result_title(title: str, suffix: str) -> str:

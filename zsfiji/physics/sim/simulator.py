@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 from scipy.ndimage import gaussian_filter
 
+from zsfiji import progress
 from zsfiji.images.axes import set_calibration
 from zsfiji.physics.camera.exposure import expose
 from zsfiji.physics.optics.degradation import bin_mean
@@ -108,6 +109,7 @@ def simulate(
     optics: Optics,
     pixel: float = 65.0,
     true_optics: Optics | RadialTransfer | None = None,
+    damping: float = 1.0,
     light: Light = LIGHT,
     camera: Camera = CAMERA,
     peak: float = 100.0,
@@ -129,6 +131,8 @@ def simulate(
         Width of a raw pixel in nm.
     true_optics : Optics or RadialTransfer, optional
         The lens that the image is taken with; by default `optics`.
+    damping : float
+        What remains of its OTF at its cut-off, as an exponential of the frequency.
     light : Light
         The patterns.
     camera : Camera
@@ -162,7 +166,7 @@ def simulate(
     density = torch.from_numpy(
         specimen(kind, field.fine, seed=seed, pixel=pixel / _FACTOR).astype(np.float32)
     )
-    transfer = field.pixel() * _lens(lens, field, pixel)
+    transfer = field.pixel() * _lens(lens, field, pixel, damping)
     plain = field.samples(field.spectrum(density) * transfer)
     wide = _raw(plain.real)
     unfocused = torch.zeros(field.shape)
@@ -180,6 +184,7 @@ def simulate(
     frames = np.empty((patterns.angles, patterns.frames, *shape), np.float32)
     for angle, frame in np.ndindex(frames.shape[:2]):
         if frame == 0:
+            progress.report((1 + angle) / (1 + patterns.angles), "Simulating")
             waves = [field.wave(vector) for vector in there.wave_vectors[angle]]
             bands = [field.samples(field.spectrum(density * w) * transfer) for w in waves]
         row, col = (float(v) for v in places[angle * patterns.frames + frame])
@@ -220,13 +225,20 @@ def _reach(optics: Optics, pixel: float) -> int:
     return default_shape(optics, (pixel / 1000,) * 2)[0] // 2 + 1
 
 
-def _lens(lens: Optics | RadialTransfer, field: Field, pixel: float) -> torch.Tensor:
+def _lens(
+    lens: Optics | RadialTransfer, field: Field, pixel: float, damping: float
+) -> torch.Tensor:
     """Transfer of a lens on the frequencies of a field."""
     if isinstance(lens, RadialTransfer):
-        return field.lens(lens)
-    size = 2 * field.factor * _reach(lens, pixel) + 1
-    step = pixel / 1000 / field.factor
-    return field.otf(from_optics(lens, (step, step), (size, size)).values)
+        cutoff, transfer = lens.cutoff, field.lens(lens)
+    else:
+        cutoff = 2 * lens.numerical_aperture / lens.emission * pixel
+        size = 2 * field.factor * _reach(lens, pixel) + 1
+        step = pixel / 1000 / field.factor
+        transfer = field.otf(from_optics(lens, (step, step), (size, size)).values)
+    share = torch.hypot(field.row, field.col) / cutoff
+    damped: torch.Tensor = transfer * damping**share
+    return damped
 
 
 def _raw(samples: torch.Tensor) -> torch.Tensor:

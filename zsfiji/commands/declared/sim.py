@@ -1,0 +1,168 @@
+"""``SIM Reconstruct...`` and ``SIM Parameters...``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from zsfiji.commands.declare import command
+from zsfiji.parameters.declare import ParameterGroup, Shown
+from zsfiji.parameters.device import Device
+from zsfiji.parameters.sim import RawOrder, SavedParameters, SaveParameters, SimOptics
+from zsfiji.services.sim.settings import Settings
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from zsfiji.commands.outcome import Outcome
+
+WideField = Annotated[
+    bool,
+    Field(description="Also the wide-field image, the mean of all frames, on the same pixels."),
+    Shown("Wide-field image"),
+]
+
+Filtered = Annotated[
+    bool,
+    Field(
+        description="Also the wide-field image sharpened by the same filter: what the patterns "
+        "add shows beside it."
+    ),
+    Shown("Filtered wide-field image"),
+]
+
+Spectrum = Annotated[
+    bool,
+    Field(
+        description="Also the spectrum of the result, with the cut-off of the lens and the "
+        "patterns marked: green where they are used, red where not."
+    ),
+    Shown("Spectrum"),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Windows(ParameterGroup):
+    """Images beside the reconstruction.
+
+    Attributes
+    ----------
+    widefield, filtered, spectrum : bool
+        Which of them.
+    """
+
+    widefield: WideField = True
+    filtered: Filtered = True
+    spectrum: Spectrum = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterFiles(ParameterGroup):
+    """Files with parameters.
+
+    Attributes
+    ----------
+    use_parameters : Path, optional
+        Parameters to use instead of a search.
+    save_parameters : Path, optional
+        Where those of this image go.
+    """
+
+    use_parameters: SavedParameters = None
+    save_parameters: SaveParameters = None
+
+
+@command(
+    label="SIM Reconstruct...",
+    suffixes=("sim",),
+    on_request=("widefield", "filtered", "spectrum"),
+    memory=16,
+    result_bytes=2,
+    request_bytes=2,
+)
+def sim_reconstruct(
+    image: xr.DataArray,
+    *,
+    optics: SimOptics,
+    order: RawOrder,
+    settings: Settings,
+    windows: Windows,
+    files: ParameterFiles,
+    device: Device = "auto",
+) -> Outcome:
+    """Reconstruct a raw image of structured illumination microscopy (SIM).
+
+    The patterns are found in the image itself. The result has half the pixel size and up to twice
+    the resolution of the wide-field image. A table gives the spacing, direction and modulation of
+    each pattern with a verdict; a pattern that cannot be found is said, and not used.
+    """
+    from zsfiji.commands import restore as common
+    from zsfiji.commands import sim as body
+    from zsfiji.commands.outcome import Outcome, result_title
+    from zsfiji.services.sim import stored
+    from zsfiji.services.sim.service import METHOD, RESULTS
+    from zsfiji.services.sim.spectrum import spectrum
+
+    target = stored.target(files.save_parameters)
+    raw, given = body.opened(image, order, optics, files.use_parameters)
+    model = common.fit(METHOD, raw, settings, lambda _: given, save=None, device=device, share=0.3)
+    units = [unit.calibration for unit in model.units]
+    if target is not None:
+        stored.save(units, target)
+    asked = {"widefield": windows.widefield, "filtered": windows.filtered, "sim": True}
+    outcome = common.apply(
+        METHOD,
+        model,
+        raw,
+        results=[name for name in RESULTS if asked[name]],
+        bit_depth="32-bit",
+        device=device,
+        start=0.3,
+    )
+    title = str(image.attrs.get("title") or "image")
+    images = list(outcome.images)
+    if windows.spectrum:
+        main = images[-1]
+        plane = main.isel({d: 0 for d in main.dims if d not in ("row", "col")})
+        seen = spectrum(plane.data, units[0])
+        seen.attrs["title"] = result_title(title, "spectrum")
+        images.insert(-1, seen)
+    patterns = body.table(f"{title} patterns", units)
+    return Outcome(tuple(images), outcome.notes, outcome.metrics, tables=(patterns,))
+
+
+@command(label="SIM Parameters...", memory=8, result_bytes=0)
+def sim_parameters(
+    image: xr.DataArray,
+    *,
+    optics: SimOptics,
+    order: RawOrder,
+    settings: Settings,
+    save_parameters: SaveParameters = None,
+    device: Device = "auto",
+) -> Outcome:
+    """Find the patterns of a raw SIM image, without reconstructing it.
+
+    The spacing, direction, phase and modulation of each pattern go to a table, with a verdict. A
+    file of them serves SIM Reconstruct... for further images of the same microscope, such as those
+    too dim to show their patterns.
+    """
+    from zsfiji.commands import restore as common
+    from zsfiji.commands import sim as body
+    from zsfiji.commands.outcome import Outcome
+    from zsfiji.services.sim import stored
+    from zsfiji.services.sim.report import calibration_report
+    from zsfiji.services.sim.service import METHOD
+
+    target = stored.target(save_parameters)
+    raw, given = body.opened(image, order, optics)
+    model = common.fit(METHOD, raw, settings, lambda _: given, save=None, device=device)
+    units = [unit.calibration for unit in model.units]
+    if target is not None:
+        stored.save(units, target)
+    report = calibration_report(units, raw, settings.fit_per)
+    title = str(image.attrs.get("title") or "image")
+    patterns = body.table(f"{title} patterns", units)
+    return Outcome((), report.notes, dict(report.metrics), tables=(patterns,))

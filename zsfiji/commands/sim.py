@@ -1,0 +1,171 @@
+"""What the commands for raw SIM images have in common."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zsfiji.errors import UserError
+from zsfiji.parameters.pixel_sizes import PixelSizes
+from zsfiji.parameters.psf import PsfGrid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
+
+    from zsfiji.commands.outcome import Table
+    from zsfiji.parameters.sim import RawOrder, SimOptics
+    from zsfiji.parameters.source import Source
+    from zsfiji.physics.sim.optics import RadialTransfer
+    from zsfiji.services.sim.calibration import Calibration
+    from zsfiji.services.sim.given import Given
+
+_CURVE = 257
+"""Samples of a measured OTF from 0 to its cut-off."""
+
+
+def opened(
+    image: xr.DataArray, order: RawOrder, optics: SimOptics, known: Path | None = None
+) -> tuple[xr.DataArray, Given]:
+    """A raw SIM image with its axes, and what is known besides it.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        As it was opened: the patterns may be slices, frames, channels or tiles.
+    order : RawOrder
+        How it is arranged.
+    optics : SimOptics
+        Optics and camera.
+    known : Path, optional
+        A file with parameters that were found before.
+
+    Raises
+    ------
+    UserError
+        If the image cannot be a raw SIM image with these options, or its pixel size is not known.
+    """
+    from zsfiji.commands.inputs import calibrated
+    from zsfiji.images import raw_sim
+    from zsfiji.physics.optics.spacing import spacing_micrometres
+    from zsfiji.services.sim import stored
+    from zsfiji.services.sim.given import Given
+
+    image = calibrated(image, PixelSizes(pixel_size=optics.pixel_size))
+    pixels = spacing_micrometres(image, ("row", "col"))
+    if abs(pixels[0] / pixels[1] - 1) > 0.01:
+        raise UserError(
+            f"The pixels are {1000 * pixels[1]:.4g} nm wide and {1000 * pixels[0]:.4g} nm high. "
+            "SIM needs square pixels: correct them under Image > Properties..., or give "
+            "'pixel_size'."
+        )
+    pixel = pixels[1]
+    given = Given(
+        _transfer(optics, pixel), pixel, optics.background, order.pattern, stored.load(known)
+    )
+    name: str = order.order
+    if name == "auto":
+        name = _detected(image, order, given)
+    if name != raw_sim.AS_SAVED:
+        image = raw_sim.arrange(image, name, order.angles, order.phases, order.slices)
+    return image, given
+
+
+def _detected(image: xr.DataArray, order: RawOrder, given: Given) -> str:
+    """The order of the frames that shows patterns."""
+    from zsfiji.images import raw_sim
+
+    found = raw_sim.candidates(image, order.angles, order.phases)
+    return next(iter(found.orders))
+
+
+def _transfer(optics: SimOptics, pixel: float) -> RadialTransfer:
+    """The OTF in pixels of the image."""
+    from zsfiji.physics.sim.optics import RadialTransfer
+
+    cutoff = 2 * optics.na / (optics.emission / 1000) * pixel
+    if optics.otf is None:
+        found = RadialTransfer(cutoff, optics.damping)
+    else:
+        found = _measured(optics.otf, cutoff, pixel)
+    if found.cutoff > 1:
+        raise UserError(
+            f"Pixels of {1000 * pixel:.4g} nm are too wide for a numerical aperture of "
+            f"{optics.na:g} at {optics.emission:g} nm. Is this the pixel size in the specimen "
+            "(that of the camera over the magnification), in nm? Give 'pixel_size'."
+        )
+    return found
+
+
+def _measured(source: Source, cutoff: float, pixel: float) -> RadialTransfer:
+    """A measured OTF, as far as the lens reaches."""
+    from zsfiji.commands.inputs import psfs
+    from zsfiji.physics.sim.optics import RadialTransfer
+
+    (psf, *_) = psfs(source, PsfGrid(), onto=(pixel / 2, pixel / 2))
+    if psf.values.ndim != 2:
+        raise UserError("The PSF is a stack. Give that of the plane in focus, or a 2D OTF.")
+    transfer = np.abs(np.fft.fft2(psf.values))
+    rows, cols = (np.fft.fftfreq(n, s) for n, s in zip(psf.values.shape, psf.spacing, strict=True))
+    frequency = np.hypot(rows[:, None], cols[None, :]).ravel() * pixel
+    wanted = np.linspace(0, cutoff, _CURVE)
+    step = max(wanted[1], float(1 / (max(psf.values.shape) * max(psf.spacing))) * pixel / 2)
+    curve = [
+        float(transfer.ravel()[np.abs(frequency - at) <= max(step, 1e-9)].mean())
+        if (np.abs(frequency - at) <= step).any()
+        else 0.0
+        for at in wanted
+    ]
+    values = np.array(curve) / transfer.flat[0]
+    values[0] = 1.0
+    if values[len(values) // 2] < 0.01:
+        raise UserError(
+            "The measured OTF ends at less than half of the cut-off of this numerical aperture and "
+            "emission: it is of another wavelength or objective, or its pixel size is wrong."
+        )
+    return RadialTransfer(cutoff, 1.0, values)
+
+
+def table(title: str, units: list[Calibration]) -> Table:
+    """The patterns as a table, a row for each wave."""
+    from zsfiji.commands.outcome import Table
+    from zsfiji.services.sim.report import verdict
+
+    columns = (
+        "Channel",
+        "Angle",
+        "Wave",
+        "Spacing (nm)",
+        "Direction (degrees)",
+        "Phase (degrees)",
+        "Modulation",
+        "Error of the modulation",
+        "Significance",
+        "Verdict",
+    )
+    rows: list[tuple[float | str, ...]] = []
+    for channel, unit in enumerate(units, 1):
+        record = unit.record
+        for angle, vectors in enumerate(record.wave_vectors):
+            for wave, vector in enumerate(vectors):
+                modulation = record.modulation[angle][wave]
+                error = record.modulation_error[angle][wave]
+                length = math.hypot(vector[0], vector[1])
+                rows.append(
+                    (
+                        channel,
+                        angle + 1,
+                        wave + 1,
+                        1000 * record.pixel / length if length else float("nan"),
+                        math.degrees(math.atan2(vector[0], vector[1])) % 180,
+                        math.degrees(record.phases[angle][wave][0]) % 360,
+                        modulation,
+                        error if error >= 0 else float("nan"),
+                        record.significance[angle][wave],
+                        verdict(modulation, error, record.found[angle][wave]),
+                    )
+                )
+    return Table(title, columns, tuple(rows))

@@ -1,0 +1,161 @@
+"""Options of raw SIM images, with the same names in all commands for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from zsfiji.parameters.camera import Background
+from zsfiji.parameters.declare import ParameterGroup, Shown
+from zsfiji.parameters.optics import Emission, NumericalAperture
+from zsfiji.parameters.pixel_sizes import ImagePixel
+from zsfiji.parameters.source import Source
+
+FrameOrder = Annotated[
+    Literal[
+        "auto",
+        "angle-major",
+        "phase-major",
+        "omx",
+        "elyra",
+        "n-sim",
+        "angle-time-phase",
+        "phase-angle-z",
+        "phase-z-angle",
+        "angle-phase-z",
+    ],
+    Field(
+        description="How the frames follow each other. auto: found by trying which order shows "
+        "patterns. angle-major: the phases of the first angle, then those of the next one. "
+        "phase-major: the angles of the first phase first. omx: angle, slice, phase. elyra: "
+        "phases and angles on axes of their own. n-sim: one large image of tiles. The others name "
+        "the axes from the slowest to the fastest."
+    ),
+    Shown("Order of the frames"),
+]
+
+Angles = Annotated[
+    int,
+    Field(ge=0, le=32, description="Angles of the pattern. 0: from the number of frames."),
+    Shown("Angles (0 = auto)"),
+]
+
+Phases = Annotated[
+    int,
+    Field(ge=0, le=64, description="Phases of each angle. 0: from the number of frames."),
+    Shown("Phases (0 = auto)"),
+]
+
+RealSlices = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=10_000,
+        description="Slices of the specimen, where they are mixed with time points on one axis. "
+        "0: as the image has them.",
+    ),
+    Shown("Slices (0 = auto)", advanced=True),
+]
+
+Beams = Annotated[
+    Literal["auto", "two-beam", "three-beam", "hexagonal"],
+    Field(
+        description="What makes the pattern: two beams (lines of one spacing), three beams (lines "
+        "of a spacing and of half of it) or a hexagonal pattern. auto: three beams for five "
+        "phases or more, hexagonal for a single angle with seven phases, else two."
+    ),
+    Shown("Pattern", advanced=True),
+]
+
+Damping = Annotated[
+    float,
+    Field(
+        ge=0.02,
+        le=1,
+        description="What a real lens passes of the finest detail, as a share of what an ideal "
+        "one does: the OTF is multiplied by this to the power of frequency over cut-off. 1 is an "
+        "ideal lens.",
+    ),
+    Shown("Damping of the OTF", advanced=True),
+]
+
+Otf = Annotated[
+    Source | None,
+    Field(
+        description="A measured radial OTF (MRC), or a PSF (an open image, TIFF or NPY), instead "
+        "of an OTF calculated from numerical aperture, emission and damping."
+    ),
+    Shown("Measured OTF or PSF", advanced=True),
+]
+
+SavedParameters = Annotated[
+    Path | None,
+    Field(
+        description="A file that SIM Parameters... or SIM Reconstruct... has saved: its patterns "
+        "are used, and none are searched."
+    ),
+    Shown("Use saved parameters", advanced=True, path="open"),
+]
+
+SaveParameters = Annotated[
+    Path | None,
+    Field(
+        description="Where to save the patterns, as JSON, for further images of the same "
+        "microscope. The file gets the ending .json unless it has one."
+    ),
+    Shown("Save parameters as", advanced=True, path="save"),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawOrder(ParameterGroup):
+    """How a raw SIM image is arranged.
+
+    Attributes
+    ----------
+    order : str
+        Order of the frames; "auto" finds it.
+    angles, phases : int
+        Numbers of them; 0 takes them from the number of frames.
+    slices : int
+        Slices of the specimen, where they share an axis with time points; 0 where they do not.
+    pattern : {"auto", "two-beam", "three-beam", "hexagonal"}
+        What makes the pattern.
+    """
+
+    order: FrameOrder = "auto"
+    angles: Angles = 0
+    phases: Phases = 0
+    slices: RealSlices = 0
+    pattern: Beams = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimOptics(ParameterGroup):
+    """Optics and camera of a raw SIM image.
+
+    Attributes
+    ----------
+    na : float
+        Numerical aperture of the objective.
+    emission : float
+        Wavelength of the fluorescence, in nm.
+    pixel_size : float, optional
+        Width of a pixel in the specimen, in nm; by default that of the image.
+    background : float, optional
+        Grey level of the camera without light; measured by default.
+    damping : float
+        What remains of an ideal OTF at its cut-off.
+    otf : Source, optional
+        A measured OTF or PSF instead.
+    """
+
+    na: NumericalAperture = 1.4
+    emission: Emission = 525.0
+    pixel_size: ImagePixel = None
+    background: Background = None
+    damping: Damping = 0.3
+    otf: Otf = None

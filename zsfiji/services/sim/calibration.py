@@ -1,0 +1,124 @@
+"""What is known of a raw SIM image once its patterns are found: all that a reconstruction takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from zsfiji.physics.sim.optics import RadialTransfer
+from zsfiji.physics.sim.patterns import Patterns
+
+WEAK = 0.1
+"""Modulation below which a wave is not used: its noise would be amplified more than ten times."""
+
+UNSURE = 0.5
+"""Largest standard error of a modulation, as a share of it, with which a wave is used."""
+
+Numbers = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Record:
+    """Calibration of a raw SIM image as plain numbers, as files have it.
+
+    Attributes
+    ----------
+    wave_vectors : tuple
+        (angle, wave, 2), in cycles per pixel along rows and columns.
+    phases : tuple
+        (angle, wave, frame), in radians at the centre of the first pixel.
+    modulation, modulation_error, significance : tuple
+        (angle, wave); an error that is not known is negative.
+    found : tuple
+        (angle, wave): whether the wave is in the image beyond doubt.
+    brightness : tuple
+        (angle, frame).
+    cutoff, damping : float
+        Of the OTF, in cycles per pixel.
+    curve : tuple
+        A measured OTF from 0 to the cut-off; empty without one.
+    background : float
+        Grey level without light.
+    background_given : bool
+        Whether the user gave it.
+    noise_variance : float
+        Variance of a raw pixel, in grey levels squared, mean over the image.
+    light : float
+        Mean of the raw image above the background.
+    pixel : float
+        Width of a pixel in micrometres.
+    """
+
+    wave_vectors: tuple[tuple[Numbers, ...], ...]
+    phases: tuple[tuple[Numbers, ...], ...]
+    modulation: tuple[Numbers, ...]
+    modulation_error: tuple[Numbers, ...]
+    significance: tuple[Numbers, ...]
+    found: tuple[tuple[bool, ...], ...]
+    brightness: tuple[Numbers, ...]
+    cutoff: float
+    damping: float
+    curve: Numbers
+    background: float
+    background_given: bool
+    noise_variance: float
+    light: float
+    pixel: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A record, and what is computed from it.
+
+    Attributes
+    ----------
+    record : Record
+        The numbers.
+    """
+
+    record: Record
+
+    @cached_property
+    def patterns(self) -> Patterns:
+        """All patterns, those that were not found included."""
+        r = self.record
+        vectors, phases, modulation, brightness = (
+            torch.tensor(v, dtype=torch.float64)
+            for v in (r.wave_vectors, r.phases, r.modulation, r.brightness)
+        )
+        return Patterns(vectors, phases, modulation, brightness)
+
+    @cached_property
+    def used(self) -> Patterns:
+        """The patterns that an image is reconstructed with; waves of no use have modulation 0."""
+        usable = torch.tensor(self.usable, dtype=torch.float64)
+        modulation = (self.patterns.modulation * usable).clamp(max=1)
+        return replace(self.patterns, modulation=modulation)
+
+    @property
+    def usable(self) -> list[list[bool]]:
+        """(angle, wave): whether the wave was found and is strong enough to be used."""
+        r = self.record
+        rows = zip(r.found, r.modulation, r.modulation_error, strict=True)
+        return [
+            [f and m >= WEAK and 0 <= e <= UNSURE * m for f, m, e in zip(*row, strict=True)]
+            for row in rows
+        ]
+
+    @property
+    def transfer(self) -> RadialTransfer:
+        """The OTF."""
+        curve = np.array(self.record.curve) if self.record.curve else None
+        return RadialTransfer(self.record.cutoff, self.record.damping, curve)
+
+    @property
+    def gain(self) -> float:
+        """Variance of the noise over the light, in grey levels: read noise counts as light."""
+        return self.record.noise_variance / max(self.record.light, 1e-12)
+
+    def above(self, stack: np.ndarray) -> torch.Tensor:
+        """A raw stack (angle, frame, row, col) without the background."""
+        return torch.from_numpy(np.asarray(stack, np.float32) - np.float32(self.record.background))

@@ -1,0 +1,67 @@
+"""What is known besides a raw SIM image: its optics, and patterns that were found before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zsfiji.errors import UserError
+from zsfiji.physics.sim.optics import RadialTransfer
+from zsfiji.reconstruction.layouts import Layout
+from zsfiji.services.sim.calibration import Calibration
+from zsfiji.words import counted
+
+
+@dataclass(frozen=True)
+class Given:
+    """Optics and camera of a raw SIM image.
+
+    Attributes
+    ----------
+    transfer : RadialTransfer
+        The OTF.
+    pixel : float
+        Width of a pixel in micrometres.
+    background : float, optional
+        Grey level without light; measured if it is not known.
+    layout : {"auto", "two-beam", "three-beam", "hexagonal"}
+        What makes the pattern.
+    known : tuple of Calibration
+        Calibrations of another image, one for each channel, to be used instead of a search; may be
+        empty.
+    """
+
+    transfer: RadialTransfer
+    pixel: float
+    background: float | None = None
+    layout: str = "auto"
+    known: tuple[Calibration, ...] = ()
+
+    def layout_of(self, angles: int, frames: int) -> Layout:
+        """The layout of a raw stack.
+
+        Raises
+        ------
+        UserError
+            If it has too few phases for it.
+        """
+        layout = _named(self.layout, angles, frames)
+        if frames < layout.fewest_frames:
+            raise UserError(
+                f"A {layout.value} pattern needs at least {layout.fewest_frames} phases of each "
+                f"angle, and the image has {counted(frames, 'phase')}. Choose another pattern."
+            )
+        if layout is Layout.HEXAGONAL and angles != 1:
+            raise UserError(
+                f"A hexagonal pattern has one angle, and the image has {angles}. Choose another "
+                "pattern, or give 'angles=1'."
+            )
+        return layout
+
+
+def _named(name: str, angles: int, frames: int) -> Layout:
+    """The layout that an option names, or with "auto" the usual one of so many frames."""
+    if name != "auto":
+        return Layout(name)
+    if angles == 1 and frames == 7:
+        return Layout.HEXAGONAL
+    return Layout.THREE_BEAM if frames >= Layout.THREE_BEAM.fewest_frames else Layout.TWO_BEAM

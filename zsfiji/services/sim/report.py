@@ -1,0 +1,141 @@
+"""What a user should know about the patterns of a raw SIM image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import xarray as xr
+
+from zsfiji.quality.report import Report
+from zsfiji.services.sim.calibration import WEAK, Calibration
+
+GOOD, WEAKER = 0.5, 0.3
+"""Modulation from which a pattern is good, and below which it is weak: how fairSIM reads it
+(Mueller et al., Nat. Commun. 7, 10980, 2016)."""
+
+_FINER = 1.05
+"""Pattern frequency over the cut-off of the lens from which bands hardly overlap. Not tuned."""
+
+_BLEACHED = 0.2
+"""Loss of brightness from the first angle to the last one from which it is said."""
+
+
+def verdict(modulation: float, error: float, found: bool) -> str:
+    """Say how good a pattern is, in a few words."""
+    if not found:
+        return "not found"
+    if error < 0 or error > 0.5 * modulation:
+        return "uncertain, not used"
+    if modulation < WEAK:
+        return "too weak, not used"
+    if modulation < WEAKER:
+        return "weak"
+    return "usable" if modulation < GOOD else "good"
+
+
+def calibration_report(units: Sequence[Calibration], image: xr.DataArray, per: str) -> Report:
+    """Report on the patterns that were found.
+
+    Parameters
+    ----------
+    units : sequence of Calibration
+        One for each channel, or for each stack of patterns.
+    image : xarray.DataArray
+        The raw image.
+    per : {"channel", "plane"}
+        Which of both.
+
+    Returns
+    -------
+    Report
+        Sentences, the most important first, and metrics of the first unit.
+    """
+    notes: dict[str, None] = {}
+    channels = len(units) if per == "channel" else 1
+    for number, unit in enumerate(units if per == "channel" else units[:1]):
+        name = f"Channel {number + 1}: " if channels > 1 else ""
+        for sentence in _said(unit):
+            notes[name + sentence] = None
+    if channels > 1:
+        notes[
+            "All channels were reconstructed with the OTF of one wavelength. Split the channels to "
+            "give each its own (Image > Color > Split Channels)."
+        ] = None
+    first = units[0]
+    metrics = {
+        "noise_variance": first.record.noise_variance,
+        "background": first.record.background,
+    }
+    for angle, (waves, errors) in enumerate(
+        zip(first.record.modulation, first.record.modulation_error, strict=True)
+    ):
+        vectors = first.record.wave_vectors[angle]
+        for wave, (modulation, error) in enumerate(zip(waves, errors, strict=True)):
+            at = f"{angle + 1}" if len(waves) == 1 else f"{angle + 1}_{wave + 1}"
+            length = math.hypot(*vectors[wave])
+            metrics |= {
+                f"spacing_{at}": 1000 * first.record.pixel / length if length else math.nan,
+                f"direction_{at}": math.degrees(math.atan2(*vectors[wave])) % 180,
+                f"modulation_{at}": modulation,
+                f"modulation_error_{at}": error,
+                f"significance_{at}": first.record.significance[angle][wave],
+            }
+    return Report(tuple(notes), metrics)
+
+
+def _said(unit: Calibration) -> list[str]:
+    record = unit.record
+    sentences = []
+    lost = [n + 1 for n, waves in enumerate(unit.usable) if not any(waves)]
+    if len(lost) == len(unit.usable):
+        sentences.append(
+            "No pattern was found in any angle: the result is a wide-field image. Check that this "
+            "is a raw SIM image, its order of the frames, the pixel size, the numerical aperture "
+            "and the emission."
+        )
+    elif lost:
+        which = ", ".join(map(str, lost))
+        sentences.append(
+            f"The pattern of angle {which} cannot be used ({_why(unit, lost[0] - 1)}): in its "
+            "direction the resolution is that of the wide-field image."
+        )
+    weak = [
+        n + 1
+        for n, (waves, use) in enumerate(zip(record.modulation, unit.usable, strict=True))
+        if any(use) and max(waves) < WEAKER
+    ]
+    if weak:
+        sentences.append(
+            f"The pattern of angle {', '.join(map(str, weak))} is weak (modulation below "
+            f"{WEAKER:g}): the fine detail has much noise."
+        )
+    finest = unit.patterns.finest / record.cutoff
+    if finest > _FINER and not lost:
+        sentences.append(
+            f"The pattern is {finest:.2f} times as fine as the numerical aperture resolves, as in "
+            "TIRF, or the numerical aperture or the emission is not the true one."
+        )
+    means = [sum(frames) / len(frames) for frames in record.brightness]
+    if means[-1] < (1 - _BLEACHED) * means[0]:
+        sentences.append(
+            f"The last angle is {100 * (1 - means[-1] / means[0]):.0f} % darker than the first one "
+            "(bleaching); this was corrected."
+        )
+    if not record.background_given:
+        sentences.append(
+            f"The background is {record.background:.4g}, the darkest place of the image. Give "
+            "'background' if you know it."
+        )
+    return sentences
+
+
+def _why(unit: Calibration, angle: int) -> str:
+    record = unit.record
+    wave = max(range(len(record.modulation[angle])), key=lambda w: record.significance[angle][w])
+    modulation, error = record.modulation[angle][wave], record.modulation_error[angle][wave]
+    if not record.found[angle][wave]:
+        return "it was not found"
+    if error < 0:
+        return f"modulation {modulation:.2g}, error unknown"
+    return f"modulation {modulation:.2g} +- {error:.2g}"

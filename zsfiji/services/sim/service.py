@@ -1,0 +1,176 @@
+"""SIM reconstruction as a method: its fit finds the patterns, and nothing is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import xarray as xr
+
+from zsfiji import progress
+from zsfiji.compute.device import choose
+from zsfiji.errors import UserError
+from zsfiji.images.axes import size
+from zsfiji.images.parts import PATTERN, Position, pixels_of, require_contrast, require_pixels
+from zsfiji.learning.models import Model, model_of
+from zsfiji.services import over_parts
+from zsfiji.services.method import Method, Restored
+from zsfiji.services.sim.calibration import Calibration, Record
+from zsfiji.services.sim.capture import captured
+from zsfiji.services.sim.finding import calibrate
+from zsfiji.services.sim.given import Given
+from zsfiji.services.sim.reconstructor import SCALE, Reconstructor
+from zsfiji.services.sim.report import calibration_report
+from zsfiji.services.sim.settings import Settings
+from zsfiji.words import counted
+
+SMALLEST = 32
+"""Least rows and columns of a raw image: a pattern has ten lines there. Not tuned."""
+
+RESULTS = ("widefield", "filtered", "sim")
+"""Names of the results, the main one last."""
+
+_PIXELS = 1
+"""Patterns are found in one stack of a channel, the middle one."""
+
+
+class Sim:
+    """The method."""
+
+    name = "sim"
+    settings_type = Settings
+    record_type = Record
+
+    def unit(self, record: Record, tensors: Mapping[str, torch.Tensor]) -> Reconstructor:
+        """Make a unit from what a file keeps of it."""
+        return Reconstructor(Calibration(record))
+
+    def fit(
+        self, image: xr.DataArray, settings: Settings, given: Given, *, device: str = "auto"
+    ) -> Model[Settings, Reconstructor]:
+        """Find the patterns of an image, or take those that are given; see :class:`.Method`."""
+        require_raw(image)
+
+        def fit_one(group: over_parts.Group) -> Reconstructor:
+            if given.known:
+                return Reconstructor(known_for(given.known, group, image))
+            stack = group.positions[len(group.positions) // 2]
+            progress.report(0, "Finding patterns")
+            return Reconstructor(calibrate(raw_part(image, stack), given))
+
+        units = over_parts.fit(
+            image,
+            fit_one,
+            fit_per=settings.fit_per,
+            pixels=_PIXELS,
+            part=PATTERN,
+            first="Finding patterns",
+        )
+        return model_of(self, settings, image, units)
+
+    def apply(
+        self, model: Model[Settings, Reconstructor], image: xr.DataArray, *, device: str = "auto"
+    ) -> Restored:
+        """Reconstruct an image; see :class:`.Method`.
+
+        Returns
+        -------
+        Restored
+            :data:`RESULTS`, on half the pixel size, in grey levels above the background.
+        """
+        require_raw(image)
+        where = choose(device)
+
+        def restore_one(
+            unit: Reconstructor,
+            stack: np.ndarray,
+            channel: int | None,
+            results: Mapping[str, np.ndarray],
+        ) -> None:
+            for name, values in unit.reconstruct(stack, model.settings, where).items():
+                results[name][:] = values
+
+        images = over_parts.apply(
+            image,
+            model.units,
+            restore_one,
+            outputs(RESULTS),
+            fit_per=model.settings.fit_per,
+            part=PATTERN,
+            label="Reconstructing",
+        )
+        first = [unit.calibration for unit in model.units]
+        return Restored(images, calibration_report(first, image, model.settings.fit_per))
+
+    def simulate(
+        self,
+        model: Model[Settings, Reconstructor],
+        restored: Mapping[str, xr.DataArray],
+        seed: int,
+    ) -> xr.DataArray:
+        """Simulate the raw image of the reconstructed specimen; see :class:`.Method`."""
+        per_plane = model.settings.fit_per == "plane"
+        return captured(restored["sim"], model.units, per_plane=per_plane, seed=seed)
+
+
+def outputs(names: tuple[str, ...]) -> tuple[over_parts.Output, ...]:
+    """Results on the finer grid, which do not have the axes of the patterns."""
+    return tuple(over_parts.Output(name, SCALE, ("ang", "pha")) for name in names)
+
+
+def raw_part(image: xr.DataArray, position: Position) -> np.ndarray:
+    """One stack of patterns, (angle, frame, row, col), float32."""
+    return pixels_of(image, position, PATTERN)
+
+
+def require_raw(image: xr.DataArray) -> None:
+    """Refuse what is no raw SIM image.
+
+    Raises
+    ------
+    UserError
+        If it has no patterns, is too small, has no contrast, or is not finite.
+    """
+    require_pixels(image)
+    require_contrast(image)
+    if size(image, "pha") < 2:
+        raise UserError(
+            "The image has no patterns: a raw SIM image has several phases for each angle. Open "
+            "the raw stack of the microscope, not a reconstruction."
+        )
+    height, width = size(image, "row"), size(image, "col")
+    if min(height, width) < SMALLEST:
+        raise UserError(
+            f"The image is {width} x {height} pixels. A reconstruction needs at least {SMALLEST} x "
+            f"{SMALLEST}: choose a larger image or region."
+        )
+
+
+def known_for(
+    known: tuple[Calibration, ...], group: over_parts.Group, image: xr.DataArray
+) -> Calibration:
+    """The given calibration for a group of stacks.
+
+    Raises
+    ------
+    UserError
+        If it is for another number of channels, angles or phases.
+    """
+    if len(known) not in (1, size(image, "ch")):
+        raise UserError(
+            f"The saved parameters are for {counted(len(known), 'channel')} and the image has "
+            f"{size(image, 'ch')}. Find the patterns of this image."
+        )
+    found = known[group.channel if len(known) > 1 else 0]
+    there = (size(image, "ang"), size(image, "pha"))
+    saved = (found.patterns.angles, found.patterns.frames)
+    if there != saved:
+        raise UserError(
+            f"The saved parameters are for {saved[0]} angles x {saved[1]} phases and the image has "
+            f"{there[0]} x {there[1]}. Find the patterns of this image, or give its order."
+        )
+    return found
+
+
+METHOD: Method[Settings, Given, Reconstructor] = Sim()
