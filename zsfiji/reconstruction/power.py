@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 from zsfiji.reconstruction.borders import taper
 from zsfiji.reconstruction.wiener import Wiener
 
-_RINGS = 40
+RINGS = 40
 """Rings of frequencies up to the reach. Not tuned."""
 
 _FEWEST = 8
@@ -67,6 +67,56 @@ class Power:
         return noise / self(wiener.frequency).clamp_min(1e-30)
 
 
+@dataclass(frozen=True)
+class Rings:
+    """What a raw stack shows in rings of frequencies.
+
+    Its power is `through` times that of the specimen, plus the variance of a raw pixel.
+
+    Attributes
+    ----------
+    frequency : numpy.ndarray
+        In cycles per raw pixel.
+    power : numpy.ndarray
+        Mean power in the ring, in the unit of the stack, squared.
+    through : numpy.ndarray
+        Share of the power of the specimen that comes through optics and patterns.
+    number : numpy.ndarray
+        Frequencies in the ring.
+    """
+
+    frequency: np.ndarray
+    power: np.ndarray
+    through: np.ndarray
+    number: np.ndarray
+
+
+def rings(wiener: Wiener, stack: torch.Tensor) -> Rings:
+    """Measure the power of a raw stack; see :func:`fit` for the parameters."""
+    window = taper(wiener.shape, stack.device)
+    bare = (stack - stack.mean((-2, -1), keepdim=True).mean()) * window
+    numerator = wiener.numerator(bare, periodic=True)
+    density = wiener.density
+    used = density > _WEAKEST * density.max()
+    ring = (wiener.frequency[used] / wiener.reach * RINGS).round().long()
+    count = torch.bincount(ring, minlength=RINGS + 1).double()
+
+    def mean(values: torch.Tensor) -> np.ndarray:
+        total = torch.zeros_like(count).index_add_(0, ring, values[used].double())
+        return (total / count.clamp_min(1)).cpu().numpy()
+
+    pixels = math.prod(wiener.blur.fine)
+    # The mean square of the tapered noise is that of the noise times that of the taper, of which
+    # the extended field has less.
+    share = float(window.square().sum()) / math.prod(wiener.field)
+    whitened = mean(numerator.abs().square() / density.clamp_min(1e-30)) / (pixels * share)
+    through = mean(density)
+    number = count.cpu().numpy()
+    kept = (number > _FEWEST) & (np.arange(RINGS + 1) >= _FIRST)
+    frequency = np.arange(RINGS + 1) / RINGS * wiener.reach
+    return Rings(frequency[kept], whitened[kept], through[kept], number[kept])
+
+
 def fit(wiener: Wiener, stack: torch.Tensor, noise: float) -> Power:
     """Fit the power spectrum of what a raw stack shows.
 
@@ -84,28 +134,9 @@ def fit(wiener: Wiener, stack: torch.Tensor, noise: float) -> Power:
     Power
         In the unit of the stack, squared.
     """
-    window = taper(wiener.shape, stack.device)
-    bare = (stack - stack.mean((-2, -1), keepdim=True).mean()) * window
-    numerator = wiener.numerator(bare, periodic=True)
-    density = wiener.density
-    used = density > _WEAKEST * density.max()
-    ring = (wiener.frequency[used] / wiener.reach * _RINGS).round().long()
-    count = torch.bincount(ring, minlength=_RINGS + 1).double()
-
-    def mean(values: torch.Tensor) -> np.ndarray:
-        total = torch.zeros_like(count).index_add_(0, ring, values[used].double())
-        return (total / count.clamp_min(1)).cpu().numpy()
-
-    pixels = math.prod(wiener.blur.fine)
-    # The mean square of the tapered noise is that of the noise times that of the taper, of which
-    # the extended field has less.
-    share = float(window.square().sum()) / math.prod(wiener.field)
-    whitened = mean(numerator.abs().square() / density.clamp_min(1e-30)) / (pixels * share)
-    through = mean(density)
-    number = count.cpu().numpy()
-    rings = (number > _FEWEST) & (np.arange(_RINGS + 1) >= _FIRST)
-    whitened, through, number = whitened[rings], through[rings], number[rings]
-    frequency = np.arange(_RINGS + 1)[rings] / _RINGS * wiener.reach
+    found_rings = rings(wiener, stack)
+    frequency, number = found_rings.frequency, found_rings.number
+    whitened, through = found_rings.power, found_rings.through
 
     def cost(values: np.ndarray) -> float:
         expected = through * _model(values, frequency) + noise
