@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zsfiji.commands.declared.fm2s import fm2s
     from zsfiji.commands.declared.noise import noise_calibration
     from zsfiji.commands.declared.psf import psf_from_beads, psf_generator
+    from zsfiji.commands.declared.sim import sim_parameters, sim_reconstruct
     from zsfiji.commands.declared.sim_simulator import sim_simulator
     from zsfiji.commands.declared.zs_deconvnet import (
         zs_deconvnet_predict,
@@ -34,6 +35,8 @@ __all__ = [
     "noise_calibration",
     "psf_from_beads",
     "psf_generator",
+    "sim_parameters",
+    "sim_reconstruct",
     "sim_simulator",
     "zs_deconvnet_predict",
     "zs_deconvnet_restore",

@@ -278,6 +278,9 @@ def _run_one(
     prefix = f"{job.name}: " if job.name else ""
     for note in outcome.notes:
         terminal.say(f"{prefix}{note}")
+    for table in outcome.tables:
+        terminal.say(f"{prefix}{table.title}")
+        _print_table(table)
     if not outcome.images:
         for name, value in outcome.metrics.items():
             terminal.result(f"{prefix}{name} = {value:.6g}")
@@ -330,11 +333,23 @@ def _targets(job: Job, images: Sequence[Any]) -> list[Path]:
     return [job.target.with_name(path.name) for path in own[:-1]] + [job.target]
 
 
+def _print_table(table: Any) -> None:
+    """Print a table of an outcome beside the results, as text with columns."""
+    shown = [[f"{v:.4g}" if isinstance(v, float) else str(v) for v in row] for row in table.rows]
+    _print(table.columns, shown)
+
+
 def _print_summary(rows: Sequence[tuple[str, str, str]]) -> None:
+    _print(("image", "seconds", "remarks"), rows)
+
+
+def _print(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("image", "seconds", "remarks")
+    table = Table(*columns)
     for row in rows:
         table.add_row(*row)
-    Console(file=sys.stderr).print(table)
+    console = Console(file=sys.stderr)
+    # Wide enough for whole words where the width is not that of a screen.
+    console.print(table, width=console.width if console.is_terminal else 120)

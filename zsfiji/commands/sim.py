@@ -139,10 +139,10 @@ def table(title: str, units: list[Calibration]) -> Table:
         "Angle",
         "Wave",
         "Spacing (nm)",
-        "Direction (degrees)",
-        "Phase (degrees)",
+        "Direction (deg)",
+        "Phase (deg)",
         "Modulation",
-        "Error of the modulation",
+        "Error",
         "Significance",
         "Verdict",
     )
@@ -159,13 +159,16 @@ def table(title: str, units: list[Calibration]) -> Table:
                         channel,
                         angle + 1,
                         wave + 1,
-                        1000 * record.pixel / length if length else float("nan"),
+                        1000 * record.pixel / length if length else math.nan,
                         math.degrees(math.atan2(vector[0], vector[1])) % 180,
                         math.degrees(record.phases[angle][wave][0]) % 360,
                         modulation,
-                        error if error >= 0 else float("nan"),
+                        error if error >= 0 else math.nan,
                         record.significance[angle][wave],
                         verdict(modulation, error, record.found[angle][wave]),
                     )
                 )
-    return Table(title, columns, tuple(rows))
+    # A column with the same number everywhere says nothing.
+    kept = [n for n in range(len(columns)) if n not in (0, 2) or len({row[n] for row in rows}) > 1]
+    shown = tuple(tuple(row[n] for n in kept) for row in rows)
+    return Table(title, tuple(columns[n] for n in kept), shown)

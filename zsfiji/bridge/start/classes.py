@@ -32,6 +32,7 @@ _FULL_NAMES = {
     "Overlay": "ij.gui.Overlay",
     "LUT": "ij.process.LUT",
     "Calibration": "ij.measure.Calibration",
+    "ResultsTable": "ij.measure.ResultsTable",
     "Recorder": "ij.plugin.frame.Recorder",
     "MultiLineLabel": "ij.gui.MultiLineLabel",
     "OpenDialog": "ij.io.OpenDialog",

@@ -20,6 +20,7 @@ import ij.gui.TextRoi
 import ij.io.FileSaver
 import ij.io.Opener
 import ij.macro.Interpreter
+import ij.measure.ResultsTable
 import ij.plugin.frame.Recorder
 import java.awt.BorderLayout
 import java.awt.Dimension
@@ -153,10 +154,12 @@ class ZeroShot {
                 named: named(label, options, place)])
             // First, so that the Log window does not cover the result.
             answer.notes.each { IJ.log("${imp?.getTitle() ?: name(label)}: ${it}") }
+            answer.tables.each { table(it, imp) }
             answer.plots.each { plot(it, imp) }
             answer.images.each { show(it, imp) }
             // A macro goes on with its image, and not with a plot, which it has only here.
-            if (caller != null && imp != null && !answer.images && answer.plots) activate(imp)
+            def shown = answer.plots || answer.tables
+            if (caller != null && imp != null && !answer.images && shown) activate(imp)
         } finally {
             place.deleteDir()
         }
@@ -256,6 +259,22 @@ class ZeroShot {
         plot.setLimitsToFit(false)
         if (drawn.legend) plot.addLegend(drawn.legend)
         putBeside(source, plot.show())
+    }
+
+    private void table(Map listed, ImagePlus source) {
+        if (withoutWindows() || Interpreter.isBatchMode()) return
+        def results = new ResultsTable()
+        results.setPrecision(listed.digits as int)
+        listed.rows.each { row ->
+            results.addRow()
+            [listed.columns, row].transpose().each { column, value ->
+                if (value instanceof String) results.addValue(column as String, value)
+                else results.addValue(column as String, value as double)
+            }
+        }
+        results.showRowNumbers(false)
+        results.show(listed.title)
+        putBeside(source, WindowManager.getWindow(listed.title))
     }
 
     /** Move a new window beside that of its source; see places.py. */

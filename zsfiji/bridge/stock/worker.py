@@ -122,7 +122,8 @@ def work(
     -------
     dict
         ``images``: list of {"path", "title"}, the main result last; ``notes``: list of sentences;
-        ``plots``: see :func:`zsfiji.bridge.ui.plots.drawing`. Or
+        ``plots``, ``tables``: see :func:`zsfiji.bridge.ui.plots.drawing` and
+        :func:`zsfiji.bridge.ui.tables.listing`. Or
         ``problem``: what the user can correct. Or ``cancelled``: true.
     """
     job = threading.current_thread()
@@ -288,6 +289,7 @@ def _work(
     named: Mapping[str, str],
 ) -> dict[str, Any]:
     from zsfiji.bridge.ui.plots import drawing
+    from zsfiji.bridge.ui.tables import listing
     from zsfiji.commands.run import run
     from zsfiji.images import tiff
     from zsfiji.images.metadata import look_like
@@ -326,7 +328,8 @@ def _work(
         tiff.write(result, path)
         images.append({"path": str(path), "title": own})
     plots = [drawing(plot) for plot in outcome.plots]
-    return {"images": images, "notes": list(outcome.notes), "plots": plots}
+    tables = [listing(table) for table in outcome.tables]
+    return {"images": images, "notes": list(outcome.notes), "plots": plots, "tables": tables}
 
 
 def _require_files(command: Command, source: str | None, target: str | None) -> None:

@@ -25,7 +25,7 @@ from zsfiji import progress, signals
 from zsfiji.bridge.convert.images import from_imageplus, require_room, to_imageplus
 from zsfiji.bridge.start.classes import jc
 from zsfiji.bridge.start.host import Host, returning
-from zsfiji.bridge.ui import messages, plots, recorder, texts, windows
+from zsfiji.bridge.ui import messages, plots, recorder, tables, texts, windows
 from zsfiji.bridge.ui.progress import JobProgress, heading
 from zsfiji.commands import Command
 from zsfiji.commands.outcome import Outcome
@@ -260,6 +260,8 @@ def _show(
     stayed = imp is None or (current is not None and current.getID() == imp.getID())
     with recorder.no_selection(command) if stayed else nullcontext():
         if messages.has_windows():
+            for table in outcome.tables:
+                windows.put_beside(imp, tables.show(table), gone)
             for plot in outcome.plots:
                 drawn = plots.show(plot)
                 windows.put_beside(imp, drawn.getWindow(), gone)

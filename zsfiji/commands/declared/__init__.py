@@ -1,5 +1,16 @@
 """The declarations: every module here declares commands of the menu."""
 
-MENU = ("denoise", "deconvolve", "fm2s", "zs_deconvnet", "psf", "noise", "sim_simulator")
+MENU = (
+    "denoise",
+    "deconvolve",
+    "zero_shot_sim",
+    "fm2s",
+    "zs_deconvnet",
+    "zs_sim",
+    "sim",
+    "sim_simulator",
+    "psf",
+    "noise",
+)
 """The modules in the order of the menu: our own commands, the published methods, what both need.
 Others come after them."""

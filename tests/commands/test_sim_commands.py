@@ -1,0 +1,172 @@
+"""The commands for raw SIM images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import structured
+import torch
+import xarray as xr
+from structured import simulate
+
+from zsfiji.commands import find
+from zsfiji.commands.outcome import Outcome
+from zsfiji.commands.run import run
+from zsfiji.errors import UserError
+from zsfiji.images.axes import as_image, set_calibration
+
+OPTICS = {"na": 1.49, "emission": 525, "pixel_size": 65, "background": 100, "damping": 1}
+RECONSTRUCT = find("SIM Reconstruct...")
+PARAMETERS = find("SIM Parameters...")
+
+
+def raw(
+    stack: np.ndarray | torch.Tensor, dims: tuple[str, ...] = ("pln", "row", "col")
+) -> xr.DataArray:
+    """A raw image as it comes from a file: frames as slices, an offset of 100."""
+    pixels = np.asarray(stack, np.float32)
+    pixels = pixels.reshape(-1, *pixels.shape[-2:]) if dims[0] == "pln" else pixels
+    image = as_image(np.clip(np.rint(pixels + 100), 0, 65535).astype(np.uint16), dims)
+    image.attrs["title"] = "cell.tif"
+    set_calibration(image, {"row": 0.1, "col": 0.1}, {"row": "micron", "col": "micron"})
+    return image
+
+
+@pytest.fixture(scope="module")
+def stack() -> structured.Stack:
+    return simulate(shape=(96, 128), peak=200, seed=4)
+
+
+@pytest.fixture(scope="module")
+def outcome(stack: structured.Stack) -> Outcome:
+    return run(RECONSTRUCT, raw(stack.noisy), OPTICS)
+
+
+def as_seen(stack: structured.Stack) -> torch.Tensor:
+    from zsfiji.reconstruction.wiener import Wiener
+
+    return Wiener(stack.patterns, (96, 128), structured.TRANSFER).seen(stack.truth)
+
+
+def test_a_stack_of_slices_is_reconstructed(stack: structured.Stack, outcome: Outcome) -> None:
+    titles = [image.attrs["title"] for image in outcome.images]
+    assert titles == ["cell-widefield", "cell-filtered", "cell-spectrum", "cell-sim"]
+    truth = as_seen(stack)
+    wide, filtered, _, sim = (torch.from_numpy(i.data) for i in outcome.images)
+    quality = [structured.psnr(image, truth) for image in (wide, filtered, sim)]
+    assert quality[2] > quality[1] + 3 > quality[0] + 3
+    main = outcome.images[-1]
+    assert main.dims == ("row", "col")
+    assert main.shape == (192, 256)
+    assert float(main.coords["col"][1] - main.coords["col"][0]) == pytest.approx(0.0325)
+    assert main.attrs["properties"]["zsfiji.command"].startswith('run("SIM Reconstruct..."')
+    # In grey levels above the background.
+    assert float(sim.mean()) == pytest.approx(float(wide.mean()), rel=0.05)
+
+
+def test_the_table_says_what_was_found(stack: structured.Stack, outcome: Outcome) -> None:
+    (table,) = outcome.tables
+    assert len(table.rows) == 3
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    assert row["Spacing (nm)"] == pytest.approx(65 / (0.9 * structured.CUTOFF), rel=0.01)
+    assert row["Direction (deg)"] == pytest.approx(np.degrees(0.3), abs=0.5)
+    assert row["Modulation"] == pytest.approx(0.7, abs=0.15)
+    assert row["Verdict"] == "good"
+    assert outcome.metrics["significance_2"] > 5
+
+
+def test_the_spectrum_marks_the_patterns(outcome: Outcome) -> None:
+    from roifile import ImagejRoi
+
+    spectrum = outcome.images[2]
+    marks = [ImagejRoi.frombytes(data) for data in spectrum.attrs["overlay"]]
+    assert len(marks) == 7
+    centres = {((m.top + m.bottom) / 2, (m.left + m.right) / 2) for m in marks}
+    vector = 0.9 * structured.CUTOFF * np.array([np.sin(0.3), np.cos(0.3)])
+    expected = np.array(spectrum.shape) / 2 + vector * np.array(spectrum.shape) / 2
+    assert min(np.hypot(*(np.array(c) - expected)) for c in centres) < 1.5
+
+
+@pytest.mark.parametrize("quality", ["iterative", "classical"])
+def test_other_qualities_reconstruct_as_well(stack: structured.Stack, quality: str) -> None:
+    options = {**OPTICS, "quality": quality, "spectrum": False, "filtered": False}
+    found = run(RECONSTRUCT, raw(stack.noisy), options)
+    assert [i.attrs["title"] for i in found.images] == ["cell-widefield", "cell-sim"]
+    truth = as_seen(stack)
+    wide, sim = (structured.psnr(torch.from_numpy(i.data), truth) for i in found.images)
+    assert sim > wide + 3
+
+
+def test_parameters_are_saved_and_used_for_a_dimmer_image(
+    stack: structured.Stack, tmp_path: Path
+) -> None:
+    file = tmp_path / "patterns.json"
+    options = {**OPTICS, "save_parameters": str(tmp_path / "patterns")}
+    found = run(PARAMETERS, raw(stack.noisy), options)
+    assert not found.images
+    assert found.metrics["spacing_1"] == pytest.approx(65 / (0.9 * structured.CUTOFF), rel=0.01)
+    assert file.exists()
+    dim = simulate(shape=(96, 128), peak=2, seed=6)
+    options = {**OPTICS, "use_parameters": str(file)}
+    used = run(RECONSTRUCT, raw(dim.noisy), options)
+    assert used.tables[0].rows == found.tables[0].rows
+    file.write_text("{}")
+    with pytest.raises(UserError, match="holds no SIM parameters"):
+        run(RECONSTRUCT, raw(dim.noisy), options)
+
+
+def test_a_time_lapse_is_reconstructed_with_one_calibration(stack: structured.Stack) -> None:
+    both = np.stack([stack.noisy.numpy(), 0.5 * stack.noisy.numpy()])
+    image = raw(both, ("t", "ang", "pha", "row", "col"))
+    found = run(RECONSTRUCT, image, {**OPTICS, "spectrum": False})
+    main = found.images[-1]
+    assert main.dims == ("t", "row", "col")
+    assert np.corrcoef(main.data[0].ravel(), main.data[1].ravel())[0, 1] > 0.99
+
+
+def test_a_wide_field_stack_is_said_to_have_no_pattern(stack: structured.Stack) -> None:
+    draws = np.random.default_rng(0)
+    wide = draws.poisson(np.repeat(stack.expected.mean((0, 1)).numpy()[None], 9, 0))
+    found = run(RECONSTRUCT, raw(wide.astype(np.float32)), OPTICS)
+    assert "No pattern was found in any angle" in " ".join(found.notes)
+    assert {row[-1] for row in found.tables[0].rows} <= {"not found", "uncertain, not used"}
+
+
+def test_a_wrong_number_of_frames_is_refused(stack: structured.Stack) -> None:
+    with pytest.raises(UserError, match="8 slices"):
+        run(RECONSTRUCT, raw(stack.noisy.reshape(9, 96, 128)[:8]), OPTICS)
+
+
+def test_pixels_that_are_too_wide_are_refused(stack: structured.Stack) -> None:
+    with pytest.raises(UserError, match="too wide"):
+        run(RECONSTRUCT, raw(stack.noisy), {**OPTICS, "pixel_size": 6500})
+
+
+def test_parameters_of_another_number_of_angles_are_refused(
+    stack: structured.Stack, tmp_path: Path
+) -> None:
+    file = tmp_path / "patterns.json"
+    run(PARAMETERS, raw(stack.noisy), {**OPTICS, "save_parameters": str(file)})
+    other = simulate(shape=(64, 64), given=structured.patterns(5, 5))
+    with pytest.raises(UserError, match="3 angles x 3 phases"):
+        run(RECONSTRUCT, raw(other.noisy), {**OPTICS, "use_parameters": str(file)})
+
+
+def test_a_measured_otf_takes_the_place_of_the_calculated_one(
+    stack: structured.Stack, tmp_path: Path
+) -> None:
+    from zsfiji.images import tiff
+
+    psf = run(
+        find("PSF Generator..."), None, {"na": 1.49, "emission": 525, "pixel_size": 32.5}
+    ).images[0]
+    file = tmp_path / "psf.tif"
+    tiff.write(psf, file)
+    found = run(RECONSTRUCT, raw(stack.noisy), {**OPTICS, "otf": str(file)})
+    quality = structured.psnr(torch.from_numpy(found.images[-1].data), as_seen(stack))
+    wide = structured.psnr(torch.from_numpy(found.images[0].data), as_seen(stack))
+    assert quality > wide + 3
+    with pytest.raises(UserError, match="another wavelength or objective"):
+        run(RECONSTRUCT, raw(stack.noisy), {**OPTICS, "otf": str(file), "emission": 250})
