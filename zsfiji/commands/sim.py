@@ -138,13 +138,13 @@ def table(title: str, units: list[Calibration]) -> Table:
         "Channel",
         "Angle",
         "Wave",
+        "Verdict",
         "Spacing (nm)",
         "Direction (deg)",
         "Phase (deg)",
         "Modulation",
         "Error",
         "Significance",
-        "Verdict",
     )
     rows: list[tuple[float | str, ...]] = []
     for channel, unit in enumerate(units, 1):
@@ -159,13 +159,13 @@ def table(title: str, units: list[Calibration]) -> Table:
                         channel,
                         angle + 1,
                         wave + 1,
+                        verdict(modulation, error, record.found[angle][wave]),
                         1000 * record.pixel / length if length else math.nan,
                         math.degrees(math.atan2(vector[0], vector[1])) % 180,
                         math.degrees(record.phases[angle][wave][0]) % 360,
                         modulation,
                         error if error >= 0 else math.nan,
                         record.significance[angle][wave],
-                        verdict(modulation, error, record.found[angle][wave]),
                     )
                 )
     # A column with the same number everywhere says nothing.

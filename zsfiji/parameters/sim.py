@@ -8,11 +8,29 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from zsfiji.parameters.camera import Background
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.optics import Emission, NumericalAperture
-from zsfiji.parameters.pixel_sizes import ImagePixel
 from zsfiji.parameters.source import Source
+
+RawPixel = Annotated[
+    float | None,
+    Field(
+        ge=0.1,
+        le=100_000,
+        description="Width of a raw pixel in the specimen: that of the camera over the "
+        "magnification. Empty: as the image has it (Image > Properties...).",
+    ),
+    Shown("Pixel size", unit="nm", suggest="pixel_size"),
+]
+
+DarkLevel = Annotated[
+    float | None,
+    Field(
+        description="Grey level of the camera without light, often about 100. Empty: the darkest "
+        "place of the image."
+    ),
+    Shown("Background", unit="grey levels"),
+]
 
 FrameOrder = Annotated[
     Literal[
@@ -155,7 +173,7 @@ class SimOptics(ParameterGroup):
 
     na: NumericalAperture = 1.4
     emission: Emission = 525.0
-    pixel_size: ImagePixel = None
-    background: Background = None
+    pixel_size: RawPixel = None
+    background: DarkLevel = None
     damping: Damping = 0.3
     otf: Otf = None

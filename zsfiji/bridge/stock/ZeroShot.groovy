@@ -274,7 +274,9 @@ class ZeroShot {
         }
         results.showRowNumbers(false)
         results.show(listed.title)
-        putBeside(source, WindowManager.getWindow(listed.title))
+        def window = WindowManager.getWindow(listed.title)
+        window.setSize(listed.width as int, listed.height as int)
+        putBeside(source, window)
     }
 
     /** Move a new window beside that of its source; see places.py. */

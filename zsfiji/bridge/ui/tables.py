@@ -12,6 +12,11 @@ DIGITS = 3
 """Decimal places."""
 
 
+_COLUMN, _HEIGHT = 100, 240
+"""Width of a column and height of a window in pixels. Chosen by eye: ImageJ opens too narrow
+ones."""
+
+
 def listing(table: Table) -> dict[str, Any]:
     """A table as plain values for JSON, to be shown by us or by a stock Fiji.
 
@@ -23,14 +28,21 @@ def listing(table: Table) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``title``, ``columns``, ``digits``; ``rows``: lists of numbers and texts. What is no number
-        is a dash.
+        ``title``, ``columns``, ``digits``; ``rows``: lists of numbers and texts, a dash for what
+        is no number; ``width`` and ``height`` of the window in pixels.
     """
     rows = [
         ["-" if isinstance(v, float) and not math.isfinite(v) else v for v in row]
         for row in table.rows
     ]
-    return {"title": table.title, "columns": list(table.columns), "digits": DIGITS, "rows": rows}
+    return {
+        "title": table.title,
+        "columns": list(table.columns),
+        "digits": DIGITS,
+        "rows": rows,
+        "width": _COLUMN * len(table.columns),
+        "height": _HEIGHT,
+    }
 
 
 def show(table: Table) -> Any:
@@ -55,4 +67,6 @@ def show(table: Table) -> Any:
             results.addValue(column, value if isinstance(value, str) else float(value))
     results.showRowNumbers(False)
     results.show(listed["title"])
-    return jc.WindowManager.getWindow(listed["title"])
+    window = jc.WindowManager.getWindow(listed["title"])
+    window.setSize(listed["width"], listed["height"])
+    return window

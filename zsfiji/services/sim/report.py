@@ -9,6 +9,7 @@ import xarray as xr
 
 from zsfiji.quality.report import Report
 from zsfiji.services.sim.calibration import WEAK, Calibration
+from zsfiji.words import counted
 
 GOOD, WEAKER = 0.5, 0.3
 """Modulation from which a pattern is good, and below which it is weak: how fairSIM reads it
@@ -122,12 +123,38 @@ def _said(unit: Calibration) -> list[str]:
             f"The last angle is {100 * (1 - means[-1] / means[0]):.0f} % darker than the first one "
             "(bleaching); this was corrected."
         )
+    if len(lost) < len(unit.usable):
+        sentences.append(_reached(unit))
     if not record.background_given:
         sentences.append(
             f"The background is {record.background:.4g}, the darkest place of the image. Give "
             "'background' if you know it."
         )
     return sentences
+
+
+def _reached(unit: Calibration) -> str:
+    """Say which patterns are used, and the resolution that they give."""
+    record, patterns = unit.record, unit.used
+    used = patterns.modulation > 0
+    lengths = patterns.wave_vectors.norm(dim=-1)[used]
+    depth = patterns.modulation[used]
+    spacing = [1000 * record.pixel / float(v) for v in (lengths.max(), lengths.min())]
+    nm = [
+        f"{1000 * record.pixel / f:.0f}"
+        for f in (record.cutoff + float(lengths.max()), record.cutoff)
+    ]
+    return (
+        f"Patterns of {counted(int(used.any(1).sum()), 'angle')}: spacing {_span(spacing, '.0f')} "
+        f"nm, modulation {_span([float(depth.min()), float(depth.max())], '.2f')}. The finest "
+        f"period that passes is {nm[0]} nm; it is {nm[1]} nm in the wide-field image."
+    )
+
+
+def _span(ends: Sequence[float], digits: str) -> str:
+    """Two numbers as one, if they look the same."""
+    low, high = (f"{v:{digits}}" for v in ends)
+    return low if low == high else f"{low} to {high}"
 
 
 def _why(unit: Calibration, angle: int) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi
+from roifile import ROI_TYPE, ImagejRoi
+from scipy.ndimage import uniform_filter
 
 from zsfiji.images.axes import set_calibration
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.reconstructor import SCALE
+
+_SIDE = 512
+"""Longest side in pixels: larger ones would cover the other windows."""
 
 _MARK = 0.03
 """Radius of a mark, as a share of the width. Chosen by eye."""
@@ -33,18 +37,24 @@ def spectrum(image: np.ndarray, calibration: Calibration) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray
-        float32 (row, col) of the same shape, calibrated in cycles per micrometre. An overlay has
+        float32 (row, col), square, calibrated in cycles per micrometre. An overlay has
         a yellow circle at the cut-off of the lens, and a circle on each side at the frequency of
         each pattern: green where the pattern is used, red where not.
     """
     window = np.outer(*(_faded(n) for n in image.shape))
     bare = (image - image.mean()) * window
-    power = np.abs(np.fft.fftshift(np.fft.fft2(bare))) ** 2
+    fine = max(image.shape)
+    power = np.abs(np.fft.fftshift(np.fft.fft2(bare, (fine, fine)))) ** 2
+    coarser = -(-fine // _SIDE)
+    # Of an odd number of pixels around each that is kept, so that frequency 0 stays in the middle.
+    first = fine // 2 % coarser
+    power = uniform_filter(power, coarser | 1)[first::coarser, first::coarser]
+    side = len(power)
     shown = np.log10(np.maximum(power, power.max() * 1e-12)).astype(np.float32)
-    steps = [SCALE / n for n in image.shape]
-    centre = [n // 2 for n in image.shape]
+    steps = [SCALE / fine * coarser] * 2
+    centre = [fine // 2 // coarser] * 2
     marks = [_oval(centre, [calibration.record.cutoff / s for s in steps], _LENS, "cut-off")]
-    radius = [_MARK * max(image.shape)] * 2
+    radius = [_MARK * side] * 2
     usable = calibration.usable
     for angle, vectors in enumerate(calibration.record.wave_vectors):
         for wave, vector in enumerate(vectors):
@@ -74,7 +84,6 @@ def _oval(centre: list[int] | list[float], radii: list[float], colour: bytes, na
     (row, col), (down, across) = centre, radii
     roi = ImagejRoi(
         roitype=ROI_TYPE.OVAL,
-        options=ROI_OPTIONS.SUB_PIXEL_RESOLUTION,
         top=round(row - down),
         bottom=round(row + down),
         left=round(col - across),
