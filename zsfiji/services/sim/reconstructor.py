@@ -83,11 +83,15 @@ class Reconstructor:
         return found
 
     def joint(self, shape: tuple[int, int], device: torch.device) -> Joint:
-        """The image formation for iterative reconstruction; read noise counts as light."""
+        """The image formation for iterative reconstruction."""
         key = (shape, device)
         if key not in self._operators:
             self._operators[key] = Joint(
-                self.calibration.used, self.calibration.transfer, shape, device=device
+                self.calibration.used,
+                self.calibration.transfer,
+                shape,
+                self.record.read_variance / max(self.record.gain, 1e-12),
+                device=device,
             )
         found = self._operators[key]
         assert isinstance(found, Joint)
@@ -122,7 +126,7 @@ class Reconstructor:
         }
         if settings.quality == "iterative":
             joint = self.joint(shape, device)
-            variance = stopping.noise_variance(above, self.calibration.gain, 0.0)
+            variance = stopping.noise_variance(above, self.record.gain, self.record.read_variance)
             choice = stopping.choose(
                 joint, above, variance, seed=settings.seed, label="Counting iterations"
             )
@@ -175,7 +179,7 @@ def capture(calibration: Calibration, specimen: np.ndarray, draws: torch.Generat
     light = illumination(calibration.used, (rows, cols), SCALE)
     there = torch.from_numpy(np.asarray(specimen, np.float32)).clamp_min(0)
     expected = blur.down(light * there).clamp_min(0)
-    noise = (calibration.gain * expected).sqrt()
+    noise = (calibration.record.gain * expected + calibration.record.read_variance).sqrt()
     noisy = expected + noise * torch.randn(expected.shape, generator=draws)
     found: np.ndarray = noisy.numpy() + np.float32(calibration.record.background)
     return found

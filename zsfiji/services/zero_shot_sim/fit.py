@@ -17,7 +17,7 @@ from zsfiji.learning.loop import Schedule, train
 from zsfiji.reconstruction.stopping import recorrupted
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.zero_shot_sim.applying import RINGS, Comparison, corrected, support
-from zsfiji.services.zero_shot_sim.imaging import Imaging, Level, measured, noise_of
+from zsfiji.services.zero_shot_sim.imaging import Imaging, Level, measured
 from zsfiji.services.zero_shot_sim.objective import Field, PairsAndExamples
 from zsfiji.services.zero_shot_sim.restorer import Record, Restorer, without_haze
 from zsfiji.services.zero_shot_sim.settings import CONSTANTS, INPUTS, STEPS, Settings
@@ -72,7 +72,7 @@ def fit_restorer(
     progress.report(0, label)
     parts = _parts(stacks, calibration, settings.haze == "remove", device)
     middle = parts[len(parts) // 2]
-    level = measured(calibration, middle.stack, middle.noise)
+    level = measured(calibration, middle.stack)
     fields = _fields(parts, calibration, level)
     network, average = (
         Denoiser(INPUTS, seed=settings.seed).to(device).to(memory_format=torch.channels_last)
@@ -96,11 +96,10 @@ def fit_restorer(
 
 
 class _Part(NamedTuple):
-    """A whole stack without background and haze, that haze, and its noise."""
+    """A whole stack without background and haze, and that haze."""
 
     stack: torch.Tensor
     haze: torch.Tensor | None
-    noise: tuple[float, float]
 
 
 def _parts(
@@ -109,11 +108,10 @@ def _parts(
     parts = []
     for stack in stacks[:: -(-len(stacks) // CONSTANTS.fields)]:
         above = calibration.above(stack).to(device)
-        noise = noise_of(calibration, above)
         haze = None
         if remove:
-            above, haze = without_haze(calibration, noise, above)
-        parts.append(_Part(above, haze, noise))
+            above, haze = without_haze(calibration, above)
+        parts.append(_Part(above, haze))
     return parts
 
 

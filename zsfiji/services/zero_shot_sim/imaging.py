@@ -8,7 +8,6 @@ import torch
 
 from zsfiji.reconstruction import power
 from zsfiji.reconstruction.joint import Estimate, Joint
-from zsfiji.reconstruction.noise import noise_line
 from zsfiji.reconstruction.power import Power
 from zsfiji.reconstruction.wiener import Wiener
 from zsfiji.services.sim.calibration import Calibration
@@ -26,15 +25,11 @@ class Level:
     ----------
     power : Power
         Power spectrum of the specimen.
-    gain, read_variance : float
-        Variance of the noise for a unit of light, and without light.
     unit : float
         Grey levels that are 1 for the network.
     """
 
     power: Power
-    gain: float
-    read_variance: float
     unit: float
 
 
@@ -46,7 +41,7 @@ class Imaging:
     calibration : Calibration
         Patterns and optics of the whole image.
     level : Level
-        Noise, and power of the specimen.
+        Power of the specimen, and the scale of the network.
     shape : (int, int)
         Rows and columns of the raw field.
     corner : (int, int)
@@ -60,6 +55,8 @@ class Imaging:
         The linear reconstruction.
     joint : Joint
         The image formation.
+    gain, read_variance : float
+        Variance of the noise for a unit of light, and without light.
     """
 
     def __init__(
@@ -72,12 +69,13 @@ class Imaging:
     ) -> None:
         patterns = calibration.used.moved(float(corner[0]), float(corner[1]))
         self.level = level
+        self.gain, self.read_variance = calibration.record.gain, calibration.record.read_variance
         self.wiener = Wiener(patterns, shape, calibration.transfer, device=device)
         self.joint = Joint(
             patterns,
             calibration.transfer,
             shape,
-            level.read_variance / level.gain if level.gain > 0 else level.read_variance,
+            self.read_variance / max(self.gain, 1e-12),
             haze=None,
             device=device,
         )
@@ -94,10 +92,6 @@ class Imaging:
         """A linear reconstruction on the scale of the network: (1, fine row, fine col)."""
         numerator = self.wiener.numerator(stack)
         return self.wiener.solve(numerator, gain * self.ridge)[None] / self.level.unit
-
-    def variance(self, light: torch.Tensor) -> torch.Tensor:
-        """Variance of the noise of pixels of some light."""
-        return self.level.gain * light.clamp_min(0) + self.level.read_variance
 
     def capture(
         self, specimen: torch.Tensor, haze: torch.Tensor | None, draws: torch.Generator
@@ -123,22 +117,17 @@ class Imaging:
 
     def noise(self, light: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
         """Noise of photons and of the camera."""
-        gain = self.level.gain
+        gain = self.gain
         normal = torch.randn(light.shape, generator=draws, device=light.device)
-        read = self.level.read_variance**0.5 * normal
+        read = self.read_variance**0.5 * normal
         if gain <= 0:
             return read
         counts = torch.poisson(light / gain, generator=draws)
         return gain * counts - light + read
 
 
-def noise_of(calibration: Calibration, stack: torch.Tensor) -> tuple[float, float]:
-    """Gain and read variance of a raw stack without background; see :class:`Level`."""
-    return noise_line(stack, calibration.transfer) or (calibration.gain, 0.0)
-
-
-def measured(calibration: Calibration, stack: torch.Tensor, noise: tuple[float, float]) -> Level:
-    """Measure the power of a raw stack without background, whose noise is known."""
+def measured(calibration: Calibration, stack: torch.Tensor) -> Level:
+    """Measure the power of a raw stack without background."""
     shape = (int(stack.shape[-2]), int(stack.shape[-1]))
     wiener = Wiener(calibration.used, shape, calibration.transfer, device=stack.device)
     variance = calibration.record.noise_variance
@@ -146,4 +135,4 @@ def measured(calibration: Calibration, stack: torch.Tensor, noise: tuple[float, 
     automatic = wiener.solve(wiener.numerator(stack), found.ridge(wiener, variance))
     some = automatic.flatten()[:: max(1, automatic.numel() // 2**20)]
     unit = float(torch.quantile(some, _BRIGHT))
-    return Level(found, *noise, max(unit, variance**0.5))
+    return Level(found, max(unit, variance**0.5))

@@ -50,9 +50,8 @@ class Field:
     @property
     def variance(self) -> torch.Tensor:
         """Variance of the noise of each pixel."""
-        level = self.imaging.level
         there = self.stack if self.haze is None else self.stack + self.haze
-        return noise_variance(there, level.gain, level.read_variance)
+        return noise_variance(there, self.imaging.gain, self.imaging.read_variance)
 
 
 class PairsAndExamples:

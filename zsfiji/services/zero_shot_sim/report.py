@@ -34,8 +34,8 @@ def said(records: Sequence[Record]) -> tuple[tuple[str, ...], dict[str, float]]:
     first = records[0]
     metrics = {
         "support": min(first.support),
-        "gain": first.level.gain,
-        "read_variance": first.level.read_variance,
+        "gain": first.calibration.gain,
+        "read_variance": first.calibration.read_variance,
     }
     return tuple(notes), metrics
 

@@ -10,9 +10,9 @@ import torch
 from zsfiji.errors import UserError
 from zsfiji.learning.denoiser import Denoiser
 from zsfiji.reconstruction import stopping
-from zsfiji.reconstruction.joint import Joint
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.calibration import Record as CalibrationRecord
+from zsfiji.services.sim.reconstructor import Reconstructor
 from zsfiji.services.zero_shot_sim.applying import corrected, kept
 from zsfiji.services.zero_shot_sim.imaging import Imaging, Level
 from zsfiji.services.zero_shot_sim.specimens import sharpened
@@ -30,7 +30,7 @@ class Record:
     calibration : CalibrationRecord
         Patterns and optics.
     level : Level
-        Noise, power of the specimen, scale of the network.
+        Power of the specimen, scale of the network.
     support : tuple of float
         What is kept of the network's changes, for each ring of frequencies.
     haze : {"keep", "remove"}
@@ -101,8 +101,7 @@ class Restorer:
         """
         above = self.calibration.above(stack).to(device)
         if self.record.haze == "remove":
-            noise = (self.record.level.gain, self.record.level.read_variance)
-            above, _ = without_haze(self.calibration, noise, above)
+            above, _ = without_haze(self.calibration, above)
         imaging = self.imaging((int(above.shape[-2]), int(above.shape[-1])), device)
         features = imaging.features(above)
         result = corrected(self.network, features, label)
@@ -154,16 +153,14 @@ class Restorer:
 
 
 def without_haze(
-    calibration: Calibration, noise: tuple[float, float], stack: torch.Tensor
+    calibration: Calibration, stack: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Take light that is not modulated off a raw stack.
 
     Parameters
     ----------
     calibration : Calibration
-        Patterns and optics.
-    noise : (float, float)
-        Gain and read variance.
+        Patterns, optics and noise.
     stack : torch.Tensor
         (angle, frame, row, col), without background.
 
@@ -173,10 +170,9 @@ def without_haze(
         The stack without haze, and the haze (row, col).
     """
     shape = (int(stack.shape[-2]), int(stack.shape[-1]))
-    gain, read = noise
-    as_light = read / max(gain, 1e-12)
-    joint = Joint(calibration.used, calibration.transfer, shape, as_light, device=stack.device)
-    variance = stopping.noise_variance(stack, gain, read)
+    record = calibration.record
+    joint = Reconstructor(calibration).joint(shape, stack.device)
+    variance = stopping.noise_variance(stack, record.gain, record.read_variance)
     choice = stopping.choose(joint, stack, variance, label="Finding haze")
     haze = joint.haze(joint.run(stack, choice.iterations, share=choice.share))
     bright = calibration.used.brightness.to(stack)[..., None, None]
