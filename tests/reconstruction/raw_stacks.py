@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from zsfiji.physics.sim.optics import Blur, RadialTransfer, illumination
-from zsfiji.physics.sim.patterns import Patterns
+from zsfiji.physics.sim.optics import Blur, RadialTransfer, frequencies, illumination
+from zsfiji.physics.sim.patterns import TURN, Patterns
 from zsfiji.physics.specimens import specimen
 
 TRANSFER = RadialTransfer(2 * 1.49 / 525 * 65)
@@ -66,6 +66,7 @@ def record(
     peak: float = 100.0,
     haze: float = 0.0,
     seed: int = 3,
+    moved: tuple[float, float] = (0.0, 0.0),
 ) -> Raw:
     """A specimen under patterns; `peak` photons in the brightest pixels, 1.5 e- read noise.
 
@@ -75,6 +76,9 @@ def record(
     whole = tuple(n + 2 * margin for n in shape)
     blur = Blur(TRANSFER, whole)
     found = torch.from_numpy(np.asarray(specimen(kind, blur.fine, seed=seed))).float()
+    rows, cols = frequencies(whole, blur.scale)
+    turn = torch.exp(-1j * TURN * (moved[0] * rows + moved[1] * cols))
+    found = torch.fft.irfft2(torch.fft.rfft2(found) * turn, s=blur.fine)
     light = illumination(true.moved(-margin, -margin), whole)
     stack = blur.down(light * found)
     stack = stack + haze * float(stack.mean()) * true.brightness.float()[..., None, None]

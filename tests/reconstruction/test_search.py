@@ -7,6 +7,7 @@ import torch
 from raw_stacks import TRANSFER, Raw, patterns, record
 
 from zsfiji.errors import UserError
+from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.patterns import TURN, Patterns
 from zsfiji.reconstruction.layouts import Layout
 from zsfiji.reconstruction.search import Estimate, estimate
@@ -98,3 +99,36 @@ def test_brightness_of_frames():
     )
     found = estimate(record(faded, (128, 128)).stack, TRANSFER)
     assert torch.allclose(found.patterns.brightness, faded.brightness, atol=0.02)
+
+
+def test_drift_between_angles_is_measured_and_does_not_hide_the_pattern():
+    true = patterns()
+    steps = torch.tensor([[0.0, 0.0], [1.2, -0.4], [2.1, -1.5]], dtype=torch.float64)
+    parts = [
+        record(true.only(i), (128, 128), moved=tuple(step)).stack for i, step in enumerate(steps)
+    ]
+    raw = Raw(torch.cat(parts), true)
+    found = estimate(raw.stack, TRANSFER)
+    assert torch.allclose(found.drift.shifts, steps - steps.mean(0), atol=0.1)
+    assert found.drift.matters
+    assert bool(found.found.all())
+    assert float(_compared(found, raw)[1].max()) < 8
+    still = estimate(record(true, (128, 128)).stack, TRANSFER)
+    assert not still.drift.matters
+    assert still.drift.range < 0.05
+
+
+def test_noise_that_all_frames_share_does_not_lower_the_modulation():
+    raw = record(patterns(), (128, 128), peak=60)
+    draws = torch.Generator().manual_seed(8)
+    shared = 4 * torch.randn(raw.stack.shape[-2:], generator=draws)
+    found = estimate(raw.stack + shared, TRANSFER)
+    assert float((found.patterns.modulation - 0.7).abs().max()) < 0.12
+
+
+def test_resampled_image_has_the_noise_of_its_light():
+    raw = record(patterns(share=0.8), (96, 96), peak=100)
+    wide = torch.nn.functional.interpolate(raw.stack, scale_factor=2, mode="bicubic")
+    found = estimate(wide, RadialTransfer(TRANSFER.cutoff / 2))
+    assert bool(found.found.all())
+    assert float((found.patterns.modulation - 0.7).abs().max()) < 0.12

@@ -22,6 +22,8 @@ from zsfiji.terminal import Terminal
 
 _OPTION = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _RESULT_ENDINGS = (".tif", ".tiff")
+_PAGE = 120
+"""Characters in a line of a table that does not go to a screen."""
 
 
 @dataclass(frozen=True)
@@ -350,6 +352,7 @@ def _print(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(*columns)
     for row in rows:
         table.add_row(*row)
-    console = Console(file=sys.stderr)
+    screen = Console(file=sys.stderr)
     # Wide enough for whole words where the width is not that of a screen.
-    console.print(table, width=console.width if console.is_terminal else 120)
+    console = screen if screen.is_terminal else Console(file=sys.stderr, width=_PAGE)
+    console.print(table)

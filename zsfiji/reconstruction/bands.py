@@ -17,6 +17,9 @@ SIDE = 512
 _OUTSIDE = 1.04
 """Frequencies beyond so many times the cut-off have noise only."""
 
+_FAR = 1.4
+"""The noise is measured up to so many times the cut-off."""
+
 _ENOUGH = 200
 """Frequencies beyond the cut-off that the noise can be measured at."""
 
@@ -109,7 +112,7 @@ def separated(stack: torch.Tensor, transfer: RadialTransfer, noise: float | None
     orders = torch.fft.fft2(torch.einsum("hn,anyx->ahyx", mix, even.to(torch.complex64)))
     light = float(window.square().sum())
     if noise is None:
-        noise = _noise(orders, transfer) * frames / 4 / light
+        noise = noise_power(orders, transfer) * frames / 4 / light
     return Bands(
         corner, zero, orders, brightness, noise, noise * light / frames, 4 * noise * light / frames
     )
@@ -133,12 +136,22 @@ def taper(shape: tuple[int, int], device: torch.device | None = None) -> torch.T
     return torch.outer(*lines).to(device)
 
 
-def _noise(orders: torch.Tensor, transfer: RadialTransfer) -> float:
-    """Power of the noise in one frequency of the bands."""
-    shape = (int(orders.shape[-2]), int(orders.shape[-1]))
-    radius = torch.hypot(*frequencies(shape, half=False, device=orders.device))
-    power = orders.abs().square().mean((0, 1))
-    outside = radius > _OUTSIDE * transfer.cutoff
+def noise_power(spectra: torch.Tensor, transfer: RadialTransfer) -> float:
+    """Power of the noise in one frequency, measured just beyond the cut-off.
+
+    Farther out a resampled image has less noise than at the frequencies with light.
+
+    Parameters
+    ----------
+    spectra : torch.Tensor
+        Complex (..., row, col).
+    transfer : RadialTransfer
+        The OTF.
+    """
+    shape = (int(spectra.shape[-2]), int(spectra.shape[-1]))
+    radius = torch.hypot(*frequencies(shape, half=False, device=spectra.device))
+    power = spectra.abs().square().flatten(0, -3).mean(0)
+    outside = (radius > _OUTSIDE * transfer.cutoff) & (radius < _FAR * transfer.cutoff)
     if int(outside.sum()) >= _ENOUGH:
         return float(power[outside].mean())
     # The camera samples no frequency without light: the darkest ring is an upper bound.

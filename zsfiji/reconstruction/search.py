@@ -10,8 +10,9 @@ import torch
 
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.patterns import TURN, Patterns
-from zsfiji.reconstruction.bands import Bands, separated
+from zsfiji.reconstruction.bands import Bands, noise_power, separated
 from zsfiji.reconstruction.correlation import Correlation, climbed
+from zsfiji.reconstruction.drift import Drift, aligned, drift
 from zsfiji.reconstruction.layouts import Layout, arrangements
 from zsfiji.reconstruction.peaks import Peak, best_peaks
 from zsfiji.reconstruction.regression import Regression
@@ -39,6 +40,8 @@ class Estimate:
         float64 (angle, wave): standard error in the middle of the image, in radians.
     noise_variance : float
         Variance of a raw pixel, in the image's unit squared.
+    drift : Drift
+        How far the specimen moved between the angles.
     """
 
     patterns: Patterns
@@ -48,6 +51,7 @@ class Estimate:
     wave_vector_error: torch.Tensor
     phase_error: torch.Tensor
     noise_variance: float
+    drift: Drift
 
     @property
     def spacing(self) -> torch.Tensor:
@@ -94,13 +98,18 @@ def estimate(
     angles, frames = int(stack.shape[0]), int(stack.shape[1])
     bands = separated(stack, transfer, noise)
     # The light that is not modulated is the same for all angles: less noise than that of one.
-    zero = bands.zero.mean(0, keepdim=True).expand_as(bands.zero)
-    zero_noise = bands.zero_noise / angles
+    moved = drift(bands, transfer)
+    if moved.matters:
+        zero = aligned(bands, moved.shifts)
+    else:
+        zero = bands.zero.mean(0, keepdim=True).expand_as(bands.zero)
+    # Noise that all frames share (pixels of unequal gain) does not average out.
+    zero_noise = max(bands.zero_noise / angles, noise_power(zero[:1], transfer))
     correlation = Correlation(bands, zero, zero_noise, transfer)
     peaks = best_peaks(correlation, transfer, arrangements(layout, angles, frames))
     peaks = _climbed(correlation, peaks)
     regression = Regression(bands, zero, zero_noise, transfer)
-    return _measured(bands, correlation, regression, peaks, layout)
+    return _measured(bands, correlation, regression, peaks, layout, moved)
 
 
 def _climbed(correlation: Correlation, peaks: Sequence[Peak]) -> list[Peak]:
@@ -142,6 +151,7 @@ def _measured(
     regression: Regression,
     peaks: Sequence[Peak],
     layout: Layout,
+    moved: Drift,
 ) -> Estimate:
     angles, frames = (int(n) for n in bands.brightness.shape)
     size = (angles, layout.waves)
@@ -163,5 +173,5 @@ def _measured(
     patterns = Patterns(vectors, phases, modulation, bands.brightness)
     top, left = bands.corner
     return Estimate(
-        patterns.moved(-top, -left), significance, found, error, place, turn, bands.noise
+        patterns.moved(-top, -left), significance, found, error, place, turn, bands.noise, moved
     )

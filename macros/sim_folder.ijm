@@ -1,0 +1,50 @@
+// Reconstruct all raw SIM images (TIFF) of a folder. The patterns are found in the first image and
+// used for the others: right for images of one microscope and one session, also for dim ones.
+//
+// In ImageJ or Fiji:  Plugins > Macros > Run..., then choose the two folders.
+// In a shell:         zsfiji macro sim_folder.ijm "/data/raw;/data/sim"
+
+na = 1.49;             // of the objective
+emission = 525;        // nm
+pixel = 65;            // nm: width of a raw pixel in the specimen
+background = 100;      // grey level of the camera without light
+one_pattern = true;    // false: find the patterns in each image
+
+folders = split(getArgument(), ";");
+if (folders.length == 2) {
+	input = folders[0];
+	output = folders[1];
+} else {
+	input = getDirectory("Folder of the raw images");
+	output = getDirectory("Folder for the results");
+}
+if (!endsWith(input, "/")) input = input + "/";
+if (!endsWith(output, "/")) output = output + "/";
+if (!File.isDirectory(input))
+	exit("There is no folder " + input);
+File.makeDirectory(output);
+patterns = output + "patterns.json";
+
+setBatchMode(true);   // no windows flicker by
+files = getFileList(input);
+done = 0;
+for (i = 0; i < files.length; i++) {
+	if (!endsWith(files[i], ".tif")) continue;
+	open(input + files[i]);
+	options = "na=" + na + " emission=" + emission + " pixel_size=" + pixel
+		+ " background=" + background + " widefield=false filtered=false spectrum=false";
+	if (one_pattern && done == 0)
+		options = options + " save_parameters=[" + patterns + "]";
+	else if (one_pattern)
+		options = options + " use_parameters=[" + patterns + "]";
+	run("SIM Reconstruct...", options);
+	saveAs("Tiff", output + File.getNameWithoutExtension(files[i]) + "-sim.tif");
+	close("*");
+	done++;
+	showProgress(i + 1, files.length);
+	print(files[i] + " done");
+}
+setBatchMode(false);
+if (done == 0)
+	exit("There is no .tif image in " + input);
+print(done + " images reconstructed");
