@@ -27,7 +27,7 @@ from zsfiji.deconvolution.richardson_lucy import deblur
 from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.optics.pupil import from_optics
-from zsfiji.physics.sim.optics_3d import calculated
+from zsfiji.physics.sim.optics_3d import StackTransfer, calculated
 from zsfiji.physics.sim.simulator import Camera
 from zsfiji.physics.sim.simulator_3d import simulate_stack
 from zsfiji.reconstruction.estimate_3d import estimate_stack
@@ -77,7 +77,7 @@ def results(
     noise = CAMERA.gain * float(raw.mean()) + read
     specimen = torch.from_numpy(scene.truth) - CAMERA.offset
 
-    def transfer(slices: int, line: float = true.finest) -> object:
+    def transfer(slices: int, line: float = true.finest) -> StackTransfer:
         return calculated(TOLD, pixel=PIXEL, spacing=SPACING, slices=slices, line=line)
 
     field = transfer(field_slices(shape[0]))
@@ -102,7 +102,7 @@ def results(
     by_hand = [equal.solve(numerator, centre * w**2) for w in CONSTANTS]
     images["constant, best"] = max(by_hand, key=lambda image: psnr(image, truth))
     images["automatic, true patterns"] = made.reconstruct(raw, noise)
-    found = estimate_stack(raw, transfer(shape[0]), noise=noise)
+    found = estimate_stack(raw, lambda line: transfer(shape[0], line))
     images["automatic"] = StackWiener(found.patterns, shape, field).reconstruct(raw, noise)
     return images, truth, specimen, said(found.patterns, true, found.plane.found, shape)
 
@@ -117,8 +117,9 @@ def said(patterns, true, there, shape) -> str:  # type: ignore[no-untyped-def]
     ratio = (patterns.modulation / true.modulation).mean(0).tolist()
     return (
         f"{int(there.sum())} of {there.numel()} waves found, off by at most "
-        f"{float(off.max()) * shape[1]:.3f} px of the spectrum, phases by {float(turned.median()):.1f} degrees (median), "
-        f"modulation of order 1 {ratio[0]:.2f}, of order 2 {ratio[1]:.2f} of the true one"
+        f"{float(off.max()) * shape[1]:.3f} px of the spectrum, phases by "
+        f"{float(turned.median()):.1f} degrees (median), modulation of order 1 "
+        f"{ratio[0]:.2f}, of order 2 {ratio[1]:.2f} of the true one"
     )
 
 

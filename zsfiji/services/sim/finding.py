@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
+from zsfiji.physics.sim.optics import RadialTransfer
+from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction.search import Estimate, estimate
 from zsfiji.services.sim.calibration import Calibration, Record
 from zsfiji.services.sim.given import Given
@@ -34,7 +36,18 @@ def calibrate(stack: np.ndarray, given: Given) -> Calibration:
     background = dark_level(stack) if given.background is None else given.background
     above = torch.from_numpy(np.asarray(stack, np.float32) - np.float32(background))
     found = estimate(above, given.transfer, given.layout_of(stack.shape[0], stack.shape[1]))
-    return Calibration(_record(found, given, background, float(above.mean())))
+    record = record_of(
+        found,
+        found.patterns,
+        found.modulation_error,
+        given.transfer,
+        noise_variance=found.noise_variance,
+        background=background,
+        background_given=given.background is not None,
+        light=float(above.mean()),
+        pixel=given.pixel,
+    )
+    return Calibration(record)
 
 
 def dark_level(stack: np.ndarray) -> float:
@@ -43,18 +56,40 @@ def dark_level(stack: np.ndarray) -> float:
     return float(gaussian_filter(mean, _DARK).min())
 
 
-def _record(found: Estimate, given: Given, background: float, light: float) -> Record:
-    patterns = found.patterns
-    error = torch.where(
-        found.modulation_error.isfinite(), found.modulation_error, torch.tensor(-1.0).double()
-    )
-    transfer = given.transfer
+def record_of(
+    found: Estimate,
+    patterns: Patterns,
+    error: torch.Tensor,
+    transfer: RadialTransfer,
+    *,
+    noise_variance: float,
+    background: float,
+    background_given: bool,
+    light: float,
+    pixel: float,
+) -> Record:
+    """The record of patterns that were found.
+
+    Parameters
+    ----------
+    found : Estimate
+        The search: significance, and what was found.
+    patterns : Patterns
+        The patterns.
+    error : torch.Tensor
+        (angle, wave): standard error of the modulation; infinite where it is not known.
+    transfer : RadialTransfer
+        The OTF.
+    noise_variance, background, background_given, light, pixel
+        See :class:`.Record`.
+    """
+    known = torch.where(error.isfinite(), error, torch.tensor(-1.0).double())
     curve = () if transfer.curve is None else tuple(float(v) for v in transfer.curve)
     return Record(
         _tuples(patterns.wave_vectors),
         _tuples(patterns.phases),
         _tuples(patterns.modulation),
-        _tuples(error),
+        _tuples(known),
         _tuples(found.significance),
         _tuples(found.found),
         _tuples(patterns.brightness),
@@ -62,10 +97,10 @@ def _record(found: Estimate, given: Given, background: float, light: float) -> R
         transfer.damping,
         curve,
         background,
-        given.background is not None,
-        found.noise_variance,
+        background_given,
+        noise_variance,
         light,
-        given.pixel,
+        pixel,
     )
 
 
