@@ -22,6 +22,8 @@ class StackOptics:
         Lens and wavelengths.
     pixel, spacing : float
         Width of a raw pixel and distance of the slices, in micrometres.
+    damping : float
+        What remains of a calculated OTF at its lateral cut-off.
     steps : tuple of float
         Steps of a measured OTF along kr and kz, in cycles per micrometre; empty without one.
     """
@@ -29,6 +31,7 @@ class StackOptics:
     lens: Optics
     pixel: float
     spacing: float
+    damping: float = 1.0
     steps: tuple[float, ...] = ()
 
     def transfer(
@@ -54,7 +57,9 @@ class StackOptics:
         nm = {"pixel": 1000 * self.pixel, "spacing": 1000 * self.spacing}
         if table is not None:
             return measured(table, (self.steps[0], self.steps[1]), slices=slices, **nm)
-        return calculated(self.lens, slices=slices, line=line, waves=waves, **nm)
+        return calculated(
+            self.lens, slices=slices, line=line, waves=waves, damping=self.damping, **nm
+        )
 
 
 @dataclass(frozen=True, eq=False)
