@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
+from zsfiji.reconstruction.damping import measured_damping
 from zsfiji.reconstruction.noise import noise_line
 from zsfiji.reconstruction.search import Estimate, estimate
 from zsfiji.services.sim.calibration import Calibration, Record
@@ -39,6 +41,21 @@ def calibrate(stack: np.ndarray, given: Given) -> Calibration:
     # Where the lens passes all that the pixels show, the read noise cannot be told from the rest.
     noise = noise_line(above, given.transfer) or (found.noise_variance / max(light, 1e-12), 0.0)
     return Calibration(_record(found, given, background, light, noise))
+
+
+def calibrate_with_damping(stack: np.ndarray, given: Given) -> Calibration:
+    """Find the patterns of a raw stack, and the damping of the OTF too.
+
+    Takes and gives what :func:`calibrate` does. The damping that is given is where the search
+    begins; a measured OTF stays as it is.
+    """
+    first = calibrate(stack, given)
+    if given.transfer.curve is not None or not any(any(waves) for waves in first.usable):
+        return first
+    noise = first.record.noise_variance
+    found = measured_damping(first.above(stack), first.used, given.transfer, noise)
+    transfer = replace(given.transfer, damping=found.damping)
+    return calibrate(stack, replace(given, transfer=transfer))
 
 
 def dark_level(stack: np.ndarray) -> float:
