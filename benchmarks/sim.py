@@ -108,7 +108,7 @@ def restored(
         return plain(calibration, stack, truth)
     if method in ("automatic", "iterative"):
         kind = Reconstruction(quality=method)  # type: ignore[arg-type]
-        return Reconstructor(calibration).reconstruct(stack, kind, CPU)["sim"]
+        return Reconstructor(calibration).reconstruct(stack, kind, CPU)[0]["sim"]
     own = calibrate_with_damping(stack, given())
     unit = fit_restorer([stack], own, settings=settings, device=CPU, label="Training")
     return unit.restore(stack, CPU)[1]

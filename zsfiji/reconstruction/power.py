@@ -26,7 +26,7 @@ _FEWEST = 8
 _FIRST = 2
 """The innermost rings have the mean and the taper."""
 
-_WEAKEST = 1e-3
+WEAKEST = 1e-3
 """Frequencies with less of the largest density are left out: almost no light comes through."""
 
 _USUAL, _HOLD = math.log(1.5), 1e-3
@@ -96,25 +96,52 @@ def rings(wiener: Wiener, stack: torch.Tensor) -> Rings:
     window = taper(wiener.shape, stack.device)
     bare = (stack - stack.mean((-2, -1), keepdim=True).mean()) * window
     numerator = wiener.numerator(bare, periodic=True)
-    density = wiener.density
-    used = density > _WEAKEST * density.max()
-    ring = (wiener.frequency[used] / wiener.reach * RINGS).round().long()
-    count = torch.bincount(ring, minlength=RINGS + 1).double()
-
-    def mean(values: torch.Tensor) -> np.ndarray:
-        total = torch.zeros_like(count).index_add_(0, ring, values[used].double())
-        return (total / count.clamp_min(1)).cpu().numpy()
-
-    pixels = math.prod(wiener.blur.fine)
     # The mean square of the tapered noise is that of the noise times that of the taper, of which
     # the extended field has less.
     share = float(window.square().sum()) / math.prod(wiener.field)
-    whitened = mean(numerator.abs().square() / density.clamp_min(1e-30)) / (pixels * share)
-    through = mean(density)
+    used = wiener.density > WEAKEST * wiener.density.max()
+    return averaged(
+        numerator[used],
+        wiener.density[used],
+        wiener.frequency[used] / wiener.reach,
+        wiener.reach,
+        math.prod(wiener.blur.fine) * share,
+    )
+
+
+def averaged(
+    numerator: torch.Tensor,
+    density: torch.Tensor,
+    share: torch.Tensor,
+    reach: float,
+    light: float,
+) -> Rings:
+    """Average the power of a numerator of the filter over rings of frequencies.
+
+    Parameters
+    ----------
+    numerator, density : torch.Tensor
+        (frequency,): numerator of the filter, and its denominator without the constant, where light
+        comes through.
+    share : torch.Tensor
+        (frequency,): modulus of the frequency over `reach`.
+    reach : float
+        Highest frequency of the result.
+    light : float
+        Mean square of a frequency of the numerator over the density, for noise of variance 1.
+    """
+    ring = (share * RINGS).round().long().clamp_max(RINGS)
+    count = torch.bincount(ring, minlength=RINGS + 1).double()
+
+    def mean(values: torch.Tensor) -> np.ndarray:
+        total = torch.zeros_like(count).index_add_(0, ring, values.double())
+        return (total / count.clamp_min(1)).cpu().numpy()
+
+    whitened = mean(numerator.abs().square() / density.clamp_min(1e-30)) / light
     number = count.cpu().numpy()
     kept = (number > _FEWEST) & (np.arange(RINGS + 1) >= _FIRST)
-    frequency = np.arange(RINGS + 1) / RINGS * wiener.reach
-    return Rings(frequency[kept], whitened[kept], through[kept], number[kept])
+    frequency = np.arange(RINGS + 1) / RINGS * reach
+    return Rings(frequency[kept], whitened[kept], mean(density)[kept], number[kept])
 
 
 def fit(wiener: Wiener, stack: torch.Tensor, noise: float) -> Power:
@@ -134,17 +161,19 @@ def fit(wiener: Wiener, stack: torch.Tensor, noise: float) -> Power:
     Power
         In the unit of the stack, squared.
     """
-    found_rings = rings(wiener, stack)
-    frequency, number = found_rings.frequency, found_rings.number
-    whitened, through = found_rings.power, found_rings.through
+    return fitted(rings(wiener, stack), noise)
+
+
+def fitted(found: Rings, noise: float) -> Power:
+    """Fit the power spectrum of the specimen to rings, for a variance of the raw pixels."""
 
     def cost(values: np.ndarray) -> float:
-        expected = through * _model(values, frequency) + noise
-        fit_ = (number * (np.log(expected) + whitened / expected)).sum() / number.sum()
-        return float(fit_ + _HOLD * (values[2] - _USUAL) ** 2)
+        expected = found.through * _model(values, found.frequency) + noise
+        fit_ = (found.number * (np.log(expected) + found.power / expected)).sum()
+        return float(fit_ / found.number.sum() + _HOLD * (values[2] - _USUAL) ** 2)
 
-    first = max((whitened[0] - noise) / through[0], _LEAST * noise)
-    found = min(
+    first = max((found.power[0] - noise) / found.through[0], _LEAST * noise)
+    best = min(
         (
             minimize(
                 cost,
@@ -156,7 +185,7 @@ def fit(wiener: Wiener, stack: torch.Tensor, noise: float) -> Power:
         ),
         key=lambda result: float(result.fun),
     )
-    height, corner, exponent = (float(v) for v in np.exp(found.x))
+    height, corner, exponent = (float(v) for v in np.exp(best.x))
     return Power(height, corner, exponent)
 
 

@@ -12,7 +12,7 @@ from zsfiji.learning.denoiser import Denoiser
 from zsfiji.reconstruction import stopping
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.calibration import Record as CalibrationRecord
-from zsfiji.services.sim.reconstructor import Reconstructor
+from zsfiji.services.sim.reconstructor import image_formation
 from zsfiji.services.zero_shot_sim.applying import corrected, kept
 from zsfiji.services.zero_shot_sim.imaging import Imaging, Level
 from zsfiji.services.zero_shot_sim.specimens import sharpened
@@ -171,7 +171,7 @@ def without_haze(
     """
     shape = (int(stack.shape[-2]), int(stack.shape[-1]))
     record = calibration.record
-    joint = Reconstructor(calibration).joint(shape, stack.device)
+    joint = image_formation(calibration, calibration.used, shape, stack.device)
     variance = stopping.noise_variance(stack, record.gain, record.read_variance)
     choice = stopping.choose(joint, stack, variance, label="Finding haze")
     haze = joint.haze(joint.run(stack, choice.iterations, share=choice.share))
