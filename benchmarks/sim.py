@@ -21,6 +21,7 @@ import argparse
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -109,7 +110,8 @@ def restored(
     if method in ("automatic", "iterative"):
         kind = Reconstruction(quality=method)  # type: ignore[arg-type]
         return Reconstructor(calibration).reconstruct(stack, kind, CPU)[0]["sim"]
-    unit = fit_restorer([stack], calibration, settings=settings, device=CPU, label="Training")
+    own = calibrate(stack, replace(given(), measure_damping=True))
+    unit = fit_restorer([stack], own, settings=settings, device=CPU, label="Training")
     return unit.restore(stack, CPU)[1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -53,8 +54,6 @@ class Imaging:
     ----------
     wiener : Wiener
         The linear reconstruction.
-    joint : Joint
-        The image formation.
     gain, read_variance : float
         Variance of the noise for a unit of light, and without light.
     """
@@ -71,16 +70,21 @@ class Imaging:
         self.level = level
         self.gain, self.read_variance = calibration.record.gain, calibration.record.read_variance
         self.wiener = Wiener(patterns, shape, calibration.transfer, device=device)
-        self.joint = Joint(
-            patterns,
-            calibration.transfer,
-            shape,
-            self.read_variance / max(self.gain, 1e-12),
-            haze=None,
-            device=device,
-        )
+        self._patterns, self._calibration = patterns, calibration
         noise = calibration.record.noise_variance
         self.ridge = level.power.ridge(self.wiener, noise)
+
+    @cached_property
+    def joint(self) -> Joint:
+        """The image formation, for simulated images."""
+        return Joint(
+            self._patterns,
+            self._calibration.transfer,
+            self.wiener.shape,
+            self.read_variance / max(self.gain, 1e-12),
+            haze=None,
+            device=self.ridge.device,
+        )
 
     def features(self, stack: torch.Tensor) -> torch.Tensor:
         """What the network sees of a raw stack: (input, fine row, fine col)."""
