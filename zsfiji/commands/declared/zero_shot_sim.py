@@ -31,8 +31,8 @@ Automatic = Annotated[
 
 
 _OPTICS = SimOptics(damping=0)
-"""The damping of the OTF is measured: simulated images of 500 photons whose lens was not the one that
-was told gained 5 dB by it."""
+"""The damping of the OTF is measured: simulated images of 500 photons whose lens was not the one
+that was told gained 5 dB by it."""
 
 
 def _duration(
