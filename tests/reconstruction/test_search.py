@@ -70,6 +70,15 @@ def test_more_waves(waves, layout):
         assert torch.allclose(long, 2 * short)
 
 
+@pytest.mark.parametrize("waves", [1, 2])
+def test_number_of_beams_can_be_found(waves):
+    raw = record(patterns(3, 5, waves=waves, modulation=0.5), (128, 128), peak=100)
+    found = estimate(raw.stack, TRANSFER, [Layout.TWO_BEAM, Layout.THREE_BEAM])
+    assert found.patterns.waves == waves
+    assert bool(found.found.all())
+    assert float(_compared(found, raw)[0].max()) < 0.2
+
+
 def test_five_angles_and_phases():
     raw = record(patterns(5, 5), (128, 128))
     found = estimate(raw.stack, TRANSFER)

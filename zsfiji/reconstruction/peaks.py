@@ -23,8 +23,9 @@ _TOLERANCE = 0.01
 _REACH = 3
 """Standard deviations of it that are searched."""
 
-_SURE = 6.0
-"""Logarithm of how improbable a peak has to be among all places where it could be."""
+_SURE = 7.5
+"""Logarithm of how improbable a peak has to be among all places where it could be. Of 76 simulated
+stacks without a pattern, four were above 5 and one above 6: structure is no white noise."""
 
 _LIKELY = 3.0
 """The same of a peak in its place, once all waves together are no chance."""
@@ -105,14 +106,15 @@ class _Search:
         for members in arrangements:
             peaks = [self._highest(member) for member in members]
             if all(peak.found for peak in peaks) and self._fits(peaks):
-                best = max(best or peaks, peaks, key=_total)
+                best = max(best or peaks, peaks, key=_evidence)
         return best
 
     def together(self, arrangements: Sequence[list[Member]]) -> list[Peak]:
         """The peaks of the arrangement that all waves together show best."""
-        joint = max((self._together(members) for members in arrangements), key=_total)
+        joint = max((self._together(members) for members in arrangements), key=_evidence)
         own = max(
-            ([self._highest(member) for member in members] for members in arrangements), key=_total
+            ([self._highest(member) for member in members] for members in arrangements),
+            key=_evidence,
         )
         if not all(peak.found for peak in own) or not _alike(own):
             return joint
@@ -261,6 +263,11 @@ class _Search:
 
 def _total(peaks: Sequence[Peak]) -> float:
     return sum(peak.height for peak in peaks)
+
+
+def _evidence(peaks: Sequence[Peak]) -> tuple[float, float]:
+    """How much speaks for an arrangement: its waves that are no chance, before all others."""
+    return sum(peak.height - _SURE for peak in peaks if peak.found), _total(peaks)
 
 
 def _alike(peaks: Sequence[Peak]) -> bool:

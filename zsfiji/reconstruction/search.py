@@ -70,7 +70,7 @@ class Estimate:
 def estimate(
     stack: torch.Tensor,
     transfer: RadialTransfer,
-    layout: Layout = Layout.TWO_BEAM,
+    layout: Layout | Sequence[Layout] = Layout.TWO_BEAM,
     *,
     noise: float | None = None,
 ) -> Estimate:
@@ -82,8 +82,9 @@ def estimate(
         float32 (angle, frame, row, col), the background taken off.
     transfer : RadialTransfer
         The OTF.
-    layout : Layout
-        The beams that make the pattern.
+    layout : Layout or sequence of Layout
+        The beams that make the pattern, or several that may: the number of waves of the result
+        says which.
     noise : float, optional
         Variance of a raw pixel; measured in the image if it is not given.
 
@@ -102,7 +103,9 @@ def estimate(
     moved = drift(bands, transfer)
     light = _light(bands, transfer, moved)
     correlation = Correlation(bands, *light, transfer)
-    peaks = best_peaks(correlation, transfer, arrangements(layout, angles, frames))
+    layouts = [layout] if isinstance(layout, Layout) else layout
+    possible = [a for each in layouts for a in arrangements(each, angles, frames)]
+    peaks = best_peaks(correlation, transfer, possible)
     peaks = _climbed(correlation, peaks)
     fits = _fitted(Regression(bands, *light, transfer), peaks)
     deviations = _deviations(bands, light, transfer, peaks, fits)
