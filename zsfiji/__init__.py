@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         zs_deconvnet_restore,
         zs_deconvnet_train,
     )
+    from zsfiji.commands.declared.zs_sim import zs_sim
 
 __all__ = [
     "Cancelled",
@@ -41,6 +42,7 @@ __all__ = [
     "zs_deconvnet_predict",
     "zs_deconvnet_restore",
     "zs_deconvnet_train",
+    "zs_sim",
 ]
 
 

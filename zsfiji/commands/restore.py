@@ -39,6 +39,7 @@ def restore(
     given: Given,
     *,
     files: ModelFiles,
+    results: Sequence[str] | None = None,
     bit_depth: str,
     uncertainty: bool = False,
     device: str,
@@ -57,6 +58,8 @@ def restore(
         What is known beside the image.
     files : ModelFiles
         A model to apply, and where the trained one goes.
+    results : sequence of str, optional
+        Names of the results to give; all of them without it.
     bit_depth, device : str
         See :mod:`zsfiji.parameters`.
     uncertainty : bool
@@ -65,7 +68,7 @@ def restore(
     Returns
     -------
     Outcome
-        All results of the method.
+        The results of the method.
 
     Raises
     ------
@@ -75,7 +78,13 @@ def restore(
     if files.apply_model is not None:
         model = load(method, files.apply_model)
         return apply(
-            method, model, image, bit_depth=bit_depth, uncertainty=uncertainty, device=device
+            method,
+            model,
+            image,
+            results=results,
+            bit_depth=bit_depth,
+            uncertainty=uncertainty,
+            device=device,
         )
     share = trained_share(_TRAINING, uncertainty)
     model = fit(
@@ -91,6 +100,7 @@ def restore(
         method,
         model,
         image,
+        results=results,
         bit_depth=bit_depth,
         uncertainty=uncertainty,
         device=device,

@@ -1,0 +1,190 @@
+"""ZS-SIM as a method: raw SIM images and single images, models, uncertainty, bad input."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import raw_sim
+import torch
+import xarray as xr
+from scipy.ndimage import gaussian_filter
+
+from zsfiji.errors import UserError
+from zsfiji.images.axes import as_image
+from zsfiji.learning import models
+from zsfiji.learning.models import Model
+from zsfiji.physics.specimens import specimen
+from zsfiji.services.sim.finding import calibrate
+from zsfiji.services.sim.given import Given as SimGiven
+from zsfiji.services.uncertainty import with_uncertainty
+from zsfiji.services.zs_sim import fit, stopping
+from zsfiji.services.zs_sim.reconstruct import Filtering, OfPatterns
+from zsfiji.services.zs_sim.restorer import Restorer
+from zsfiji.services.zs_sim.service import METHOD, NAME, RECONSTRUCTION, Given
+from zsfiji.services.zs_sim.settings import Settings
+
+SIM = SimGiven(raw_sim.TRANSFER, 0.065, 0.0)
+GIVEN = Given(SIM)
+SETTINGS = Settings(quality="quick")
+FILTERING = Filtering(SETTINGS.filter, SETTINGS.wiener)
+
+
+@pytest.fixture(autouse=True)
+def small_patches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fourth of the work, enough for images of this size."""
+    monkeypatch.setattr(fit, "PATCH", 32)
+
+
+@cache
+def simulated() -> raw_sim.Raw:
+    """A raw image of 64 x 64 pixels."""
+    return raw_sim.raw(size=64, peak=20.0)
+
+
+@cache
+def raw_image() -> xr.DataArray:
+    """The same twice, as two frames of a time-lapse."""
+    frames = np.stack([simulated().stack.numpy()] * 2)
+    return as_image(frames, ("t", "ang", "pha", "row", "col"))
+
+
+@cache
+def trained() -> Model[Settings, Restorer]:
+    """A network trained on it."""
+    return METHOD.fit(raw_image(), SETTINGS, GIVEN, device="cpu")
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Pearson's, away from the border."""
+    return float(np.corrcoef(one[8:-8, 8:-8].ravel(), other[8:-8, 8:-8].ravel())[0, 1])
+
+
+def test_a_raw_image_becomes_a_denoised_one_on_half_the_pixel_size() -> None:
+    restored = METHOD.apply(trained(), raw_image(), device="cpu")
+    assert list(restored.images) == [RECONSTRUCTION, NAME]
+    result, before = restored.images[NAME], restored.images[RECONSTRUCTION]
+    assert result.dims == ("t", "row", "col")
+    assert result.shape == (2, 128, 128)
+    assert np.array_equal(result.data[0], result.data[1])
+    assert float(result.mean()) == pytest.approx(float(before.mean()), rel=1e-4)
+    truth = simulated().specimen.numpy()
+    found, noisy = (correlation(image.data[0], truth) for image in (result, before))
+    assert found > noisy + 0.01
+    assert any("Early stopping" in note for note in restored.report.notes)
+
+
+def test_a_model_gives_the_same_after_saving_and_its_uncertainty(tmp_path: Path) -> None:
+    restored = METHOD.apply(trained(), raw_image(), device="cpu")
+    path = models.save(trained(), tmp_path / "model.zsfiji")
+    loaded = models.load(path, METHOD)
+    again = METHOD.apply(loaded, raw_image(), device="cpu")
+    assert np.array_equal(again.image.data, restored.image.data)
+    single = raw_image().isel(t=0)
+    known = with_uncertainty(
+        METHOD, trained(), METHOD.apply(trained(), single), of=NAME, device="cpu"
+    )
+    deviation = known.images["uncertainty"]
+    assert deviation.shape == (128, 128)
+    assert float(deviation.min()) > 0
+
+
+def test_patterns_are_those_of_the_image_that_a_model_is_applied_to() -> None:
+    light = replace(raw_sim.patterns(), phases=raw_sim.patterns().phases + 1.0)
+    other = raw_sim.raw(size=64, peak=20.0, seed=5, light=light)
+    stack = other.stack.numpy()
+    image = as_image(stack, ("ang", "pha", "row", "col"))
+    result = METHOD.apply(trained(), image, device="cpu").images[RECONSTRUCTION]
+    background = trained().units[0].calibration.record.background
+    own = calibrate(stack, replace(SIM, background=background))
+    wanted = OfPatterns(own, other.stack, FILTERING).whole(other.stack)
+    np.testing.assert_allclose(result.data, wanted.numpy(), atol=1e-3)
+
+
+def test_a_single_image_is_denoised() -> None:
+    clean = 20 * gaussian_filter(specimen("filaments", (96, 98), seed=2), 1.5).astype(np.float32)
+    noisy = np.random.default_rng(1).poisson(clean).astype(np.float32)
+    image = as_image(noisy)
+    model = METHOD.fit(image, SETTINGS, Given(), device="cpu")
+    restored = METHOD.apply(model, image, device="cpu")
+    assert list(restored.images) == [NAME]
+    error = float(np.square(restored.image.data - clean).mean())
+    assert error < 0.5 * float(np.square(noisy - clean).mean())
+    assert restored.image.shape == (96, 98)
+
+
+def test_a_network_that_does_not_help_leaves_the_image_as_it_is() -> None:
+    given = torch.randn(32, 32, generator=torch.Generator().manual_seed(0))
+    network = torch.nn.Conv2d(1, 1, 1)
+    with torch.no_grad():
+        network.weight.zero_()
+        network.bias.zero_()  # type: ignore[union-attr]
+    watch = stopping.Watch(network, network, [(given, given + 1)], 1000)
+    assert not watch(100)
+    assert watch(900)
+    assert watch.best == 0
+    restorer = replace(trained().units[0], record=replace(trained().units[0].record, best=0))
+    part = raw_image().data[0]
+    whole, denoised = restorer.restore(part, torch.device("cpu"), restorer.calibration)
+    assert np.array_equal(whole, denoised)
+
+
+def test_the_best_weights_are_kept() -> None:
+    source = torch.Generator().manual_seed(1)
+    clean = torch.sin(torch.arange(64.0))[None].expand(64, 64)
+    given, target = (clean + torch.randn(64, 64, generator=source) for _ in range(2))
+    network = torch.nn.Conv2d(1, 1, (9, 1), padding=(4, 0), bias=False)
+
+    def weigh(value: torch.Tensor) -> None:
+        with torch.no_grad():
+            network.weight.copy_(value.reshape(network.weight.shape))
+
+    watch = stopping.Watch(network, network, [(given, target)], 1000)
+    good = torch.full((9,), 1 / 18)  # the mean of a column, at half the scale
+    for step, value in ((10, torch.eye(9)[4]), (20, good), (30, torch.eye(9)[0])):
+        weigh(value)
+        watch(step)
+    watch.take_best()
+    assert watch.best == 20
+    assert torch.allclose(network.weight.flatten(), good)
+    assert watch.slope == pytest.approx(2.0, abs=0.4)
+
+
+def test_examples_have_the_mean_of_the_image() -> None:
+    unit = trained().units[0]
+    camera = fit.measure_for_training([simulated().stack[0, 0].numpy()], GIVEN.camera)[0]
+    made = fit.make_examples(
+        [simulated().stack.numpy()],
+        camera,
+        unit.calibration,
+        FILTERING,
+        0,
+        torch.device("cpu"),
+    )
+    assert made.views.shape == (1, 4, 128, 128)
+    whole = made.shown.mean()
+    assert made.views.mean((-2, -1)).sub(whole).abs().max() < 0.02
+    for pair in made.trials:
+        assert torch.stack(pair).mean() == pytest.approx(float(whole), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("image", "given", "message"),
+    [
+        (as_image(np.random.default_rng(0).random((64, 64))), GIVEN, "no patterns"),
+        (as_image(np.random.default_rng(0).random((16, 16))), Given(), "at least 32 x 32"),
+        (as_image(np.ones((64, 64))), Given(), "same value"),
+    ],
+)
+def test_what_does_not_serve_is_refused(image: xr.DataArray, given: Given, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        METHOD.fit(image, SETTINGS, given, device="cpu")
+
+
+def test_an_image_with_other_channels_than_the_model_is_refused() -> None:
+    image = raw_image().isel(t=0).expand_dims(ch=2, axis=-1)
+    with pytest.raises(UserError, match="channel"):
+        METHOD.apply(trained(), image, device="cpu")

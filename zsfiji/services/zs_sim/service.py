@@ -1,0 +1,243 @@
+"""``ZS-SIM Denoise...``: fit to an image, apply to it or to others of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import xarray as xr
+
+from zsfiji.compute.device import choose, with_fallback
+from zsfiji.errors import UserError
+from zsfiji.images.axes import size
+from zsfiji.images.parts import (
+    PATTERN,
+    PLANE,
+    groups,
+    pixels_of,
+    require_contrast,
+    require_pixels,
+)
+from zsfiji.learning.models import Model, model_of
+from zsfiji.physics.camera.model import NOTHING_KNOWN, KnownCamera
+from zsfiji.quality.report import Findings
+from zsfiji.services import over_parts
+from zsfiji.services.method import Method, Restored
+from zsfiji.services.sim.calibration import Calibration
+from zsfiji.services.sim.capture import captured
+from zsfiji.services.sim.finding import calibrate
+from zsfiji.services.sim.given import Given as SimGiven
+from zsfiji.services.sim.report import calibration_report
+from zsfiji.services.sim.service import known_for, outputs, require_raw
+from zsfiji.services.zs_sim.fit import fit_parts
+from zsfiji.services.zs_sim.restorer import Record, Restorer
+from zsfiji.services.zs_sim.settings import SMALLEST, TRAINING_PIXELS, Settings
+
+NAME = "zs-sim"
+"""Name of the denoised result."""
+
+RECONSTRUCTION = "sim"
+"""Name of the reconstruction that it was made of."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What is given beside the image.
+
+    Attributes
+    ----------
+    sim : zsfiji.services.sim.given.Given, optional
+        Optics of a raw SIM image; without it the image is not one.
+    camera : KnownCamera
+        What is known about the camera.
+    """
+
+    sim: SimGiven | None = None
+    camera: KnownCamera = NOTHING_KNOWN
+
+
+class ZsSim:
+    """ZS-SIM: zero-shot denoising of SIM reconstructions, and of single images."""
+
+    name = "zs-sim"
+    settings_type = Settings
+    record_type = Record
+
+    def unit(self, record: Record, tensors: Mapping[str, torch.Tensor]) -> Restorer:
+        """Make a restorer from its record and its tensors."""
+        return Restorer.of(record, tensors)
+
+    def fit(
+        self, image: xr.DataArray, settings: Settings, given: Given, *, device: str = "auto"
+    ) -> Model[Settings, Restorer]:
+        """Train a network on an image; see :class:`.Method`."""
+        _require(image, sim=given.sim is not None)
+        chosen = choose(device)
+        part = _part(given.sim is not None)
+
+        def fit_one(group: over_parts.Group) -> Restorer:
+            calibration = None
+            if given.sim is not None and given.sim.known:
+                calibration = known_for(given.sim.known, group, image)
+            elif given.sim is not None:
+                calibration = _calibrated(image, group.positions, given.sim)
+            where = f" in {settings.fit_per} {group.number + 1}" if group.count > 1 else ""
+
+            def work(device: torch.device) -> Restorer:
+                return fit_parts(
+                    group.pixels(image, part),
+                    settings,
+                    given.camera,
+                    calibration,
+                    device=device,
+                    label=group.label,
+                    where=where,
+                )
+
+            return with_fallback(work, chosen)
+
+        units = over_parts.fit(
+            image,
+            fit_one,
+            fit_per=settings.fit_per,
+            pixels=TRAINING_PIXELS,
+            part=part,
+            first="Measuring the noise" if given.sim is None else "Finding patterns",
+        )
+        return model_of(self, settings, image, units)
+
+    def apply(
+        self, model: Model[Settings, Restorer], image: xr.DataArray, *, device: str = "auto"
+    ) -> Restored:
+        """Reconstruct and denoise an image; see :class:`.Method`.
+
+        The patterns of a raw SIM image are found in that image: their phases are others in each.
+
+        Returns
+        -------
+        Restored
+            Of raw SIM images two images on a grid of half the pixel size, "sim" (the reconstruction
+            that the network got) and "zs-sim", without the axes of the patterns; of others
+            "zs-sim" on the grid of the image.
+        """
+        sim = model.units[0].record.sim is not None
+        _require(image, sim=sim)
+        chosen = choose(device)
+        findings = Findings()
+        part, per = _part(sim), model.settings.fit_per
+        calibrations: list[Calibration] = []
+        if sim:
+            found = groups(image, per, part)
+            over_parts.require_as_many(len(model.units), len(found), per)
+            for unit, where in zip(model.units, found, strict=True):
+                calibrations.append(_of_image(image, where, unit.calibration))
+        own = dict(zip(map(id, model.units), calibrations, strict=False))
+
+        def restore_one(
+            unit: Restorer,
+            part: np.ndarray,
+            channel: int | None,
+            results: Mapping[str, np.ndarray],
+        ) -> None:
+            whole, denoised = with_fallback(
+                lambda where: unit.restore(part, where, own.get(id(unit))), chosen
+            )
+            results[NAME][:] = denoised
+            if sim:
+                results[RECONSTRUCTION][:] = whole
+            else:
+                findings.add(unit.record.noise, whole, denoised, channel)
+            findings.remark(_stopped(unit.record))
+
+        images = over_parts.apply(
+            image,
+            model.units,
+            restore_one,
+            outputs((RECONSTRUCTION, NAME)) if sim else (over_parts.Output(NAME),),
+            fit_per=per,
+            part=part,
+        )
+        first = model.units[0].record
+        report = findings.report(steps=float(first.steps), best_step=float(first.best))
+        if sim:
+            known = calibration_report(calibrations, image, per)
+            report = type(report)(
+                (*report.notes, *known.notes), {**report.metrics, **known.metrics}
+            )
+        return Restored(images, report)
+
+    def simulate(
+        self, model: Model[Settings, Restorer], restored: Mapping[str, xr.DataArray], seed: int
+    ) -> xr.DataArray:
+        """Simulate another capture of the denoised image; see :class:`.Method`."""
+        if model.units[0].record.sim is not None:
+            per_plane = model.settings.fit_per == "plane"
+            return captured(restored[NAME], model.units, per_plane=per_plane, seed=seed)
+        return over_parts.simulate(restored[NAME], model, lambda unit: unit.record.noise, seed=seed)
+
+
+METHOD: Method[Settings, Given, Restorer] = ZsSim()
+
+
+def _part(sim: bool) -> tuple[str, ...]:
+    """The axes of a part."""
+    return PATTERN if sim else PLANE
+
+
+def _calibrated(
+    image: xr.DataArray, positions: list[over_parts.Position], given: SimGiven
+) -> Calibration:
+    """Find the patterns of some parts, in the middle one."""
+    return calibrate(pixels_of(image, positions[len(positions) // 2], PATTERN), given)
+
+
+def _of_image(
+    image: xr.DataArray, positions: list[over_parts.Position], fitted: Calibration
+) -> Calibration:
+    """The calibration of an image with the optics of another one; that one's if it has none."""
+    record = fitted.record
+    given = SimGiven(
+        fitted.transfer,
+        record.pixel,
+        record.background if record.background_given else None,
+        layout_named(fitted),
+    )
+    found = _calibrated(image, positions, given)
+    return found if all(map(any, found.usable)) else fitted
+
+
+def layout_named(calibration: Calibration) -> str:
+    """Name of the layout that a calibration is of."""
+    patterns = calibration.patterns
+    if patterns.waves == 1:
+        return "two-beam"
+    return "three-beam" if patterns.waves == 2 else "hexagonal"
+
+
+def _require(image: xr.DataArray, *, sim: bool) -> None:
+    if sim:
+        require_raw(image)
+        return
+    require_pixels(image)
+    require_contrast(image)
+    height, width = size(image, "row"), size(image, "col")
+    if min(height, width) < SMALLEST:
+        raise UserError(
+            f"The image is {width} x {height} pixels. ZS-SIM needs at least {SMALLEST} x "
+            f"{SMALLEST}: choose a larger image or region."
+        )
+
+
+def _stopped(record: Record) -> str:
+    """Say where the training was stopped."""
+    if record.best == 0:
+        return (
+            "The network did not help: on recorrupted data its input alone was better than after "
+            f"any of {record.steps} steps. The result is that input."
+        )
+    return (
+        f"Early stopping: the network is that after {record.best} of {record.steps} steps, where "
+        "it was best on recorrupted data."
+    )
