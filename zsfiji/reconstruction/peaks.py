@@ -27,6 +27,9 @@ _SURE = 7.5
 """Logarithm of how improbable a peak has to be among all places where it could be. Of 76 simulated
 stacks without a pattern, four were above 5 and one above 6: structure is no white noise."""
 
+_MORE = 2.0
+"""What each wave of an arrangement has to add to the logarithm of its evidence. Not tuned."""
+
 _LIKELY = 3.0
 """The same of a peak in its place, once all waves together are no chance."""
 
@@ -80,11 +83,12 @@ def best_peaks(
     list of Peak
         The peaks of the arrangement that the image shows best.
     """
+    most = max(len(members) for members in arrangements)
     for zoom in (1, 2):
         # Peaks that are clear and fit each other need no search on the finer grid.
         search = _Search(correlation, transfer.cutoff, zoom)
         alone = search.alone(arrangements)
-        if alone is not None:
+        if alone is not None and len(alone) == most:
             return alone
     return search.together(arrangements)
 
@@ -267,7 +271,9 @@ def _total(peaks: Sequence[Peak]) -> float:
 
 def _evidence(peaks: Sequence[Peak]) -> tuple[float, float]:
     """How much speaks for an arrangement: its waves that are no chance, before all others."""
-    return sum(peak.height - _SURE for peak in peaks if peak.found), _total(peaks)
+    found = sum(peak.height - _SURE for peak in peaks if peak.found)
+    # A wave more has to add something.
+    return found - _MORE * len(peaks) if found else 0.0, _total(peaks)
 
 
 def _alike(peaks: Sequence[Peak]) -> bool:
