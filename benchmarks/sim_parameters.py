@@ -193,7 +193,7 @@ def timed(size: int) -> None:
     grey = made.raw.values.astype(np.float32) - CAMERA.offset
     cutoff = made.cutoff
     stack = torch.from_numpy(grey)
-    for _ in range(3):
+    for _ in range(3):  # the first one warms up
         start, spent = time.perf_counter(), time.process_time()
         found = estimate(stack, RadialTransfer(cutoff))
         wall, cpu = time.perf_counter() - start, time.process_time() - spent

@@ -162,7 +162,7 @@ def separated_again(bands: Bands, deviations: torch.Tensor, used: Sequence[int])
         zeros.append(mixed[0])
         for i, order in enumerate(used):
             orders[angle, order - 1] = mixed[1 + 2 * i]
-        noise.append(rows.abs().square().sum(1))
+        noise.append(squared(rows).sum(1))
     gain = torch.stack(noise).mean(0)
     each = bands.zero_noise * frames
     return replace(
@@ -194,13 +194,18 @@ def noise_power(spectra: torch.Tensor, transfer: RadialTransfer) -> float:
     """
     shape = (int(spectra.shape[-2]), int(spectra.shape[-1]))
     radius = torch.hypot(*frequencies(shape, half=False, device=spectra.device))
-    power = spectra.abs().square().flatten(0, -3).mean(0)
+    mean = squared(spectra).flatten(0, -3).mean(0)
     outside = (radius > _OUTSIDE * transfer.cutoff) & (radius < _FAR * transfer.cutoff)
     if int(outside.sum()) >= _ENOUGH:
-        return float(power[outside].mean())
+        return float(mean[outside].mean())
     # The camera samples no frequency without light: the darkest ring is an upper bound.
-    means, count = ring_means(power, ring_numbers(radius))
+    means, count = ring_means(mean, ring_numbers(radius))
     return float(means[count >= min(_ENOUGH, int(count.max()))].min())
+
+
+def squared(spectrum: torch.Tensor) -> torch.Tensor:
+    """Squared modulus, without the root that :func:`torch.abs` takes."""
+    return spectrum.real.square() + spectrum.imag.square()
 
 
 RINGS = 57
@@ -221,9 +226,9 @@ def at_rings(means: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:
     return means[low] + (place - low) * (means[low + 1] - means[low])
 
 
-def ring_means(power: torch.Tensor, rings: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def ring_means(values: torch.Tensor, rings: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean over each ring, and how many frequencies it has."""
-    zeros = power.new_zeros(RINGS + 1)
+    zeros = values.new_zeros(RINGS + 1)
     count = torch.bincount(rings.flatten(), minlength=RINGS + 1)
-    total = zeros.index_add(0, rings.flatten(), power.flatten())
+    total = zeros.index_add(0, rings.flatten(), values.flatten())
     return total / count.clamp_min(1), count

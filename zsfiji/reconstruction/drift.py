@@ -9,7 +9,7 @@ import torch
 
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies
 from zsfiji.physics.sim.patterns import TURN
-from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers
+from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers, squared
 from zsfiji.reconstruction.correlation import climbed
 
 _FARTHEST = 8
@@ -63,12 +63,12 @@ def drift(bands: Bands, transfer: RadialTransfer) -> Drift:
     row, col = frequencies(bands.shape, half=False, device=zero.device)
     radius = torch.hypot(row, col)
     mean = zero.mean(0)
-    power, _ = ring_means(zero.abs().square().mean(0), ring_numbers(radius))
+    power, _ = ring_means(squared(zero).mean(0), ring_numbers(radius))
     light = (power - bands.zero_noise).clamp_min(0)
     # Gaussian light in Gaussian noise: the cross-spectrum is weighted by the inverse of its noise.
     weight = at_rings(light / (power * bands.zero_noise).clamp_min(1e-30), radius)
     weight = weight * ((radius < transfer.cutoff) & (radius > 0))
-    information = float((weight * mean.abs().square() * (TURN * row).square()).sum())
+    information = float((weight * squared(mean) * (TURN * row).square()).sum())
     error = 1 / math.sqrt(max(information, 1e-30))
     shifts = torch.stack([_shift(weight * band * mean.conj(), row, col) for band in zero])
     return Drift(shifts - shifts.mean(0), error)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as functional
 from scipy.stats import gamma
 
 from zsfiji.physics.sim.optics import RadialTransfer
@@ -186,11 +185,16 @@ class _Search:
 
     def _about(self, values: torch.Tensor) -> torch.Tensor:
         """Mean about each place, of values that are cut off lest a peak decides."""
-        low = values.clamp_max(_CUT)[None, None]
         side = self._zoom * _ABOUT
-        low = functional.pad(low, (side, side, side, side), mode="circular")
-        mean = functional.avg_pool2d(low, (2 * side + 1, 1), stride=1)
-        return functional.avg_pool2d(mean, (1, 2 * side + 1), stride=1)[0, 0]
+        mean = values.clamp_max(_CUT)
+        for axis in (0, 1):
+            # Sums over a window as differences of sums from the edge, around the corner.
+            last = mean.shape[axis]
+            wide = torch.cat([mean.narrow(axis, last - side - 1, side + 1), mean], axis)
+            wide = torch.cat([wide, mean.narrow(axis, 0, side)], axis).cumsum(axis)
+            width = 2 * side + 1
+            mean = (wide.narrow(axis, width, last) - wide.narrow(axis, 0, last)) / width
+        return mean
 
     def _opposite(self, values: torch.Tensor) -> torch.Tensor:
         """The values at -k."""

@@ -15,7 +15,7 @@ import torch
 
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies
 from zsfiji.physics.sim.patterns import TURN
-from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers
+from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers, squared
 from zsfiji.reconstruction.correlation import grid, regridded
 
 _CENTRE = 0.15
@@ -55,7 +55,8 @@ class Regression:
     bands : Bands
         The bands.
     zero : torch.Tensor
-        complex64 (angle, row, col): the zeroth band that each angle is compared with.
+        complex64 (angle, row, col): the zeroth band that each angle is compared with; a single
+        one for all if the specimen did not move.
     zero_noise : float
         Power of its noise in one frequency.
     transfer : RadialTransfer
@@ -73,7 +74,7 @@ class Regression:
         self._radius = torch.hypot(self._row, self._col)
         self._otf = transfer(self._row, self._col)
         rings = ring_numbers(self._radius)
-        power, count = ring_means(zero.abs().square().mean(0), rings)
+        power, count = ring_means(squared(zero).mean(0), rings)
         doubt = _CLEAR * zero_noise / (count.clamp_min(1) * len(zero) / 2).sqrt()
         signal = torch.where(power - zero_noise > doubt, power - zero_noise, 0.0)
         self._signal = at_rings(signal, self._radius)
@@ -109,7 +110,8 @@ class Regression:
             turns.append(torch.exp(-1j * TURN * k * place).to(device, torch.complex64))
         image *= turns[0][:, None] * turns[1]
         side = regridded(torch.fft.fft2(image), bands.shape)[keep]
-        zero = self._zero[angle][keep]
+        zero = self._zero[angle % len(self._zero)][keep]
+        seen = squared(zero)
         ratio = moved[keep] / self._otf[keep]
         signal = self._signal[keep]
         strength, fit = 0.5, Fit(0.0, 0.0, math.inf)
@@ -118,13 +120,13 @@ class Regression:
             behind = strength**2 * ratio.square() * signal * noise
             weight = signal * ratio / (behind + bands.order_noise * (signal + noise))
             top = (weight * zero.conj() * side).sum()
-            low = float((weight * ratio * (zero.abs().square() - noise)).sum())
+            low = float((weight * ratio * (seen - noise)).sum())
             if low <= 0:
                 return Fit(0.0, 0.0, math.inf)
             found = complex(top) / low
             strength = min(abs(found), 1.0)
             spread = bands.order_noise + (strength * ratio).square() * noise
-            variance = float((weight.square() * zero.abs().square() * spread).sum()) / 2
+            variance = float((weight.square() * seen * spread).sum()) / 2
             phase = math.atan2(found.imag, found.real)
             fit = Fit(abs(found), phase, math.sqrt(variance) / low)
         return fit

@@ -117,16 +117,13 @@ def estimate(
 
 
 def _light(bands: Bands, transfer: RadialTransfer, moved: Drift) -> tuple[torch.Tensor, float]:
-    """The light that is not modulated, for each angle, and the power of its noise.
+    """The light that is not modulated, for each angle or for all, and the power of its noise.
 
     It is the same for all angles but for drift; their mean has less noise than that of one.
     """
-    if moved.matters:
-        zero = aligned(bands, moved.shifts)
-    else:
-        zero = bands.zero.mean(0, keepdim=True).expand_as(bands.zero)
+    zero = aligned(bands, moved.shifts) if moved.matters else bands.zero.mean(0, keepdim=True)
     # Noise that all frames share (pixels of unequal gain) does not average out.
-    return zero, max(bands.zero_noise / len(zero), noise_power(zero[:1], transfer))
+    return zero, max(bands.zero_noise / len(bands.zero), noise_power(zero[:1], transfer))
 
 
 def _fitted(regression: Regression, peaks: Sequence[Peak]) -> list[Fit]:
