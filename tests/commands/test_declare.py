@@ -38,9 +38,10 @@ def test_labels_are_what_imagej_users_expect(command):
 
 
 def test_the_menu_begins_with_our_own_commands_before_the_published_methods():
-    assert [command.label for command in COMMANDS][:6] == [
+    assert [command.label for command in COMMANDS][:7] == [
         "Zero-Shot Denoise...",
         "Zero-Shot Deconvolve...",
+        "Zero-Shot SIM...",
         "FM2S Denoise...",
         "ZS-DeconvNet Restore...",
         "ZS-DeconvNet Train...",
