@@ -24,6 +24,10 @@ _CENTRE = 0.15
 _DARK = 0.02
 """OTF below which a frequency says nothing."""
 
+_UNKNOWN = 0.1
+"""Relative error of the power of the noise at the frequencies of the light: it is measured beyond
+them. Not tuned: pixels of unequal gain and resampling change it by so much in real images."""
+
 _CLEAR = 3.0
 """Standard errors by which the power of a ring is above noise, to have signal."""
 
@@ -38,13 +42,19 @@ class Fit(NamedTuple):
     phase : float
         In radians, at the first pixel.
     error : float
-        Standard error of the modulation, and of the phase times the modulation; infinite where
-        the bands have nothing in common.
+        Standard error of the modulation, from noise and from what is not known of the noise;
+        infinite where the bands have nothing in common.
+    phase_error : float
+        Standard error of the phase in radians; infinite likewise.
     """
 
     modulation: float
     phase: float
     error: float
+    phase_error: float
+
+
+_NOTHING = Fit(0.0, 0.0, math.inf, math.inf)
 
 
 class Regression:
@@ -98,7 +108,7 @@ class Regression:
         keep = (self._otf > _DARK) & (moved > _DARK) & (self._radius > centre) & (other > centre)
         keep &= self._signal > 0
         if not bool(keep.any()):
-            return Fit(0.0, 0.0, math.inf)
+            return _NOTHING
         inside = frequencies(bands.shape, half=False, device=device)
         light = (torch.hypot(*inside) < self._transfer.cutoff).float()
         spectrum = regridded(bands.order(angle, order) * light, self._grid)
@@ -114,7 +124,7 @@ class Regression:
         seen = squared(zero)
         ratio = moved[keep] / self._otf[keep]
         signal = self._signal[keep]
-        strength, fit = 0.5, Fit(0.0, 0.0, math.inf)
+        strength, fit = 0.5, _NOTHING
         for _ in range(3):
             # Both bands given a specimen of the power P: w = P H0 H1 / det of their covariance.
             behind = strength**2 * ratio.square() * signal * noise
@@ -122,11 +132,18 @@ class Regression:
             top = (weight * zero.conj() * side).sum()
             low = float((weight * ratio * (seen - noise)).sum())
             if low <= 0:
-                return Fit(0.0, 0.0, math.inf)
+                return _NOTHING
             found = complex(top) / low
             strength = min(abs(found), 1.0)
             spread = bands.order_noise + (strength * ratio).square() * noise
             variance = float((weight.square() * seen * spread).sum()) / 2
-            phase = math.atan2(found.imag, found.real)
-            fit = Fit(abs(found), phase, math.sqrt(variance) / low)
+            error = math.sqrt(variance) / low
+            # Too much noise taken out of the light looks like modulation.
+            taken = _UNKNOWN * abs(found) * float((weight * ratio).sum()) * noise / low
+            fit = Fit(
+                abs(found),
+                math.atan2(found.imag, found.real),
+                math.hypot(error, taken),
+                error / max(abs(found), 1e-12),
+            )
         return fit

@@ -203,7 +203,7 @@ def _estimate(
         vectors[at], found[at] = peak.wave_vector, peak.found
         phases[at] = fit.phase + member.order * (equal + deviations[member.angle])
         modulation[at], error[at] = fit.modulation, fit.error
-        turn[at] = fit.error / fit.modulation if fit.modulation else math.inf
+        turn[at] = fit.phase_error
         significance[at] = math.sqrt(max(peak.height, 0.0))
         place[at] = correlation.doubt(member.angle, member.order, peak.height)
     patterns = Patterns(vectors, phases, modulation, bands.brightness)
