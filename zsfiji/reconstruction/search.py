@@ -15,6 +15,7 @@ from zsfiji.reconstruction.bands import Bands, noise_power, separated, separated
 from zsfiji.reconstruction.correlation import Correlation, climbed
 from zsfiji.reconstruction.drift import Drift, aligned, drift
 from zsfiji.reconstruction.layouts import Layout, arrangements
+from zsfiji.reconstruction.optics_check import light_beyond
 from zsfiji.reconstruction.peaks import Peak, best_peaks
 from zsfiji.reconstruction.phases import Waves, phase_deviations
 from zsfiji.reconstruction.regression import Fit, Regression
@@ -44,6 +45,9 @@ class Estimate:
         Variance of a raw pixel, in the image's unit squared.
     drift : Drift
         How far the specimen moved between the angles.
+    light_beyond : float
+        Light beyond the cut-off, see :func:`.optics_check.light_beyond`: about 1 if the optics are
+        the true ones.
     """
 
     patterns: Patterns
@@ -54,6 +58,7 @@ class Estimate:
     phase_error: torch.Tensor
     noise_variance: float
     drift: Drift
+    light_beyond: float
 
     @property
     def spacing(self) -> torch.Tensor:
@@ -113,7 +118,8 @@ def estimate(
         bands = separated_again(bands, deviations, sorted({abs(p.member.order) for p in peaks}))
         light = _light(bands, transfer, moved)
         fits = _fitted(Regression(bands, *light, transfer), peaks)
-    return _estimate(bands, correlation, peaks, fits, deviations, moved)
+    beyond = light_beyond(bands, transfer)
+    return _estimate(bands, correlation, peaks, fits, deviations, moved, beyond)
 
 
 def _light(bands: Bands, transfer: RadialTransfer, moved: Drift) -> tuple[torch.Tensor, float]:
@@ -189,6 +195,7 @@ def _estimate(
     fits: Sequence[Fit],
     deviations: torch.Tensor,
     moved: Drift,
+    beyond: float,
 ) -> Estimate:
     angles, frames = (int(n) for n in bands.brightness.shape)
     size = (angles, len(peaks) // angles)
@@ -209,5 +216,13 @@ def _estimate(
     patterns = Patterns(vectors, phases, modulation, bands.brightness)
     top, left = bands.corner
     return Estimate(
-        patterns.moved(-top, -left), significance, found, error, place, turn, bands.noise, moved
+        patterns.moved(-top, -left),
+        significance,
+        found,
+        error,
+        place,
+        turn,
+        bands.noise,
+        moved,
+        beyond,
     )
