@@ -22,6 +22,9 @@ _OUTSIDE = 1.04
 _FAR = 1.4
 """The noise is measured up to so many times the cut-off."""
 
+_LEAST = 1e-10
+"""Least variance of a pixel relative to the squared mean: that of rounding in 32 bits, or so."""
+
 _ENOUGH = 200
 """Frequencies beyond the cut-off that the noise can be measured at."""
 
@@ -46,6 +49,8 @@ class Bands:
         complex64 (angle, order - 1, row, col).
     brightness : torch.Tensor
         float64 (angle, frame): relative brightness of the frames, with a mean of 1.
+    level : float
+        Mean of the image, which everything else is relative to.
     noise : float
         Variance of a pixel of a frame.
     zero_noise, order_noise : float
@@ -57,6 +62,7 @@ class Bands:
     zero: torch.Tensor
     orders: torch.Tensor
     brightness: torch.Tensor
+    level: float
     noise: float
     zero_noise: float
     order_noise: float
@@ -110,20 +116,24 @@ def separated(stack: torch.Tensor, transfer: RadialTransfer, noise: float | None
     factor = (1 / brightness).to(middle.device, middle.dtype)
     shape = (int(middle.shape[-2]), int(middle.shape[-1]))
     window = taper(shape, middle.device)
-    even = (middle * factor[..., None, None] - float(mean.mean())) * window
+    level = float(mean.mean())
+    even = (middle * (factor / level)[..., None, None] - 1) * window
     number = torch.arange(frames, dtype=torch.float64)
     turns = torch.stack([number * h for h in range(1, (frames - 1) // 2 + 1)]) * (TURN / frames)
     mix = (torch.exp(-1j * turns) * (2 / frames)).to(middle.device, torch.complex64)
     orders = torch.fft.fft2(torch.einsum("hn,anyx->ahyx", mix, even.to(torch.complex64)))
     light = float(window.square().sum())
     if noise is None:
-        noise = noise_power(orders, transfer) * frames / 4 / light
+        noise = max(noise_power(orders, transfer) * frames / 4 / light, _LEAST)
+    else:
+        noise = max(noise / level**2, _LEAST)
     return Bands(
         corner,
         even,
         torch.fft.fft2(even.mean(1)),
         orders,
         brightness,
+        level,
         noise,
         noise * light / frames,
         4 * noise * light / frames,

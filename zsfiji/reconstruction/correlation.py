@@ -29,6 +29,9 @@ _CENTRE = 0.12
 _LEFT = 0.01
 """What is left of the middle."""
 
+_TINY = 1e-30
+"""Least power: not to divide by zero where frames are constant or the same."""
+
 _REACH = 4
 """Steps to each side of a zoom."""
 
@@ -84,7 +87,7 @@ class Correlation:
         rows, cols = self.grid
         power = torch.fft.fft2(zero.conj() * order).real.clamp_min(0) / (rows * cols)
         means, _ = ring_means(power, ring_numbers(self.radius(1)))
-        return means.clamp_min(1e-12 * float(means.max()))
+        return means.clamp_min(max(1e-12 * float(means.max()), _TINY))
 
     def product(self, angle: int, order: int) -> torch.Tensor:
         """One band times the conjugate of the other in real space: complex64 on the grid."""
@@ -161,7 +164,7 @@ class Correlation:
         light = self.product(angle, order).abs()
         extents = []
         for axis, side in enumerate(self.shape):
-            along = light.sum(1 - axis).cpu().double()
+            along = light.sum(1 - axis).cpu().double() + _TINY
             place = torch.arange(len(along), dtype=torch.float64) * side / len(along)
             mean = float((along * place).sum() / along.sum())
             extents.append(float((along * (place - mean).square()).sum() / along.sum()))

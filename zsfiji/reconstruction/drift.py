@@ -77,7 +77,8 @@ def drift(bands: Bands, transfer: RadialTransfer) -> Drift:
 def _shift(cross: torch.Tensor, row: torch.Tensor, col: torch.Tensor) -> torch.Tensor:
     """Where the correlation is highest, float64 (2,), in pixels."""
     places = torch.fft.ifft2(cross).real
-    near = torch.arange(-_FARTHEST, _FARTHEST + 1, device=cross.device)
+    far = min(_FARTHEST, min(cross.shape) // 4)
+    near = torch.arange(-far, far + 1, device=cross.device)
     window = places[near[:, None] % cross.shape[0], near % cross.shape[1]].cpu()
     at = divmod(int(window.argmax()), len(near))
     start = near.cpu()[torch.tensor(at)].double()

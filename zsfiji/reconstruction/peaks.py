@@ -16,6 +16,9 @@ from zsfiji.reconstruction.layouts import Member
 NEAREST = 0.5
 """Lowest frequency of the finest wave over the cut-off that is searched."""
 
+_SAMPLED = 0.68
+"""Highest frequency that is searched, in cycles per pixel: just inside the spectrum's corner."""
+
 _TOLERANCE = 0.01
 """Standard deviation of a wave vector from its place in the arrangement, over the cut-off."""
 
@@ -28,6 +31,9 @@ stacks without a pattern, four were above 5 and one above 6: structure is no whi
 
 _MORE = 2.0
 """What each wave of an arrangement has to add to the logarithm of its evidence. Not tuned."""
+
+_TINY = 1e-30
+"""Least significance to divide by: that of frames that are the same is 0."""
 
 _LIKELY = 3.0
 """The same of a peak in its place, once all waves together are no chance."""
@@ -158,8 +164,8 @@ class _Search:
         return far < _REACH * self._deviation(1.0)
 
     def _zone(self, stretch: float) -> torch.Tensor:
-        low, high = NEAREST * stretch * self._cutoff, FARTHEST * stretch * self._cutoff
-        return (self._radius > low) & (self._radius < high)
+        low, high = NEAREST * self._cutoff, min(FARTHEST * self._cutoff, _SAMPLED)
+        return (self._radius > stretch * low) & (self._radius < stretch * high)
 
     def _map(self, member: Member) -> torch.Tensor:
         """Significance over all wave vectors, the zero frequency in the middle."""
@@ -169,7 +175,7 @@ class _Search:
             values = torch.fft.fftshift(values.cpu())
             zone = self._zone(member.stretch)
             # Specimens are no white noise: what unrelated bands give holds but for a factor.
-            values *= math.log(2) / float(values[zone].median())
+            values *= math.log(2) / max(float(values[zone].median()), _TINY)
             about = self._about(values).clamp_min(1.0)
             self._maps[key] = torch.where(zone, values / about, 0.0)
         return self._maps[key]
@@ -190,8 +196,8 @@ class _Search:
         for axis in (0, 1):
             # Sums over a window as differences of sums from the edge, around the corner.
             last = mean.shape[axis]
-            wide = torch.cat([mean.narrow(axis, last - side - 1, side + 1), mean], axis)
-            wide = torch.cat([wide, mean.narrow(axis, 0, side)], axis).cumsum(axis)
+            places = torch.arange(-side - 1, last + side, device=mean.device) % last
+            wide = mean.index_select(axis, places).cumsum(axis)
             width = 2 * side + 1
             mean = (wide.narrow(axis, width, last) - wide.narrow(axis, 0, last)) / width
         return mean

@@ -222,7 +222,7 @@ def _estimate(
         error,
         place,
         turn,
-        bands.noise,
+        bands.noise * bands.level**2,
         moved,
         beyond,
     )
