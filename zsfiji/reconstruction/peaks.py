@@ -133,7 +133,7 @@ class _Search:
 
     def _places(self, stretch: float) -> float:
         """Places in the zone of a wave, at the natural spacing of frequencies."""
-        return float(self._zone(stretch).sum()) / self._zoom**2
+        return max(float(self._zone(stretch).sum()) / self._zoom**2, 1.0)
 
     def _window(self, stretch: float) -> float:
         """Places that fit the other waves, of k and of -k."""
