@@ -90,9 +90,15 @@ def fit_restorer(
         final_fraction=0.02,
         ema=0.99,
     )
-    train(network, objective, schedule, label=label, average=average)
     with progress.part(0.05, 1):
-        train(network, objective, schedule, label=label, average=average)
+        train(
+            network,
+            objective,
+            schedule,
+            label=label,
+            preview=objective.preview,
+            average=average,
+        )
     found = _support(network, fields, settings.seed)
     return Restorer(Record(calibration.record, level, found, settings.haze), network)
 

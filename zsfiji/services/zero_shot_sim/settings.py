@@ -10,7 +10,7 @@ from pydantic import Field
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.training import FitPer, Quality, Seed
 
-STEPS = {"quick": 250, "standard": 900, "best": 3000}
+STEPS = {"quick": 300, "standard": 800, "best": 3000}
 """Training steps of each quality."""
 
 Haze = Annotated[
