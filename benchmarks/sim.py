@@ -21,6 +21,7 @@ import argparse
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ from zsfiji.physics.sim.simulator import Simulation, simulate
 from zsfiji.quality.metrics import aligned, psnr
 from zsfiji.reconstruction.wiener import Wiener
 from zsfiji.services.sim.calibration import Calibration
-from zsfiji.services.sim.finding import calibrate, calibrate_with_damping
+from zsfiji.services.sim.finding import calibrate
 from zsfiji.services.sim.given import Given
 from zsfiji.services.sim.reconstructor import Reconstructor
 from zsfiji.services.sim.settings import Settings as Reconstruction
@@ -109,7 +110,7 @@ def restored(
     if method in ("automatic", "iterative"):
         kind = Reconstruction(quality=method)  # type: ignore[arg-type]
         return Reconstructor(calibration).reconstruct(stack, kind, CPU)[0]["sim"]
-    own = calibrate_with_damping(stack, given())
+    own = calibrate(stack, replace(given(), measure_damping=True))
     unit = fit_restorer([stack], own, settings=settings, device=CPU, label="Training")
     return unit.restore(stack, CPU)[1]
 

@@ -224,4 +224,4 @@ def test_the_command_gives_the_result_and_what_it_started_from(stack: structured
     assert [i.attrs["title"] for i in outcome.images] == ["cell-automatic", "cell-zero-shot"]
     main = outcome.images[-1]
     assert main.shape == (2 * SIDE, 2 * SIDE)
-    assert float(main.coords["col"][1] - main.coords["col"][0]) == pytest.approx(0.0325)
+    assert float(np.diff(main.coords["col"][:2])[0]) == pytest.approx(0.0325)

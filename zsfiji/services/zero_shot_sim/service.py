@@ -19,7 +19,7 @@ from zsfiji.quality.report import Report
 from zsfiji.services import over_parts
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.capture import captured
-from zsfiji.services.sim.finding import calibrate_with_damping
+from zsfiji.services.sim.finding import calibrate
 from zsfiji.services.sim.given import Given
 from zsfiji.services.sim.report import calibration_report
 from zsfiji.services.sim.service import known_for, outputs, raw_part, require_raw
@@ -57,7 +57,7 @@ class ZeroShotSim:
                 calibration = known_for(given.known, group, image)
             else:
                 middle = group.positions[len(group.positions) // 2]
-                calibration = calibrate_with_damping(raw_part(image, middle), given)
+                calibration = calibrate(raw_part(image, middle), given)
             stacks = group.pixels(image, PATTERN)
             return with_fallback(
                 lambda where: fit_restorer(
