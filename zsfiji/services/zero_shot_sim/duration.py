@@ -10,7 +10,7 @@ from zsfiji.services.zero_shot_sim.settings import CONSTANTS, STEPS, Settings
 _FINDING = 2e-5
 """Finding the patterns, per raw pixel. Measured."""
 
-_STEP = 0.055
+_STEP = 0.02
 """A training step. Measured."""
 
 _CAPTURE = 3e-6
