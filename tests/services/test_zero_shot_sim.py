@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,18 +25,23 @@ from zsfiji.reconstruction.joint import Joint
 from zsfiji.reconstruction.wiener import Wiener
 from zsfiji.services.sim.given import Given
 from zsfiji.services.uncertainty import with_uncertainty
-from zsfiji.services.zero_shot_sim import applying, settings, specimens
+from zsfiji.services.zero_shot_sim import applying, objective, settings, specimens
 from zsfiji.services.zero_shot_sim.restorer import Restorer
 from zsfiji.services.zero_shot_sim.service import METHOD
-from zsfiji.services.zero_shot_sim.settings import Settings
+from zsfiji.services.zero_shot_sim.settings import CONSTANTS, Settings
 
 OFFSET, SIDE = 100.0, 80
 GIVEN = Given(TRANSFER, 0.065, OFFSET)
 
 
-@pytest.fixture(autouse=True)
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(settings.STEPS, "quick", 60)
+@pytest.fixture(autouse=True, scope="module")
+def short() -> Iterator[None]:
+    """A training of a second."""
+    few = replace(CONSTANTS, patch=48, examples=4, renewals=3, pairs=4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(settings.STEPS, "quick", 60)
+        patch.setattr(objective, "CONSTANTS", few)
+        yield
 
 
 def image(
@@ -56,10 +63,8 @@ def stack() -> structured.Stack:
 
 
 @pytest.fixture(scope="module")
-def model(stack: structured.Stack) -> Model[Settings, Restorer]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(settings.STEPS, "quick", 60)
-        return METHOD.fit(image(stack.noisy), Settings(quality="quick"), GIVEN, device="cpu")
+def model(stack: structured.Stack, short: None) -> Model[Settings, Restorer]:
+    return METHOD.fit(image(stack.noisy), Settings(quality="quick"), GIVEN, device="cpu")
 
 
 def test_the_network_is_better_than_the_automatic_reconstruction(
