@@ -225,7 +225,8 @@ def read_parameter(key: str, annotation: Any, default: Any) -> Parameter:
         If no dialog has a field for the type.
     """
     declared = FieldInfo.from_annotated_attribute(annotation, default)
-    shown = next((m for m in declared.metadata if isinstance(m, Shown)), Shown(key))
+    # The last one: a command may show an option of many commands in another place.
+    shown = next((m for m in reversed(declared.metadata) if isinstance(m, Shown)), Shown(key))
     minimum = maximum = None
     for entry in declared.metadata:
         if isinstance(entry, annotated_types.Ge):
