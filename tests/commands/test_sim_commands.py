@@ -16,6 +16,8 @@ from zsfiji.commands.outcome import Outcome
 from zsfiji.commands.run import run
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image, set_calibration
+from zsfiji.physics.optics.microscope import Optics
+from zsfiji.physics.sim.simulator import simulate as simulated
 
 OPTICS = {"na": 1.49, "emission": 525, "pixel_size": 65, "background": 100, "damping": 1}
 RECONSTRUCT = find("SIM Reconstruct...")
@@ -171,3 +173,23 @@ def test_a_measured_otf_takes_the_place_of_the_calculated_one(
     assert quality > wide + 3
     with pytest.raises(UserError, match="another wavelength or objective"):
         run(RECONSTRUCT, raw(stack.noisy), {**OPTICS, "otf": str(file), "emission": 250})
+
+
+def test_a_drift_between_the_angles_is_corrected() -> None:
+    quality = {}
+    for drift in (0.0, 1.5):
+        shot = simulated(
+            "filaments",
+            (96, 96),
+            optics=Optics("wide-field", 1.49, 525),
+            pixel=65,
+            peak=500,
+            drift=drift,
+            seed=2,
+        )
+        found = run(RECONSTRUCT, shot.raw, {**OPTICS, "pixel_size": None})
+        assert ("moved by" in " ".join(found.notes)) == (drift > 0)
+        image, truth = (torch.from_numpy(v) for v in (found.images[-1].data, shot.reference))
+        quality[drift] = structured.psnr(image, truth)
+    # Uncorrected it loses 3.7 dB. Motion between the phases of an angle cannot be corrected.
+    assert quality[1.5] > quality[0.0] - 2

@@ -132,3 +132,19 @@ def test_resampled_image_has_the_noise_of_its_light():
     found = estimate(wide, RadialTransfer(TRANSFER.cutoff / 2))
     assert bool(found.found.all())
     assert float((found.patterns.modulation - 0.7).abs().max()) < 0.12
+
+
+def test_unequal_phases_are_found_where_there_is_light_for_it():
+    true = patterns()
+    deviation = torch.tensor([[0.3, -0.2, -0.1], [-0.25, 0.05, 0.2], [0.1, 0.15, -0.25]])
+    uneven = Patterns(
+        true.wave_vectors,
+        true.phases + deviation[:, None].double(),
+        true.modulation,
+        true.brightness,
+    )
+    raw = record(uneven, (128, 128), peak=500)
+    assert float(_compared(estimate(raw.stack, TRANSFER), raw)[1].max()) < 6
+    even = record(true, (128, 128), peak=20)
+    steps = estimate(even.stack, TRANSFER).patterns.phases.diff(dim=-1)
+    assert torch.allclose(steps, torch.full_like(steps, TURN / 3))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
 from zsfiji.errors import UserError
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies
 from zsfiji.physics.sim.patterns import TURN
+from zsfiji.reconstruction.borders import taper
 
 SIDE = 512
 """Longest edge in pixels of the middle that patterns are measured in: bounds the time."""
@@ -35,6 +37,9 @@ class Bands:
     ----------
     corner : (int, int)
         First row and column of the middle in the raw image.
+    frames : torch.Tensor
+        float32 (angle, frame, row, col): the middle with equal brightness, without its mean, fading
+        to the borders.
     zero : torch.Tensor
         complex64 (angle, row, col).
     orders : torch.Tensor
@@ -48,6 +53,7 @@ class Bands:
     """
 
     corner: tuple[int, int]
+    frames: torch.Tensor
     zero: torch.Tensor
     orders: torch.Tensor
     brightness: torch.Tensor
@@ -105,8 +111,7 @@ def separated(stack: torch.Tensor, transfer: RadialTransfer, noise: float | None
     shape = (int(middle.shape[-2]), int(middle.shape[-1]))
     window = taper(shape, middle.device)
     even = (middle * factor[..., None, None] - float(mean.mean())) * window
-    zero = torch.fft.fft2(even.mean(1))
-    number = torch.arange(frames)
+    number = torch.arange(frames, dtype=torch.float64)
     turns = torch.stack([number * h for h in range(1, (frames - 1) // 2 + 1)]) * (TURN / frames)
     mix = (torch.exp(-1j * turns) * (2 / frames)).to(middle.device, torch.complex64)
     orders = torch.fft.fft2(torch.einsum("hn,anyx->ahyx", mix, even.to(torch.complex64)))
@@ -114,7 +119,58 @@ def separated(stack: torch.Tensor, transfer: RadialTransfer, noise: float | None
     if noise is None:
         noise = noise_power(orders, transfer) * frames / 4 / light
     return Bands(
-        corner, zero, orders, brightness, noise, noise * light / frames, 4 * noise * light / frames
+        corner,
+        even,
+        torch.fft.fft2(even.mean(1)),
+        orders,
+        brightness,
+        noise,
+        noise * light / frames,
+        4 * noise * light / frames,
+    )
+
+
+def separated_again(bands: Bands, deviations: torch.Tensor, used: Sequence[int]) -> Bands:
+    """Separate bands with phases that are not equally spaced.
+
+    Parameters
+    ----------
+    bands : Bands
+        The bands as if they were.
+    deviations : torch.Tensor
+        float64 (angle, frame): of the phases of harmonic 1 from equal steps, in radians.
+    used : sequence of int
+        Harmonics of the pattern, each positive.
+
+    Returns
+    -------
+    Bands
+        With these harmonics; the others are as they were.
+    """
+    frames = deviations.shape[1]
+    phases = TURN / frames * torch.arange(frames, dtype=torch.float64) + deviations
+    device = bands.frames.device
+    zeros, orders, noise = [], bands.orders.clone(), []
+    for angle, phase in enumerate(phases):
+        columns = [torch.ones_like(phase) + 0j]
+        for order in used:
+            wave = 0.5 * torch.exp(1j * order * phase)
+            columns += [wave, wave.conj()]
+        rows = torch.linalg.pinv(torch.stack(columns, 1))
+        spectra = torch.fft.fft2(bands.frames[angle])
+        mixed = torch.einsum("bn,nyx->byx", rows.to(device, torch.complex64), spectra)
+        zeros.append(mixed[0])
+        for i, order in enumerate(used):
+            orders[angle, order - 1] = mixed[1 + 2 * i]
+        noise.append(rows.abs().square().sum(1))
+    gain = torch.stack(noise).mean(0)
+    each = bands.zero_noise * frames
+    return replace(
+        bands,
+        zero=torch.stack(zeros),
+        orders=orders,
+        zero_noise=each * float(gain[0]),
+        order_noise=each * float(gain[1:].mean()),
     )
 
 
@@ -122,18 +178,6 @@ def _middle(stack: torch.Tensor) -> tuple[tuple[int, int], torch.Tensor]:
     rows, cols = (int(n) for n in stack.shape[-2:])
     top, left = max(0, (rows - SIDE) // 2), max(0, (cols - SIDE) // 2)
     return (top, left), stack[..., top : top + SIDE, left : left + SIDE]
-
-
-def taper(shape: tuple[int, int], device: torch.device | None = None) -> torch.Tensor:
-    """A window that falls to zero over at most 20 pixels at each edge: squared sine ramps."""
-    lines = []
-    for n in shape:
-        width = min(n // 8, 20)
-        ramp = torch.sin((torch.arange(width) + 0.5) / max(width, 1) * math.pi / 2) ** 2
-        line = torch.ones(n)
-        line[:width], line[n - width :] = ramp, ramp.flip(0)
-        lines.append(line)
-    return torch.outer(*lines).to(device)
 
 
 def noise_power(spectra: torch.Tensor, transfer: RadialTransfer) -> float:

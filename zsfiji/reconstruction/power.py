@@ -26,7 +26,7 @@ _FEWEST = 8
 _FIRST = 2
 """The innermost rings have the mean and the taper."""
 
-_WEAKEST = 1e-3
+WEAKEST = 1e-3
 """Frequencies with less of the largest density are left out: almost no light comes through."""
 
 _USUAL, _HOLD = math.log(1.5), 1e-3
@@ -87,28 +87,61 @@ def fit(wiener: Wiener, stack: torch.Tensor, noise: float) -> Power:
     window = taper(wiener.shape, stack.device)
     bare = (stack - stack.mean((-2, -1), keepdim=True).mean()) * window
     numerator = wiener.numerator(bare, periodic=True)
-    density = wiener.density
-    used = density > _WEAKEST * density.max()
-    ring = (wiener.frequency[used] / wiener.reach * _RINGS).round().long()
-    count = torch.bincount(ring, minlength=_RINGS + 1).double()
-
-    def mean(values: torch.Tensor) -> np.ndarray:
-        total = torch.zeros_like(count).index_add_(0, ring, values[used].double())
-        return (total / count.clamp_min(1)).cpu().numpy()
-
-    pixels = math.prod(wiener.blur.fine)
     # The mean square of the tapered noise is that of the noise times that of the taper, of which
     # the extended field has less.
     share = float(window.square().sum()) / math.prod(wiener.field)
-    whitened = mean(numerator.abs().square() / density.clamp_min(1e-30)) / (pixels * share)
+    light = math.prod(wiener.blur.fine) * share
+    used = wiener.density > WEAKEST * wiener.density.max()
+    return from_spectrum(
+        numerator[used],
+        wiener.density[used],
+        wiener.frequency[used] / wiener.reach,
+        wiener.reach,
+        light,
+        noise,
+    )
+
+
+def from_spectrum(
+    numerator: torch.Tensor,
+    density: torch.Tensor,
+    share: torch.Tensor,
+    reach: float,
+    light: float,
+    noise: float,
+) -> Power:
+    """Fit the power spectrum of what a numerator of the filter shows.
+
+    Parameters
+    ----------
+    numerator, density : torch.Tensor
+        (frequency,): numerator of the filter, and its denominator without the constant, where light
+        comes through.
+    share : torch.Tensor
+        (frequency,): modulus of the frequency over `reach`.
+    reach : float
+        Highest frequency of the result.
+    light : float
+        Mean square of a frequency of the numerator over the density, for noise of variance 1.
+    noise : float
+        Variance of the noise of a raw pixel.
+    """
+    ring = (share * _RINGS).round().long().clamp_max(_RINGS)
+    count = torch.bincount(ring, minlength=_RINGS + 1).double()
+
+    def mean(values: torch.Tensor) -> np.ndarray:
+        total = torch.zeros_like(count).index_add_(0, ring, values.double())
+        return (total / count.clamp_min(1)).cpu().numpy()
+
+    whitened = mean(numerator.abs().square() / density.clamp_min(1e-30)) / light
     through = mean(density)
     number = count.cpu().numpy()
     rings = (number > _FEWEST) & (np.arange(_RINGS + 1) >= _FIRST)
     whitened, through, number = whitened[rings], through[rings], number[rings]
-    frequency = np.arange(_RINGS + 1)[rings] / _RINGS * wiener.reach
+    middle = np.arange(_RINGS + 1)[rings] / _RINGS * reach
 
     def cost(values: np.ndarray) -> float:
-        expected = through * _model(values, frequency) + noise
+        expected = through * _model(values, middle) + noise
         fit_ = (number * (np.log(expected) + whitened / expected)).sum() / number.sum()
         return float(fit_ + _HOLD * (values[2] - _USUAL) ** 2)
 

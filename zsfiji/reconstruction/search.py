@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ import torch
 
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.patterns import TURN, Patterns
-from zsfiji.reconstruction.bands import Bands, noise_power, separated
+from zsfiji.reconstruction.bands import Bands, noise_power, separated, separated_again
 from zsfiji.reconstruction.correlation import Correlation, climbed
 from zsfiji.reconstruction.drift import Drift, aligned, drift
 from zsfiji.reconstruction.layouts import Layout, arrangements
 from zsfiji.reconstruction.peaks import Peak, best_peaks
-from zsfiji.reconstruction.regression import Regression
+from zsfiji.reconstruction.phases import Waves, phase_deviations
+from zsfiji.reconstruction.regression import Fit, Regression
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,19 +99,54 @@ def estimate(
     """
     angles, frames = int(stack.shape[0]), int(stack.shape[1])
     bands = separated(stack, transfer, noise)
-    # The light that is not modulated is the same for all angles: less noise than that of one.
     moved = drift(bands, transfer)
+    light = _light(bands, transfer, moved)
+    correlation = Correlation(bands, *light, transfer)
+    peaks = best_peaks(correlation, transfer, arrangements(layout, angles, frames))
+    peaks = _climbed(correlation, peaks)
+    fits = _fitted(Regression(bands, *light, transfer), peaks)
+    deviations = _deviations(bands, light, transfer, peaks, fits)
+    if bool(deviations.any()):
+        bands = separated_again(bands, deviations, sorted({abs(p.member.order) for p in peaks}))
+        light = _light(bands, transfer, moved)
+        fits = _fitted(Regression(bands, *light, transfer), peaks)
+    return _estimate(bands, correlation, peaks, fits, deviations, moved)
+
+
+def _light(bands: Bands, transfer: RadialTransfer, moved: Drift) -> tuple[torch.Tensor, float]:
+    """The light that is not modulated, for each angle, and the power of its noise.
+
+    It is the same for all angles but for drift; their mean has less noise than that of one.
+    """
     if moved.matters:
         zero = aligned(bands, moved.shifts)
     else:
         zero = bands.zero.mean(0, keepdim=True).expand_as(bands.zero)
     # Noise that all frames share (pixels of unequal gain) does not average out.
-    zero_noise = max(bands.zero_noise / angles, noise_power(zero[:1], transfer))
-    correlation = Correlation(bands, zero, zero_noise, transfer)
-    peaks = best_peaks(correlation, transfer, arrangements(layout, angles, frames))
-    peaks = _climbed(correlation, peaks)
-    regression = Regression(bands, zero, zero_noise, transfer)
-    return _measured(bands, correlation, regression, peaks, layout, moved)
+    return zero, max(bands.zero_noise / len(zero), noise_power(zero[:1], transfer))
+
+
+def _fitted(regression: Regression, peaks: Sequence[Peak]) -> list[Fit]:
+    return [regression(p.member.angle, p.member.order, p.wave_vector) for p in peaks]
+
+
+def _deviations(
+    bands: Bands,
+    light: tuple[torch.Tensor, float],
+    transfer: RadialTransfer,
+    peaks: Sequence[Peak],
+    fits: Sequence[Fit],
+) -> torch.Tensor:
+    """Deviations of the phases from equal steps, (angle, frame); 0 if a pattern was not found."""
+    if not all(peak.found for peak in peaks):
+        return torch.zeros_like(bands.brightness)
+    waves = []
+    for angle in range(len(bands.zero)):
+        here = [(p, f) for p, f in zip(peaks, fits, strict=True) if p.member.angle == angle]
+        vectors = torch.stack([p.wave_vector for p, _ in here])
+        strengths = [f.modulation * cmath.exp(1j * f.phase) for _, f in here]
+        waves.append(Waves(vectors, torch.tensor(strengths), [p.member.order for p, _ in here]))
+    return phase_deviations(bands, *light, transfer, waves)
 
 
 def _climbed(correlation: Correlation, peaks: Sequence[Peak]) -> list[Peak]:
@@ -145,27 +182,26 @@ def _height(
     return value
 
 
-def _measured(
+def _estimate(
     bands: Bands,
     correlation: Correlation,
-    regression: Regression,
     peaks: Sequence[Peak],
-    layout: Layout,
+    fits: Sequence[Fit],
+    deviations: torch.Tensor,
     moved: Drift,
 ) -> Estimate:
     angles, frames = (int(n) for n in bands.brightness.shape)
-    size = (angles, layout.waves)
+    size = (angles, len(peaks) // angles)
     vectors = torch.zeros(*size, 2, dtype=torch.float64)
     phases = torch.zeros(*size, frames, dtype=torch.float64)
     modulation, significance, error, turn, place = torch.zeros(5, *size, dtype=torch.float64)
     found = torch.zeros(size, dtype=torch.bool)
-    number = torch.arange(frames, dtype=torch.float64)
-    for peak in peaks:
+    equal = torch.arange(frames, dtype=torch.float64) * (TURN / frames)
+    for peak, fit in zip(peaks, fits, strict=True):
         member = peak.member
         at = (member.angle, member.wave)
-        fit = regression(member.angle, member.order, peak.wave_vector)
         vectors[at], found[at] = peak.wave_vector, peak.found
-        phases[at] = fit.phase + TURN * member.order * number / frames
+        phases[at] = fit.phase + member.order * (equal + deviations[member.angle])
         modulation[at], error[at] = fit.modulation, fit.error
         turn[at] = fit.error / fit.modulation if fit.modulation else math.inf
         significance[at] = math.sqrt(max(peak.height, 0.0))

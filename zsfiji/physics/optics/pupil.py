@@ -98,8 +98,7 @@ def from_optics(
     r = radii(spacing[-2:], shape[-2:], airy / 16 * shortest / optics.emission)
     slices = shape[0] if len(shape) == 3 else 1
     z = np.arange(-(slices // 2), slices // 2 + 1, dtype=np.float64) * spacing[0]
-    profile = _profile(optics, r, z)
-    values = on_pixels(r, profile, spacing[-2:], shape[-2:])
+    values = on_pixels(r, profile(optics, r, z), spacing[-2:], shape[-2:])
     psf = normalised(values if len(shape) == 3 else values[0], spacing)
     return replace(psf, origin="calculated", optics=optics)
 
@@ -147,8 +146,8 @@ def axial_fwhm(optics: Optics) -> float:
     return 0.88e-3 * optics.emission / (n - np.sqrt(n**2 - na**2))
 
 
-def _profile(optics: Optics, r: NDArray[np.float64], z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intensity (z, r) of the chosen microscope."""
+def profile(optics: Optics, r: NDArray[np.float64], z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intensity (z, r) of the chosen microscope, in micrometres from the best focus."""
     if optics.kind == "TIRF":
         # Light from all depths of the evanescent field, with the focus on the cover glass.
         nodes, weights = np.polynomial.laguerre.laggauss(8)

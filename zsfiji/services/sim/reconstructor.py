@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
-from zsfiji.physics.sim.optics import Blur, illumination
+from zsfiji import progress
+from zsfiji.physics.sim.optics import Blur, RadialTransfer, illumination
+from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction import power, stopping
+from zsfiji.reconstruction.drift import Drift
 from zsfiji.reconstruction.joint import Joint
 from zsfiji.reconstruction.wiener import Notch, Wiener
 from zsfiji.services.sim.calibration import Calibration, Record
 from zsfiji.services.sim.settings import Settings
+from zsfiji.services.sim.straight import straightened
+
+T = TypeVar("T")
 
 SCALE = 2
 """Pixels of a result to a raw one, along rows and along columns."""
@@ -30,7 +37,7 @@ class Reconstructor:
 
     def __init__(self, calibration: Calibration) -> None:
         self.calibration = calibration
-        self._operators: dict[tuple[object, ...], Wiener | Joint] = {}
+        self._operators: dict[tuple[object, ...], Any] = {}
 
     @property
     def record(self) -> Record:
@@ -41,59 +48,9 @@ class Reconstructor:
         """None: all is in the record."""
         return {}
 
-    def wiener(
-        self,
-        shape: tuple[int, int],
-        device: torch.device,
-        *,
-        modulated: bool = True,
-        classical: Settings | None = None,
-    ) -> Wiener:
-        """The linear reconstruction of an image of this shape, or its wide-field filter.
-
-        Parameters
-        ----------
-        shape : (int, int)
-            Rows and columns of the raw image.
-        device : torch.device
-            Where to compute.
-        modulated : bool
-            Whether the bands that the patterns moved are used, or only the wide-field image.
-        classical : Settings, optional
-            The classical filter with these settings, instead of the automatic one.
-        """
-        key = (shape, device, modulated, classical)
-        if key not in self._operators:
-            patterns = self.calibration.used
-            if not modulated:
-                patterns = replace(patterns, modulation=torch.zeros_like(patterns.modulation))
-            notch = None
-            if classical is not None and classical.notch > 0:
-                notch = Notch(classical.notch, classical.notch_width * self.record.pixel)
-            self._operators[key] = Wiener(
-                patterns,
-                shape,
-                self.calibration.transfer,
-                weights="noise" if classical is None else "equal",
-                notch=notch,
-                device=device,
-            )
-        found = self._operators[key]
-        assert isinstance(found, Wiener)
-        return found
-
-    def joint(self, shape: tuple[int, int], device: torch.device) -> Joint:
-        """The image formation for iterative reconstruction; read noise counts as light."""
-        key = (shape, device)
-        if key not in self._operators:
-            self._operators[key] = Joint(
-                self.calibration.used, self.calibration.transfer, shape, device=device
-            )
-        found = self._operators[key]
-        assert isinstance(found, Joint)
-        return found
-
-    def reconstruct(self, stack: np.ndarray, settings: Settings, device: torch.device) -> Images:
+    def reconstruct(
+        self, stack: np.ndarray, settings: Settings, device: torch.device
+    ) -> tuple[Images, Drift]:
         """Reconstruct a stack.
 
         Parameters
@@ -110,42 +67,100 @@ class Reconstructor:
         dict of str to numpy.ndarray
             "widefield", "filtered" (the wide-field image by the same filter without the patterns)
             and "sim": float32 (2 row, 2 col), in grey levels above the background.
+        Drift
+            How the specimen moved between the angles; where that matters, it was corrected.
         """
         above = self.calibration.above(stack).to(device)
-        shape = (int(above.shape[-2]), int(above.shape[-1]))
-        noise = self.record.noise_variance
-        wide = self.wiener(shape, device, modulated=False)
-        centre = wide.numerator(above)
+        above, patterns, drift = straightened(above, self.calibration.used, self._transfer)
         images = {
-            "widefield": _finer(above, self.calibration),
-            "filtered": wide.solve(centre, power.fit(wide, above, noise).ridge(wide, noise)),
+            "widefield": _finer(above, patterns),
+            "filtered": self._linear(above, patterns, modulated=False),
         }
         if settings.quality == "iterative":
-            joint = self.joint(shape, device)
-            variance = stopping.noise_variance(above, self.calibration.gain, 0.0)
-            choice = stopping.choose(
-                joint, above, variance, seed=settings.seed, label="Counting iterations"
-            )
-            found = joint.run(above, choice.iterations, share=choice.share, label="Reconstructing")
-            images["sim"] = joint.shown(found.specimen)
+            images["sim"] = self._iterative(above, patterns, settings.seed)
         elif settings.quality == "classical":
-            filter_ = self.wiener(shape, device, classical=settings)
-            # A constant of 1 is as large as the squared OTF of all bands at frequency 0.
-            ridge = settings.wiener**2 * float(filter_.density[0, 0])
-            images["sim"] = filter_.solve(filter_.numerator(above), ridge)
+            images["sim"] = self._classical(above, patterns, settings)
         else:
-            automatic = self.wiener(shape, device)
-            ridge_ = power.fit(automatic, above, noise).ridge(automatic, noise)
-            images["sim"] = automatic.solve(automatic.numerator(above), ridge_)
-        return {name: image.cpu().numpy() for name, image in images.items()}
+            images["sim"] = self._linear(above, patterns)
+        return {name: image.cpu().numpy() for name, image in images.items()}, drift
+
+    @property
+    def _transfer(self) -> RadialTransfer:
+        return self.calibration.transfer
+
+    def _linear(
+        self, above: torch.Tensor, patterns: Patterns, *, modulated: bool = True
+    ) -> torch.Tensor:
+        """By the filter that is fitted to the image; without modulation of the wide field only."""
+        noise = self.record.noise_variance
+        used = patterns
+        if not modulated:
+            used = replace(patterns, modulation=torch.zeros_like(patterns.modulation))
+
+        def make() -> Wiener:
+            return Wiener(used, _shape(above), self._transfer, device=above.device)
+
+        wiener = self._kept(make, patterns, above, "linear", modulated)
+        ridge = power.fit(wiener, above, noise).ridge(wiener, noise)
+        return wiener.solve(wiener.numerator(above), ridge)
+
+    def _classical(
+        self, above: torch.Tensor, patterns: Patterns, settings: Settings
+    ) -> torch.Tensor:
+        """By the filter with a constant and a notch that are set by hand."""
+        notch = Notch(settings.notch, settings.notch_width * self.record.pixel)
+
+        def make() -> Wiener:
+            return Wiener(
+                patterns,
+                _shape(above),
+                self._transfer,
+                weights="equal",
+                notch=notch if notch.strength > 0 else None,
+                device=above.device,
+            )
+
+        wiener = self._kept(make, patterns, above, "classical", notch)
+        # A constant of 1 is as large as the squared OTF of all bands at frequency 0.
+        ridge = settings.wiener**2 * float(wiener.density[0, 0])
+        return wiener.solve(wiener.numerator(above), ridge)
+
+    def _iterative(self, above: torch.Tensor, patterns: Patterns, seed: int) -> torch.Tensor:
+        """By joint Richardson-Lucy deconvolution; read noise counts as light."""
+
+        def make() -> Joint:
+            return Joint(patterns, self._transfer, _shape(above), device=above.device)
+
+        joint = self._kept(make, patterns, above, "iterative")
+        variance = stopping.noise_variance(above, self.calibration.gain, 0.0)
+        with progress.part(0, 0.5):
+            choice = stopping.choose(joint, above, variance, seed=seed, label="Counting iterations")
+        with progress.part(0.5, 1):
+            found = joint.run(above, choice.iterations, share=choice.share, label="Reconstructing")
+        return joint.shown(found.specimen)
+
+    def _kept(
+        self, make: Callable[[], T], patterns: Patterns, above: torch.Tensor, *key: object
+    ) -> T:
+        """An operator, made once for all images of a size that have not drifted."""
+        if patterns is not self.calibration.used:
+            return make()
+        whole = (*key, _shape(above), above.device)
+        if whole not in self._operators:
+            self._operators[whole] = make()
+        found: T = self._operators[whole]
+        return found
 
 
 Images = Mapping[str, np.ndarray]
 
 
-def _finer(above: torch.Tensor, calibration: Calibration) -> torch.Tensor:
+def _shape(above: torch.Tensor) -> tuple[int, int]:
+    return int(above.shape[-2]), int(above.shape[-1])
+
+
+def _finer(above: torch.Tensor, patterns: Patterns) -> torch.Tensor:
     """The mean of all frames on the finer grid, by interpolation."""
-    patterns = calibration.patterns
     bright = patterns.brightness.to(above.device, torch.float32)[..., None, None]
     mean = (above / bright).mean((0, 1))[None, None]
     return torch.nn.functional.interpolate(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import xarray as xr
 
 from zsfiji.quality.report import Report
+from zsfiji.reconstruction.drift import Drift
 from zsfiji.services.sim.calibration import WEAK, Calibration
 from zsfiji.words import counted
 
@@ -83,6 +84,17 @@ def calibration_report(units: Sequence[Calibration], image: xr.DataArray, per: s
                 f"significance_{at}": first.record.significance[angle][wave],
             }
     return Report(tuple(notes), metrics)
+
+
+def drift_said(drifts: Sequence[Drift]) -> list[str]:
+    """Say how far the specimen drifted between the angles of the worst stack, if it matters."""
+    worst = max((d for d in drifts if d.matters), key=lambda d: d.range, default=None)
+    if worst is None:
+        return []
+    return [
+        f"The specimen moved by {worst.range:.2g} pixels between the angles: they were aligned. "
+        "What moves faster than that is blurred; acquire faster or hold the specimen still."
+    ]
 
 
 def _said(unit: Calibration) -> list[str]:

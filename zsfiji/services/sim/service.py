@@ -14,6 +14,8 @@ from zsfiji.errors import UserError
 from zsfiji.images.axes import size
 from zsfiji.images.parts import PATTERN, Position, pixels_of, require_contrast, require_pixels
 from zsfiji.learning.models import Model, model_of
+from zsfiji.quality.report import Report
+from zsfiji.reconstruction.drift import Drift
 from zsfiji.services import over_parts
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.calibration import Calibration, Record
@@ -21,7 +23,7 @@ from zsfiji.services.sim.capture import captured
 from zsfiji.services.sim.finding import calibrate
 from zsfiji.services.sim.given import Given
 from zsfiji.services.sim.reconstructor import SCALE, Reconstructor
-from zsfiji.services.sim.report import calibration_report
+from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.settings import Settings
 from zsfiji.words import counted
 
@@ -81,6 +83,7 @@ class Sim:
         """
         require_raw(image)
         where = choose(device)
+        drifts: list[Drift] = []
 
         def restore_one(
             unit: Reconstructor,
@@ -88,7 +91,9 @@ class Sim:
             channel: int | None,
             results: Mapping[str, np.ndarray],
         ) -> None:
-            for name, values in unit.reconstruct(stack, model.settings, where).items():
+            found, drift = unit.reconstruct(stack, model.settings, where)
+            drifts.append(drift)
+            for name, values in found.items():
                 results[name][:] = values
 
         images = over_parts.apply(
@@ -100,8 +105,10 @@ class Sim:
             part=PATTERN,
             label="Reconstructing",
         )
-        first = [unit.calibration for unit in model.units]
-        return Restored(images, calibration_report(first, image, model.settings.fit_per))
+        units = [unit.calibration for unit in model.units]
+        report = calibration_report(units, image, model.settings.fit_per)
+        notes = (*drift_said(drifts), *report.notes)
+        return Restored(images, Report(notes, report.metrics))
 
     def simulate(
         self,

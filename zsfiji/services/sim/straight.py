@@ -1,0 +1,60 @@
+"""Raw stacks in which the specimen has drifted between the angles, made straight."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from zsfiji.physics.sim.optics import RadialTransfer, frequencies
+from zsfiji.physics.sim.patterns import TURN, Patterns
+from zsfiji.reconstruction.bands import separated
+from zsfiji.reconstruction.borders import MARGIN, extended, extended_shape
+from zsfiji.reconstruction.drift import Drift, drift
+
+
+def straightened(
+    stack: torch.Tensor, patterns: Patterns, transfer: RadialTransfer
+) -> tuple[torch.Tensor, Patterns, Drift]:
+    """Move the angles of a raw stack such that the specimen is at one place in all of them.
+
+    Parameters
+    ----------
+    stack : torch.Tensor
+        (angle, frame, row, col), without background.
+    patterns : Patterns
+        Its patterns.
+    transfer : RadialTransfer
+        The OTF.
+
+    Returns
+    -------
+    stack : torch.Tensor
+        The same, moved by fractions of a pixel where the drift matters.
+    patterns : Patterns
+        Those of the moved stack.
+    drift : Drift
+        What was measured; of a single angle none.
+    """
+    found = drift(separated(stack, transfer, None), transfer)
+    if patterns.angles < 2 or not found.matters:
+        return stack, patterns, found
+    moved = torch.stack(
+        [
+            _moved(frames, float(row), float(col))
+            for frames, (row, col) in zip(stack, found.shifts, strict=True)
+        ]
+    )
+    along = (patterns.wave_vectors * found.shifts[:, None, :]).sum(-1)
+    return moved, replace(patterns, phases=patterns.phases + TURN * along[..., None]), found
+
+
+def _moved(frames: torch.Tensor, row: float, col: float) -> torch.Tensor:
+    """Frames moved up and left, by interpolation of their spectrum."""
+    rows, cols = (int(n) for n in frames.shape[-2:])
+    field = extended_shape((rows, cols))
+    down, across = frequencies(field, device=frames.device)
+    turn = torch.exp(1j * TURN * (row * down + col * across))
+    spectrum = torch.fft.rfft2(extended(frames, field)) * turn
+    whole = torch.fft.irfft2(spectrum, s=field)
+    return whole[..., MARGIN : MARGIN + rows, MARGIN : MARGIN + cols]
