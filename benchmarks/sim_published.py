@@ -37,6 +37,7 @@ from zsfiji.physics.camera.model import KnownCamera
 from zsfiji.physics.sim.simulator import Simulation
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.finding import calibrate
+from zsfiji.services.sim.linear import Linear
 from zsfiji.services.sim.reconstructor import Reconstructor
 from zsfiji.services.sim.settings import Settings as Reconstruction
 from zsfiji.services.two_stage.fit import Given as TwoStageGiven
@@ -55,7 +56,7 @@ CAMERA = KnownCamera(dark_level=sim.OFFSET)
 def linear(made: Simulation, calibration: Calibration, steps: int) -> Results:
     """The plain and the automatic reconstruction."""
     stack = np.asarray(made.raw.data, np.float32)
-    automatic = Reconstructor(calibration).reconstruct(stack, Reconstruction(), sim.CPU)
+    automatic, _ = Reconstructor(calibration).reconstruct(stack, Reconstruction(), sim.CPU)
     plain = sim.plain(calibration, stack, made.reference)
     return {"plain": plain, "automatic": automatic["sim"]}
 
@@ -73,7 +74,8 @@ def deconvnet(made: Simulation, calibration: Calibration, steps: int) -> Results
     """ZS-DeconvNet for SIM."""
     unit = Reconstructor(calibration)
     stack = np.asarray(made.raw.data, np.float32)
-    plane = unit.reconstruct(stack, Reconstruction(), sim.CPU)["sim"]
+    take = Linear(calibration, torch.from_numpy(stack))
+    plane = take(torch.from_numpy(stack)).numpy()
     image = xr.DataArray(plane, dims=("row", "col"))
     image.attrs["units"] = {"row": "nm", "col": "nm"}
     for dim in ("row", "col"):
@@ -85,8 +87,7 @@ def deconvnet(made: Simulation, calibration: Calibration, steps: int) -> Results
     found = DECONVNET.apply(model, image, device="cpu").images
     fine = settings.upsample
     sharp = found["deconvolved"].data.reshape(plane.shape[0], fine, plane.shape[1], fine)
-    lens = unit.wiener((stack.shape[-2], stack.shape[-1]), sim.CPU)
-    seen = lens.seen(torch.from_numpy(sharp.mean((1, 3))))
+    seen = take.wiener.seen(torch.from_numpy(sharp.mean((1, 3))))
     return {"deconvnet-denoised": found["denoised"].data, "deconvnet": seen.numpy()}
 
 

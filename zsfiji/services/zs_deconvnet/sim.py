@@ -7,12 +7,11 @@ so that noise of mean zero stays so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import xarray as xr
-from numpy.typing import NDArray
 from scipy.fft import dctn
 from scipy.ndimage import uniform_filter
 
@@ -24,9 +23,8 @@ from zsfiji.physics.noise import Noise
 from zsfiji.physics.optics.kernel import Psf
 from zsfiji.physics.optics.otf import RadialOtf, from_otf
 from zsfiji.physics.sim.optics import circular
-from zsfiji.reconstruction import power
-from zsfiji.reconstruction.wiener import Wiener
 from zsfiji.services.over_parts import Group
+from zsfiji.services.sim.linear import Linear
 from zsfiji.services.sim.reconstructor import SCALE, Reconstructor
 from zsfiji.services.two_stage.task import Recorrupted
 
@@ -91,30 +89,19 @@ class RawFrames:
         most = max(1, _LARGEST // (2 * SCALE**2 * stacks[0][0, 0].size * REPEATS))
         pairs, fields, means = [], [], []
         for stack in stacks[:: -(-len(stacks) // most)]:
-            take = linear(unit, stack)
+            raw = torch.from_numpy(stack)
+            take = Linear(unit.calibration, raw)
             for _ in range(REPEATS):
                 inverse, shot, read = (
                     low + (high - low) * float(torch.rand((), generator=draws))
                     for low, high in (INVERSE_ALPHA, SHOT, READ)
                 )
-                made = _recorrupted(stack, camera, 1 / inverse, noise, shot=shot, read=read)
-                pairs.append(np.stack([take(each) for each in made]))
-            one, other = _recorrupted(stack, camera, 1.0, noise)
-            fields.append((take(one) - take(other)) / 2)
-            means.append(take(stack))
+                made = _recorrupted(raw, camera, 1 / inverse, noise, shot=shot, read=read)
+                pairs.append(torch.stack([take(each) for each in made]).numpy())
+            one, other = _recorrupted(raw, camera, 1.0, noise)
+            fields.append(((take(one) - take(other)) / 2).numpy())
+            means.append(take(raw).numpy())
         return Recorrupted(np.stack(pairs), Camera(noise_of(fields, means), 0.0, True))
-
-
-def linear(unit: Reconstructor, stack: np.ndarray) -> Callable[[np.ndarray], NDArray[np.float32]]:
-    """The automatic reconstruction of a raw stack as a linear function, for others like it."""
-    wiener, ridge = _filter(unit, stack)
-
-    def take(other: np.ndarray) -> NDArray[np.float32]:
-        above = unit.calibration.above(other)
-        found: NDArray[np.float32] = wiener.solve(wiener.numerator(above), ridge).numpy()
-        return found
-
-    return take
 
 
 def psf_of(unit: Reconstructor, stack: np.ndarray, upsample: int) -> Psf:
@@ -134,7 +121,8 @@ def psf_of(unit: Reconstructor, stack: np.ndarray, upsample: int) -> Psf:
     Psf
         On that grid.
     """
-    wiener, ridge = _filter(unit, stack)
+    made = Linear(unit.calibration, torch.from_numpy(np.asarray(stack, np.float32)))
+    wiener, ridge = made.wiener, made.ridge
     response = (wiener.density / (wiener.density + ridge)).nan_to_num() * circular(
         wiener.frequency / wiener.reach
     )
@@ -186,25 +174,14 @@ def noise_of(fields: Sequence[np.ndarray], means: Sequence[np.ndarray]) -> Noise
     return Noise(gain, intercept, floor, np.maximum(spectrum / spectrum.mean(), 1e-6), white=False)
 
 
-def _filter(unit: Reconstructor, stack: np.ndarray) -> tuple[Wiener, torch.Tensor]:
-    """The automatic filter of a raw stack and its constant, on the CPU."""
-    above = unit.calibration.above(stack)
-    shape = (int(above.shape[-2]), int(above.shape[-1]))
-    wiener = unit.wiener(shape, torch.device("cpu"))
-    noise = unit.record.noise_variance
-    return wiener, power.fit(wiener, above, noise).ridge(wiener, noise)
-
-
 def _recorrupted(
-    stack: np.ndarray,
+    raw: torch.Tensor,
     camera: Camera,
     alpha: float,
     draws: torch.Generator,
     *,
     shot: float = 1.0,
     read: float = 1.0,
-) -> list[np.ndarray]:
+) -> tuple[torch.Tensor, torch.Tensor]:
     """A recorrupted pair of a raw stack."""
-    frames = torch.from_numpy(np.asarray(stack, np.float32))
-    pair = camera.recorrupt(frames, alpha, draws, shot=shot, read=read)[:2]
-    return [each.numpy() for each in pair]
+    return camera.recorrupt(raw, alpha, draws, shot=shot, read=read)[:2]
