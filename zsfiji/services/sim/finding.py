@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
+from zsfiji.reconstruction.noise import noise_line
 from zsfiji.reconstruction.search import Estimate, estimate
 from zsfiji.services.sim.calibration import Calibration, Record
 from zsfiji.services.sim.given import Given
@@ -34,7 +35,10 @@ def calibrate(stack: np.ndarray, given: Given) -> Calibration:
     background = dark_level(stack) if given.background is None else given.background
     above = torch.from_numpy(np.asarray(stack, np.float32) - np.float32(background))
     found = estimate(above, given.transfer, given.layout_of(stack.shape[0], stack.shape[1]))
-    return Calibration(_record(found, given, background, float(above.mean())))
+    light = float(above.mean())
+    # Where the lens passes all that the pixels show, the read noise cannot be told from the rest.
+    noise = noise_line(above, given.transfer) or (found.noise_variance / max(light, 1e-12), 0.0)
+    return Calibration(_record(found, given, background, light, noise))
 
 
 def dark_level(stack: np.ndarray) -> float:
@@ -43,7 +47,9 @@ def dark_level(stack: np.ndarray) -> float:
     return float(gaussian_filter(mean, _DARK).min())
 
 
-def _record(found: Estimate, given: Given, background: float, light: float) -> Record:
+def _record(
+    found: Estimate, given: Given, background: float, light: float, noise: tuple[float, float]
+) -> Record:
     patterns = found.patterns
     error = torch.where(
         found.modulation_error.isfinite(), found.modulation_error, torch.tensor(-1.0).double()
@@ -64,6 +70,7 @@ def _record(found: Estimate, given: Given, background: float, light: float) -> R
         background,
         given.background is not None,
         found.noise_variance,
+        *noise,
         light,
         given.pixel,
     )
