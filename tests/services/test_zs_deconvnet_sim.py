@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import raw_sim
+import structured
 import torch
 import xarray as xr
 
@@ -24,38 +24,38 @@ from zsfiji.services.sim.reconstructor import Reconstructor
 from zsfiji.services.zs_deconvnet.sim import RawFrames, noise_of, psf_of
 
 PIXEL = 0.065
-CAMERA = KnownCamera(gain=1.0, read_variance=raw_sim.READ_VARIANCE, dark_level=0.0)
+CAMERA = KnownCamera(gain=1.0, read_variance=structured.READ**2, dark_level=0.0)
 ONE = Group(0, 1, [{}], [{}])
 
 
 @cache
-def simulated() -> raw_sim.Raw:
+def simulated() -> structured.Stack:
     """A raw image of 96 x 96 pixels."""
-    return raw_sim.raw(size=96, peak=100.0)
+    return structured.simulate(shape=(96, 96), peak=100.0)
 
 
 @cache
 def unit() -> Reconstructor:
     """Its reconstruction."""
-    stack = simulated().stack.numpy()
-    return Reconstructor(calibrate(stack, Given(raw_sim.TRANSFER, PIXEL, 0.0)))
+    stack = simulated().noisy.numpy()
+    return Reconstructor(calibrate(stack, Given(structured.TRANSFER, PIXEL, 0.0)))
 
 
 def image(stack: torch.Tensor | None = None) -> xr.DataArray:
     """The raw image with its axes."""
-    pixels = (simulated().stack if stack is None else stack).numpy()
+    pixels = (simulated().noisy if stack is None else stack).numpy()
     raw = as_image(pixels, ("ang", "pha", "row", "col"))
     set_calibration(raw, {"row": PIXEL, "col": PIXEL}, {"row": "micron", "col": "micron"})
     return raw
 
 
 def test_the_noise_of_a_pair_is_independent_and_its_mean_is_the_reconstruction() -> None:
-    clean, draws = simulated().clean, torch.Generator().manual_seed(0)
-    take = Linear(unit().calibration, simulated().stack)
+    clean, draws = simulated().expected, torch.Generator().manual_seed(0)
+    take = Linear(unit().calibration, simulated().noisy)
     truth = take(clean).numpy()
     noise = []
     for seed in range(6):
-        read = raw_sim.READ_VARIANCE**0.5 * torch.randn(clean.shape, generator=draws)
+        read = structured.READ * torch.randn(clean.shape, generator=draws)
         frames = torch.poisson(clean, generator=draws) + read
         made = RawFrames(image(frames), [unit()], CAMERA, seed)(ONE)
         noise.append((made.pairs - truth)[..., 16:-16, 16:-16])
@@ -69,9 +69,9 @@ def test_the_noise_of_a_pair_is_independent_and_its_mean_is_the_reconstruction()
 
 def test_the_noise_of_a_reconstruction_is_measured() -> None:
     made = RawFrames(image(), [unit()], CAMERA)(ONE)
-    take = Linear(unit().calibration, simulated().stack)
-    truth = take(simulated().clean)
-    noise = (take(simulated().stack) - truth).numpy()
+    take = Linear(unit().calibration, simulated().noisy)
+    truth = take(simulated().expected)
+    noise = (take(simulated().noisy) - truth).numpy()
     told = made.camera.noise.variance(np.maximum(truth.numpy(), 0)).mean()
     assert told == pytest.approx(float(np.square(noise).mean()), rel=0.2)
     assert not made.camera.noise.white
@@ -90,26 +90,26 @@ def test_noise_of_tells_a_line_and_a_spectrum() -> None:
 
 
 def test_the_psf_is_what_the_reconstruction_makes_of_a_point() -> None:
-    psf = psf_of(unit(), simulated().stack.numpy(), 1)
+    psf = psf_of(unit(), simulated().noisy.numpy(), 1)
     assert psf.values.sum() == pytest.approx(1)
     assert psf.spacing == (PIXEL / 2, PIXEL / 2)
-    lens = 0.51 / raw_sim.TRANSFER.cutoff * 2 * PIXEL  # that of the wide-field image
+    lens = 0.51 / structured.TRANSFER.cutoff * 2 * PIXEL  # that of the wide-field image
     assert 0.4 * lens < fwhm(psf)[0] < 0.95 * lens
-    fine = psf_of(unit(), simulated().stack.numpy(), 2)
+    fine = psf_of(unit(), simulated().noisy.numpy(), 2)
     assert fwhm(fine)[0] == pytest.approx(fwhm(psf)[0], rel=0.1)
 
 
 @pytest.fixture(scope="module")
 def raw_file() -> np.ndarray:
     """A raw image as a camera gives it: 64 x 64, nine slices, with an offset."""
-    stack = raw_sim.raw(size=64, peak=100.0, seed=2).stack.numpy().reshape(9, 64, 64)
+    stack = structured.simulate(shape=(64, 64), peak=100.0, seed=2).noisy.numpy().reshape(9, 64, 64)
     return np.clip(np.rint(2 * stack + 100), 0, 65535).astype(np.uint16)
 
 
 OPTICS = {
     "mode": "sim",
     "pixel_size": 65,
-    "na": raw_sim.TRANSFER.cutoff * 525 / 2 / 65,
+    "na": structured.TRANSFER.cutoff * 525 / 2 / 65,
     "emission": 525,
     "damping": 1,
     "background": 100,
