@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from zsfiji.errors import UserError
 from zsfiji.parameters.pixel_sizes import PixelSizes
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from zsfiji.physics.sim.optics import RadialTransfer
     from zsfiji.services.sim.calibration import Calibration
     from zsfiji.services.sim.given import Given
+
+_log = logging.getLogger("zsfiji")
 
 _CURVE = 257
 """Samples of a measured OTF from 0 to its cut-off."""
@@ -79,7 +83,30 @@ def _detected(image: xr.DataArray, order: RawOrder, given: Given) -> str:
     from zsfiji.images import raw_sim
 
     found = raw_sim.candidates(image, order.angles, order.phases)
-    return next(iter(found.orders))
+    first = next(iter(found.orders))
+    if len(found.orders) == 1:
+        return first
+    from zsfiji.reconstruction.order import find_order
+    from zsfiji.services.sim.finding import dark_level
+
+    index = found.orders[first]
+    frames = np.asarray(found.frames, np.float32)
+    background = given.background
+    if background is None:
+        background = dark_level(frames[None])
+    tried = find_order(
+        torch.from_numpy(frames - np.float32(background)),
+        found.orders,
+        given.transfer,
+        given.layout_of(*index.shape),
+    )
+    if not tried.patterned:
+        return first
+    if not tried.clear or tried.name != first:
+        # Warnings of a job are among its notes.
+        for sentence in tried.said():
+            _log.warning("%s", sentence)
+    return tried.name
 
 
 def _transfer(optics: SimOptics, pixel: float) -> RadialTransfer:
@@ -144,6 +171,7 @@ def table(title: str, units: list[Calibration]) -> Table:
         "Phase (deg)",
         "Modulation",
         "Error",
+        "MCNR",
         "Significance",
     )
     rows: list[tuple[float | str, ...]] = []
@@ -165,6 +193,7 @@ def table(title: str, units: list[Calibration]) -> Table:
                         math.degrees(record.phases[angle][wave][0]) % 360,
                         modulation,
                         error if error >= 0 else math.nan,
+                        record.contrast[angle],
                         record.significance[angle][wave],
                     )
                 )

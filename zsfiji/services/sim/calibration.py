@@ -36,6 +36,8 @@ class Record:
         (angle, wave): whether the wave is in the image beyond doubt.
     brightness : tuple
         (angle, frame).
+    contrast : tuple
+        (angle,): modulation contrast to noise (MCNR).
     cutoff, damping : float
         Of the OTF, in cycles per pixel.
     curve : tuple
@@ -61,6 +63,7 @@ class Record:
     significance: tuple[Numbers, ...]
     found: tuple[tuple[bool, ...], ...]
     brightness: tuple[Numbers, ...]
+    contrast: Numbers
     cutoff: float
     damping: float
     curve: Numbers

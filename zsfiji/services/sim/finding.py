@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
+from zsfiji.quality.mcnr import mcnr
+from zsfiji.reconstruction.frames import require_different
 from zsfiji.reconstruction.noise import noise_line
 from zsfiji.reconstruction.search import Estimate, estimate
 from zsfiji.services.sim.calibration import Calibration, Record
@@ -31,14 +33,21 @@ def calibrate(stack: np.ndarray, given: Given) -> Calibration:
     -------
     Calibration
         Also of patterns that were not found: :attr:`Calibration.usable` says so.
+
+    Raises
+    ------
+    UserError
+        If two frames are copies, a frame has no light, or there are too few phases.
     """
+    require_different(stack)
     background = dark_level(stack) if given.background is None else given.background
     above = torch.from_numpy(np.asarray(stack, np.float32) - np.float32(background))
     found = estimate(above, given.transfer, given.layout_of(stack.shape[0], stack.shape[1]))
     light = float(above.mean())
     # Where the lens passes all that the pixels show, the read noise cannot be told from the rest.
     noise = noise_line(above, given.transfer) or (found.noise_variance / max(light, 1e-12), 0.0)
-    return Calibration(_record(found, given, background, light, noise))
+    contrast = mcnr(above, found.noise_variance, found.patterns.waves)
+    return Calibration(_record(found, given, background, light, noise, contrast))
 
 
 def dark_level(stack: np.ndarray) -> float:
@@ -48,7 +57,12 @@ def dark_level(stack: np.ndarray) -> float:
 
 
 def _record(
-    found: Estimate, given: Given, background: float, light: float, noise: tuple[float, float]
+    found: Estimate,
+    given: Given,
+    background: float,
+    light: float,
+    noise: tuple[float, float],
+    contrast: torch.Tensor,
 ) -> Record:
     patterns = found.patterns
     error = torch.where(
@@ -64,6 +78,7 @@ def _record(
         _tuples(found.significance),
         _tuples(found.found),
         _tuples(patterns.brightness),
+        _tuples(contrast),
         transfer.cutoff,
         transfer.damping,
         curve,
