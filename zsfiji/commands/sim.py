@@ -35,6 +35,9 @@ U = TypeVar("U", bound=Any)
 
 _log = logging.getLogger("zsfiji")
 
+_USUAL_DAMPING = 0.3
+"""Damping where its measurement begins: fairSIM's usual one."""
+
 _CURVE = 257
 """Samples of a measured OTF from 0 to its cut-off."""
 
@@ -76,7 +79,12 @@ def opened(
         )
     pixel = pixels[1]
     given = Given(
-        _transfer(optics, pixel), pixel, optics.background, order.pattern, stored.load(known)
+        _transfer(optics, pixel),
+        pixel,
+        optics.background,
+        order.pattern,
+        optics.damping == 0,
+        stored.load(known),
     )
     name: str = order.order
     if name == "auto":
@@ -181,7 +189,7 @@ def _transfer(optics: SimOptics, pixel: float) -> RadialTransfer:
 
     cutoff = 2 * optics.na / (optics.emission / 1000) * pixel
     if optics.otf is None:
-        found = RadialTransfer(cutoff, optics.damping)
+        found = RadialTransfer(cutoff, optics.damping or _USUAL_DAMPING)
     else:
         found = _measured(optics.otf, cutoff, pixel)
     if found.cutoff > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.quality.mcnr import mcnr
+from zsfiji.reconstruction.damping import measured_damping
 from zsfiji.reconstruction.frames import require_different
 from zsfiji.reconstruction.noise import noise_line
 from zsfiji.reconstruction.search import Estimate, estimate
@@ -22,7 +24,7 @@ _DARK = 4.0
 
 
 def calibrate(stack: np.ndarray, given: Given) -> Calibration:
-    """Find the patterns of a raw stack.
+    """Find the patterns of a raw stack, and the damping of the OTF if that is asked for.
 
     Parameters
     ----------
@@ -42,6 +44,18 @@ def calibrate(stack: np.ndarray, given: Given) -> Calibration:
         If two frames are copies, a frame has no light, or there are too few phases.
     """
     require_different(stack)
+    first = _with_otf(stack, given)
+    if not given.measure_damping or given.transfer.curve is not None:
+        return first
+    if not any(any(waves) for waves in first.usable):
+        return first
+    noise = first.record.noise_variance
+    found = measured_damping(first.above(stack), first.used, given.transfer, noise)
+    return _with_otf(stack, replace(given, transfer=replace(given.transfer, damping=found.damping)))
+
+
+def _with_otf(stack: np.ndarray, given: Given) -> Calibration:
+    """The patterns, with the OTF that is given."""
     background = dark_level(stack) if given.background is None else given.background
     above = torch.from_numpy(np.asarray(stack, np.float32) - np.float32(background))
     found = estimate(above, given.transfer, given.layout_of(stack.shape[0], stack.shape[1]))
