@@ -225,3 +225,16 @@ def test_an_angle_without_a_pattern_is_said_and_not_used(stack: structured.Stack
     found = run(RECONSTRUCT, raw(flat), OPTICS)
     assert "The pattern of angle 2 cannot be used" in " ".join(found.notes)
     assert np.isfinite(found.images[-1].data).all()
+
+
+def test_a_wrong_aperture_is_said(stack: structured.Stack) -> None:
+    found = run(RECONSTRUCT, raw(stack.noisy), {**OPTICS, "na": 1.1})
+    assert "a lens with these options cannot resolve" in " ".join(found.notes)
+
+
+def test_five_phases_are_of_two_or_three_beams_as_the_image_shows() -> None:
+    for given, waves in ((structured.patterns(5, 5), 1), (structured.patterns(3, 5, 2), 2)):
+        shot = simulate(shape=(96, 96), peak=500, given=given)
+        found = run(PARAMETERS, raw(shot.noisy), OPTICS)
+        assert len(found.tables[0].rows) == given.angles * waves
+        assert {row[2 if waves > 1 else 1] for row in found.tables[0].rows} == {"good"}

@@ -32,6 +32,10 @@ def transfer(slices: int):
     )
 
 
+def otfs(line: float):
+    return calculated(OPTICS, pixel=80.0, spacing=125.0, slices=SHAPE[0], line=line)
+
+
 def stack() -> torch.Tensor:
     return torch.from_numpy(simulated().raw.data.astype(np.float32)) - 100
 
@@ -81,7 +85,7 @@ def test_better_than_the_wide_field_stack_and_than_constants_set_by_hand() -> No
 
 def test_patterns_are_found_in_a_stack() -> None:
     true = simulated().patterns
-    found = estimate_stack(stack(), transfer(SHAPE[0]), noise=noise())
+    found = estimate_stack(stack(), otfs)
     assert bool(found.plane.found.all())
     sign = (found.patterns.wave_vectors * true.wave_vectors).sum(-1).sign()
     difference = found.patterns.wave_vectors - sign[..., None] * true.wave_vectors
@@ -93,11 +97,12 @@ def test_patterns_are_found_in_a_stack() -> None:
     assert torch.allclose(found.patterns.modulation, true.modulation, rtol=0.25)
     assert float((found.patterns.modulation / true.modulation).mean()) == pytest.approx(1, abs=0.1)
     assert float(found.error.max()) < 0.1
+    assert found.noise_variance == pytest.approx(noise(), rel=0.15)
 
 
 def test_found_patterns_reconstruct_as_well_as_the_true_ones() -> None:
     truth = torch.from_numpy(simulated().truth) - 100
-    found = estimate_stack(stack(), transfer(SHAPE[0]), noise=noise()).patterns
+    found = estimate_stack(stack(), otfs).patterns
     best, made = wiener(), wiener(found)
     sharp = best.seen(truth)
     usual = error(best.reconstruct(stack(), noise()), sharp)
@@ -108,4 +113,4 @@ def test_an_otf_of_another_field_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="slices"):
         StackWiener(simulated().patterns, SHAPE, transfer(SHAPE[0]))
     with pytest.raises(ValueError, match="slices"):
-        estimate_stack(stack(), transfer(8), noise=1.0)
+        estimate_stack(stack(), lambda _: transfer(8))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,18 +15,28 @@ from zsfiji.parameters.pixel_sizes import PixelSizes
 from zsfiji.parameters.psf import PsfGrid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import xarray as xr
 
-    from zsfiji.commands.outcome import Table
-    from zsfiji.parameters.sim import RawOrder, SimOptics
+    from zsfiji.commands.outcome import Outcome, Table
+    from zsfiji.parameters.sim import RawOrder, SimOptics, StackOptions
     from zsfiji.parameters.source import Source
     from zsfiji.physics.sim.optics import RadialTransfer
+    from zsfiji.services.method import Method
     from zsfiji.services.sim.calibration import Calibration
     from zsfiji.services.sim.given import Given
+    from zsfiji.services.sim.settings import Settings
+    from zsfiji.services.sim_stack.given import StackGiven
+
+G = TypeVar("G")
+U = TypeVar("U", bound=Any)
 
 _log = logging.getLogger("zsfiji")
+
+_USUAL_DAMPING = 0.3
+"""Damping where its measurement begins: fairSIM's usual one."""
 
 _CURVE = 257
 """Samples of a measured OTF from 0 to its cut-off."""
@@ -68,7 +79,12 @@ def opened(
         )
     pixel = pixels[1]
     given = Given(
-        _transfer(optics, pixel), pixel, optics.background, order.pattern, stored.load(known)
+        _transfer(optics, pixel),
+        pixel,
+        optics.background,
+        order.pattern,
+        optics.damping == 0,
+        stored.load(known),
     )
     name: str = order.order
     if name == "auto":
@@ -76,6 +92,64 @@ def opened(
     if name != raw_sim.AS_SAVED:
         image = raw_sim.arrange(image, name, order.angles, order.phases, order.slices)
     return image, given
+
+
+def opened_stack(
+    image: xr.DataArray,
+    order: RawOrder,
+    optics: SimOptics,
+    stack: StackOptions,
+    known: Path | None = None,
+) -> tuple[xr.DataArray, StackGiven]:
+    """A raw 3D-SIM stack with its axes, and what is known besides it; see :func:`opened`.
+
+    Raises
+    ------
+    UserError
+        As :func:`opened`, and if the slice spacing or the excitation is not known.
+    """
+    from zsfiji.commands.inputs import calibrated
+    from zsfiji.physics.optics.microscope import Optics
+    from zsfiji.physics.optics.spacing import spacing_micrometres
+    from zsfiji.services.sim_stack.given import StackGiven, StackOptics
+
+    if stack.excitation is None and optics.otf is None:
+        raise UserError(
+            "3D-SIM needs the wavelength of the laser: give 'excitation', in nm, such as 488."
+        )
+    lens = Optics(
+        "wide-field", optics.na, optics.emission, stack.immersion, excitation=stack.excitation
+    )
+    lens.check()
+    image = calibrated(image, PixelSizes(slice_spacing=stack.slice_spacing))
+    raw, given = opened(image, order, replace(optics, otf=None), known)
+    (spacing,) = spacing_micrometres(raw, ("pln",))
+    table, steps = (None, ()) if optics.otf is None else _measured_orders(optics.otf)
+    known_optics = StackOptics(lens, given.pixel, spacing, optics.damping, steps)
+    return raw, StackGiven(known_optics, table, given.background, given.known)
+
+
+def _measured_orders(source: Source) -> tuple[np.ndarray, tuple[float, ...]]:
+    """A measured OTF of all orders, complex (order, kr, kz), and its steps."""
+    from zsfiji.physics.optics.mrc import read_mrc
+
+    if source.image is not None:
+        raise UserError(
+            "3D-SIM takes a measured OTF from a file (MRC) with all orders of the pattern. Leave "
+            "it empty to calculate the OTF."
+        )
+    mrc = read_mrc(source.path)
+    if mrc.values.dtype.kind != "c" or mrc.values.shape[0] not in (2, 3):
+        raise UserError(
+            f"{source.text} is not an OTF of 3D-SIM, which has two or three orders, each over "
+            "radial and axial frequency. Leave it empty to calculate the OTF."
+        )
+    if not all(0 < step < 10 for step in mrc.cell[1:]):
+        raise UserError(
+            f"{source.text} does not contain the steps of its OTF in cycles per micrometre. Leave "
+            "it empty to calculate the OTF."
+        )
+    return mrc.values.astype(np.complex128), mrc.cell[1:]
 
 
 def _detected(image: xr.DataArray, order: RawOrder, given: Given) -> str:
@@ -98,7 +172,7 @@ def _detected(image: xr.DataArray, order: RawOrder, given: Given) -> str:
         torch.from_numpy(frames - np.float32(background)),
         found.orders,
         given.transfer,
-        given.layout_of(*index.shape),
+        given.layouts_of(*index.shape),
     )
     if not tried.patterned:
         return first
@@ -115,7 +189,7 @@ def _transfer(optics: SimOptics, pixel: float) -> RadialTransfer:
 
     cutoff = 2 * optics.na / (optics.emission / 1000) * pixel
     if optics.otf is None:
-        found = RadialTransfer(cutoff, optics.damping)
+        found = RadialTransfer(cutoff, optics.damping or _USUAL_DAMPING)
     else:
         found = _measured(optics.otf, cutoff, pixel)
     if found.cutoff > 1:
@@ -154,6 +228,51 @@ def _measured(source: Source, cutoff: float, pixel: float) -> RadialTransfer:
             "emission: it is of another wavelength or objective, or its pixel size is wrong."
         )
     return RadialTransfer(cutoff, 1.0, values)
+
+
+def reconstructed(
+    method: Method[Settings, G, U],
+    raw: xr.DataArray,
+    given: G,
+    *,
+    settings: Settings,
+    results: Sequence[str],
+    target: Path | None,
+    device: str,
+) -> tuple[Outcome, list[Calibration]]:
+    """Find the patterns of a raw image, save them where that is wanted, and reconstruct it.
+
+    Parameters
+    ----------
+    method : Method
+        For planes or for stacks.
+    raw, given
+        From :func:`opened` or :func:`opened_stack`.
+    settings : Settings
+        Of the reconstruction.
+    results : sequence of str
+        Names of the images that are wanted.
+    target : Path, optional
+        Where the patterns go.
+    device : str
+        Where to compute.
+
+    Returns
+    -------
+    Outcome, list of Calibration
+        The images, and a calibration for each channel or stack.
+    """
+    from zsfiji.commands import restore as common
+    from zsfiji.services.sim import stored
+
+    model = common.fit(method, raw, settings, lambda _: given, save=None, device=device, share=0.3)
+    units: list[Calibration] = [unit.calibration for unit in model.units]
+    if target is not None:
+        stored.save(units, target)
+    outcome = common.apply(
+        method, model, raw, results=results, bit_depth="32-bit", device=device, start=0.3
+    )
+    return outcome, units
 
 
 def table(title: str, units: list[Calibration]) -> Table:

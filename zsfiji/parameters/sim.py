@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from zsfiji.parameters.declare import ParameterGroup, Shown
-from zsfiji.parameters.optics import Emission, NumericalAperture
+from zsfiji.parameters.optics import Emission, Immersion, NumericalAperture
+from zsfiji.parameters.pixel_sizes import ImageSpacing
 from zsfiji.parameters.source import Source
 
 RawPixel = Annotated[
@@ -82,8 +83,9 @@ Beams = Annotated[
     Literal["auto", "two-beam", "three-beam", "hexagonal"],
     Field(
         description="What makes the pattern: two beams (lines of one spacing), three beams (lines "
-        "of a spacing and of half of it) or a hexagonal pattern. auto: three beams for five "
-        "phases or more, hexagonal for a single angle with seven phases, else two."
+        "of a spacing and of half of it) or a hexagonal pattern. auto: hexagonal for a "
+        "single angle with seven phases, two or three beams, as the image shows, for five phases "
+        "or more, else two."
     ),
     Shown("Pattern", advanced=True),
 ]
@@ -91,11 +93,11 @@ Beams = Annotated[
 Damping = Annotated[
     float,
     Field(
-        ge=0.02,
+        ge=0,
         le=1,
         description="What a real lens passes of the finest detail, as a share of what an ideal "
         "one does: the OTF is multiplied by this to the power of frequency over cut-off. 1 is an "
-        "ideal lens.",
+        "ideal lens. 0: measured in the image, where its bands overlap.",
     ),
     Shown("Damping of the OTF", advanced=True),
 ]
@@ -125,6 +127,27 @@ SaveParameters = Annotated[
         "microscope. The file gets the ending .json unless it has one."
     ),
     Shown("Save parameters as", advanced=True, path="save"),
+]
+
+
+Dimensions = Annotated[
+    Literal["2d", "3d"],
+    Field(
+        description="2d: each slice by itself. 3d: all slices of a stack together (3D-SIM), which "
+        "removes the light out of focus and resolves finer along the axis."
+    ),
+    Shown("Dimensions"),
+]
+
+Excitation = Annotated[
+    float | None,
+    Field(
+        ge=200,
+        le=2000,
+        description="Wavelength of the laser. 3d needs it: it says how the pattern changes with "
+        "depth.",
+    ),
+    Shown("Excitation (3d)", unit="nm", advanced=True),
 ]
 
 
@@ -177,3 +200,25 @@ class SimOptics(ParameterGroup):
     background: DarkLevel = None
     damping: Damping = 0.3
     otf: Otf = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackOptions(ParameterGroup):
+    """Whether a stack is reconstructed as a whole, and what that takes.
+
+    Attributes
+    ----------
+    dimensions : {"2d", "3d"}
+        Slice by slice, or all together.
+    excitation : float, optional
+        Wavelength of the laser in nm.
+    immersion : float
+        Refractive index of the immersion.
+    slice_spacing : float, optional
+        Distance of the slices in nm; by default that of the image.
+    """
+
+    dimensions: Dimensions = "2d"
+    excitation: Excitation = None
+    immersion: Immersion = 1.515
+    slice_spacing: ImageSpacing = None

@@ -9,6 +9,7 @@ left of the first order, whose pattern changes along the axis.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -40,22 +41,23 @@ class StackEstimate:
     patterns : Patterns
         In pixels of the raw image.
     error : torch.Tensor
-        float64 (angle, wave): standard error of the modulation.
+        float64 (angle, wave): standard error of the modulation; infinite where nothing tells it.
+    noise_variance : float
+        Variance of a raw pixel, mean over the stack.
     plane : Estimate
         What was found in the sum of the slices: significance, and whether a wave was found.
     """
 
     patterns: Patterns
     error: torch.Tensor
+    noise_variance: float
     plane: Estimate
 
 
 def estimate_stack(
     stack: torch.Tensor,
-    transfer: StackTransfer,
+    transfer_of: Callable[[float], StackTransfer],
     layout: Layout = Layout.THREE_BEAM,
-    *,
-    noise: float,
 ) -> StackEstimate:
     """Find the wave vectors, phases and modulation of a raw stack.
 
@@ -63,12 +65,11 @@ def estimate_stack(
     ----------
     stack : torch.Tensor
         float32 (angle, frame, pln, row, col), the background taken off.
-    transfer : StackTransfer
-        The OTFs, for a field of as many slices as the stack has.
+    transfer_of : callable
+        Takes the frequency of the finest wave in cycles per raw pixel, and gives the OTFs for a
+        field of as many slices as the stack has.
     layout : Layout
         The beams that make the pattern.
-    noise : float
-        Variance of a raw pixel, mean over the stack.
 
     Returns
     -------
@@ -78,13 +79,18 @@ def estimate_stack(
     Raises
     ------
     UserError
-        If a frame has no light above the background.
+        If a frame has no light above the background, or the pattern that was found is finer than
+        light can make.
     """
-    if transfer.slices != stack.shape[2]:
-        raise ValueError(f"an OTF of {transfer.slices} slices for {stack.shape[2]}")
-    flat = RadialTransfer(transfer.cutoff, curve=transfer.projected())
-    plane = estimate(stack.sum(2), flat, layout, noise=noise * stack.shape[2])
+    slices = int(stack.shape[2])
+    lens = transfer_of(0.0)
+    if lens.slices != slices:
+        raise ValueError(f"an OTF of {lens.slices} slices for {slices}")
+    flat = RadialTransfer(lens.cutoff, curve=lens.projected())
+    plane = estimate(stack.sum(2), flat, layout)
+    noise = plane.noise_variance / slices
     patterns = plane.patterns
+    transfer = transfer_of(patterns.finest)
     modulation, error = patterns.modulation.clone(), torch.full_like(patterns.modulation, math.inf)
     phases = patterns.phases.clone()
     bands = _Bands(stack, transfer, patterns, noise)
@@ -93,7 +99,8 @@ def estimate_stack(
             found, spread = bands.contrast(angle, wave)
             modulation[angle, wave], error[angle, wave] = abs(found), spread
             phases[angle, wave] += math.atan2(found.imag, found.real)
-    return StackEstimate(replace(patterns, modulation=modulation, phases=phases), error, plane)
+    patterns = replace(patterns, modulation=modulation, phases=phases)
+    return StackEstimate(patterns, error, noise, plane)
 
 
 class _Bands:

@@ -243,6 +243,72 @@ class StackWiener:
         return whole[DEPTH : DEPTH + self.shape[0], first : first + rows, first : first + cols]
 
 
+def captured(
+    specimen: torch.Tensor,
+    patterns: Patterns,
+    shape: tuple[int, int, int],
+    transfer: StackTransfer,
+    *,
+    scale: int = 2,
+    margin: int = MARGIN,
+) -> torch.Tensor:
+    """The raw stack of a specimen, without noise.
+
+    Parameters
+    ----------
+    specimen : torch.Tensor
+        (pln, fine row, fine col).
+    patterns : Patterns
+        The patterns.
+    shape : (int, int, int)
+        Slices, rows and columns of the raw stack.
+    transfer : StackTransfer
+        The OTF, for a field of :func:`field_slices`.
+    scale, margin
+        As for :class:`StackWiener`.
+
+    Returns
+    -------
+    torch.Tensor
+        (angle, frame, pln, row, col).
+    """
+    field = extended_shape((shape[1], shape[2]), margin)
+    fine = (scale * field[0], scale * field[1])
+    wide = extended(specimen, fine, scale * margin)
+    wide = _faded(wide, DEPTH, transfer.slices - shape[0] - DEPTH)
+    row, col = frequencies(field, half=False)
+    turn = torch.exp(1j * TURN * (scale - 1) / (2 * scale) * (row + col))
+    kept = [
+        torch.cat([torch.arange((n + 1) // 2), torch.arange(scale * n - n // 2, scale * n)])
+        for n in field
+    ]
+    inside = (
+        slice(DEPTH, DEPTH + shape[0]),
+        *(slice(margin, margin + n) for n in shape[1:]),
+    )
+
+    def seen(light: torch.Tensor, order: int) -> torch.Tensor:
+        spectrum = torch.fft.fftn(light)[:, kept[0][:, None], kept[1]]
+        otf = transfer(order, row, col, scale) * turn / scale**2
+        return torch.fft.ifftn(spectrum * otf)[inside]
+
+    there = patterns.moved(-margin, -margin)
+    plain = seen(wide, 0).real
+    frames = plain.new_empty(patterns.angles, patterns.frames, *shape)
+    for angle, light in enumerate(waves(there, field, scale)):
+        bands = [
+            seen(wide * wave, transfer.order_of(number, patterns.waves))
+            for number, wave in enumerate(light)
+        ]
+        for frame in range(patterns.frames):
+            image = plain.clone()
+            for number, band in enumerate(bands):
+                turned = torch.exp(1j * there.phases[angle, number, frame]).to(band.dtype) * band
+                image += float(there.modulation[angle, number]) * turned.real
+            frames[angle, frame] = float(patterns.brightness[angle, frame]) * image
+    return frames
+
+
 def _faded(image: torch.Tensor, above: int, below: int) -> torch.Tensor:
     """Repeat the first and the last slice, fading to the mean of all slices."""
     mean = image.mean(0, keepdim=True)

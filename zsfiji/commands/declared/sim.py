@@ -10,7 +10,13 @@ from pydantic import Field
 from zsfiji.commands.declare import command
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.device import Device
-from zsfiji.parameters.sim import RawOrder, SavedParameters, SaveParameters, SimOptics
+from zsfiji.parameters.sim import (
+    RawOrder,
+    SavedParameters,
+    SaveParameters,
+    SimOptics,
+    StackOptions,
+)
 from zsfiji.services.sim.settings import Settings
 
 if TYPE_CHECKING:
@@ -87,6 +93,7 @@ def sim_reconstruct(
     *,
     optics: SimOptics,
     order: RawOrder,
+    stack: StackOptions,
     settings: Settings,
     windows: Windows,
     files: ParameterFiles,
@@ -98,34 +105,38 @@ def sim_reconstruct(
     the resolution of the wide-field image. A table gives the spacing, direction and modulation of
     each pattern with a verdict; a pattern that cannot be found is said, and not used.
     """
-    from zsfiji.commands import restore as common
+    from functools import partial
+
     from zsfiji.commands import sim as body
     from zsfiji.commands.outcome import Outcome, result_title
     from zsfiji.services.sim import stored
     from zsfiji.services.sim.service import METHOD, RESULTS
     from zsfiji.services.sim.spectrum import spectrum
+    from zsfiji.services.sim_stack.service import METHOD as STACK_METHOD
 
     target = stored.target(files.save_parameters)
-    raw, given = body.opened(image, order, optics, files.use_parameters)
-    model = common.fit(METHOD, raw, settings, lambda _: given, save=None, device=device, share=0.3)
-    units = [unit.calibration for unit in model.units]
-    if target is not None:
-        stored.save(units, target)
     asked = {"widefield": windows.widefield, "filtered": windows.filtered, "sim": True}
-    outcome = common.apply(
-        METHOD,
-        model,
-        raw,
+    reconstruct = partial(
+        body.reconstructed,
+        settings=settings,
         results=[name for name in RESULTS if asked[name]],
-        bit_depth="32-bit",
+        target=target,
         device=device,
-        start=0.3,
     )
+    known = files.use_parameters
+    if stack.dimensions == "3d":
+        outcome, units = reconstruct(
+            STACK_METHOD, *body.opened_stack(image, order, optics, stack, known)
+        )
+    else:
+        outcome, units = reconstruct(METHOD, *body.opened(image, order, optics, known))
     title = str(image.attrs.get("title") or "image")
     images = list(outcome.images)
     if windows.spectrum:
         main = images[-1]
-        plane = main.isel({d: 0 for d in main.dims if d not in ("row", "col")})
+        middle = {d: n // 2 for d, n in main.sizes.items() if d == "pln"}
+        others = {d: 0 for d in main.dims if d not in ("pln", "row", "col")}
+        plane = main.isel(middle | others)
         seen = spectrum(plane.data, units[0])
         seen.attrs["title"] = result_title(title, "spectrum")
         images.insert(-1, seen)

@@ -162,7 +162,14 @@ def axial_frequency(line: float, excitation: float, index: float) -> float:
 
 
 def calculated(
-    optics: Optics, *, pixel: float, spacing: float, slices: int, line: float, waves: int = 2
+    optics: Optics,
+    *,
+    pixel: float,
+    spacing: float,
+    slices: int,
+    line: float,
+    waves: int = 2,
+    damping: float = 1.0,
 ) -> StackTransfer:
     """Calculate the OTFs of a lens and a pattern.
 
@@ -180,6 +187,8 @@ def calculated(
         Frequency of the finest wave of the pattern, in cycles per raw pixel.
     waves : int
         2 for three beams; 1 for two beams, whose pattern is the same at all depths.
+    damping : float
+        What remains of the OTF at its lateral cut-off, as an exponential of the frequency.
 
     Returns
     -------
@@ -200,7 +209,7 @@ def calculated(
     # The far end fades out: a hard one rings.
     far = np.clip((reach - radius) / (reach - abs(depth).max() * sine), 0, 1)
     planes = (light * ring * far) @ j0(2 * np.pi * radius[:, None] * k[None, :])
-    planes /= planes[:, 0].sum()
+    planes *= damping ** (k / cutoff) / planes[:, 0].sum()
     patterns = [np.ones(slices)]
     index = optics.specimen_index
     sine = min(optics.numerical_aperture / index, 1.0)

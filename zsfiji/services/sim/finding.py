@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
+from zsfiji.physics.sim.optics import RadialTransfer
+from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.quality.mcnr import mcnr
+from zsfiji.reconstruction.damping import measured_damping
 from zsfiji.reconstruction.frames import require_different
 from zsfiji.reconstruction.noise import noise_line
 from zsfiji.reconstruction.search import Estimate, estimate
@@ -20,7 +24,7 @@ _DARK = 4.0
 
 
 def calibrate(stack: np.ndarray, given: Given) -> Calibration:
-    """Find the patterns of a raw stack.
+    """Find the patterns of a raw stack, and the damping of the OTF if that is asked for.
 
     Parameters
     ----------
@@ -40,14 +44,33 @@ def calibrate(stack: np.ndarray, given: Given) -> Calibration:
         If two frames are copies, a frame has no light, or there are too few phases.
     """
     require_different(stack)
+    first = _with_otf(stack, given)
+    if not given.measure_damping or given.transfer.curve is not None:
+        return first
+    if not any(any(waves) for waves in first.usable):
+        return first
+    noise = first.record.noise_variance
+    found = measured_damping(first.above(stack), first.used, given.transfer, noise)
+    return _with_otf(stack, replace(given, transfer=replace(given.transfer, damping=found.damping)))
+
+
+def _with_otf(stack: np.ndarray, given: Given) -> Calibration:
+    """The patterns, with the OTF that is given."""
     background = dark_level(stack) if given.background is None else given.background
     above = torch.from_numpy(np.asarray(stack, np.float32) - np.float32(background))
-    found = estimate(above, given.transfer, given.layout_of(stack.shape[0], stack.shape[1]))
-    light = float(above.mean())
-    # Where the lens passes all that the pixels show, the read noise cannot be told from the rest.
-    noise = noise_line(above, given.transfer) or (found.noise_variance / max(light, 1e-12), 0.0)
-    contrast = mcnr(above, found.noise_variance, found.patterns.waves)
-    return Calibration(_record(found, given, background, light, noise, contrast))
+    found = estimate(above, given.transfer, given.layouts_of(stack.shape[0], stack.shape[1]))
+    record = record_of(
+        found,
+        found.patterns,
+        found.modulation_error,
+        given.transfer,
+        above,
+        noise_variance=found.noise_variance,
+        background=background,
+        background_given=given.background is not None,
+        pixel=given.pixel,
+    )
+    return Calibration(record)
 
 
 def dark_level(stack: np.ndarray) -> float:
@@ -56,38 +79,60 @@ def dark_level(stack: np.ndarray) -> float:
     return float(gaussian_filter(mean, _DARK).min())
 
 
-def _record(
+def record_of(
     found: Estimate,
-    given: Given,
+    patterns: Patterns,
+    error: torch.Tensor,
+    transfer: RadialTransfer,
+    above: torch.Tensor,
+    *,
+    noise_variance: float,
     background: float,
-    light: float,
-    noise: tuple[float, float],
-    contrast: torch.Tensor,
+    background_given: bool,
+    pixel: float,
 ) -> Record:
-    patterns = found.patterns
-    error = torch.where(
-        found.modulation_error.isfinite(), found.modulation_error, torch.tensor(-1.0).double()
-    )
-    transfer = given.transfer
+    """The record of patterns that were found.
+
+    Parameters
+    ----------
+    found : Estimate
+        The search: significance, and what was found.
+    patterns : Patterns
+        The patterns.
+    error : torch.Tensor
+        (angle, wave): standard error of the modulation; infinite where it is not known.
+    transfer : RadialTransfer
+        The OTF.
+    above : torch.Tensor
+        (angle, frame, row, col): the stack they were found in, without background.
+    noise_variance, background, background_given, pixel
+        See :class:`.Record`.
+    """
+    known = torch.where(error.isfinite(), error, torch.tensor(-1.0).double())
     curve = () if transfer.curve is None else tuple(float(v) for v in transfer.curve)
+    light = float(above.mean())
+    # Where the lens passes all that the pixels show, the read noise cannot be told from the rest.
+    gain, read = noise_line(above, transfer) or (noise_variance / max(light, 1e-12), 0.0)
     return Record(
-        _tuples(patterns.wave_vectors),
-        _tuples(patterns.phases),
-        _tuples(patterns.modulation),
-        _tuples(error),
-        _tuples(found.significance),
-        _tuples(found.found),
-        _tuples(patterns.brightness),
-        _tuples(contrast),
-        transfer.cutoff,
-        transfer.damping,
-        curve,
-        background,
-        given.background is not None,
-        found.noise_variance,
-        *noise,
-        light,
-        given.pixel,
+        wave_vectors=_tuples(patterns.wave_vectors),
+        phases=_tuples(patterns.phases),
+        modulation=_tuples(patterns.modulation),
+        modulation_error=_tuples(known),
+        significance=_tuples(found.significance),
+        found=_tuples(found.found),
+        brightness=_tuples(patterns.brightness),
+        contrast=_tuples(mcnr(above, noise_variance, patterns.waves)),
+        cutoff=transfer.cutoff,
+        damping=transfer.damping,
+        curve=curve,
+        light_beyond=found.light_beyond,
+        background=background,
+        background_given=background_given,
+        noise_variance=noise_variance,
+        gain=gain,
+        read_variance=read,
+        light=light,
+        pixel=pixel,
     )
 
 

@@ -14,7 +14,7 @@ from zsfiji.physics.sim.optics import Blur, RadialTransfer, illumination
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction import power, stopping
 from zsfiji.reconstruction.drift import Drift
-from zsfiji.reconstruction.joint import Joint
+from zsfiji.reconstruction.joint import HAZE, Joint
 from zsfiji.reconstruction.wiener import Notch, Wiener
 from zsfiji.services.sim.calibration import Calibration, Record
 from zsfiji.services.sim.settings import Settings
@@ -157,7 +157,12 @@ Images = Mapping[str, np.ndarray]
 
 
 def image_formation(
-    calibration: Calibration, patterns: Patterns, shape: tuple[int, int], device: torch.device
+    calibration: Calibration,
+    patterns: Patterns,
+    shape: tuple[int, int],
+    device: torch.device,
+    *,
+    haze: float | None = HAZE,
 ) -> Joint:
     """All frames of an image of this shape as a function of its specimen.
 
@@ -171,9 +176,11 @@ def image_formation(
         Rows and columns of the raw image.
     device : torch.device
         Where to compute.
+    haze : float or None
+        Smoothness of light that is not modulated, in pixels; None for none of it.
     """
     read = calibration.record.read_variance / max(calibration.record.gain, 1e-12)
-    return Joint(patterns, calibration.transfer, shape, read, device=device)
+    return Joint(patterns, calibration.transfer, shape, read, haze=haze, device=device)
 
 
 def _shape(above: torch.Tensor) -> tuple[int, int]:

@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from zsfiji.services import duration as common
 from zsfiji.services.zero_shot_sim.settings import CONSTANTS, STEPS, Settings
 
-_FINDING = 8e-6
+_FINDING = 2e-5
 """Finding the patterns, per raw pixel. Measured."""
 
-_STEP = 0.042
+_STEP = 0.02
 """A training step. Measured."""
 
-_CAPTURE = 6e-6
+_CAPTURE = 3e-6
 """Simulating and reconstructing an example or a pair, per raw pixel. Measured."""
 
-_APPLYING = 1.6e-5
+_APPLYING = 4e-6
 """Reconstruction and network, per raw pixel. Measured."""
 
-_HAZE = 6e-5
+_HAZE = 1e-4
 """Finding haze, per raw pixel. Measured."""
 
 

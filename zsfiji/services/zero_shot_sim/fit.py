@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.zero_shot_sim.applying import RINGS, Comparison, corrected, support
 from zsfiji.services.zero_shot_sim.imaging import Imaging, Level, measured
 from zsfiji.services.zero_shot_sim.objective import Field, PairsAndExamples
-from zsfiji.services.zero_shot_sim.restorer import Record, Restorer, without_haze
+from zsfiji.services.zero_shot_sim.restorer import Part, Record, Restorer, prepared
 from zsfiji.services.zero_shot_sim.settings import CONSTANTS, INPUTS, STEPS, Settings
 
 _CHECK = 0.05
@@ -70,9 +69,12 @@ def fit_restorer(
             "aperture and the emission."
         )
     progress.report(0, label)
-    parts = _parts(stacks, calibration, settings.haze == "remove", device)
+    parts = [
+        prepared(calibration, stack, device, remove=settings.haze == "remove")
+        for stack in stacks[:: -(-len(stacks) // CONSTANTS.fields)]
+    ]
     middle = parts[len(parts) // 2]
-    level = measured(calibration, middle.stack)
+    level = measured(calibration, middle.patterns, middle.stack)
     fields = _fields(parts, calibration, level)
     network, average = (
         Denoiser(INPUTS, seed=settings.seed).to(device).to(memory_format=torch.channels_last)
@@ -88,50 +90,36 @@ def fit_restorer(
         final_fraction=0.02,
         ema=0.99,
     )
-    train(network, objective, schedule, label=label, average=average)
     with progress.part(0.05, 1):
-        train(network, objective, schedule, label=label, average=average)
+        train(
+            network,
+            objective,
+            schedule,
+            label=label,
+            preview=objective.preview,
+            average=average,
+        )
     found = _support(network, fields, settings.seed)
     return Restorer(Record(calibration.record, level, found, settings.haze), network)
 
 
-class _Part(NamedTuple):
-    """A whole stack without background and haze, and that haze."""
-
-    stack: torch.Tensor
-    haze: torch.Tensor | None
-
-
-def _parts(
-    stacks: Sequence[np.ndarray], calibration: Calibration, remove: bool, device: torch.device
-) -> list[_Part]:
-    parts = []
-    for stack in stacks[:: -(-len(stacks) // CONSTANTS.fields)]:
-        above = calibration.above(stack).to(device)
-        haze = None
-        if remove:
-            above, haze = without_haze(calibration, above)
-        parts.append(_Part(above, haze))
-    return parts
-
-
-def _fields(parts: Sequence[_Part], calibration: Calibration, level: Level) -> list[Field]:
+def _fields(parts: Sequence[Part], calibration: Calibration, level: Level) -> list[Field]:
     """What is learnt from: all of small images, and of large ones fields with structure."""
     shape = (int(parts[0].stack.shape[-2]), int(parts[0].stack.shape[-1]))
     rows, cols = (min(n, CONSTANTS.field) for n in shape)
     most = max(1, min(CONSTANTS.fields, -(-len(parts) * shape[0] * shape[1] // (rows * cols))))
-    fields = []
-    made: dict[tuple[int, int], Imaging] = {}
+    fields: list[Field] = []
     for number in range(most):
         part = parts[number % len(parts)]
         top, left = _corner(part.stack, (rows, cols), number)
-        if (top, left) not in made:
-            made[top, left] = Imaging(
-                calibration, level, (rows, cols), part.stack.device, (top, left)
-            )
+        imaging = next(
+            (f.imaging for f in fields if f.imaging.of(part.patterns, (top, left))), None
+        ) or Imaging(
+            calibration, part.patterns, level, (rows, cols), part.stack.device, (top, left)
+        )
         cut = (..., slice(top, top + rows), slice(left, left + cols))
         haze = None if part.haze is None else part.haze[cut]
-        fields.append(Field(made[top, left], part.stack[cut].contiguous(), haze))
+        fields.append(Field(imaging, part.stack[cut].contiguous(), haze))
     return fields
 
 

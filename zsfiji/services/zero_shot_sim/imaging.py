@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
+from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction import power
 from zsfiji.reconstruction.joint import Estimate, Joint
 from zsfiji.reconstruction.power import Power
 from zsfiji.reconstruction.wiener import Wiener
 from zsfiji.services.sim.calibration import Calibration
+from zsfiji.services.sim.reconstructor import image_formation
 from zsfiji.services.zero_shot_sim.settings import CONSTANTS
 
 _BRIGHT = 0.999
@@ -39,7 +42,9 @@ class Imaging:
     Parameters
     ----------
     calibration : Calibration
-        Patterns and optics of the whole image.
+        Optics and noise.
+    patterns : Patterns
+        Those of the whole image, moved if it was.
     level : Level
         Power of the specimen, and the scale of the network.
     shape : (int, int)
@@ -53,8 +58,6 @@ class Imaging:
     ----------
     wiener : Wiener
         The linear reconstruction.
-    joint : Joint
-        The image formation.
     gain, read_variance : float
         Variance of the noise for a unit of light, and without light.
     """
@@ -62,25 +65,35 @@ class Imaging:
     def __init__(
         self,
         calibration: Calibration,
+        patterns: Patterns,
         level: Level,
         shape: tuple[int, int],
         device: torch.device,
         corner: tuple[int, int] = (0, 0),
     ) -> None:
-        patterns = calibration.used.moved(float(corner[0]), float(corner[1]))
+        self._whole, self._corner = patterns, corner
+        patterns = patterns.moved(float(corner[0]), float(corner[1]))
         self.level = level
         self.gain, self.read_variance = calibration.record.gain, calibration.record.read_variance
         self.wiener = Wiener(patterns, shape, calibration.transfer, device=device)
-        self.joint = Joint(
-            patterns,
-            calibration.transfer,
-            shape,
-            self.read_variance / max(self.gain, 1e-12),
-            haze=None,
-            device=device,
-        )
+        self._patterns, self._calibration = patterns, calibration
         noise = calibration.record.noise_variance
         self.ridge = level.power.ridge(self.wiener, noise)
+
+    def of(self, patterns: Patterns, corner: tuple[int, int]) -> bool:
+        """Whether it is that of a field at this place of an image with these patterns."""
+        return patterns is self._whole and corner == self._corner
+
+    @cached_property
+    def joint(self) -> Joint:
+        """The image formation, for simulated images."""
+        return image_formation(
+            self._calibration,
+            self._patterns,
+            self.wiener.shape,
+            self.ridge.device,
+            haze=None,
+        )
 
     def features(self, stack: torch.Tensor) -> torch.Tensor:
         """What the network sees of a raw stack: (input, fine row, fine col)."""
@@ -126,10 +139,10 @@ class Imaging:
         return gain * counts - light + read
 
 
-def measured(calibration: Calibration, stack: torch.Tensor) -> Level:
+def measured(calibration: Calibration, patterns: Patterns, stack: torch.Tensor) -> Level:
     """Measure the power of a raw stack without background."""
     shape = (int(stack.shape[-2]), int(stack.shape[-1]))
-    wiener = Wiener(calibration.used, shape, calibration.transfer, device=stack.device)
+    wiener = Wiener(patterns, shape, calibration.transfer, device=stack.device)
     variance = calibration.record.noise_variance
     found = power.fit(wiener, stack, variance)
     automatic = wiener.solve(wiener.numerator(stack), found.ridge(wiener, variance))

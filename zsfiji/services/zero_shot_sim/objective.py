@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -105,6 +106,12 @@ class PairsAndExamples:
         error = (result.float() - patches[:, INPUTS:]).square()
         rim = CONSTANTS.rim
         return error[..., rim:-rim, rim:-rim].mean()
+
+    def preview(self) -> np.ndarray:
+        """The result so far for the first field, (fine row, fine col), in grey levels."""
+        result = corrected(self._average, self._seen[0])
+        shown: np.ndarray = (result * self._fields[0].imaging.level.unit).cpu().numpy()
+        return shown
 
     def _pairs(self) -> torch.Tensor:
         """(pair, input and target, fine row, fine col)."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from zsfiji.errors import UserError
 from zsfiji.learning.denoiser import Denoiser
+from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction import stopping
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.calibration import Record as CalibrationRecord
 from zsfiji.services.sim.reconstructor import image_formation
+from zsfiji.services.sim.straight import straightened
 from zsfiji.services.zero_shot_sim.applying import corrected, kept
 from zsfiji.services.zero_shot_sim.imaging import Imaging, Level
 from zsfiji.services.zero_shot_sim.specimens import sharpened
@@ -59,9 +63,9 @@ class Restorer:
     network: Denoiser
     _made: dict[tuple[object, ...], Imaging] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def calibration(self) -> Calibration:
-        """Patterns and optics."""
+        """Patterns, optics and noise."""
         return Calibration(self.record.calibration)
 
     def tensors(self) -> dict[str, torch.Tensor]:
@@ -72,11 +76,14 @@ class Restorer:
         """Move the network, in the memory format that is fastest for its convolutions."""
         self.network.to(device).to(memory_format=torch.channels_last)
 
-    def imaging(self, shape: tuple[int, int], device: torch.device) -> Imaging:
-        """The image formation for images of a shape, made once."""
+    def imaging(self, patterns: Patterns, shape: tuple[int, int], device: torch.device) -> Imaging:
+        """The image formation for images of a shape, made once for all that have not drifted."""
+        if patterns is not self.calibration.used:
+            return Imaging(self.calibration, patterns, self.record.level, shape, device)
         key = (shape, device)
         if key not in self._made:
-            self._made = {key: Imaging(self.calibration, self.record.level, shape, device)}
+            made = Imaging(self.calibration, patterns, self.record.level, shape, device)
+            self._made = {key: made}
         return self._made[key]
 
     def restore(
@@ -99,10 +106,10 @@ class Restorer:
             The automatic reconstruction and the network's: float32 (2 row, 2 col), in grey levels
             above the background.
         """
-        above = self.calibration.above(stack).to(device)
-        if self.record.haze == "remove":
-            above, _ = without_haze(self.calibration, above)
-        imaging = self.imaging((int(above.shape[-2]), int(above.shape[-1])), device)
+        part = prepared(self.calibration, stack, device, remove=self.record.haze == "remove")
+        above = part.stack
+        shape = (int(above.shape[-2]), int(above.shape[-1]))
+        imaging = self.imaging(part.patterns, shape, device)
         features = imaging.features(above)
         result = corrected(self.network, features, label)
         automatic = features[-1]
@@ -126,7 +133,7 @@ class Restorer:
             float32 (angle, frame, row, col), in grey levels.
         """
         shape = (seen.shape[0] // 2, seen.shape[1] // 2)
-        imaging = self.imaging(shape, torch.device("cpu"))
+        imaging = self.imaging(self.calibration.used, shape, torch.device("cpu"))
         whole = imaging.joint.whole(torch.from_numpy(np.asarray(seen, np.float32)))
         # The result is seen by a lens already: the optics would blur it twice.
         (specimen,) = sharpened(whole, imaging.joint, (SHARPENED,)).values()
@@ -152,28 +159,49 @@ class Restorer:
             )
 
 
-def without_haze(
-    calibration: Calibration, stack: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Take light that is not modulated off a raw stack.
+class Part(NamedTuple):
+    """A raw stack that is ready to be reconstructed.
+
+    Attributes
+    ----------
+    stack : torch.Tensor
+        (angle, frame, row, col), without background and haze, its angles at one place.
+    patterns : Patterns
+        Its patterns.
+    haze : torch.Tensor or None
+        The haze that was taken off, (row, col).
+    """
+
+    stack: torch.Tensor
+    patterns: Patterns
+    haze: torch.Tensor | None
+
+
+def prepared(
+    calibration: Calibration, stack: np.ndarray, device: torch.device, *, remove: bool
+) -> Part:
+    """Prepare a raw stack.
 
     Parameters
     ----------
     calibration : Calibration
         Patterns, optics and noise.
-    stack : torch.Tensor
-        (angle, frame, row, col), without background.
-
-    Returns
-    -------
-    torch.Tensor, torch.Tensor
-        The stack without haze, and the haze (row, col).
+    stack : numpy.ndarray
+        (angle, frame, row, col), in grey levels.
+    device : torch.device
+        Where to compute.
+    remove : bool
+        Whether light that is not modulated is taken off.
     """
-    shape = (int(stack.shape[-2]), int(stack.shape[-1]))
+    above = calibration.above(stack).to(device)
+    above, patterns, _ = straightened(above, calibration.used, calibration.transfer)
+    if not remove:
+        return Part(above, patterns, None)
     record = calibration.record
-    joint = image_formation(calibration, calibration.used, shape, stack.device)
-    variance = stopping.noise_variance(stack, record.gain, record.read_variance)
-    choice = stopping.choose(joint, stack, variance, label="Finding haze")
-    haze = joint.haze(joint.run(stack, choice.iterations, share=choice.share))
-    bright = calibration.used.brightness.to(stack)[..., None, None]
-    return stack - bright * haze, haze
+    shape = (int(above.shape[-2]), int(above.shape[-1]))
+    joint = image_formation(calibration, patterns, shape, device)
+    variance = stopping.noise_variance(above, record.gain, record.read_variance)
+    choice = stopping.choose(joint, above, variance, label="Finding haze")
+    haze = joint.haze(joint.run(above, choice.iterations, share=choice.share))
+    bright = patterns.brightness.to(above)[..., None, None]
+    return Part(above - bright * haze, patterns, haze)

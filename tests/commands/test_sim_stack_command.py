@@ -1,0 +1,137 @@
+"""SIM Reconstruct... with a 3D-SIM stack as a whole."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from zsfiji.commands import find
+from zsfiji.commands.outcome import Outcome
+from zsfiji.commands.run import run
+from zsfiji.errors import UserError
+from zsfiji.images.axes import pixel_size
+from zsfiji.images.folding import fold
+from zsfiji.physics.optics.microscope import Optics
+from zsfiji.physics.sim.optics_3d import calculated
+from zsfiji.physics.sim.simulator_3d import StackSimulation, simulate_stack
+
+RECONSTRUCT = find("SIM Reconstruct...")
+LENS = Optics("wide-field", 1.4, 525.0, excitation=488.0)
+OPTICS = {"na": 1.4, "emission": 525, "background": 100, "damping": 1}
+STACK = {**OPTICS, "dimensions": "3d", "excitation": 488}
+
+
+@cache
+def simulated() -> StackSimulation:
+    return simulate_stack("reticulum", (12, 64, 64), optics=LENS, peak=150.0, seed=2)
+
+
+@cache
+def outcome() -> Outcome:
+    return run(RECONSTRUCT, simulated().raw, {**STACK, "spectrum": False})
+
+
+def omx() -> xr.DataArray:
+    """The stack as an OMX saves it: all as slices, angle, slice, phase."""
+    raw = simulated().raw
+    pixels = raw.transpose("ang", "pln", "pha", "row", "col").data.reshape(-1, 64, 64)
+    saved = xr.DataArray(pixels, dims=("pln", "row", "col"), attrs={"title": "omx.tif"})
+    saved.attrs["units"] = dict.fromkeys(("pln", "row", "col"), "micron")
+    return saved.assign_coords(
+        pln=0.125 * np.arange(len(pixels)), row=0.08 * np.arange(64), col=0.08 * np.arange(64)
+    )
+
+
+def alike(image: np.ndarray, truth: np.ndarray) -> float:
+    """Correlation of the inner slices and pixels."""
+    inside = (slice(3, -3), slice(16, -16), slice(16, -16))
+    return float(np.corrcoef(image[inside].ravel(), truth[inside].ravel())[0, 1])
+
+
+def test_a_stack_is_reconstructed_as_a_whole() -> None:
+    wide, filtered, sim = (image.data for image in outcome().images)
+    assert sim.shape == (12, 128, 128)
+    main = outcome().images[-1]
+    assert main.dims == ("pln", "row", "col")
+    assert pixel_size(main, "pln") == pytest.approx(0.125)
+    assert pixel_size(main, "row") == pytest.approx(0.04)
+    truth = simulated().truth
+    quality = [alike(image, truth) for image in (wide, filtered, sim)]
+    assert quality[2] > quality[1] + 0.1
+    assert quality[2] > quality[0] + 0.1
+    (table,) = outcome().tables
+    assert len(table.rows) == 6
+    said = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    line = 80 / simulated().patterns.finest
+    assert said[1]["Spacing (nm)"] == pytest.approx(line, rel=0.01)
+    assert said[0]["Spacing (nm)"] == pytest.approx(2 * line, rel=0.01)
+    assert {row["Verdict"] for row in said} == {"good"}
+
+
+def test_slice_by_slice_is_worse() -> None:
+    flat = run(RECONSTRUCT, simulated().raw, {**OPTICS, "spectrum": False})
+    truth = simulated().truth
+    assert alike(outcome().images[-1].data, truth) > alike(flat.images[-1].data, truth) + 0.05
+
+
+def test_the_order_of_an_omx_and_a_folded_stack() -> None:
+    given = {**STACK, "order": "omx", "angles": 3, "phases": 5, "spectrum": False}
+    again = run(RECONSTRUCT, omx(), given).images[-1]
+    np.testing.assert_allclose(again.data, outcome().images[-1].data, rtol=1e-4, atol=0.1)
+    assert fold(simulated().raw).sizes["t"] == 15
+
+
+def test_saved_parameters_serve_again(tmp_path: Path) -> None:
+    path = tmp_path / "patterns.json"
+    run(RECONSTRUCT, simulated().raw, {**STACK, "save_parameters": str(path)})
+    again = run(RECONSTRUCT, simulated().raw, {**STACK, "use_parameters": str(path)})
+    np.testing.assert_allclose(again.images[-1].data, outcome().images[-1].data, atol=1e-3)
+
+
+def test_a_measured_otf(tmp_path: Path) -> None:
+    """A file as a microscope has it: the calculated OTF, with the contrasts of a bead."""
+    found = calculated(LENS, pixel=80, spacing=125, slices=40, line=simulated().patterns.finest)
+    contrast = np.array([1.0, 0.3, 0.15])[:, None, None]
+    table = (found.orders.numpy() * contrast).transpose(0, 2, 1)
+    table = np.concatenate([table, np.zeros((3, 60, 40))], axis=1).astype(">c8")
+    header = np.zeros(256, ">i4")
+    header[:4] = (*table.shape[::-1], 4)
+    header[10:13] = np.array([1 / (40 * 0.125), found.step / 0.08, 0], ">f4").view(">i4")
+    header.view(">i2")[48] = -16224
+    path = tmp_path / "otf.mrc"
+    path.write_bytes(header.tobytes() + table.tobytes())
+    image = run(RECONSTRUCT, simulated().raw, {**STACK, "otf": str(path)}).images[-1]
+    assert alike(image.data, simulated().truth) > 0.9 * alike(
+        outcome().images[-1].data, simulated().truth
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"excitation": ""}, "give 'excitation'"),
+        ({"quality": "iterative"}, "dimensions=2d"),
+        ({"quality": "classical", "notch": 0.9}, "notch=0"),
+        ({"immersion": 1.3}, "below the refractive index of the immersion"),
+    ],
+)
+def test_what_a_stack_lacks_is_said(options: dict[str, object], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        run(RECONSTRUCT, simulated().raw, {**STACK, **options})
+
+
+def test_a_single_slice_or_one_without_spacing_is_no_stack() -> None:
+    raw = simulated().raw
+    with pytest.raises(UserError, match="1 slice, and 3D-SIM needs at least 4"):
+        run(RECONSTRUCT, raw.isel(pln=0), {**STACK, "slice_spacing": 125})
+    bare = raw.drop_vars("pln").assign_attrs(units={"row": "micron", "col": "micron"})
+    with pytest.raises(UserError, match="slice spacing"):
+        run(RECONSTRUCT, bare, STACK)
+    assert math.isfinite(
+        float(run(RECONSTRUCT, bare, {**STACK, "slice_spacing": 125}).metrics["noise_variance"])
+    )

@@ -1,0 +1,176 @@
+"""Reconstruction of one stack of patterns whose calibration is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from zsfiji.errors import UserError
+from zsfiji.physics.sim.optics_3d import StackTransfer
+from zsfiji.physics.sim.patterns import Patterns
+from zsfiji.reconstruction.wiener import Weights
+from zsfiji.reconstruction.wiener_3d import StackWiener, captured, field_slices
+from zsfiji.services.sim.calibration import Calibration, Record
+from zsfiji.services.sim.reconstructor import SCALE
+from zsfiji.services.sim.settings import Settings
+from zsfiji.services.sim_stack.given import StackOptics
+
+_TABLE = "otf"
+"""Name of the tensor of a measured OTF."""
+
+
+@dataclass(frozen=True)
+class StackRecord:
+    """What a model file keeps of a unit, besides a measured OTF.
+
+    Attributes
+    ----------
+    calibration : Record
+        Patterns, background and noise.
+    optics : StackOptics
+        The optics.
+    """
+
+    calibration: Record
+    optics: StackOptics
+
+
+class StackReconstructor:
+    """A unit: a calibration and the optics of a stack.
+
+    Parameters
+    ----------
+    record : StackRecord
+        The numbers.
+    tensors : mapping
+        A measured OTF (2, order, kr, kz), real and imaginary part, under the name "otf"; empty
+        without one.
+    """
+
+    def __init__(self, record: StackRecord, tensors: Mapping[str, torch.Tensor]) -> None:
+        self.record, self._tensors = record, dict(tensors)
+        self.calibration = Calibration(record.calibration)
+
+    @classmethod
+    def of(cls, record: StackRecord, table: np.ndarray | None) -> StackReconstructor:
+        """Make a unit with a measured OTF, complex (order, kr, kz), if there is one."""
+        if table is None:
+            return cls(record, {})
+        parts = np.stack([table.real, table.imag]).astype(np.float32)
+        return cls(record, {_TABLE: torch.from_numpy(parts)})
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """A measured OTF, if there is one."""
+        return self._tensors
+
+    @cached_property
+    def used(self) -> Patterns:
+        """The patterns that a stack is reconstructed with; waves of no use have modulation 0."""
+        # Not limited to 1, which the first order of three equal beams exceeds.
+        patterns = self.calibration.patterns
+        usable = torch.tensor(self.calibration.usable, dtype=torch.float64)
+        return replace(patterns, modulation=patterns.modulation * usable)
+
+    def reconstruct(self, stack: np.ndarray, settings: Settings) -> dict[str, np.ndarray]:
+        """Reconstruct a stack.
+
+        Parameters
+        ----------
+        stack : numpy.ndarray
+            (angle, frame, pln, row, col), in grey levels.
+        settings : Settings
+            The method: "automatic" or "classical".
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            "widefield", "filtered" and "sim" as of :mod:`zsfiji.services.sim`: float32 (pln, 2 row,
+            2 col), in grey levels above the background.
+        """
+        above = self.calibration.above(stack)
+        noise = self.record.calibration.noise_variance
+        plain = replace(self.used, modulation=torch.zeros_like(self.used.modulation))
+        filtered = self._wiener(plain, above).reconstruct(above, noise)
+        if settings.quality == "classical":
+            wiener = self._wiener(self.used, above, classical=True)
+            # A constant of 1 is as large as the squared OTF of all bands at frequency 0.
+            ridge = settings.wiener**2 * float(wiener.density[0, 0, 0])
+            result = wiener.solve(wiener.numerator(above), ridge)
+        else:
+            result = self._wiener(self.used, above).reconstruct(above, noise)
+        images = {"widefield": _finer(above, self.used), "filtered": filtered, "sim": result}
+        return {name: image.numpy() for name, image in images.items()}
+
+    def capture(self, specimen: np.ndarray, draws: torch.Generator) -> np.ndarray:
+        """Simulate the raw stack of a specimen.
+
+        Parameters
+        ----------
+        specimen : numpy.ndarray
+            (pln, 2 row, 2 col), in grey levels above the background; below zero counts as zero.
+        draws : torch.Generator
+            For the noise.
+
+        Returns
+        -------
+        numpy.ndarray
+            (angle, frame, pln, row, col), float32, in grey levels.
+        """
+        slices, rows, cols = specimen.shape
+        shape = (slices, rows // SCALE, cols // SCALE)
+        there = torch.from_numpy(np.asarray(specimen, np.float32)).clamp_min(0)
+        expected = captured(there, self.used, shape, self._transfer(slices)).clamp_min(0)
+        noise = (self.calibration.record.gain * expected).sqrt()
+        noisy = expected + noise * torch.randn(expected.shape, generator=draws)
+        return noisy.numpy() + np.float32(self.calibration.record.background)
+
+    def _transfer(self, slices: int) -> StackTransfer:
+        """The OTFs of the extended field of so many slices."""
+        table = None
+        if self._tensors:
+            real, imaginary = self._tensors[_TABLE].numpy()
+            table = real + 1j * imaginary
+        used = self.used
+        field = field_slices(slices)
+        return self.record.optics.transfer(table, field, used.finest, used.waves)
+
+    def _wiener(
+        self, patterns: Patterns, above: torch.Tensor, *, classical: bool = False
+    ) -> StackWiener:
+        slices, rows, cols = (int(n) for n in above.shape[-3:])
+        transfer = self._transfer(slices)
+        weights: Weights = "equal" if classical else "noise"
+        return StackWiener(patterns, (slices, rows, cols), transfer, weights=weights)
+
+
+def require_quality(settings: Settings) -> None:
+    """Refuse settings that stacks do not have.
+
+    Raises
+    ------
+    UserError
+        If the quality is "iterative", or there is a notch.
+    """
+    if settings.quality == "iterative":
+        raise UserError(
+            "The iterative reconstruction works on single slices: choose 'dimensions=2d', or "
+            "'quality=automatic'."
+        )
+    if settings.quality == "classical" and settings.notch > 0:
+        raise UserError(
+            "A stack is reconstructed without a notch, because its OTF accounts for the light out "
+            "of focus: give 'notch=0'."
+        )
+
+
+def _finer(above: torch.Tensor, patterns: Patterns) -> torch.Tensor:
+    """The mean of all frames on the finer grid, by interpolation slice by slice."""
+    bright = patterns.brightness.to(torch.float32)[..., None, None, None]
+    mean = (above / bright).mean((0, 1))[:, None]
+    return torch.nn.functional.interpolate(
+        mean, scale_factor=SCALE, mode="bicubic", align_corners=False
+    )[:, 0]

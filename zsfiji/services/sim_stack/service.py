@@ -1,0 +1,189 @@
+"""Reconstruction of 3D-SIM stacks as a method; nothing is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+import torch
+import xarray as xr
+
+from zsfiji import progress
+from zsfiji.compute.device import generator
+from zsfiji.errors import UserError
+from zsfiji.images.axes import DIMS, PATTERN_DIMS, size
+from zsfiji.images.parts import STACK, pixels_of, place, positions
+from zsfiji.learning.models import Model, model_of
+from zsfiji.physics.sim.optics import RadialTransfer
+from zsfiji.physics.sim.optics_3d import StackTransfer
+from zsfiji.reconstruction.estimate_3d import estimate_stack
+from zsfiji.reconstruction.layouts import Layout
+from zsfiji.services import over_parts
+from zsfiji.services.method import Method, Restored
+from zsfiji.services.sim.calibration import Record
+from zsfiji.services.sim.finding import dark_level, record_of
+from zsfiji.services.sim.reconstructor import SCALE
+from zsfiji.services.sim.report import calibration_report
+from zsfiji.services.sim.service import RESULTS, known_for, outputs, require_raw
+from zsfiji.services.sim.settings import Settings
+from zsfiji.services.sim_stack.given import StackGiven
+from zsfiji.services.sim_stack.reconstructor import (
+    StackReconstructor,
+    StackRecord,
+    require_quality,
+)
+from zsfiji.words import counted
+
+PATTERN_STACK = (*PATTERN_DIMS, *STACK)
+"""The axes of a part."""
+
+FEWEST = 4
+"""Least slices of a stack: fewer do not tell the axial frequencies apart. Not tuned."""
+
+_PIXELS = 1
+"""Patterns are found in one stack of a channel, the middle one."""
+
+
+class SimStack:
+    """The method."""
+
+    name = "sim-stack"
+    settings_type = Settings
+    record_type = StackRecord
+
+    def unit(self, record: StackRecord, tensors: Mapping[str, torch.Tensor]) -> StackReconstructor:
+        """Make a unit from what a file keeps of it."""
+        return StackReconstructor(record, tensors)
+
+    def fit(
+        self, image: xr.DataArray, settings: Settings, given: StackGiven, *, device: str = "auto"
+    ) -> Model[Settings, StackReconstructor]:
+        """Find the patterns of an image, or take those that are given; see :class:`.Method`."""
+        require_stack(image)
+        require_quality(settings)
+
+        def fit_one(group: over_parts.Group) -> StackReconstructor:
+            if given.known:
+                record = known_for(given.known, group, image).record
+            else:
+                progress.report(0, "Finding patterns")
+                middle = group.positions[len(group.positions) // 2]
+                record = _found(pixels_of(image, middle, PATTERN_STACK), given)
+            return StackReconstructor.of(StackRecord(record, given.optics), given.table)
+
+        units = over_parts.fit(
+            image,
+            fit_one,
+            fit_per=settings.fit_per,
+            pixels=_PIXELS,
+            part=PATTERN_STACK,
+            first="Finding patterns",
+        )
+        return model_of(self, settings, image, units)
+
+    def apply(
+        self,
+        model: Model[Settings, StackReconstructor],
+        image: xr.DataArray,
+        *,
+        device: str = "auto",
+    ) -> Restored:
+        """Reconstruct an image; see :class:`.Method`.
+
+        Returns
+        -------
+        Restored
+            As of :class:`zsfiji.services.sim.service.Sim`, with all slices.
+        """
+        require_stack(image)
+
+        def restore_one(
+            unit: StackReconstructor,
+            stack: np.ndarray,
+            channel: int | None,
+            results: Mapping[str, np.ndarray],
+        ) -> None:
+            for name, values in unit.reconstruct(stack, model.settings).items():
+                results[name][:] = values
+
+        images = over_parts.apply(
+            image,
+            model.units,
+            restore_one,
+            outputs(RESULTS),
+            fit_per=model.settings.fit_per,
+            part=PATTERN_STACK,
+            label="Reconstructing",
+        )
+        units = [unit.calibration for unit in model.units]
+        return Restored(images, calibration_report(units, image, model.settings.fit_per))
+
+    def simulate(
+        self,
+        model: Model[Settings, StackReconstructor],
+        restored: Mapping[str, xr.DataArray],
+        seed: int,
+    ) -> xr.DataArray:
+        """Simulate the raw image of the reconstructed specimen; see :class:`.Method`."""
+        specimen, patterns = restored["sim"], model.units[0].used
+        sizes = {str(dim): int(n) for dim, n in specimen.sizes.items()}
+        sizes |= {dim: sizes[dim] // SCALE for dim in ("row", "col")}
+        sizes |= dict(zip(PATTERN_DIMS, (patterns.angles, patterns.frames), strict=True))
+        dims = [dim for dim in DIMS if dim in sizes]
+        raw = xr.DataArray(np.zeros([sizes[dim] for dim in dims], np.float32), dims=dims)
+        draws = generator(seed)
+        per_plane = model.settings.fit_per == "plane"
+        for number, position in enumerate(positions(specimen, STACK)):
+            unit = model.units[number if per_plane else position.get("ch", 0)]
+            stack = unit.capture(pixels_of(specimen, position, STACK), draws)
+            raw.data[place(raw, position)] = stack
+        return raw
+
+
+def _found(stack: np.ndarray, given: StackGiven) -> Record:
+    """The patterns of a stack (angle, frame, pln, row, col)."""
+    background = given.background
+    if background is None:
+        background = min(dark_level(stack[:, :, z]) for z in range(stack.shape[2]))
+    above = torch.from_numpy(np.asarray(stack, np.float32) - np.float32(background))
+    frames, slices = stack.shape[1], stack.shape[2]
+    three = frames >= Layout.THREE_BEAM.fewest_frames
+    layout = Layout.THREE_BEAM if three else Layout.TWO_BEAM
+    transfer_of = partial(_transfer, given, slices, layout.waves)
+    found = estimate_stack(above, transfer_of, layout)
+    return record_of(
+        found.plane,
+        found.patterns,
+        found.error,
+        RadialTransfer(transfer_of(0.0).cutoff),
+        above[:, :, slices // 2],
+        noise_variance=found.noise_variance,
+        background=background,
+        background_given=given.background is not None,
+        pixel=given.optics.pixel,
+    )
+
+
+def _transfer(given: StackGiven, slices: int, waves: int, line: float) -> StackTransfer:
+    return given.optics.transfer(given.table, slices, line, waves)
+
+
+def require_stack(image: xr.DataArray) -> None:
+    """Refuse what is no raw 3D-SIM stack.
+
+    Raises
+    ------
+    UserError
+        If it is no raw SIM image, or has too few slices.
+    """
+    require_raw(image)
+    slices = size(image, "pln")
+    if slices < FEWEST:
+        raise UserError(
+            f"The image has {counted(slices, 'slice')}, and 3D-SIM needs at least {FEWEST}. Choose "
+            "'dimensions=2d', or another order if its slices are mixed with the patterns."
+        )
+
+
+METHOD: Method[Settings, StackGiven, StackReconstructor] = SimStack()
