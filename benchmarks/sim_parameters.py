@@ -3,7 +3,8 @@
 Run ``python benchmarks/sim_parameters.py [--size 256] [--peaks 5 20 100 1000] [--modulations 0.9
 0.6 0.3] [--hazes 0 1] [--kinds ...] [--seeds 41 42] [--mismatch] [--beams two]`` for simulated
 images, ``--real FOLDER`` for the real ones (folders sim_er, sim_tirf_mt, sim_hex7, sim_nsim15), or
-``--time 512`` for the time of an estimate, beside napari-sim-processor if it is installed.
+``--time 512`` for the time of an estimate, beside napari-sim-processor and pyfairsim if they are
+installed.
 
 A wave counts as found if it is within half a step of the spectrum (1 / side) of the true one. Then
 come the waves that the estimate itself says are found, those it says so of wrongly, the error of
@@ -15,7 +16,9 @@ modulation (mean and standard deviation) and the CPU seconds.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import io
 import itertools
 import math
 import sys
@@ -187,42 +190,74 @@ def real(folder: Path) -> None:
         show(f"N-SIM {path.stem[:2]}", stack, transfer, Layout.THREE_BEAM, 0.0325)
 
 
-def timed(size: int) -> None:
-    """Seconds of an estimate, and of the calibration of a peer on the same image."""
-    made = simulate("filaments", (size, size), optics=OPTICS, peak=100.0, seed=41)
-    grey = made.raw.values.astype(np.float32) - CAMERA.offset
-    cutoff = made.cutoff
-    stack = torch.from_numpy(grey)
-    for _ in range(3):
-        start, spent = time.perf_counter(), time.process_time()
-        found = estimate(stack, RadialTransfer(cutoff))
-        wall, cpu = time.perf_counter() - start, time.process_time() - spent
-    here = errors(found, made.patterns, size)
-    print(f"estimate: {wall:.2f} s ({cpu:.2f} CPU s), {here[:, 0].max():.3f} steps at most")
+def napari(grey: np.ndarray) -> np.ndarray:
+    """Frequencies, in cycles per pixel, that napari-sim-processor finds."""
     folder = find_spec("napari_sim_processor")
-    if folder is None or folder.origin is None:
-        print("napari-sim-processor is not installed")
-        return
+    assert folder is not None
+    assert folder.origin is not None
     # The package itself imports a user interface.
     stub = types.ModuleType("peer")
     stub.__path__ = [str(Path(folder.origin).parent / "processors")]
     sys.modules["peer"] = stub
-    peer = importlib.import_module("peer.convSimProcessor").ConvSimProcessor()
-    peer.N, peer.magnification, peer.pixelsize = size, 1, PIXEL / 1000
-    peer.NA, peer.n, peer.wavelength = OPTICS.numerical_aperture, 1.515, OPTICS.emission / 1000
-    # Just below the pattern, in units of the pupil: its search begins at 1.9 times that.
-    peer.eta = 0.85
-    start, spent = time.perf_counter(), time.process_time()
-    peer.calibrate(grey.reshape(9, size, size))
-    wall, cpu = time.perf_counter() - start, time.process_time() - spent
+    with contextlib.redirect_stdout(io.StringIO()):
+        peer = importlib.import_module("peer.convSimProcessor").ConvSimProcessor()
+        peer.N, peer.magnification, peer.pixelsize = grey.shape[-1], 1, PIXEL / 1000
+        peer.NA, peer.n, peer.wavelength = OPTICS.numerical_aperture, 1.515, OPTICS.emission / 1000
+        # Just below the pattern, in units of the pupil: its search begins at 1.9 times that.
+        peer.eta, peer.debug = 0.85, False
+        peer.calibrate(grey.reshape(9, *grey.shape[-2:]))
     # Its unit is NA / wavelength.
-    unit = OPTICS.numerical_aperture / OPTICS.emission * PIXEL * size
-    theirs = np.hypot(np.ravel(peer.kx), np.ravel(peer.ky)) * unit
-    true = made.patterns.wave_vectors.norm(dim=-1).flatten().numpy() * size
-    print(
-        f"napari-sim-processor: {wall:.2f} s ({cpu:.2f} CPU s), lengths differ by "
-        f"{np.abs(theirs - true).max():.3f} steps at most"
+    unit = OPTICS.numerical_aperture / OPTICS.emission * PIXEL
+    return np.hypot(np.ravel(peer.kx), np.ravel(peer.ky)) * unit
+
+
+def fairsim(grey: np.ndarray) -> np.ndarray:
+    """Frequencies, in cycles per pixel, that pyfairsim finds with its usual settings."""
+    parts = importlib.import_module("pyfairsim.sim_algorithm.SIM_Parameters")
+    lines = importlib.import_module("pyfairsim.sim_algorithm.Direction")
+    work = importlib.import_module("pyfairsim.sim_algorithm.SIM_Utils")
+    files = importlib.import_module("pyfairsim.utils.tif")
+    size = grey.shape[-1]
+    settings = parts.Parameters(
+        [lines.Direction(2, 3) for _ in range(3)],
+        parts.Microscope_Parameters(PIXEL, OPTICS.numerical_aperture, OPTICS.emission),
+        parts.SIM_Parameters(1.0, "EXPONENTIAL", True, 0.99, 1.2, True, 1, 0.6),
+        parts.Filter_Parameters(0.05, 2, 0.9),
+        parts.Image_Parameters((size, size), "paz", 0, 0, size),
     )
+    with contextlib.redirect_stdout(io.StringIO()):
+        frames = files.fft_images(list(grey.reshape(9, size, size)), 3, 3, 0)
+        work.estimate_parameters(settings, frames, False)
+    return np.array([np.hypot(line.px, line.py) / size for line in settings.directions])
+
+
+def ours(grey: np.ndarray) -> np.ndarray:
+    """Frequencies, in cycles per pixel, that zsfiji finds."""
+    cutoff = 2 * OPTICS.numerical_aperture / OPTICS.emission * PIXEL
+    found = estimate(torch.from_numpy(grey), RadialTransfer(cutoff))
+    return found.patterns.wave_vectors.norm(dim=-1).flatten().numpy()
+
+
+PEERS = {"napari_sim_processor": napari, "pyfairsim": fairsim}
+
+
+def timed(size: int) -> None:
+    """Seconds of an estimate, and of the peers for the same image."""
+    made = simulate("filaments", (size, size), optics=OPTICS, peak=100.0, seed=41)
+    grey = made.raw.values.astype(np.float32) - CAMERA.offset
+    true = made.patterns.wave_vectors.norm(dim=-1).flatten().numpy()
+    there = {name: work for name, work in PEERS.items() if find_spec(name) is not None}
+    for name, work in {"zsfiji": ours, **there}.items():
+        # The first one prepares transforms and processes.
+        for _ in range(2):
+            start, spent = time.perf_counter(), time.process_time()
+            found = work(grey)
+            wall, cpu = time.perf_counter() - start, time.process_time() - spent
+        print(
+            f"{name:22s} {wall:6.2f} s ({cpu:.2f} CPU s in this process), frequencies differ by "
+            f"{size * np.abs(found - true).max():.3f} steps of the spectrum at most",
+            flush=True,
+        )
 
 
 def main() -> None:

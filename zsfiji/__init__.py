@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zsfiji.commands.declared.psf import psf_from_beads, psf_generator
     from zsfiji.commands.declared.sim import sim_parameters, sim_reconstruct
     from zsfiji.commands.declared.sim_simulator import sim_simulator
+    from zsfiji.commands.declared.zero_shot_sim import zero_shot_sim
     from zsfiji.commands.declared.zs_deconvnet import (
         zs_deconvnet_predict,
         zs_deconvnet_restore,
@@ -39,6 +40,7 @@ __all__ = [
     "sim_parameters",
     "sim_reconstruct",
     "sim_simulator",
+    "zero_shot_sim",
     "zs_deconvnet_predict",
     "zs_deconvnet_restore",
     "zs_deconvnet_train",

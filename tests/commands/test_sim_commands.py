@@ -193,3 +193,35 @@ def test_a_drift_between_the_angles_is_corrected() -> None:
         quality[drift] = structured.psnr(image, truth)
     # Uncorrected it loses 3.7 dB. Motion between the phases of an angle cannot be corrected.
     assert quality[1.5] > quality[0.0] - 2
+
+
+@pytest.mark.parametrize("given", ["auto", "phase-major"])
+def test_frames_in_another_order_are_put_in_order(
+    stack: structured.Stack, outcome: Outcome, given: str
+) -> None:
+    turned = stack.noisy.transpose(0, 1).contiguous()
+    found = run(RECONSTRUCT, raw(turned), {**OPTICS, "order": given})
+    np.testing.assert_allclose(found.images[-1].data, outcome.images[-1].data, atol=1e-2)
+    said = "The order of the frames is phase-angle" in " ".join(found.notes)
+    assert said == (given == "auto")
+
+
+def test_copies_saturation_and_jpeg_are_said(stack: structured.Stack) -> None:
+    copies = stack.noisy.clone()
+    copies[1, 2] = copies[0, 0]
+    with pytest.raises(UserError, match="Two frames are the same: phase 1 of angle 1 and phase 3"):
+        run(RECONSTRUCT, raw(copies), OPTICS)
+    top = float(torch.quantile(stack.noisy.flatten(), 0.98))
+    found = run(RECONSTRUCT, raw(stack.noisy.clamp(max=top)), OPTICS)
+    assert "saturated" in " ".join(found.notes)
+
+
+def test_an_angle_without_a_pattern_is_said_and_not_used(stack: structured.Stack) -> None:
+    draws = torch.Generator().manual_seed(3)
+    flat = stack.noisy.clone()
+    flat[1] = torch.poisson(
+        stack.expected[1].mean(0, keepdim=True).expand(3, -1, -1), generator=draws
+    )
+    found = run(RECONSTRUCT, raw(flat), OPTICS)
+    assert "The pattern of angle 2 cannot be used" in " ".join(found.notes)
+    assert np.isfinite(found.images[-1].data).all()

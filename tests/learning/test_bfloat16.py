@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from zsfiji.compute import device
+from zsfiji.learning.denoiser import Denoiser
 from zsfiji.learning.initial import init_uniform
 from zsfiji.services.deconvolve.networks import FastNet
 from zsfiji.services.deconvolve.networks_3d import FastNet3D
-from zsfiji.services.denoise.network import Denoiser
 from zsfiji.services.fm2s.network import build
 from zsfiji.services.two_stage.network import run
 from zsfiji.services.zs_deconvnet.networks import PublishedUNet

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
-from raw_sim import READ_VARIANCE, TRANSFER, Raw, patterns, raw
+from structured import READ, TRANSFER, Stack, hexagonal, patterns, simulate
 
 from zsfiji.physics.sim.optics import Blur, illumination
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction import stopping
 from zsfiji.reconstruction.joint import Estimate, Joint
 
-LIGHTS = [patterns(), patterns(2, 5, 2), patterns(1, 7, 3)]
+LIGHTS = [patterns(), patterns(2, 5, 2, modulation=0.45), hexagonal(modulation=0.3)]
+SMALL = (64, 64)
+READ_VARIANCE = READ**2
 
 
-def joint(one: Raw, **options: float | None) -> Joint:
-    return Joint(one.patterns, TRANSFER, tuple(one.stack.shape[-2:]), READ_VARIANCE, **options)
+def joint(one: Stack, **options: float | None) -> Joint:
+    return Joint(one.patterns, TRANSFER, tuple(one.noisy.shape[-2:]), READ_VARIANCE, **options)
 
 
-def error(of: Joint, found: Estimate, one: Raw) -> float:
+def error(of: Joint, found: Estimate, one: Stack) -> float:
     """Mean squared error at the resolution of SIM, over the variance of the truth."""
-    truth = of.shown(of.whole(one.specimen))
+    truth = of.shown(of.whole(one.truth))
     inside = slice(8, -8)
     missed = (of.shown(found.specimen) - truth)[inside, inside]
     return float(missed.square().mean() / truth[inside, inside].var())
@@ -41,9 +45,9 @@ def test_frames_from_few_bands_are_those_of_the_patterns(light: Patterns) -> Non
 
 @pytest.mark.parametrize("light", LIGHTS, ids=["two beams", "three beams", "hexagonal"])
 def test_the_specimen_is_found(light: Patterns) -> None:
-    one = raw(light=light, peak=500)
+    one = simulate("filaments", SMALL, 500, light)
     made = joint(one)
-    few, many = (error(made, made.run(one.stack, n), one) for n in (1, 15))
+    few, many = (error(made, made.run(one.noisy, n), one) for n in (1, 15))
     assert many < 0.1 * few
 
 
@@ -56,32 +60,38 @@ def test_the_truth_is_a_fixed_point() -> None:
 
 
 def test_haze_is_told_from_the_specimen() -> None:
-    one = raw(haze=1.0, peak=200)
+    plain = simulate("filaments", SMALL, 200)
+    rows, cols = torch.linspace(0, 3, 64)[:, None], torch.linspace(0, 2, 64)
+    haze = float(plain.expected.mean()) * (1 + torch.sin(rows) * torch.sin(cols))
+    draws = torch.Generator().manual_seed(1)
+    noise = READ * torch.randn(plain.expected.shape, generator=draws)
+    noisy = torch.poisson(plain.expected + haze, generator=draws) + noise
+    one = replace(plain, noisy=noisy)
     with_haze, without = joint(one), joint(one, haze=None)
-    variance = stopping.noise_variance(one.stack, 1.0, READ_VARIANCE)
-    found = stopping.choose(with_haze, one.stack, variance)
-    alone = stopping.choose(without, one.stack, variance)
+    variance = stopping.noise_variance(one.noisy, 1.0, READ_VARIANCE)
+    found = stopping.choose(with_haze, one.noisy, variance)
+    alone = stopping.choose(without, one.noisy, variance)
     assert found.error < alone.error
-    estimate = with_haze.run(one.stack, found.iterations, share=found.share)
-    left = without.run(one.stack, alone.iterations)
+    estimate = with_haze.run(one.noisy, found.iterations, share=found.share)
+    left = without.run(one.noisy, alone.iterations)
     assert error(with_haze, estimate, one) < 0.5 * error(without, left, one)
-    pair = torch.stack([with_haze.haze(estimate).flatten(), one.haze.flatten()])
+    pair = torch.stack([with_haze.haze(estimate).flatten(), haze.flatten()])
     assert float(torch.corrcoef(pair)[0, 1]) > 0.8
 
 
 @pytest.mark.parametrize("peak", [10, 300])
 def test_the_stop_is_near_the_best_number(peak: float) -> None:
-    one = raw(peak=peak)
+    one = simulate("filaments", SMALL, peak)
     made = joint(one)
-    variance = stopping.noise_variance(one.stack, 1.0, READ_VARIANCE)
-    found = stopping.choose(made, one.stack, variance)
+    variance = stopping.noise_variance(one.noisy, 1.0, READ_VARIANCE)
+    found = stopping.choose(made, one.noisy, variance)
     errors: list[float] = []
 
     def watch(step: int, now: Estimate) -> bool:
         errors.append(error(made, now, one))
         return False
 
-    made.run(one.stack, 40, share=found.share, watch=watch)
+    made.run(one.noisy, 40, share=found.share, watch=watch)
     assert errors[found.iterations - 1] < 1.15 * min(errors)
     assert errors[-1] > 1.1 * errors[found.iterations - 1] or peak > 100
     assert 0.8 < found.error < 1.2
@@ -90,7 +100,7 @@ def test_the_stop_is_near_the_best_number(peak: float) -> None:
 def test_more_light_allows_more_iterations() -> None:
     chosen = []
     for peak in (5, 500):
-        one = raw(peak=peak)
-        variance = stopping.noise_variance(one.stack, 1.0, READ_VARIANCE)
-        chosen.append(stopping.choose(joint(one), one.stack, variance).iterations)
+        one = simulate("filaments", SMALL, peak)
+        variance = stopping.noise_variance(one.noisy, 1.0, READ_VARIANCE)
+        chosen.append(stopping.choose(joint(one), one.noisy, variance).iterations)
     assert chosen[0] < chosen[1]

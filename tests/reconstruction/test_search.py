@@ -70,6 +70,15 @@ def test_more_waves(waves, layout):
         assert torch.allclose(long, 2 * short)
 
 
+@pytest.mark.parametrize("waves", [1, 2])
+def test_number_of_beams_can_be_found(waves):
+    raw = record(patterns(3, 5, waves=waves, modulation=0.5), (128, 128), peak=100)
+    found = estimate(raw.stack, TRANSFER, [Layout.TWO_BEAM, Layout.THREE_BEAM])
+    assert found.patterns.waves == waves
+    assert bool(found.found.all())
+    assert float(_compared(found, raw)[0].max()) < 0.2
+
+
 def test_five_angles_and_phases():
     raw = record(patterns(5, 5), (128, 128))
     found = estimate(raw.stack, TRANSFER)
@@ -148,3 +157,30 @@ def test_unequal_phases_are_found_where_there_is_light_for_it():
     even = record(true, (128, 128), peak=20)
     steps = estimate(even.stack, TRANSFER).patterns.phases.diff(dim=-1)
     assert torch.allclose(steps, torch.full_like(steps, TURN / 3))
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (33, 47), (32, 200)])
+@pytest.mark.parametrize("cutoff", [0.02, 0.37, 0.9])
+def test_noise_has_no_pattern_whatever_the_shape_and_the_optics(shape, cutoff):
+    draws = torch.Generator().manual_seed(1)
+    noise = torch.poisson(torch.full((3, 3, *shape), 20.0), generator=draws)
+    found = estimate(noise, RadialTransfer(cutoff))
+    assert not bool(found.found.any())
+    assert bool(found.patterns.phases.isfinite().all())
+
+
+@pytest.mark.parametrize("grain", [0.0, 3.0])
+def test_frames_that_are_the_same_have_no_pattern(grain):
+    draws = torch.Generator().manual_seed(1)
+    frame = 20 + grain * torch.randn(48, 48, generator=draws)
+    found = estimate(frame.expand(3, 3, 48, 48).clone(), TRANSFER)
+    assert not bool(found.found.any())
+    assert bool(found.significance.isfinite().all())
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_unit_of_the_grey_levels_does_not_matter(unit):
+    stack = record(patterns(), (96, 96)).stack
+    one, other = estimate(stack, TRANSFER), estimate(unit * stack, TRANSFER)
+    assert torch.allclose(one.patterns.modulation, other.patterns.modulation, atol=1e-3)
+    assert other.noise_variance == pytest.approx(unit**2 * one.noise_variance, rel=1e-3)

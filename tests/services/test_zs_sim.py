@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import raw_sim
+import structured
 import torch
 import xarray as xr
 from scipy.ndimage import gaussian_filter
@@ -27,7 +27,7 @@ from zsfiji.services.zs_sim.restorer import Restorer
 from zsfiji.services.zs_sim.service import METHOD, NAME, RECONSTRUCTION, Given
 from zsfiji.services.zs_sim.settings import Settings
 
-SIM = SimGiven(raw_sim.TRANSFER, 0.065, 0.0)
+SIM = SimGiven(structured.TRANSFER, 0.065, 0.0)
 GIVEN = Given(SIM)
 SETTINGS = Settings(quality="quick")
 FILTERING = Filtering(SETTINGS.filter, SETTINGS.wiener)
@@ -40,15 +40,15 @@ def small_patches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @cache
-def simulated() -> raw_sim.Raw:
+def simulated() -> structured.Stack:
     """A raw image of 64 x 64 pixels."""
-    return raw_sim.raw(size=64, peak=20.0)
+    return structured.simulate(shape=(64, 64), peak=20.0)
 
 
 @cache
 def raw_image() -> xr.DataArray:
     """The same twice, as two frames of a time-lapse."""
-    frames = np.stack([simulated().stack.numpy()] * 2)
+    frames = np.stack([simulated().noisy.numpy()] * 2)
     return as_image(frames, ("t", "ang", "pha", "row", "col"))
 
 
@@ -71,7 +71,7 @@ def test_a_raw_image_becomes_a_denoised_one_on_half_the_pixel_size() -> None:
     assert result.shape == (2, 128, 128)
     assert np.array_equal(result.data[0], result.data[1])
     assert float(result.mean()) == pytest.approx(float(before.mean()), rel=1e-4)
-    truth = simulated().specimen.numpy()
+    truth = simulated().truth.numpy()
     found, noisy = (correlation(image.data[0], truth) for image in (result, before))
     assert found > noisy + 0.01
     assert any("Early stopping" in note for note in restored.report.notes)
@@ -93,14 +93,14 @@ def test_a_model_gives_the_same_after_saving_and_its_uncertainty(tmp_path: Path)
 
 
 def test_patterns_are_those_of_the_image_that_a_model_is_applied_to() -> None:
-    light = replace(raw_sim.patterns(), phases=raw_sim.patterns().phases + 1.0)
-    other = raw_sim.raw(size=64, peak=20.0, seed=5, light=light)
-    stack = other.stack.numpy()
+    light = replace(structured.patterns(), phases=structured.patterns().phases + 1.0)
+    other = structured.simulate(shape=(64, 64), peak=20.0, seed=5, given=light)
+    stack = other.noisy.numpy()
     image = as_image(stack, ("ang", "pha", "row", "col"))
     result = METHOD.apply(trained(), image, device="cpu").images[RECONSTRUCTION]
     background = trained().units[0].calibration.record.background
     own = calibrate(stack, replace(SIM, background=background))
-    wanted = OfPatterns(own, other.stack, FILTERING).whole(other.stack)
+    wanted = OfPatterns(own, other.noisy, FILTERING).whole(other.noisy)
     np.testing.assert_allclose(result.data, wanted.numpy(), atol=1e-3)
 
 
@@ -155,9 +155,9 @@ def test_the_best_weights_are_kept() -> None:
 
 def test_examples_have_the_mean_of_the_image() -> None:
     unit = trained().units[0]
-    camera = fit.measure_for_training([simulated().stack[0, 0].numpy()], GIVEN.camera)[0]
+    camera = fit.measure_for_training([simulated().noisy[0, 0].numpy()], GIVEN.camera)[0]
     made = fit.make_examples(
-        [simulated().stack.numpy()],
+        [simulated().noisy.numpy()],
         camera,
         unit.calibration,
         FILTERING,

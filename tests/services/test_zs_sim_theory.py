@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-import raw_sim
+import structured
 import torch
 
 from zsfiji.services.sim.finding import calibrate
@@ -20,9 +20,9 @@ from zsfiji.services.zs_sim.reconstruct import Filtering, OfPatterns
 @pytest.fixture(scope="module")
 def reconstruction() -> OfPatterns:
     """That of a simulated image of 64 x 64 pixels."""
-    raw = raw_sim.raw(size=64, peak=500.0)
-    found = calibrate(raw.stack.numpy(), Given(raw_sim.TRANSFER, 0.065, 0.0))
-    return OfPatterns(found, raw.stack, Filtering("classical", 0.1))
+    raw = structured.simulate(shape=(64, 64), peak=500.0)
+    found = calibrate(raw.noisy.numpy(), Given(structured.TRANSFER, 0.065, 0.0))
+    return OfPatterns(found, raw.noisy, Filtering("classical", 0.1))
 
 
 def centre(image: torch.Tensor) -> torch.Tensor:

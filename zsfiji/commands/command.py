@@ -168,7 +168,7 @@ class Command:
             self.parameter(key)
         chosen = self.checker.all(given)
         for parameter in self.parameters:
-            if parameter.unless and chosen[parameter.key] is None is chosen[parameter.unless]:
+            if chosen[parameter.key] is None and not parameter.excused(chosen):
                 raise UserError(parameter.complaint(None, missing=True))
         if self.check is not None:
             self.check(chosen)

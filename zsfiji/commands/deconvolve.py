@@ -17,6 +17,7 @@ from zsfiji.services.two_stage.settings import TwoStageSettings
 if TYPE_CHECKING:
     import xarray as xr
 
+    from zsfiji.commands.reconstructed import Reconstructed
     from zsfiji.learning.models import Model
     from zsfiji.parameters.camera import CameraOptions
     from zsfiji.parameters.output import DenoisedAndDeconvolved
@@ -35,7 +36,7 @@ _TRAINING = 0.9
 def train(
     method: TwoStage[S],
     image: xr.DataArray,
-    psf: Source,
+    psf: Source | None,
     *,
     settings: S,
     camera: CameraOptions,
@@ -44,6 +45,7 @@ def train(
     save: Path | None,
     device: str,
     share: float,
+    raw: Reconstructed | None = None,
 ) -> tuple[Model[S, Restorer[Any]], tuple[str, ...]]:
     """Train a model, and save it where that is wanted.
 
@@ -53,8 +55,8 @@ def train(
         The method.
     image : xarray.DataArray
         The image.
-    psf : Source
-        Its point spread function.
+    psf : Source, optional
+        Its point spread function; without it that of the reconstruction.
     settings, camera, psf_grid
         The options.
     start, save : Path or None
@@ -63,6 +65,8 @@ def train(
         Where to compute.
     share : float
         Part of the progress that the training is.
+    raw : Reconstructed, optional
+        Of a raw SIM image, of which `image` is the reconstruction.
 
     Returns
     -------
@@ -78,17 +82,24 @@ def train(
     from zsfiji.services.two_stage.fit import Given
 
     target = restore.model_path(save)
-    found = _psfs(image, psf, psf_grid, upsample=settings.upsample)
+    if psf is not None:
+        found = _psfs(image, psf, psf_grid, upsample=settings.upsample)
+    else:
+        assert raw is not None, "a PSF is needed for other images"
+        found = raw.psfs
     earlier = None if start is None else restore.load(method, start)
     known = known_camera(camera)
 
     def given(parts: Colours) -> Given:
         each = len(found) == size(image, "ch")
-        return Given([found[n] for n in parts.kept] if each else found, known, earlier)
+        psfs = [found[n] for n in parts.kept] if each else found
+        return Given(psfs, known, earlier, None if raw is None else raw.recorrupted)
 
     model = restore.fit(method, image, settings, given, save=save, device=device, share=share)
     pixel = spacing_micrometres(image, ("col",))[0]
-    about = (f"{describe(found[0])}. {note(found[0], pixel)}",)
+    about: tuple[str, ...] = (f"{describe(found[0])}. {note(found[0], pixel)}",)
+    if raw is not None:
+        about += raw.notes
     return model, about if target is None else (*about, f"The model is saved as {target}.")
 
 
@@ -166,7 +177,7 @@ def train_and_predict(
     method: TwoStage[S],
     image: xr.DataArray,
     learnt_from: xr.DataArray,
-    psf: Source,
+    psf: Source | None,
     *,
     settings: S,
     camera: CameraOptions,
@@ -175,6 +186,7 @@ def train_and_predict(
     save: Path | None,
     output: DenoisedAndDeconvolved,
     device: str,
+    raw: Reconstructed | None = None,
 ) -> Outcome:
     """Train a model and apply it.
 
@@ -184,7 +196,7 @@ def train_and_predict(
         The image that is restored.
     learnt_from : xarray.DataArray
         What the model is trained on: the image, or more.
-    method, psf, settings, camera, psf_grid, start, save, output, device
+    method, psf, settings, camera, psf_grid, start, save, output, device, raw
         See :func:`train` and :func:`predict`.
 
     Returns
@@ -204,6 +216,7 @@ def train_and_predict(
         save=save,
         device=device,
         share=share,
+        raw=raw,
     )
     restored = predict(method, image, model, output, device=device, start=share)
     return replace(restored, notes=(*restored.notes, *about))

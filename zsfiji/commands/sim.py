@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+import torch
 
 from zsfiji.errors import UserError
 from zsfiji.parameters.pixel_sizes import PixelSizes
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
 
 G = TypeVar("G")
 U = TypeVar("U", bound=Any)
+
+_log = logging.getLogger("zsfiji")
+
+_USUAL_DAMPING = 0.3
+"""Damping where its measurement begins: fairSIM's usual one."""
 
 _CURVE = 257
 """Samples of a measured OTF from 0 to its cut-off."""
@@ -72,7 +79,12 @@ def opened(
         )
     pixel = pixels[1]
     given = Given(
-        _transfer(optics, pixel), pixel, optics.background, order.pattern, stored.load(known)
+        _transfer(optics, pixel),
+        pixel,
+        optics.background,
+        order.pattern,
+        optics.damping == 0,
+        stored.load(known),
     )
     name: str = order.order
     if name == "auto":
@@ -145,7 +157,30 @@ def _detected(image: xr.DataArray, order: RawOrder, given: Given) -> str:
     from zsfiji.images import raw_sim
 
     found = raw_sim.candidates(image, order.angles, order.phases)
-    return next(iter(found.orders))
+    first = next(iter(found.orders))
+    if len(found.orders) == 1:
+        return first
+    from zsfiji.reconstruction.order import find_order
+    from zsfiji.services.sim.finding import dark_level
+
+    index = found.orders[first]
+    frames = np.asarray(found.frames, np.float32)
+    background = given.background
+    if background is None:
+        background = dark_level(frames[None])
+    tried = find_order(
+        torch.from_numpy(frames - np.float32(background)),
+        found.orders,
+        given.transfer,
+        given.layout_of(*index.shape),
+    )
+    if not tried.patterned:
+        return first
+    if not tried.clear or tried.name != first:
+        # Warnings of a job are among its notes.
+        for sentence in tried.said():
+            _log.warning("%s", sentence)
+    return tried.name
 
 
 def _transfer(optics: SimOptics, pixel: float) -> RadialTransfer:
@@ -154,7 +189,7 @@ def _transfer(optics: SimOptics, pixel: float) -> RadialTransfer:
 
     cutoff = 2 * optics.na / (optics.emission / 1000) * pixel
     if optics.otf is None:
-        found = RadialTransfer(cutoff, optics.damping)
+        found = RadialTransfer(cutoff, optics.damping or _USUAL_DAMPING)
     else:
         found = _measured(optics.otf, cutoff, pixel)
     if found.cutoff > 1:
@@ -255,6 +290,7 @@ def table(title: str, units: list[Calibration]) -> Table:
         "Phase (deg)",
         "Modulation",
         "Error",
+        "MCNR",
         "Significance",
     )
     rows: list[tuple[float | str, ...]] = []
@@ -276,6 +312,7 @@ def table(title: str, units: list[Calibration]) -> Table:
                         math.degrees(record.phases[angle][wave][0]) % 360,
                         modulation,
                         error if error >= 0 else math.nan,
+                        record.contrast[angle],
                         record.significance[angle][wave],
                     )
                 )

@@ -136,14 +136,14 @@ def _choice(
         for which, changed in enumerate(side, first):
             reblurred = _power(degradation(changed + background), reblurred_window)[0]
             rings = reblurred.double().cpu().numpy()[_FIRST_RING:]
-            costs[sign * which] = _whittle(observed, number, rings, noise)
+            costs[sign * which] = whittle(observed, number, rings, noise)
             if costs[sign * which] > min(costs.values()) + _HOPELESS:
                 break
     least = min(costs.values())
     return min((which for which in costs if costs[which] - least < _UNSURE), key=abs)
 
 
-def _whittle(observed: NDArray, number: NDArray, reblurred: NDArray, noise: float) -> float:
+def whittle(observed: NDArray, number: NDArray, reblurred: NDArray, noise: float) -> float:
     """Negative log-likelihood of a spectrum (Whittle, 1953).
 
     The power in each ring is a mean over `number` squares. Its expectation is the reblurred power,

@@ -54,7 +54,8 @@ class Shown:
         spacing in nm, or whether it is a stack ("3d") or not ("2d"). Macros do not: keys that they
         leave out have their defaults, whatever image is open.
     unless : str
-        Of a parameter that may be empty: the key of another one, without which it is needed.
+        Of a parameter that may be empty: the key of another one, without which it is needed, or
+        "key=value" for the value of another one with which it is not needed.
     moved : tuple of (str, str)
         Choices of before that are commands of their own now, each with the label of its command.
     """
@@ -124,6 +125,13 @@ class Parameter:
     def needed(self) -> bool:
         """Whether the command needs it, always or without the parameter `unless`."""
         return self.required or bool(self.unless)
+
+    def excused(self, chosen: Values) -> bool:
+        """Whether it may be empty beside the other values."""
+        if not self.unless:
+            return not self.required
+        key, _, value = self.unless.partition("=")
+        return str(chosen[key]) == value if value else chosen[key] is not None
 
     def text(self, value: Value) -> str:
         """`value` as it is written in a macro; the empty string for None."""
@@ -225,7 +233,8 @@ def read_parameter(key: str, annotation: Any, default: Any) -> Parameter:
         If no dialog has a field for the type.
     """
     declared = FieldInfo.from_annotated_attribute(annotation, default)
-    shown = next((m for m in declared.metadata if isinstance(m, Shown)), Shown(key))
+    # The last one: a command may show an option of many commands in another place.
+    shown = next((m for m in reversed(declared.metadata) if isinstance(m, Shown)), Shown(key))
     minimum = maximum = None
     for entry in declared.metadata:
         if isinstance(entry, annotated_types.Ge):

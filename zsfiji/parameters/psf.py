@@ -17,6 +17,7 @@ _PSF = Field(
 )
 PointSpread = Annotated[Source, _PSF, Shown("PSF")]
 TrainingPointSpread = Annotated[Source | None, _PSF, Shown("PSF", unless="apply_model")]
+PointSpreadUnlessSim = Annotated[Source | None, _PSF, Shown("PSF", unless="mode=sim")]
 
 PsfPixel = Annotated[
     float | None,

@@ -92,11 +92,11 @@ Beams = Annotated[
 Damping = Annotated[
     float,
     Field(
-        ge=0.02,
+        ge=0,
         le=1,
         description="What a real lens passes of the finest detail, as a share of what an ideal "
         "one does: the OTF is multiplied by this to the power of frequency over cut-off. 1 is an "
-        "ideal lens.",
+        "ideal lens. 0: measured in the image, where its bands overlap.",
     ),
     Shown("Damping of the OTF", advanced=True),
 ]

@@ -22,6 +22,9 @@ _OUTSIDE = 1.04
 _FAR = 1.4
 """The noise is measured up to so many times the cut-off."""
 
+_LEAST = 1e-10
+"""Least variance of a pixel relative to the squared mean: that of rounding in 32 bits, or so."""
+
 _ENOUGH = 200
 """Frequencies beyond the cut-off that the noise can be measured at."""
 
@@ -46,6 +49,8 @@ class Bands:
         complex64 (angle, order - 1, row, col).
     brightness : torch.Tensor
         float64 (angle, frame): relative brightness of the frames, with a mean of 1.
+    level : float
+        Mean of the image, which everything else is relative to.
     noise : float
         Variance of a pixel of a frame.
     zero_noise, order_noise : float
@@ -57,6 +62,7 @@ class Bands:
     zero: torch.Tensor
     orders: torch.Tensor
     brightness: torch.Tensor
+    level: float
     noise: float
     zero_noise: float
     order_noise: float
@@ -110,20 +116,24 @@ def separated(stack: torch.Tensor, transfer: RadialTransfer, noise: float | None
     factor = (1 / brightness).to(middle.device, middle.dtype)
     shape = (int(middle.shape[-2]), int(middle.shape[-1]))
     window = taper(shape, middle.device)
-    even = (middle * factor[..., None, None] - float(mean.mean())) * window
+    level = float(mean.mean())
+    even = (middle * (factor / level)[..., None, None] - 1) * window
     number = torch.arange(frames, dtype=torch.float64)
     turns = torch.stack([number * h for h in range(1, (frames - 1) // 2 + 1)]) * (TURN / frames)
     mix = (torch.exp(-1j * turns) * (2 / frames)).to(middle.device, torch.complex64)
     orders = torch.fft.fft2(torch.einsum("hn,anyx->ahyx", mix, even.to(torch.complex64)))
     light = float(window.square().sum())
     if noise is None:
-        noise = noise_power(orders, transfer) * frames / 4 / light
+        noise = max(noise_power(orders, transfer) * frames / 4 / light, _LEAST)
+    else:
+        noise = max(noise / level**2, _LEAST)
     return Bands(
         corner,
         even,
         torch.fft.fft2(even.mean(1)),
         orders,
         brightness,
+        level,
         noise,
         noise * light / frames,
         4 * noise * light / frames,
@@ -162,7 +172,7 @@ def separated_again(bands: Bands, deviations: torch.Tensor, used: Sequence[int])
         zeros.append(mixed[0])
         for i, order in enumerate(used):
             orders[angle, order - 1] = mixed[1 + 2 * i]
-        noise.append(rows.abs().square().sum(1))
+        noise.append(squared(rows).sum(1))
     gain = torch.stack(noise).mean(0)
     each = bands.zero_noise * frames
     return replace(
@@ -194,13 +204,18 @@ def noise_power(spectra: torch.Tensor, transfer: RadialTransfer) -> float:
     """
     shape = (int(spectra.shape[-2]), int(spectra.shape[-1]))
     radius = torch.hypot(*frequencies(shape, half=False, device=spectra.device))
-    power = spectra.abs().square().flatten(0, -3).mean(0)
+    mean = squared(spectra).flatten(0, -3).mean(0)
     outside = (radius > _OUTSIDE * transfer.cutoff) & (radius < _FAR * transfer.cutoff)
     if int(outside.sum()) >= _ENOUGH:
-        return float(power[outside].mean())
+        return float(mean[outside].mean())
     # The camera samples no frequency without light: the darkest ring is an upper bound.
-    means, count = ring_means(power, ring_numbers(radius))
+    means, count = ring_means(mean, ring_numbers(radius))
     return float(means[count >= min(_ENOUGH, int(count.max()))].min())
+
+
+def squared(spectrum: torch.Tensor) -> torch.Tensor:
+    """Squared modulus, without the root that :func:`torch.abs` takes."""
+    return spectrum.real.square() + spectrum.imag.square()
 
 
 RINGS = 57
@@ -221,9 +236,9 @@ def at_rings(means: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:
     return means[low] + (place - low) * (means[low + 1] - means[low])
 
 
-def ring_means(power: torch.Tensor, rings: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def ring_means(values: torch.Tensor, rings: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean over each ring, and how many frequencies it has."""
-    zeros = power.new_zeros(RINGS + 1)
+    zeros = values.new_zeros(RINGS + 1)
     count = torch.bincount(rings.flatten(), minlength=RINGS + 1)
-    total = zeros.index_add(0, rings.flatten(), power.flatten())
+    total = zeros.index_add(0, rings.flatten(), values.flatten())
     return total / count.clamp_min(1), count

@@ -9,6 +9,7 @@ bands without relation would give. So it says how significant a peak is.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -17,7 +18,7 @@ from scipy.fft import next_fast_len
 
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies
 from zsfiji.physics.sim.patterns import TURN
-from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers
+from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers, squared
 
 FARTHEST = 1.25
 """Highest frequency of a pattern over the cut-off that is searched (TIRF: above 1)."""
@@ -27,6 +28,9 @@ _CENTRE = 0.12
 
 _LEFT = 0.01
 """What is left of the middle."""
+
+_TINY = 1e-30
+"""Least power: not to divide by zero where frames are constant or the same."""
 
 _REACH = 4
 """Steps to each side of a zoom."""
@@ -40,7 +44,8 @@ class Correlation:
     bands : Bands
         The bands.
     zero : torch.Tensor
-        complex64 (angle, row, col): the zeroth band that each angle is compared with.
+        complex64 (angle, row, col): the zeroth band that each angle is compared with; a single
+        one for all if the specimen did not move.
     zero_noise : float
         Power of its noise in one frequency.
     transfer : RadialTransfer
@@ -58,8 +63,8 @@ class Correlation:
         self.grid = grid(self.shape, transfer)
         otf = transfer(row, col)
         rings = ring_numbers(radius)
-        zero_power, _ = ring_means(zero.abs().square().mean(0), rings)
-        order_power, _ = ring_means(bands.orders.abs().square().mean((0, 1)), rings)
+        zero_power, _ = ring_means(squared(zero).mean(0), rings)
+        order_power, _ = ring_means(squared(bands.orders).mean((0, 1)), rings)
         light = (zero_power - zero_noise).clamp_min(1e-3 * zero_noise)
         inside = (radius < transfer.cutoff).float()
         centre = _CENTRE * transfer.cutoff
@@ -82,7 +87,7 @@ class Correlation:
         rows, cols = self.grid
         power = torch.fft.fft2(zero.conj() * order).real.clamp_min(0) / (rows * cols)
         means, _ = ring_means(power, ring_numbers(self.radius(1)))
-        return means.clamp_min(1e-12 * float(means.max()))
+        return means.clamp_min(max(1e-12 * float(means.max()), _TINY))
 
     def product(self, angle: int, order: int) -> torch.Tensor:
         """One band times the conjugate of the other in real space: complex64 on the grid."""
@@ -90,7 +95,9 @@ class Correlation:
             return self.product(angle, -order).conj()
         if (angle, order) not in self._products:
             spectrum = self._order_filter * self._bands.orders[angle, order - 1]
-            self._products[angle, order] = self._first[angle] * self._spread(spectrum)
+            self._products[angle, order] = self._first[angle % len(self._first)] * self._spread(
+                spectrum
+            )
         return self._products[angle, order]
 
     def wave_vectors(self, zoom: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -121,7 +128,7 @@ class Correlation:
             float32, in the order of :func:`torch.fft.fft2`.
         """
         size = tuple(zoom * n for n in self.grid)
-        power = torch.fft.fft2(self.product(angle, order), s=size).abs().square()
+        power = squared(torch.fft.fft2(self.product(angle, order), s=size))
         return power / at_rings(self._null, self.radius(zoom))
 
     def at(self, angle: int, order: int, rows: torch.Tensor, cols: torch.Tensor) -> torch.Tensor:
@@ -157,7 +164,7 @@ class Correlation:
         light = self.product(angle, order).abs()
         extents = []
         for axis, side in enumerate(self.shape):
-            along = light.sum(1 - axis).cpu().double()
+            along = light.sum(1 - axis).cpu().double() + _TINY
             place = torch.arange(len(along), dtype=torch.float64) * side / len(along)
             mean = float((along * place).sum() / along.sum())
             extents.append(float((along * (place - mean).square()).sum() / along.sum()))
@@ -188,16 +195,18 @@ def regridded(spectrum: torch.Tensor, points: tuple[int, int]) -> torch.Tensor:
     """
     shape = tuple(int(n) for n in spectrum.shape[-2:])
     wide = spectrum.new_zeros(*spectrum.shape[:-2], *points)
-    picks = []
+    halves = []
     for have, want in zip(shape, points, strict=True):
         side = min(have, want)
-        positive = torch.arange((side + 1) // 2)
-        negative = torch.arange(-(side // 2), 0)
-        picks.append(
-            (torch.cat([positive, negative + have]), torch.cat([positive, negative + want]))
+        positive, negative = (side + 1) // 2, side // 2
+        halves.append(
+            [
+                (slice(positive), slice(positive)),
+                (slice(have - negative, have), slice(want - negative, want)),
+            ]
         )
-    (from_row, to_row), (from_col, to_col) = picks
-    wide[..., to_row[:, None], to_col] = spectrum[..., from_row[:, None], from_col]
+    for (from_row, to_row), (from_col, to_col) in itertools.product(*halves):
+        wide[..., to_row, to_col] = spectrum[..., from_row, from_col]
     return wide
 
 

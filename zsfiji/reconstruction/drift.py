@@ -9,7 +9,7 @@ import torch
 
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies
 from zsfiji.physics.sim.patterns import TURN
-from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers
+from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers, squared
 from zsfiji.reconstruction.correlation import climbed
 
 _FARTHEST = 8
@@ -63,12 +63,12 @@ def drift(bands: Bands, transfer: RadialTransfer) -> Drift:
     row, col = frequencies(bands.shape, half=False, device=zero.device)
     radius = torch.hypot(row, col)
     mean = zero.mean(0)
-    power, _ = ring_means(zero.abs().square().mean(0), ring_numbers(radius))
+    power, _ = ring_means(squared(zero).mean(0), ring_numbers(radius))
     light = (power - bands.zero_noise).clamp_min(0)
     # Gaussian light in Gaussian noise: the cross-spectrum is weighted by the inverse of its noise.
     weight = at_rings(light / (power * bands.zero_noise).clamp_min(1e-30), radius)
     weight = weight * ((radius < transfer.cutoff) & (radius > 0))
-    information = float((weight * mean.abs().square() * (TURN * row).square()).sum())
+    information = float((weight * squared(mean) * (TURN * row).square()).sum())
     error = 1 / math.sqrt(max(information, 1e-30))
     shifts = torch.stack([_shift(weight * band * mean.conj(), row, col) for band in zero])
     return Drift(shifts - shifts.mean(0), error)
@@ -77,7 +77,8 @@ def drift(bands: Bands, transfer: RadialTransfer) -> Drift:
 def _shift(cross: torch.Tensor, row: torch.Tensor, col: torch.Tensor) -> torch.Tensor:
     """Where the correlation is highest, float64 (2,), in pixels."""
     places = torch.fft.ifft2(cross).real
-    near = torch.arange(-_FARTHEST, _FARTHEST + 1, device=cross.device)
+    far = min(_FARTHEST, min(cross.shape) // 4)
+    near = torch.arange(-far, far + 1, device=cross.device)
     window = places[near[:, None] % cross.shape[0], near % cross.shape[1]].cpu()
     at = divmod(int(window.argmax()), len(near))
     start = near.cpu()[torch.tensor(at)].double()

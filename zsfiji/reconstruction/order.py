@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,7 +77,7 @@ def find_order(
     frames: torch.Tensor,
     orders: Mapping[str, NDArray[np.integer]],
     transfer: RadialTransfer,
-    layout: Layout = Layout.TWO_BEAM,
+    layout: Layout | Sequence[Layout] = Layout.TWO_BEAM,
 ) -> Ordering:
     """Try the orders that the frames may have.
 
@@ -89,8 +89,8 @@ def find_order(
         Order -> (angle, frame): which of `frames` make up the stack.
     transfer : RadialTransfer
         The OTF.
-    layout : Layout
-        The beams that make the pattern.
+    layout : Layout or sequence of Layout
+        The beams that make the pattern, or several that may.
 
     Returns
     -------

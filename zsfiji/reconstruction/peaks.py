@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as functional
 from scipy.stats import gamma
 
 from zsfiji.physics.sim.optics import RadialTransfer
@@ -17,14 +16,24 @@ from zsfiji.reconstruction.layouts import Member
 NEAREST = 0.5
 """Lowest frequency of the finest wave over the cut-off that is searched."""
 
+_SAMPLED = 0.68
+"""Highest frequency that is searched, in cycles per pixel: just inside the spectrum's corner."""
+
 _TOLERANCE = 0.01
 """Standard deviation of a wave vector from its place in the arrangement, over the cut-off."""
 
 _REACH = 3
 """Standard deviations of it that are searched."""
 
-_SURE = 6.0
-"""Logarithm of how improbable a peak has to be among all places where it could be."""
+_SURE = 7.5
+"""Logarithm of how improbable a peak has to be among all places where it could be. Of 76 simulated
+stacks without a pattern, four were above 5 and one above 6: structure is no white noise."""
+
+_MORE = 2.0
+"""What each wave of an arrangement has to add to the logarithm of its evidence. Not tuned."""
+
+_TINY = 1e-30
+"""Least significance to divide by: that of frames that are the same is 0."""
 
 _LIKELY = 3.0
 """The same of a peak in its place, once all waves together are no chance."""
@@ -79,11 +88,12 @@ def best_peaks(
     list of Peak
         The peaks of the arrangement that the image shows best.
     """
+    most = max(len(members) for members in arrangements)
     for zoom in (1, 2):
         # Peaks that are clear and fit each other need no search on the finer grid.
         search = _Search(correlation, transfer.cutoff, zoom)
         alone = search.alone(arrangements)
-        if alone is not None:
+        if alone is not None and len(alone) == most:
             return alone
     return search.together(arrangements)
 
@@ -105,14 +115,15 @@ class _Search:
         for members in arrangements:
             peaks = [self._highest(member) for member in members]
             if all(peak.found for peak in peaks) and self._fits(peaks):
-                best = max(best or peaks, peaks, key=_total)
+                best = max(best or peaks, peaks, key=_evidence)
         return best
 
     def together(self, arrangements: Sequence[list[Member]]) -> list[Peak]:
         """The peaks of the arrangement that all waves together show best."""
-        joint = max((self._together(members) for members in arrangements), key=_total)
+        joint = max((self._together(members) for members in arrangements), key=_evidence)
         own = max(
-            ([self._highest(member) for member in members] for members in arrangements), key=_total
+            ([self._highest(member) for member in members] for members in arrangements),
+            key=_evidence,
         )
         if not all(peak.found for peak in own) or not _alike(own):
             return joint
@@ -122,7 +133,7 @@ class _Search:
 
     def _places(self, stretch: float) -> float:
         """Places in the zone of a wave, at the natural spacing of frequencies."""
-        return float(self._zone(stretch).sum()) / self._zoom**2
+        return max(float(self._zone(stretch).sum()) / self._zoom**2, 1.0)
 
     def _window(self, stretch: float) -> float:
         """Places that fit the other waves, of k and of -k."""
@@ -153,8 +164,8 @@ class _Search:
         return far < _REACH * self._deviation(1.0)
 
     def _zone(self, stretch: float) -> torch.Tensor:
-        low, high = NEAREST * stretch * self._cutoff, FARTHEST * stretch * self._cutoff
-        return (self._radius > low) & (self._radius < high)
+        low, high = NEAREST * self._cutoff, min(FARTHEST * self._cutoff, _SAMPLED)
+        return (self._radius > stretch * low) & (self._radius < stretch * high)
 
     def _map(self, member: Member) -> torch.Tensor:
         """Significance over all wave vectors, the zero frequency in the middle."""
@@ -164,7 +175,7 @@ class _Search:
             values = torch.fft.fftshift(values.cpu())
             zone = self._zone(member.stretch)
             # Specimens are no white noise: what unrelated bands give holds but for a factor.
-            values *= math.log(2) / float(values[zone].median())
+            values *= math.log(2) / max(float(values[zone].median()), _TINY)
             about = self._about(values).clamp_min(1.0)
             self._maps[key] = torch.where(zone, values / about, 0.0)
         return self._maps[key]
@@ -180,11 +191,16 @@ class _Search:
 
     def _about(self, values: torch.Tensor) -> torch.Tensor:
         """Mean about each place, of values that are cut off lest a peak decides."""
-        low = values.clamp_max(_CUT)[None, None]
         side = self._zoom * _ABOUT
-        low = functional.pad(low, (side, side, side, side), mode="circular")
-        mean = functional.avg_pool2d(low, (2 * side + 1, 1), stride=1)
-        return functional.avg_pool2d(mean, (1, 2 * side + 1), stride=1)[0, 0]
+        mean = values.clamp_max(_CUT)
+        for axis in (0, 1):
+            # Sums over a window as differences of sums from the edge, around the corner.
+            last = mean.shape[axis]
+            places = torch.arange(-side - 1, last + side, device=mean.device) % last
+            wide = mean.index_select(axis, places).cumsum(axis)
+            width = 2 * side + 1
+            mean = (wide.narrow(axis, width, last) - wide.narrow(axis, 0, last)) / width
+        return mean
 
     def _opposite(self, values: torch.Tensor) -> torch.Tensor:
         """The values at -k."""
@@ -261,6 +277,13 @@ class _Search:
 
 def _total(peaks: Sequence[Peak]) -> float:
     return sum(peak.height for peak in peaks)
+
+
+def _evidence(peaks: Sequence[Peak]) -> tuple[float, float]:
+    """How much speaks for an arrangement: its waves that are no chance, before all others."""
+    found = sum(peak.height - _SURE for peak in peaks if peak.found)
+    # A wave more has to add something.
+    return found - _MORE * len(peaks) if found else 0.0, _total(peaks)
 
 
 def _alike(peaks: Sequence[Peak]) -> bool:

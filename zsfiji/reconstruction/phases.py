@@ -17,7 +17,7 @@ import torch
 
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies
 from zsfiji.physics.sim.patterns import TURN
-from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers
+from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers, squared
 from zsfiji.reconstruction.correlation import grid, regridded
 
 _CENTRE = 0.15
@@ -66,7 +66,8 @@ def phase_deviations(
     bands : Bands
         The bands, with their frames.
     zero : torch.Tensor
-        complex64 (angle, row, col): the zeroth band that each angle is compared with.
+        complex64 (angle, row, col): the zeroth band that each angle is compared with; a single one
+        for all if the specimen did not move.
     zero_noise : float
         Power of its noise in one frequency.
     transfer : RadialTransfer
@@ -121,7 +122,7 @@ class _Templates:
         self._radius = torch.hypot(row, col)
         self._otf = transfer(row, col)
         self._grid = grid(bands.shape, transfer)
-        power, _ = ring_means(zero.abs().square().mean(0), ring_numbers(self._radius))
+        power, _ = ring_means(squared(zero).mean(0), ring_numbers(self._radius))
         light = at_rings((power - zero_noise).clamp_min(0), self._radius)
         inside = (self._radius < transfer.cutoff) & (self._otf > 0.02)
         # The specimen where its light is above noise.
@@ -130,12 +131,12 @@ class _Templates:
         self._keep = inside & (self._radius > _CENTRE * transfer.cutoff)
         # Modulated light that the specimen without it does not tell is like noise.
         rings = ring_numbers(self._radius)
-        unknown, _ = ring_means(bands.orders.abs().square().mean((0, 1)), rings)
+        unknown, _ = ring_means(squared(bands.orders).mean((0, 1)), rings)
         self._weight = at_rings(1 / unknown.clamp_min(bands.order_noise), self._radius)[self._keep]
 
     def _moved(self, angle: int, vector: torch.Tensor) -> torch.Tensor:
         """The band of the specimen moved by a wave vector, at the frequencies that are used."""
-        image = self._specimen[angle]
+        image = self._specimen[angle % len(self._specimen)]
         for axis, k in enumerate(vector.tolist()):
             place = torch.arange(self._grid[axis], dtype=torch.float64)
             place *= self._shape[axis] / self._grid[axis]
@@ -153,7 +154,7 @@ class _Templates:
         torch.Tensor, torch.Tensor
             complex128 (wave, frame) and float64 (wave, 1).
         """
-        parts = [self._zero[angle][self._keep]]
+        parts = [self._zero[angle % len(self._zero)][self._keep]]
         for vector in vectors:
             parts += [self._moved(angle, vector), self._moved(angle, -vector)]
         design = torch.stack(parts)
@@ -163,6 +164,6 @@ class _Templates:
         strengths = torch.linalg.pinv(gram) @ (weighted @ seen.T).cpu().to(torch.complex128)
         rest = seen - strengths.T.to(design.device, design.dtype) @ design
         # Sums over frequencies that the window makes alike have more spread than independent ones.
-        left = float((rest.abs().square() * self._weight).mean()) * _ALIKE
+        left = float((squared(rest) * self._weight).mean()) * _ALIKE
         error = (torch.linalg.pinv(gram).diagonal().real * left / 2).clamp_min(0).sqrt()
         return 2 * strengths[1::2], 2 * error[1::2, None]

@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 from zsfiji.reconstruction.borders import taper
 from zsfiji.reconstruction.wiener import Wiener
 
-_RINGS = 40
+RINGS = 40
 """Rings of frequencies up to the reach. Not tuned."""
 
 _FEWEST = 8
@@ -67,6 +67,83 @@ class Power:
         return noise / self(wiener.frequency).clamp_min(1e-30)
 
 
+@dataclass(frozen=True)
+class Rings:
+    """What a raw stack shows in rings of frequencies.
+
+    Its power is `through` times that of the specimen, plus the variance of a raw pixel.
+
+    Attributes
+    ----------
+    frequency : numpy.ndarray
+        In cycles per raw pixel.
+    power : numpy.ndarray
+        Mean power in the ring, in the unit of the stack, squared.
+    through : numpy.ndarray
+        Share of the power of the specimen that comes through optics and patterns.
+    number : numpy.ndarray
+        Frequencies in the ring.
+    """
+
+    frequency: np.ndarray
+    power: np.ndarray
+    through: np.ndarray
+    number: np.ndarray
+
+
+def rings(wiener: Wiener, stack: torch.Tensor) -> Rings:
+    """Measure the power of a raw stack; see :func:`fit` for the parameters."""
+    window = taper(wiener.shape, stack.device)
+    bare = (stack - stack.mean((-2, -1), keepdim=True).mean()) * window
+    numerator = wiener.numerator(bare, periodic=True)
+    # The mean square of the tapered noise is that of the noise times that of the taper, of which
+    # the extended field has less.
+    share = float(window.square().sum()) / math.prod(wiener.field)
+    used = wiener.density > WEAKEST * wiener.density.max()
+    return averaged(
+        numerator[used],
+        wiener.density[used],
+        wiener.frequency[used] / wiener.reach,
+        wiener.reach,
+        math.prod(wiener.blur.fine) * share,
+    )
+
+
+def averaged(
+    numerator: torch.Tensor,
+    density: torch.Tensor,
+    share: torch.Tensor,
+    reach: float,
+    light: float,
+) -> Rings:
+    """Average the power of a numerator of the filter over rings of frequencies.
+
+    Parameters
+    ----------
+    numerator, density : torch.Tensor
+        (frequency,): numerator of the filter, and its denominator without the constant, where light
+        comes through.
+    share : torch.Tensor
+        (frequency,): modulus of the frequency over `reach`.
+    reach : float
+        Highest frequency of the result.
+    light : float
+        Mean square of a frequency of the numerator over the density, for noise of variance 1.
+    """
+    ring = (share * RINGS).round().long().clamp_max(RINGS)
+    count = torch.bincount(ring, minlength=RINGS + 1).double()
+
+    def mean(values: torch.Tensor) -> np.ndarray:
+        total = torch.zeros_like(count).index_add_(0, ring, values.double())
+        return (total / count.clamp_min(1)).cpu().numpy()
+
+    whitened = mean(numerator.abs().square() / density.clamp_min(1e-30)) / light
+    number = count.cpu().numpy()
+    kept = (number > _FEWEST) & (np.arange(RINGS + 1) >= _FIRST)
+    frequency = np.arange(RINGS + 1) / RINGS * reach
+    return Rings(frequency[kept], whitened[kept], mean(density)[kept], number[kept])
+
+
 def fit(wiener: Wiener, stack: torch.Tensor, noise: float) -> Power:
     """Fit the power spectrum of what a raw stack shows.
 
@@ -84,69 +161,19 @@ def fit(wiener: Wiener, stack: torch.Tensor, noise: float) -> Power:
     Power
         In the unit of the stack, squared.
     """
-    window = taper(wiener.shape, stack.device)
-    bare = (stack - stack.mean((-2, -1), keepdim=True).mean()) * window
-    numerator = wiener.numerator(bare, periodic=True)
-    # The mean square of the tapered noise is that of the noise times that of the taper, of which
-    # the extended field has less.
-    share = float(window.square().sum()) / math.prod(wiener.field)
-    light = math.prod(wiener.blur.fine) * share
-    used = wiener.density > WEAKEST * wiener.density.max()
-    return from_spectrum(
-        numerator[used],
-        wiener.density[used],
-        wiener.frequency[used] / wiener.reach,
-        wiener.reach,
-        light,
-        noise,
-    )
+    return fitted(rings(wiener, stack), noise)
 
 
-def from_spectrum(
-    numerator: torch.Tensor,
-    density: torch.Tensor,
-    share: torch.Tensor,
-    reach: float,
-    light: float,
-    noise: float,
-) -> Power:
-    """Fit the power spectrum of what a numerator of the filter shows.
-
-    Parameters
-    ----------
-    numerator, density : torch.Tensor
-        (frequency,): numerator of the filter, and its denominator without the constant, where light
-        comes through.
-    share : torch.Tensor
-        (frequency,): modulus of the frequency over `reach`.
-    reach : float
-        Highest frequency of the result.
-    light : float
-        Mean square of a frequency of the numerator over the density, for noise of variance 1.
-    noise : float
-        Variance of the noise of a raw pixel.
-    """
-    ring = (share * _RINGS).round().long().clamp_max(_RINGS)
-    count = torch.bincount(ring, minlength=_RINGS + 1).double()
-
-    def mean(values: torch.Tensor) -> np.ndarray:
-        total = torch.zeros_like(count).index_add_(0, ring, values.double())
-        return (total / count.clamp_min(1)).cpu().numpy()
-
-    whitened = mean(numerator.abs().square() / density.clamp_min(1e-30)) / light
-    through = mean(density)
-    number = count.cpu().numpy()
-    rings = (number > _FEWEST) & (np.arange(_RINGS + 1) >= _FIRST)
-    whitened, through, number = whitened[rings], through[rings], number[rings]
-    middle = np.arange(_RINGS + 1)[rings] / _RINGS * reach
+def fitted(found: Rings, noise: float) -> Power:
+    """Fit the power spectrum of the specimen to rings, for a variance of the raw pixels."""
 
     def cost(values: np.ndarray) -> float:
-        expected = through * _model(values, middle) + noise
-        fit_ = (number * (np.log(expected) + whitened / expected)).sum() / number.sum()
-        return float(fit_ + _HOLD * (values[2] - _USUAL) ** 2)
+        expected = found.through * _model(values, found.frequency) + noise
+        fit_ = (found.number * (np.log(expected) + found.power / expected)).sum()
+        return float(fit_ / found.number.sum() + _HOLD * (values[2] - _USUAL) ** 2)
 
-    first = max((whitened[0] - noise) / through[0], _LEAST * noise)
-    found = min(
+    first = max((found.power[0] - noise) / found.through[0], _LEAST * noise)
+    best = min(
         (
             minimize(
                 cost,
@@ -158,7 +185,7 @@ def from_spectrum(
         ),
         key=lambda result: float(result.fun),
     )
-    height, corner, exponent = (float(v) for v in np.exp(found.x))
+    height, corner, exponent = (float(v) for v in np.exp(best.x))
     return Power(height, corner, exponent)
 
 

@@ -15,7 +15,7 @@ import torch
 
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies
 from zsfiji.physics.sim.patterns import TURN
-from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers
+from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers, squared
 from zsfiji.reconstruction.correlation import grid, regridded
 
 _CENTRE = 0.15
@@ -23,6 +23,10 @@ _CENTRE = 0.15
 
 _DARK = 0.02
 """OTF below which a frequency says nothing."""
+
+_UNKNOWN = 0.1
+"""Relative error of the power of the noise at the frequencies of the light: it is measured beyond
+them. Not tuned: pixels of unequal gain and resampling change it by so much in real images."""
 
 _CLEAR = 3.0
 """Standard errors by which the power of a ring is above noise, to have signal."""
@@ -38,13 +42,19 @@ class Fit(NamedTuple):
     phase : float
         In radians, at the first pixel.
     error : float
-        Standard error of the modulation, and of the phase times the modulation; infinite where
-        the bands have nothing in common.
+        Standard error of the modulation, from noise and from what is not known of the noise;
+        infinite where the bands have nothing in common.
+    phase_error : float
+        Standard error of the phase in radians; infinite likewise.
     """
 
     modulation: float
     phase: float
     error: float
+    phase_error: float
+
+
+_NOTHING = Fit(0.0, 0.0, math.inf, math.inf)
 
 
 class Regression:
@@ -55,7 +65,8 @@ class Regression:
     bands : Bands
         The bands.
     zero : torch.Tensor
-        complex64 (angle, row, col): the zeroth band that each angle is compared with.
+        complex64 (angle, row, col): the zeroth band that each angle is compared with; a single
+        one for all if the specimen did not move.
     zero_noise : float
         Power of its noise in one frequency.
     transfer : RadialTransfer
@@ -73,7 +84,7 @@ class Regression:
         self._radius = torch.hypot(self._row, self._col)
         self._otf = transfer(self._row, self._col)
         rings = ring_numbers(self._radius)
-        power, count = ring_means(zero.abs().square().mean(0), rings)
+        power, count = ring_means(squared(zero).mean(0), rings)
         doubt = _CLEAR * zero_noise / (count.clamp_min(1) * len(zero) / 2).sqrt()
         signal = torch.where(power - zero_noise > doubt, power - zero_noise, 0.0)
         self._signal = at_rings(signal, self._radius)
@@ -97,7 +108,7 @@ class Regression:
         keep = (self._otf > _DARK) & (moved > _DARK) & (self._radius > centre) & (other > centre)
         keep &= self._signal > 0
         if not bool(keep.any()):
-            return Fit(0.0, 0.0, math.inf)
+            return _NOTHING
         inside = frequencies(bands.shape, half=False, device=device)
         light = (torch.hypot(*inside) < self._transfer.cutoff).float()
         spectrum = regridded(bands.order(angle, order) * light, self._grid)
@@ -109,22 +120,30 @@ class Regression:
             turns.append(torch.exp(-1j * TURN * k * place).to(device, torch.complex64))
         image *= turns[0][:, None] * turns[1]
         side = regridded(torch.fft.fft2(image), bands.shape)[keep]
-        zero = self._zero[angle][keep]
+        zero = self._zero[angle % len(self._zero)][keep]
+        seen = squared(zero)
         ratio = moved[keep] / self._otf[keep]
         signal = self._signal[keep]
-        strength, fit = 0.5, Fit(0.0, 0.0, math.inf)
+        strength, fit = 0.5, _NOTHING
         for _ in range(3):
             # Both bands given a specimen of the power P: w = P H0 H1 / det of their covariance.
             behind = strength**2 * ratio.square() * signal * noise
             weight = signal * ratio / (behind + bands.order_noise * (signal + noise))
             top = (weight * zero.conj() * side).sum()
-            low = float((weight * ratio * (zero.abs().square() - noise)).sum())
+            low = float((weight * ratio * (seen - noise)).sum())
             if low <= 0:
-                return Fit(0.0, 0.0, math.inf)
+                return _NOTHING
             found = complex(top) / low
             strength = min(abs(found), 1.0)
             spread = bands.order_noise + (strength * ratio).square() * noise
-            variance = float((weight.square() * zero.abs().square() * spread).sum()) / 2
-            phase = math.atan2(found.imag, found.real)
-            fit = Fit(abs(found), phase, math.sqrt(variance) / low)
+            variance = float((weight.square() * seen * spread).sum()) / 2
+            error = math.sqrt(variance) / low
+            # Too much noise taken out of the light looks like modulation.
+            taken = _UNKNOWN * abs(found) * float((weight * ratio).sum()) * noise / low
+            fit = Fit(
+                abs(found),
+                math.atan2(found.imag, found.real),
+                math.hypot(error, taken),
+                error / max(abs(found), 1e-12),
+            )
         return fit

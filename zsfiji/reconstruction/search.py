@@ -15,6 +15,7 @@ from zsfiji.reconstruction.bands import Bands, noise_power, separated, separated
 from zsfiji.reconstruction.correlation import Correlation, climbed
 from zsfiji.reconstruction.drift import Drift, aligned, drift
 from zsfiji.reconstruction.layouts import Layout, arrangements
+from zsfiji.reconstruction.optics_check import light_beyond
 from zsfiji.reconstruction.peaks import Peak, best_peaks
 from zsfiji.reconstruction.phases import Waves, phase_deviations
 from zsfiji.reconstruction.regression import Fit, Regression
@@ -44,6 +45,9 @@ class Estimate:
         Variance of a raw pixel, in the image's unit squared.
     drift : Drift
         How far the specimen moved between the angles.
+    light_beyond : float
+        Light beyond the cut-off, see :func:`.optics_check.light_beyond`: about 1 if the optics are
+        the true ones.
     """
 
     patterns: Patterns
@@ -54,6 +58,7 @@ class Estimate:
     phase_error: torch.Tensor
     noise_variance: float
     drift: Drift
+    light_beyond: float
 
     @property
     def spacing(self) -> torch.Tensor:
@@ -70,7 +75,7 @@ class Estimate:
 def estimate(
     stack: torch.Tensor,
     transfer: RadialTransfer,
-    layout: Layout = Layout.TWO_BEAM,
+    layout: Layout | Sequence[Layout] = Layout.TWO_BEAM,
     *,
     noise: float | None = None,
 ) -> Estimate:
@@ -82,8 +87,9 @@ def estimate(
         float32 (angle, frame, row, col), the background taken off.
     transfer : RadialTransfer
         The OTF.
-    layout : Layout
-        The beams that make the pattern.
+    layout : Layout or sequence of Layout
+        The beams that make the pattern, or several that may: the number of waves of the result
+        says which.
     noise : float, optional
         Variance of a raw pixel; measured in the image if it is not given.
 
@@ -102,7 +108,9 @@ def estimate(
     moved = drift(bands, transfer)
     light = _light(bands, transfer, moved)
     correlation = Correlation(bands, *light, transfer)
-    peaks = best_peaks(correlation, transfer, arrangements(layout, angles, frames))
+    layouts = [layout] if isinstance(layout, Layout) else layout
+    possible = [a for each in layouts for a in arrangements(each, angles, frames)]
+    peaks = best_peaks(correlation, transfer, possible)
     peaks = _climbed(correlation, peaks)
     fits = _fitted(Regression(bands, *light, transfer), peaks)
     deviations = _deviations(bands, light, transfer, peaks, fits)
@@ -110,20 +118,18 @@ def estimate(
         bands = separated_again(bands, deviations, sorted({abs(p.member.order) for p in peaks}))
         light = _light(bands, transfer, moved)
         fits = _fitted(Regression(bands, *light, transfer), peaks)
-    return _estimate(bands, correlation, peaks, fits, deviations, moved)
+    beyond = light_beyond(bands, transfer)
+    return _estimate(bands, correlation, peaks, fits, deviations, moved, beyond)
 
 
 def _light(bands: Bands, transfer: RadialTransfer, moved: Drift) -> tuple[torch.Tensor, float]:
-    """The light that is not modulated, for each angle, and the power of its noise.
+    """The light that is not modulated, for each angle or for all, and the power of its noise.
 
     It is the same for all angles but for drift; their mean has less noise than that of one.
     """
-    if moved.matters:
-        zero = aligned(bands, moved.shifts)
-    else:
-        zero = bands.zero.mean(0, keepdim=True).expand_as(bands.zero)
+    zero = aligned(bands, moved.shifts) if moved.matters else bands.zero.mean(0, keepdim=True)
     # Noise that all frames share (pixels of unequal gain) does not average out.
-    return zero, max(bands.zero_noise / len(zero), noise_power(zero[:1], transfer))
+    return zero, max(bands.zero_noise / len(bands.zero), noise_power(zero[:1], transfer))
 
 
 def _fitted(regression: Regression, peaks: Sequence[Peak]) -> list[Fit]:
@@ -189,6 +195,7 @@ def _estimate(
     fits: Sequence[Fit],
     deviations: torch.Tensor,
     moved: Drift,
+    beyond: float,
 ) -> Estimate:
     angles, frames = (int(n) for n in bands.brightness.shape)
     size = (angles, len(peaks) // angles)
@@ -203,11 +210,19 @@ def _estimate(
         vectors[at], found[at] = peak.wave_vector, peak.found
         phases[at] = fit.phase + member.order * (equal + deviations[member.angle])
         modulation[at], error[at] = fit.modulation, fit.error
-        turn[at] = fit.error / fit.modulation if fit.modulation else math.inf
+        turn[at] = fit.phase_error
         significance[at] = math.sqrt(max(peak.height, 0.0))
         place[at] = correlation.doubt(member.angle, member.order, peak.height)
     patterns = Patterns(vectors, phases, modulation, bands.brightness)
     top, left = bands.corner
     return Estimate(
-        patterns.moved(-top, -left), significance, found, error, place, turn, bands.noise, moved
+        patterns.moved(-top, -left),
+        significance,
+        found,
+        error,
+        place,
+        turn,
+        bands.noise * bands.level**2,
+        moved,
+        beyond,
     )

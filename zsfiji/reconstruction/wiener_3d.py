@@ -193,14 +193,14 @@ class StackWiener:
         outside = self._lateral > _CENTRE * self._cutoff
         used = outside & (self.density > power.WEAKEST * (self.density * outside).max())
         share = float(window.square().sum()) / (self.slices * math.prod(self.field))
-        return power.from_spectrum(
+        seen = power.averaged(
             numerator[used],
             self.density[used],
             self.frequency[used] / self.reach,
             self.reach,
             math.prod(self.fine) * share,
-            noise,
         )
+        return power.fitted(seen, noise)
 
     def solve(self, numerator: torch.Tensor, ridge: torch.Tensor | float) -> torch.Tensor:
         """The stack of a numerator.

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from zsfiji.commands.declare import command
+from zsfiji.errors import UserError
 from zsfiji.parameters.camera import CameraOptions
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import MoreImages, SaveModel, StartModel
+from zsfiji.parameters.optics import Emission, NumericalAperture
 from zsfiji.parameters.output import (
     BOTH,
     BOTH_BYTES,
@@ -21,13 +23,25 @@ from zsfiji.parameters.output import (
     DenoisedAndDeconvolved,
 )
 from zsfiji.parameters.pixel_sizes import PixelSizes
-from zsfiji.parameters.psf import PointSpread, PsfGrid
+from zsfiji.parameters.psf import PointSpreadUnlessSim, PsfGrid
+from zsfiji.parameters.sim import (
+    Angles,
+    Beams,
+    Damping,
+    FrameOrder,
+    Otf,
+    Phases,
+    RawOrder,
+    RealSlices,
+    SimOptics,
+)
 from zsfiji.services.zs_deconvnet.settings import Settings
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from zsfiji.commands.outcome import Outcome
+    from zsfiji.commands.reconstructed import Reconstructed
 
 NewModel = Annotated[
     Path,
@@ -37,11 +51,79 @@ NewModel = Annotated[
     Shown("Save model as", path="save"),
 ]
 
+SimBackground = Annotated[
+    float | None,
+    Field(
+        description="Grey level of the camera without light, of a raw SIM image. Empty: measured "
+        "in the image."
+    ),
+    Shown("Background (SIM)", unit="grey levels", advanced=True),
+]
+
 TrainedModel = Annotated[
     Path,
     Field(description="A model that ZS-DeconvNet Train... or Restore... has saved."),
     Shown("Model", path="open"),
 ]
+
+
+Mode = Annotated[
+    Literal["widefield", "sim"],
+    Field(
+        description="widefield: the image as the camera took it. sim: a raw SIM image, which is "
+        "reconstructed by the automatic filter of SIM Reconstruct...; the network learns from "
+        "reconstructions of recorrupted frames. The PSF may then be left empty: that of the "
+        "reconstruction is taken."
+    ),
+    Shown("Kind of image"),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimFrames(ParameterGroup):
+    """Whether the image is a raw SIM image, and what is to be known of one.
+
+    Attributes
+    ----------
+    mode : {"widefield", "sim"}
+        Kind of the image; the rest is for "sim" only.
+    na, emission, damping, otf
+        See :class:`zsfiji.parameters.sim.SimOptics`.
+    order, angles, phases, slices, pattern
+        See :class:`zsfiji.parameters.sim.RawOrder`.
+    """
+
+    mode: Mode = "widefield"
+    na: Annotated[NumericalAperture, Shown("Numerical aperture (SIM)", advanced=True)] = 1.4
+    emission: Annotated[Emission, Shown("Emission (SIM)", unit="nm", advanced=True)] = 525.0
+    damping: Damping = 0.3
+    otf: Otf = None
+    order: Annotated[FrameOrder, Shown("Order of the frames (SIM)", advanced=True)] = "auto"
+    angles: Annotated[Angles, Shown("Angles (SIM, 0 = auto)", advanced=True)] = 0
+    phases: Annotated[Phases, Shown("Phases (SIM, 0 = auto)", advanced=True)] = 0
+    slices: RealSlices = 0
+    pattern: Beams = "auto"
+
+    def optics(self, sizes: PixelSizes, background: float | None) -> SimOptics:
+        """The optics, with the pixel size and the background of other options."""
+        return SimOptics(
+            na=self.na,
+            emission=self.emission,
+            pixel_size=sizes.pixel_size,
+            background=background,
+            damping=self.damping,
+            otf=self.otf,
+        )
+
+    def arrangement(self) -> RawOrder:
+        """How the frames are arranged."""
+        return RawOrder(
+            order=self.order,
+            angles=self.angles,
+            phases=self.phases,
+            slices=self.slices,
+            pattern=self.pattern,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,19 +158,60 @@ class TrainFiles(ParameterGroup):
     start_model: StartModel = None
 
 
-def _training(sizes: Mapping[str, int], *, settings: Settings) -> float:
+def _training(sizes: Mapping[str, int], *, settings: Settings, frames: SimFrames) -> float:
     from zsfiji.services.zs_deconvnet.duration import seconds
 
-    return seconds(sizes, settings, applied=0)
+    return seconds(_restored(sizes, frames), settings, applied=0)
 
 
 def _restoring(
-    sizes: Mapping[str, int], *, settings: Settings, output: DenoisedAndDeconvolved
+    sizes: Mapping[str, int],
+    *,
+    settings: Settings,
+    frames: SimFrames,
+    output: DenoisedAndDeconvolved,
 ) -> float:
     from zsfiji.services.duration import times_applied
     from zsfiji.services.zs_deconvnet.duration import seconds
 
-    return seconds(sizes, settings, applied=times_applied(output.uncertainty))
+    applied = times_applied(output.uncertainty)
+    return seconds(_restored(sizes, frames), settings, applied=applied)
+
+
+def _restored(sizes: Mapping[str, int], frames: SimFrames) -> Mapping[str, int]:
+    """The axes of what the networks get."""
+    if frames.mode == "widefield":
+        return sizes
+    from zsfiji.commands.reconstructed import fine_sizes
+
+    return fine_sizes(sizes)
+
+
+def _raw(
+    image: xr.DataArray,
+    frames: SimFrames,
+    camera: CameraOptions,
+    sizes: PixelSizes,
+    *,
+    upsample: int,
+    seed: int,
+    device: str,
+) -> Reconstructed | None:
+    """The reconstruction of a raw SIM image; None for other images."""
+    if frames.mode == "widefield":
+        return None
+    from zsfiji.commands.inputs import known_camera
+    from zsfiji.commands.reconstructed import reconstructed
+
+    return reconstructed(
+        image,
+        frames.arrangement(),
+        frames.optics(sizes, camera.background),
+        known_camera(camera),
+        upsample=upsample,
+        seed=seed,
+        device=device,
+    )
 
 
 @command(
@@ -102,11 +225,12 @@ def _restoring(
 def zs_deconvnet_restore(
     image: xr.DataArray,
     *,
-    psf: PointSpread,
+    psf: PointSpreadUnlessSim = None,
     settings: Settings,
     camera: CameraOptions,
     pixel_sizes: PixelSizes,
     psf_grid: PsfGrid,
+    frames: SimFrames,
     files: RestoreFiles,
     output: DenoisedAndDeconvolved,
     device: Device = "auto",
@@ -116,13 +240,23 @@ def zs_deconvnet_restore(
     The method of Qiao, Zeng et al. (Nature Communications 2024): a network is trained on this one
     image, stack or time-lapse and gives two images, the denoised one and the deconvolved one on a
     grid of half the pixel size. Zero-Shot Deconvolve... gives the same two images by our own
-    method. Where the noise leaves nothing to sharpen, the notes in the Log say so.
+    method. Where the noise leaves nothing to sharpen, the notes in the Log say so. With mode=sim a
+    raw SIM image is reconstructed first, and its reconstruction restored.
     """
     from zsfiji.commands import deconvolve as body
     from zsfiji.commands.inputs import calibrated
     from zsfiji.services.zs_deconvnet.service import METHOD
 
-    image = calibrated(image, pixel_sizes)
+    raw = _raw(
+        image,
+        frames,
+        camera,
+        pixel_sizes,
+        upsample=settings.upsample,
+        seed=settings.seed,
+        device=device,
+    )
+    image = calibrated(image, pixel_sizes) if raw is None else raw.image
     return body.train_and_predict(
         METHOD,
         image,
@@ -135,6 +269,7 @@ def zs_deconvnet_restore(
         save=files.save_model,
         output=output,
         device=device,
+        raw=raw,
     )
 
 
@@ -142,12 +277,13 @@ def zs_deconvnet_restore(
 def zs_deconvnet_train(
     image: xr.DataArray,
     *,
-    psf: PointSpread,
+    psf: PointSpreadUnlessSim = None,
     save_model: NewModel,
     settings: Settings,
     camera: CameraOptions,
     pixel_sizes: PixelSizes,
     psf_grid: PsfGrid,
+    frames: SimFrames,
     files: TrainFiles,
     device: Device = "auto",
 ) -> Outcome:
@@ -160,7 +296,24 @@ def zs_deconvnet_train(
     from zsfiji.commands.inputs import with_more_images
     from zsfiji.services.zs_deconvnet.service import METHOD
 
-    image = with_more_images(image, files.more_images, pixel_sizes)
+    raw = _raw(
+        image,
+        frames,
+        camera,
+        pixel_sizes,
+        upsample=settings.upsample,
+        seed=settings.seed,
+        device=device,
+    )
+    if raw is None:
+        image = with_more_images(image, files.more_images, pixel_sizes)
+    elif files.more_images is None:
+        image = raw.image
+    else:
+        raise UserError(
+            "Further images are for wide-field images: each raw SIM image has patterns of its "
+            "own. Leave the folder empty."
+        )
     model, about = body.train(
         METHOD,
         image,
@@ -172,6 +325,7 @@ def zs_deconvnet_train(
         save=save_model,
         device=device,
         share=1.0,
+        raw=raw,
     )
     return body.learnt(image, model, about)
 
@@ -188,6 +342,8 @@ def zs_deconvnet_predict(
     *,
     model: TrainedModel,
     pixel_sizes: PixelSizes,
+    background: SimBackground = None,
+    frames: SimFrames,
     output: DenoisedAndDeconvolved,
     device: Device = "auto",
 ) -> Outcome:
@@ -200,5 +356,15 @@ def zs_deconvnet_predict(
     from zsfiji.commands.restore import load
     from zsfiji.services.zs_deconvnet.service import METHOD
 
-    image = calibrated(image, pixel_sizes)
-    return body.predict(METHOD, image, load(METHOD, model), output, device=device)
+    trained = load(METHOD, model)
+    raw = _raw(
+        image,
+        frames,
+        CameraOptions(background=background),
+        pixel_sizes,
+        upsample=1,
+        seed=0,
+        device=device,
+    )
+    image = calibrated(image, pixel_sizes) if raw is None else raw.image
+    return body.predict(METHOD, image, trained, output, device=device)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 
 from zsfiji.errors import UserError
-from zsfiji.physics.sim.patterns import TURN, Patterns
+
+if TYPE_CHECKING:
+    from zsfiji.physics.sim.patterns import Patterns
 
 Beams = Literal["two", "three", "hexagonal"]
 
@@ -93,8 +94,8 @@ class Light:
             direction = math.radians(self.direction)
         depths = np.array(_ORDERS[self.beams])
         finest = self.fineness * cutoff
-        first = draws.uniform(0, TURN, (self.angles, 1, len(depths)))
-        steps = np.arange(self.phases) * TURN / self.phases
+        first = draws.uniform(0, math.tau, (self.angles, 1, len(depths)))
+        steps = np.arange(self.phases) * math.tau / self.phases
         steps = steps + draws.normal(0, math.radians(self.jitter), (self.angles, self.phases))
         if self.beams == "hexagonal":
             turns = direction + np.arange(3)[None] * math.pi / 3
@@ -113,4 +114,9 @@ class Light:
         brightness = brightness.reshape(self.angles, self.phases) / brightness.mean()
         depth = np.broadcast_to(depths * self.modulation, (self.angles, len(depths)))
         found = (vectors, phases.transpose(0, 2, 1), depth, brightness)
+        # Options are checked by this module before torch is loaded.
+        import torch
+
+        from zsfiji.physics.sim.patterns import Patterns
+
         return Patterns(*(torch.tensor(np.ascontiguousarray(part)) for part in found))

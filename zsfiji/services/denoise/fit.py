@@ -13,6 +13,7 @@ import torch
 from zsfiji import progress
 from zsfiji.compute.device import generator
 from zsfiji.images.middle import middle
+from zsfiji.learning.denoiser import Denoiser
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.physics.camera.calibration.calibrate import in_smoothest, least_noise
 from zsfiji.physics.camera.defects import repaired
@@ -29,7 +30,6 @@ from zsfiji.physics.filters.polyphase import (
 from zsfiji.physics.filters.structure import Shape, shape
 from zsfiji.physics.noise import SURE, Noise, decimated
 from zsfiji.quality.residual import residual
-from zsfiji.services.denoise.network import Denoiser
 from zsfiji.services.denoise.objective import INPUTS, PairObjective, examples
 from zsfiji.services.denoise.restorer import (
     NOISE_SCALE,

@@ -13,13 +13,13 @@ from zsfiji.compute.device import autocast
 from zsfiji.compute.symmetries import self_ensemble
 from zsfiji.compute.tiling import by_tiles
 from zsfiji.images.middle import middle
+from zsfiji.learning.denoiser import MARGIN, MULTIPLE, Denoiser
 from zsfiji.physics.camera.defects import repaired
 from zsfiji.physics.filters.anscombe import Stabiliser
 from zsfiji.physics.filters.both import filtered, refined
 from zsfiji.physics.filters.polyphase import centred, phases, smoothed
 from zsfiji.physics.filters.structure import put_back
 from zsfiji.physics.noise import Noise
-from zsfiji.services.denoise.network import MARGIN, MULTIPLE, Denoiser
 from zsfiji.services.denoise.objective import to_network
 
 NOISE_SCALE = 0.25

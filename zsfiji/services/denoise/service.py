@@ -11,6 +11,7 @@ import xarray as xr
 
 from zsfiji.compute.device import choose, with_fallback
 from zsfiji.images.parts import require_contrast, require_pixels
+from zsfiji.learning.denoiser import Denoiser
 from zsfiji.learning.models import Model, load_weights, model_of
 from zsfiji.physics.camera import defects as defective_pixels
 from zsfiji.physics.camera.model import NOTHING_KNOWN, KnownCamera
@@ -18,7 +19,6 @@ from zsfiji.quality.report import Findings
 from zsfiji.quality.residual import structure_put_back, uncertain
 from zsfiji.services import over_parts
 from zsfiji.services.denoise.fit import fit_restorer, network_weight
-from zsfiji.services.denoise.network import Denoiser
 from zsfiji.services.denoise.objective import INPUTS
 from zsfiji.services.denoise.restorer import Record, Restorer, restore
 from zsfiji.services.denoise.settings import TRAINING_PIXELS, Settings

@@ -10,7 +10,7 @@ from pydantic import Field
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.training import FitPer, Quality, Seed
 
-STEPS = {"quick": 48, "standard": 200, "best": 800}
+STEPS = {"quick": 48, "standard": 300, "best": 800}
 """Training steps of each quality, for :data:`FULL` pixels and more; see :func:`steps`."""
 
 BATCH = {"quick": 4, "standard": 8, "best": 8}

@@ -36,6 +36,8 @@ class Record:
         (angle, wave): whether the wave is in the image beyond doubt.
     brightness : tuple
         (angle, frame).
+    contrast : tuple
+        (angle,): modulation contrast to noise (MCNR).
     cutoff, damping : float
         Of the OTF, in cycles per pixel.
     curve : tuple
@@ -46,6 +48,8 @@ class Record:
         Whether the user gave it.
     noise_variance : float
         Variance of a raw pixel, in grey levels squared, mean over the image.
+    gain, read_variance : float
+        Variance of a pixel for a unit of light, and without light.
     light : float
         Mean of the raw image above the background.
     pixel : float
@@ -59,12 +63,15 @@ class Record:
     significance: tuple[Numbers, ...]
     found: tuple[tuple[bool, ...], ...]
     brightness: tuple[Numbers, ...]
+    contrast: Numbers
     cutoff: float
     damping: float
     curve: Numbers
     background: float
     background_given: bool
     noise_variance: float
+    gain: float
+    read_variance: float
     light: float
     pixel: float
 
@@ -113,11 +120,6 @@ class Calibration:
         """The OTF."""
         curve = np.array(self.record.curve) if self.record.curve else None
         return RadialTransfer(self.record.cutoff, self.record.damping, curve)
-
-    @property
-    def gain(self) -> float:
-        """Variance of the noise over the light, in grey levels: read noise counts as light."""
-        return self.record.noise_variance / max(self.record.light, 1e-12)
 
     def above(self, stack: np.ndarray) -> torch.Tensor:
         """A raw stack (angle, frame, row, col) without the background."""

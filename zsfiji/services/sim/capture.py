@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
+import torch
 import xarray as xr
 
 from zsfiji.compute.device import generator
 from zsfiji.images.axes import DIMS, PATTERN_DIMS, size
 from zsfiji.images.parts import PLANE, pixels_of, place, positions
 from zsfiji.services.sim.calibration import Calibration
-from zsfiji.services.sim.reconstructor import SCALE, capture
+from zsfiji.services.sim.reconstructor import SCALE
 
 
 class Calibrated(Protocol):
@@ -23,8 +24,16 @@ class Calibrated(Protocol):
         """Patterns, optics and noise."""
 
 
+U = TypeVar("U", bound=Calibrated)
+
+
 def captured(
-    specimen: xr.DataArray, units: Sequence[Calibrated], *, per_plane: bool, seed: int
+    specimen: xr.DataArray,
+    units: Sequence[U],
+    record: Callable[[U, np.ndarray, torch.Generator], np.ndarray],
+    *,
+    per_plane: bool,
+    seed: int,
 ) -> xr.DataArray:
     """Simulate the raw image of a specimen.
 
@@ -34,6 +43,9 @@ def captured(
         A reconstruction, on half the pixel size, in grey levels above the background.
     units : sequence
         One for each channel, or for each plane.
+    record : callable
+        Takes a unit, a specimen (2 row, 2 col) and random numbers, and gives a raw stack in grey
+        levels.
     per_plane : bool
         Which of both.
     seed : int
@@ -53,6 +65,6 @@ def captured(
     draws = generator(seed)
     for number, position in enumerate(positions(specimen)):
         unit = units[number if per_plane else position.get("ch", 0)]
-        stack = capture(unit.calibration, pixels_of(specimen, position), draws)
+        stack = record(unit, pixels_of(specimen, position), draws)
         raw.data[place(raw, {d: n for d, n in position.items() if size(raw, str(d)) > 1})] = stack
     return raw

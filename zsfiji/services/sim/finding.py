@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,10 @@ from scipy.ndimage import gaussian_filter
 
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.patterns import Patterns
+from zsfiji.quality.mcnr import mcnr
+from zsfiji.reconstruction.damping import measured_damping
+from zsfiji.reconstruction.frames import require_different
+from zsfiji.reconstruction.noise import noise_line
 from zsfiji.reconstruction.search import Estimate, estimate
 from zsfiji.services.sim.calibration import Calibration, Record
 from zsfiji.services.sim.given import Given
@@ -19,7 +24,7 @@ _DARK = 4.0
 
 
 def calibrate(stack: np.ndarray, given: Given) -> Calibration:
-    """Find the patterns of a raw stack.
+    """Find the patterns of a raw stack, and the damping of the OTF if that is asked for.
 
     Parameters
     ----------
@@ -32,7 +37,25 @@ def calibrate(stack: np.ndarray, given: Given) -> Calibration:
     -------
     Calibration
         Also of patterns that were not found: :attr:`Calibration.usable` says so.
+
+    Raises
+    ------
+    UserError
+        If two frames are copies, a frame has no light, or there are too few phases.
     """
+    require_different(stack)
+    first = _with_otf(stack, given)
+    if not given.measure_damping or given.transfer.curve is not None:
+        return first
+    if not any(any(waves) for waves in first.usable):
+        return first
+    noise = first.record.noise_variance
+    found = measured_damping(first.above(stack), first.used, given.transfer, noise)
+    return _with_otf(stack, replace(given, transfer=replace(given.transfer, damping=found.damping)))
+
+
+def _with_otf(stack: np.ndarray, given: Given) -> Calibration:
+    """The patterns, with the OTF that is given."""
     background = dark_level(stack) if given.background is None else given.background
     above = torch.from_numpy(np.asarray(stack, np.float32) - np.float32(background))
     found = estimate(above, given.transfer, given.layout_of(stack.shape[0], stack.shape[1]))
@@ -41,10 +64,10 @@ def calibrate(stack: np.ndarray, given: Given) -> Calibration:
         found.patterns,
         found.modulation_error,
         given.transfer,
+        above,
         noise_variance=found.noise_variance,
         background=background,
         background_given=given.background is not None,
-        light=float(above.mean()),
         pixel=given.pixel,
     )
     return Calibration(record)
@@ -61,11 +84,11 @@ def record_of(
     patterns: Patterns,
     error: torch.Tensor,
     transfer: RadialTransfer,
+    above: torch.Tensor,
     *,
     noise_variance: float,
     background: float,
     background_given: bool,
-    light: float,
     pixel: float,
 ) -> Record:
     """The record of patterns that were found.
@@ -80,27 +103,35 @@ def record_of(
         (angle, wave): standard error of the modulation; infinite where it is not known.
     transfer : RadialTransfer
         The OTF.
-    noise_variance, background, background_given, light, pixel
+    above : torch.Tensor
+        (angle, frame, row, col): the stack they were found in, without background.
+    noise_variance, background, background_given, pixel
         See :class:`.Record`.
     """
     known = torch.where(error.isfinite(), error, torch.tensor(-1.0).double())
     curve = () if transfer.curve is None else tuple(float(v) for v in transfer.curve)
+    light = float(above.mean())
+    # Where the lens passes all that the pixels show, the read noise cannot be told from the rest.
+    gain, read = noise_line(above, transfer) or (noise_variance / max(light, 1e-12), 0.0)
     return Record(
-        _tuples(patterns.wave_vectors),
-        _tuples(patterns.phases),
-        _tuples(patterns.modulation),
-        _tuples(known),
-        _tuples(found.significance),
-        _tuples(found.found),
-        _tuples(patterns.brightness),
-        transfer.cutoff,
-        transfer.damping,
-        curve,
-        background,
-        background_given,
-        noise_variance,
-        light,
-        pixel,
+        wave_vectors=_tuples(patterns.wave_vectors),
+        phases=_tuples(patterns.phases),
+        modulation=_tuples(patterns.modulation),
+        modulation_error=_tuples(known),
+        significance=_tuples(found.significance),
+        found=_tuples(found.found),
+        brightness=_tuples(patterns.brightness),
+        contrast=_tuples(mcnr(above, noise_variance, patterns.waves)),
+        cutoff=transfer.cutoff,
+        damping=transfer.damping,
+        curve=curve,
+        background=background,
+        background_given=background_given,
+        noise_variance=noise_variance,
+        gain=gain,
+        read_variance=read,
+        light=light,
+        pixel=pixel,
     )
 
 

@@ -25,6 +25,9 @@ class Given:
         Grey level without light; measured if it is not known.
     layout : {"auto", "two-beam", "three-beam", "hexagonal"}
         What makes the pattern.
+    measure_damping : bool
+        Whether the damping of the OTF is measured in the image; that of `transfer` is where the
+        measurement begins.
     known : tuple of Calibration
         Calibrations of another image, one for each channel, to be used instead of a search; may be
         empty.
@@ -34,6 +37,7 @@ class Given:
     pixel: float
     background: float | None = None
     layout: str = "auto"
+    measure_damping: bool = False
     known: tuple[Calibration, ...] = ()
 
     def layout_of(self, angles: int, frames: int) -> Layout:

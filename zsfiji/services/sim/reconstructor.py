@@ -14,7 +14,7 @@ from zsfiji.physics.sim.optics import Blur, RadialTransfer, illumination
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction import power, stopping
 from zsfiji.reconstruction.drift import Drift
-from zsfiji.reconstruction.joint import Joint
+from zsfiji.reconstruction.joint import HAZE, Joint
 from zsfiji.reconstruction.wiener import Notch, Wiener
 from zsfiji.services.sim.calibration import Calibration, Record
 from zsfiji.services.sim.settings import Settings
@@ -126,13 +126,14 @@ class Reconstructor:
         return wiener.solve(wiener.numerator(above), ridge)
 
     def _iterative(self, above: torch.Tensor, patterns: Patterns, seed: int) -> torch.Tensor:
-        """By joint Richardson-Lucy deconvolution; read noise counts as light."""
+        """By joint Richardson-Lucy deconvolution."""
+        record = self.record
 
         def make() -> Joint:
-            return Joint(patterns, self._transfer, _shape(above), device=above.device)
+            return image_formation(self.calibration, patterns, _shape(above), above.device)
 
         joint = self._kept(make, patterns, above, "iterative")
-        variance = stopping.noise_variance(above, self.calibration.gain, 0.0)
+        variance = stopping.noise_variance(above, record.gain, record.read_variance)
         with progress.part(0, 0.5):
             choice = stopping.choose(joint, above, variance, seed=seed, label="Counting iterations")
         with progress.part(0.5, 1):
@@ -153,6 +154,33 @@ class Reconstructor:
 
 
 Images = Mapping[str, np.ndarray]
+
+
+def image_formation(
+    calibration: Calibration,
+    patterns: Patterns,
+    shape: tuple[int, int],
+    device: torch.device,
+    *,
+    haze: float | None = HAZE,
+) -> Joint:
+    """All frames of an image of this shape as a function of its specimen.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        Optics and noise.
+    patterns : Patterns
+        Its patterns, moved if the image was.
+    shape : (int, int)
+        Rows and columns of the raw image.
+    device : torch.device
+        Where to compute.
+    haze : float or None
+        Smoothness of light that is not modulated, in pixels; None for none of it.
+    """
+    read = calibration.record.read_variance / max(calibration.record.gain, 1e-12)
+    return Joint(patterns, calibration.transfer, shape, read, haze=haze, device=device)
 
 
 def _shape(above: torch.Tensor) -> tuple[int, int]:
@@ -190,7 +218,7 @@ def capture(calibration: Calibration, specimen: np.ndarray, draws: torch.Generat
     light = illumination(calibration.used, (rows, cols), SCALE)
     there = torch.from_numpy(np.asarray(specimen, np.float32)).clamp_min(0)
     expected = blur.down(light * there).clamp_min(0)
-    noise = (calibration.gain * expected).sqrt()
+    noise = (calibration.record.gain * expected + calibration.record.read_variance).sqrt()
     noisy = expected + noise * torch.randn(expected.shape, generator=draws)
     found: np.ndarray = noisy.numpy() + np.float32(calibration.record.background)
     return found

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import xarray as xr
 
+from zsfiji.images.parts import PATTERN, pixels_of, positions
 from zsfiji.quality.report import Report
 from zsfiji.reconstruction.drift import Drift
+from zsfiji.reconstruction.frames import blocks_said, saturation_said
 from zsfiji.services.sim.calibration import WEAK, Calibration
 from zsfiji.words import counted
 
@@ -54,6 +56,10 @@ def calibration_report(units: Sequence[Calibration], image: xr.DataArray, per: s
         Sentences, the most important first, and metrics of the first unit.
     """
     notes: dict[str, None] = {}
+    middle = positions(image, PATTERN)
+    stack = pixels_of(image, middle[len(middle) // 2], PATTERN)
+    for sentence in (*saturation_said(stack), *blocks_said(stack)):
+        notes[sentence] = None
     channels = len(units) if per == "channel" else 1
     for number, unit in enumerate(units if per == "channel" else units[:1]):
         name = f"Channel {number + 1}: " if channels > 1 else ""
@@ -69,6 +75,8 @@ def calibration_report(units: Sequence[Calibration], image: xr.DataArray, per: s
         "noise_variance": first.record.noise_variance,
         "background": first.record.background,
     }
+    for angle, contrast in enumerate(first.record.contrast):
+        metrics[f"mcnr_{angle + 1}"] = contrast
     for angle, (waves, errors) in enumerate(
         zip(first.record.modulation, first.record.modulation_error, strict=True)
     ):

@@ -22,7 +22,7 @@ from zsfiji.services.sim.calibration import Calibration, Record
 from zsfiji.services.sim.capture import captured
 from zsfiji.services.sim.finding import calibrate
 from zsfiji.services.sim.given import Given
-from zsfiji.services.sim.reconstructor import SCALE, Reconstructor
+from zsfiji.services.sim.reconstructor import SCALE, Reconstructor, capture
 from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.settings import Settings
 from zsfiji.words import counted
@@ -118,7 +118,13 @@ class Sim:
     ) -> xr.DataArray:
         """Simulate the raw image of the reconstructed specimen; see :class:`.Method`."""
         per_plane = model.settings.fit_per == "plane"
-        return captured(restored["sim"], model.units, per_plane=per_plane, seed=seed)
+        return captured(
+            restored["sim"],
+            model.units,
+            lambda unit, specimen, draws: capture(unit.calibration, specimen, draws),
+            per_plane=per_plane,
+            seed=seed,
+        )
 
 
 def outputs(names: tuple[str, ...]) -> tuple[over_parts.Output, ...]:

@@ -39,14 +39,30 @@ def straightened(
     found = drift(separated(stack, transfer, None), transfer)
     if patterns.angles < 2 or not found.matters:
         return stack, patterns, found
-    moved = torch.stack(
-        [
-            _moved(frames, float(row), float(col))
-            for frames, (row, col) in zip(stack, found.shifts, strict=True)
-        ]
-    )
     along = (patterns.wave_vectors * found.shifts[:, None, :]).sum(-1)
-    return moved, replace(patterns, phases=patterns.phases + TURN * along[..., None]), found
+    turned = replace(patterns, phases=patterns.phases + TURN * along[..., None])
+    return moved(stack, found), turned, found
+
+
+def moved(stack: torch.Tensor, by: Drift) -> torch.Tensor:
+    """Undo a drift that was measured in another stack of the same frames.
+
+    Parameters
+    ----------
+    stack : torch.Tensor
+        (angle, frame, row, col).
+    by : Drift
+        What was measured.
+
+    Returns
+    -------
+    torch.Tensor
+        The stack itself where the drift does not matter.
+    """
+    if len(stack) < 2 or not by.matters:
+        return stack
+    pairs = zip(stack, by.shifts, strict=True)
+    return torch.stack([_moved(frames, float(row), float(col)) for frames, (row, col) in pairs])
 
 
 def _moved(frames: torch.Tensor, row: float, col: float) -> torch.Tensor:

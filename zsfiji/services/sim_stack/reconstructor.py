@@ -124,7 +124,7 @@ class StackReconstructor:
         shape = (slices, rows // SCALE, cols // SCALE)
         there = torch.from_numpy(np.asarray(specimen, np.float32)).clamp_min(0)
         expected = captured(there, self.used, shape, self._transfer(slices)).clamp_min(0)
-        noise = (self.calibration.gain * expected).sqrt()
+        noise = (self.calibration.record.gain * expected).sqrt()
         noisy = expected + noise * torch.randn(expected.shape, generator=draws)
         return noisy.numpy() + np.float32(self.calibration.record.background)
 

@@ -157,10 +157,10 @@ def _found(stack: np.ndarray, given: StackGiven) -> Record:
         found.patterns,
         found.error,
         RadialTransfer(transfer_of(0.0).cutoff),
+        above[:, :, slices // 2],
         noise_variance=found.noise_variance,
         background=background,
         background_given=given.background is not None,
-        light=float(above.mean()),
         pixel=given.optics.pixel,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from zsfiji.services.over_parts import Group
 from zsfiji.services.two_stage.network import run
 from zsfiji.services.two_stage.restorer import Restorer, Restorers
 from zsfiji.services.two_stage.settings import FEWEST_SLICES, TwoStageSettings
-from zsfiji.services.two_stage.task import Task, Terms
+from zsfiji.services.two_stage.task import Recorrupted, Task, Terms
 
 TRIES = 3
 """Seeds that are tried when trainings die or diverge. Not tuned."""
@@ -57,11 +57,14 @@ class Given:
         What is known about the camera.
     start : Model, optional
         A model to continue the training of.
+    recorrupted : callable, optional
+        Makes pairs for the planes of a group, where these were reconstructed from raw frames.
     """
 
     psfs: Sequence[Psf]
     camera: KnownCamera = NOTHING_KNOWN
     start: Model[Any, Restorer[Any]] | None = None
+    recorrupted: Callable[[Group], Recorrupted] | None = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,7 @@ def fit_part(
     settings: TwoStageSettings,
     camera: KnownCamera,
     start: Restorer[Any] | None,
+    recorrupted: Callable[[Group], Recorrupted] | None = None,
 ) -> Restorer[Any]:
     """Measure the noise of some planes or stacks, and train a restorer on them.
 
@@ -159,6 +163,8 @@ def fit_part(
         What is known about the camera.
     start : Restorer, optional
         A restorer to continue the training of.
+    recorrupted : callable, optional
+        See :class:`Given`; not used for stacks.
 
     Returns
     -------
@@ -178,9 +184,14 @@ def fit_part(
             f"All pixels{where} have the same value, so there is nothing to restore. Leave "
             "it out: Image > Duplicate... takes some of the channels, slices or frames."
         )
-    some = [plane for image in images for plane in spread_slices(image, _NOISE_SLICES)]
-    measured, doubted = measure_for_training(some, camera, where)
-    images = [repaired_image(image, measured.noise)[0] for image in images]
+    made = None
+    if recorrupted is not None and plan.restorer.axes == 2:
+        made = recorrupted(group)
+        measured, doubted = made.camera, False
+    else:
+        some = [plane for image in images for plane in spread_slices(image, _NOISE_SLICES)]
+        measured, doubted = measure_for_training(some, camera, where)
+        images = [repaired_image(image, measured.noise)[0] for image in images]
     task = Task.of(
         images,
         measured,
@@ -189,6 +200,7 @@ def fit_part(
         elsewhere=plan.restorer.elsewhere,
         terms=plan.terms,
         pairs=_optics(plan.paired, group.channel, plan.upsample) if plan.paired else None,
+        recorrupted=None if made is None else made.pairs,
         device=device,
     )
     found = fit_restorer(

@@ -96,6 +96,7 @@ class TwoStage(Generic[S]):
                 settings=settings,
                 camera=given.camera,
                 start=None if start is None else start.units[group.number],
+                recorrupted=given.recorrupted,
             )
             return with_fallback(lambda where: work(device=where), chosen)
 

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from zsfiji.learning import losses
 from zsfiji.learning.foreground import centres
@@ -51,6 +52,22 @@ class Terms:
 
 
 @dataclass(frozen=True)
+class Recorrupted:
+    """Pairs of images that were made of recorrupted raw frames, by a linear reconstruction.
+
+    Attributes
+    ----------
+    pairs : numpy.ndarray
+        float32 (pairs, 2, row, col): the image with more noise and the one with less.
+    camera : Camera
+        The noise of the reconstruction of the frames themselves.
+    """
+
+    pairs: NDArray[np.float32]
+    camera: Camera
+
+
+@dataclass(frozen=True)
 class Task:
     """What there is to learn from.
 
@@ -71,6 +88,8 @@ class Task:
         The weights of the published objectives.
     pairs : Degradation, optional
         The same optics at twice the slice spacing, to learn from pairs of slices.
+    recorrupted : torch.Tensor, optional
+        Pairs that are made already, (pairs, 2, row, col), where `data` are reconstructions.
     """
 
     data: torch.Tensor
@@ -80,6 +99,7 @@ class Task:
     spacing: tuple[float, ...]
     terms: Terms = field(default_factory=Terms)
     pairs: Degradation | None = None
+    recorrupted: torch.Tensor | None = None
 
     @classmethod
     def of(
@@ -92,6 +112,7 @@ class Task:
         elsewhere: float,
         terms: Terms | None = None,
         pairs: Degradation | None = None,
+        recorrupted: NDArray[np.float32] | None = None,
         device: torch.device | str = "cpu",
     ) -> Task:
         """Make a task of images.
@@ -100,7 +121,7 @@ class Task:
         ----------
         images : sequence of numpy.ndarray
             float32 (row, col) or (pln, row, col), all of one size and one channel.
-        camera, optics, spacing, terms, pairs
+        camera, optics, spacing, terms, pairs, recorrupted
             As above.
         elsewhere : float
             Share of the patches that are drawn from everywhere and not from the foreground.
@@ -118,6 +139,7 @@ class Task:
             spacing,
             terms or Terms(),
             pairs,
+            None if recorrupted is None else torch.from_numpy(recorrupted).to(device),
         )
 
     @property

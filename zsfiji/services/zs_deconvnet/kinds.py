@@ -18,6 +18,7 @@ from zsfiji.services.zs_deconvnet.networks_3d import PublishedRCAN
 from zsfiji.services.zs_deconvnet.objective import (
     PUBLISHED_PLANES,
     PUBLISHED_STACKS,
+    ReconstructedPairs,
     Recorruption,
     Sizes,
     SlicePairs,
@@ -65,7 +66,11 @@ class PublishedPlanes(_Published[PublishedUNet]):
 
     def training(self, task: Task, steps: int, *, ready: bool) -> Training:
         """Prepare a training."""
-        objective = Recorruption(self.network, task, self.sizes, self.draws_seed)
+        objective: Objective
+        if task.recorrupted is None:
+            objective = Recorruption(self.network, task, self.sizes, self.draws_seed)
+        else:
+            objective = ReconstructedPairs(self.network, task, self.sizes, self.draws_seed)
         return Training(objective, self.schedule(steps))
 
     def restore_piece(
@@ -142,6 +147,9 @@ RESTORERS: Restorers = {
 
 
 def range_scale(task: Task) -> Scale:
-    """Scale of the networks where they are applied: from 0 to 1, the range of the images."""
-    low = float(task.data.min())
+    """Scale of the networks where they are applied: from 0 to 1, the range of the images.
+
+    Reconstructions have negative values, which stay negative.
+    """
+    low = float(task.data.min()) if task.recorrupted is None else 0.0
     return Scale(low, float(task.data.max()) - low)

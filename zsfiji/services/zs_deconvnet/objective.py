@@ -178,6 +178,46 @@ class Recorruption:
         return terms.denoising * stage1 + (1 - terms.denoising) * stage2
 
 
+class ReconstructedPairs:
+    """The objective of the paper for 2D-SIM, equations 10 and 11.
+
+    The pairs are reconstructions of recorrupted raw frames. They are brought to the scale of the
+    network by the largest value of both, so negative values remain; patches are flipped and rotated
+    by right angles, and are not padded, as published.
+
+    Parameters
+    ----------
+    network, task, sizes, seed
+        As for :class:`Recorruption`; the task has the pairs.
+    """
+
+    def __init__(self, network: nn.Module, task: Task, sizes: Sizes, seed: int) -> None:
+        if task.recorrupted is None:
+            raise ValueError("there are no recorrupted reconstructions")
+        self._network, self._task, self._sizes = network, task, sizes
+        largest = task.recorrupted.amax((1, 2, 3), keepdim=True)
+        self._pairs = examples.pad_mirrored(task.recorrupted / largest, sizes.patch)
+        self._symmetries = psf_symmetries(task.optics.psf)
+        self.generators = {"patches": generator(seed)}
+
+    def __call__(self, step: int) -> torch.Tensor:
+        """Give the loss of a step."""
+        task, terms, sizes = self._task, self._task.terms, self._sizes
+        patches = random_patches(
+            self._pairs,
+            sizes.batch,
+            sizes.patch,
+            self.generators["patches"],
+            symmetries=self._symmetries,
+        )
+        noisier, target = patches[:, :1], patches[:, 1:]
+        denoised, sharp = run(self._network, noisier)
+        stage1 = losses.distance(denoised, target, terms.distance)
+        stage2 = losses.distance(task.optics(sharp), target, terms.distance)
+        stage2 = stage2 + regularisation(sharp, terms, task.axes)
+        return terms.denoising * stage1 + (1 - terms.denoising) * stage2
+
+
 class SlicePairs:
     """The objective of the paper for stacks, equations 7 to 9.
 

@@ -11,9 +11,8 @@ from typing import Literal, Protocol
 
 import torch
 
-from zsfiji.reconstruction import power
-from zsfiji.reconstruction.wiener import Wiener
 from zsfiji.services.sim.calibration import Calibration
+from zsfiji.services.sim.linear import Linear
 from zsfiji.services.sim.reconstructor import SCALE
 from zsfiji.services.zs_sim.views import OFFSETS, view, views
 
@@ -46,7 +45,7 @@ class Reconstruction(Protocol):
     """Pixels of the result to a pixel of the image, along rows and along columns."""
 
     def whole(self, part: torch.Tensor) -> torch.Tensor:
-        """Reconstruct (..., part); gives (..., row, col)."""
+        """Reconstruct a part; gives (row, col)."""
 
     def views(self, part: torch.Tensor) -> torch.Tensor:
         """Reconstruct the four views of a part; gives (4, row, col)."""
@@ -85,28 +84,14 @@ class OfPatterns:
     scale = SCALE
 
     def __init__(self, calibration: Calibration, stack: torch.Tensor, filtering: Filtering) -> None:
-        self._background = calibration.record.background
-        classical = filtering.kind == "classical"
-        rows, cols = stack.shape[-2:]
-        self._wiener = Wiener(
-            calibration.used,
-            (rows, cols),
-            calibration.transfer,
-            weights="equal" if classical else "noise",
-            device=stack.device,
-        )
-        self._ridge: torch.Tensor | float
-        if classical:
-            # A constant of 1 is as large as the squared OTF of all bands at frequency 0.
-            self._ridge = filtering.constant**2 * float(self._wiener.density[0, 0])
+        if filtering.kind == "classical":
+            self._take = Linear(calibration, stack, constant=filtering.constant)
         else:
-            noise = calibration.record.noise_variance
-            fitted = power.fit(self._wiener, stack - self._background, noise)
-            self._ridge = _SHARE * fitted.ridge(self._wiener, noise)
+            self._take = Linear(calibration, stack, share=_SHARE)
 
     def whole(self, part: torch.Tensor) -> torch.Tensor:
-        """Reconstruct (..., angle, frame, row, col)."""
-        return self._wiener.solve(self._wiener.numerator(part - self._background), self._ridge)
+        """Reconstruct (angle, frame, row, col)."""
+        return self._take(part)
 
     def views(self, part: torch.Tensor) -> torch.Tensor:
         """Reconstruct the four views of (angle, frame, row, col)."""

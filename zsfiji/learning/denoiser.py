@@ -1,4 +1,4 @@
-"""The network that is trained on the image."""
+"""The small network that is trained on one image, for denoising and for zero-shot SIM."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ MARGIN = 28
 class Denoiser(TwoScales):
     """A U-Net of two scales, half and a quarter of the image, with a residual connection.
 
-    Its output is added to the last of its input channels, the filtered image. 141,124 parameters
-    with two inputs and the default width. See docs/methods/zero-shot-denoise.md, section 5.
+    Its output is added to the last of its input channels, which is an estimate already. 141,124
+    parameters with two inputs and the default width. See docs/methods/zero-shot-denoise.md, section
+    5.
 
     Parameters
     ----------

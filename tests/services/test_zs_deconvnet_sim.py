@@ -1,0 +1,141 @@
+"""ZS-DeconvNet for 2D-SIM: pairs, noise and PSF of reconstructions, and the commands."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import structured
+import torch
+import xarray as xr
+
+import zsfiji
+from zsfiji.errors import UserError
+from zsfiji.images.axes import as_image, set_calibration
+from zsfiji.physics.camera.model import KnownCamera
+from zsfiji.physics.optics.measure import fwhm
+from zsfiji.services.over_parts import Group
+from zsfiji.services.sim.finding import calibrate
+from zsfiji.services.sim.given import Given
+from zsfiji.services.sim.linear import Linear
+from zsfiji.services.sim.reconstructor import Reconstructor
+from zsfiji.services.zs_deconvnet.sim import RawFrames, noise_of, psf_of
+
+PIXEL = 0.065
+CAMERA = KnownCamera(gain=1.0, read_variance=structured.READ**2, dark_level=0.0)
+ONE = Group(0, 1, [{}], [{}])
+
+
+@cache
+def simulated() -> structured.Stack:
+    """A raw image of 96 x 96 pixels."""
+    return structured.simulate(shape=(96, 96), peak=100.0)
+
+
+@cache
+def unit() -> Reconstructor:
+    """Its reconstruction."""
+    stack = simulated().noisy.numpy()
+    return Reconstructor(calibrate(stack, Given(structured.TRANSFER, PIXEL, 0.0)))
+
+
+def image(stack: torch.Tensor | None = None) -> xr.DataArray:
+    """The raw image with its axes."""
+    pixels = (simulated().noisy if stack is None else stack).numpy()
+    raw = as_image(pixels, ("ang", "pha", "row", "col"))
+    set_calibration(raw, {"row": PIXEL, "col": PIXEL}, {"row": "micron", "col": "micron"})
+    return raw
+
+
+def test_the_noise_of_a_pair_is_independent_and_its_mean_is_the_reconstruction() -> None:
+    clean, draws = simulated().expected, torch.Generator().manual_seed(0)
+    take = Linear(unit().calibration, simulated().noisy)
+    truth = take(clean).numpy()
+    noise = []
+    for seed in range(6):
+        read = structured.READ * torch.randn(clean.shape, generator=draws)
+        frames = torch.poisson(clean, generator=draws) + read
+        made = RawFrames(image(frames), [unit()], CAMERA, seed)(ONE)
+        noise.append((made.pairs - truth)[..., 16:-16, 16:-16])
+    pairs = np.concatenate(noise)
+    spread = pairs.std((0, 2, 3))
+    assert spread[0] > 1.5 * spread[1]  # the input has more noise, as published
+    correlation = np.corrcoef(pairs[:, 0].ravel(), pairs[:, 1].ravel())[0, 1]
+    # Without the noise that was added to one and subtracted from the other it would be above 0.5.
+    assert abs(correlation) < 0.12
+
+
+def test_the_noise_of_a_reconstruction_is_measured() -> None:
+    made = RawFrames(image(), [unit()], CAMERA)(ONE)
+    take = Linear(unit().calibration, simulated().noisy)
+    truth = take(simulated().expected)
+    noise = (take(simulated().noisy) - truth).numpy()
+    told = made.camera.noise.variance(np.maximum(truth.numpy(), 0)).mean()
+    assert told == pytest.approx(float(np.square(noise).mean()), rel=0.2)
+    assert not made.camera.noise.white
+    assert made.camera.noise.correlation(1)[1] > 0.4
+
+
+def test_noise_of_tells_a_line_and_a_spectrum() -> None:
+    drawn = np.random.default_rng(1)
+    mean = np.add.outer(np.linspace(10, 90, 192), np.zeros(160)).astype(np.float32)
+    field = drawn.normal(size=mean.shape) * np.sqrt(0.5 * mean + 3)
+    noise = noise_of([field.astype(np.float32)], [mean])
+    assert noise.gain == pytest.approx(0.5, rel=0.1)
+    assert noise.variance(50.0) == pytest.approx(28, rel=0.05)
+    assert noise.spectrum.shape == (16, 16)
+    assert noise.spectrum.std() < 0.25  # white
+
+
+def test_the_psf_is_what_the_reconstruction_makes_of_a_point() -> None:
+    psf = psf_of(unit(), simulated().noisy.numpy(), 1)
+    assert psf.values.sum() == pytest.approx(1)
+    assert psf.spacing == (PIXEL / 2, PIXEL / 2)
+    lens = 0.51 / structured.TRANSFER.cutoff * 2 * PIXEL  # that of the wide-field image
+    assert 0.4 * lens < fwhm(psf)[0] < 0.95 * lens
+    fine = psf_of(unit(), simulated().noisy.numpy(), 2)
+    assert fwhm(fine)[0] == pytest.approx(fwhm(psf)[0], rel=0.1)
+
+
+@pytest.fixture(scope="module")
+def raw_file() -> np.ndarray:
+    """A raw image as a camera gives it: 64 x 64, nine slices, with an offset."""
+    stack = structured.simulate(shape=(64, 64), peak=100.0, seed=2).noisy.numpy().reshape(9, 64, 64)
+    return np.clip(np.rint(2 * stack + 100), 0, 65535).astype(np.uint16)
+
+
+OPTICS = {
+    "mode": "sim",
+    "pixel_size": 65,
+    "na": structured.TRANSFER.cutoff * 525 / 2 / 65,
+    "emission": 525,
+    "damping": 1,
+    "background": 100,
+}
+
+
+def test_a_raw_image_is_restored_and_its_model_serves_another_one(
+    raw_file: np.ndarray, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.zsfiji"
+    denoised, sharp = zsfiji.zs_deconvnet_restore(
+        raw_file, **OPTICS, steps=2, save_model=path, device="cpu"
+    )
+    assert denoised.shape == (128, 128)
+    assert sharp.shape == (256, 256)
+    again = zsfiji.zs_deconvnet_predict(raw_file, model=path, **OPTICS, device="cpu")
+    np.testing.assert_array_equal(again[1], sharp)
+
+
+def test_a_wide_field_image_still_needs_its_psf(raw_file: np.ndarray) -> None:
+    with pytest.raises(UserError, match=r"PSF: .*needed without mode=sim"):
+        zsfiji.zs_deconvnet_restore(raw_file[0], steps=2)
+
+
+def test_further_raw_images_are_refused(raw_file: np.ndarray, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="patterns of its own"):
+        zsfiji.zs_deconvnet_train(
+            raw_file, **OPTICS, steps=2, save_model=tmp_path / "m", more_images=tmp_path
+        )

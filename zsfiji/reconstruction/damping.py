@@ -1,0 +1,236 @@
+r"""Measure how much an OTF is damped, in a raw SIM image itself.
+
+Where two bands overlap they show the same detail of the specimen, through the OTF at different
+frequencies: :math:`C_0(q) = H(q) S(q)` and :math:`C_1(q) = c H(q + k) S(q)`. So their ratio tells
+how the OTF falls, whatever the specimen is. The damping is the one whose OTF makes both agree best,
+as exactly as the noise lets them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.optimize import minimize_scalar
+
+from zsfiji.physics.sim.optics import RadialTransfer, frequencies, places
+from zsfiji.physics.sim.patterns import TURN, Patterns
+from zsfiji.reconstruction.borders import taper
+from zsfiji.reconstruction.wiener import unmixing
+
+STRONGEST = 0.02
+"""Strongest damping that is looked for."""
+
+_SIDE = 512
+"""Longest side in pixels of the middle that is looked at: bounds the time."""
+
+_BINS = 32
+"""Steps of the distance from the centre of each band. Not tuned."""
+
+_CENTRE = 0.15
+"""Frequencies below this, over the cut-off, are left out in both bands: haze is there."""
+
+_DARK = 0.02
+"""Ideal OTF below which a frequency says nothing."""
+
+_PRIOR = 0.7
+"""Standard deviation of the logarithm of the damping around the one that is told: lenses differ by
+a factor of two. Not tuned."""
+
+_STEPS, _FINER = 13, 2
+"""Dampings that are tried, evenly in their logarithm, and how often finer ones around the best."""
+
+
+class Measured(NamedTuple):
+    """A damping, and the standard error of its logarithm."""
+
+    damping: float
+    error: float
+
+
+class _Overlap(NamedTuple):
+    """Sums over frequencies of two bands, by the distances from their centres."""
+
+    zero: np.ndarray
+    side: np.ndarray
+    product: np.ndarray
+    number: np.ndarray
+    noise: tuple[float, float]
+
+
+def measured_damping(
+    stack: torch.Tensor, patterns: Patterns, transfer: RadialTransfer, noise: float
+) -> Measured:
+    """Measure the damping of an OTF.
+
+    Parameters
+    ----------
+    stack : torch.Tensor
+        (angle, frame, row, col), without background.
+    patterns : Patterns
+        Its patterns; waves with modulation 0 are left out.
+    transfer : RadialTransfer
+        The OTF that is told. A measured one is not questioned.
+    noise : float
+        Variance of a raw pixel.
+
+    Returns
+    -------
+    Measured
+        The most probable damping, at most 1, given the one that is told.
+    """
+    told = math.log(transfer.damping)
+    if transfer.curve is not None:
+        return Measured(transfer.damping, 0.0)
+    overlaps = _overlaps(stack, patterns, transfer, noise)
+
+    def cost(log: float) -> float:
+        return _cost(overlaps, transfer, math.exp(log)) + 0.5 * ((log - told) / _PRIOR) ** 2
+
+    tried = np.linspace(math.log(STRONGEST), 0.0, _STEPS)
+    costs = np.array([cost(log) for log in tried])
+    # The mean of the posterior distribution, and its width; with much light it is narrow.
+    for _ in range(_FINER):
+        at = int(costs.argmin())
+        near = tried[max(at - 1, 0)], tried[min(at + 1, len(tried) - 1)]
+        more = np.linspace(*near, _STEPS)
+        tried = np.concatenate([tried, more])
+        costs = np.concatenate([costs, [cost(log) for log in more]])
+    order = np.argsort(tried)
+    tried, costs = tried[order], costs[order]
+    # Where the bands differ by more than noise, as of a specimen that moves, less is certain.
+    modes = sum(float(one.number.sum()) for one in overlaps)
+    costs /= max(1.0, costs.min() / max(modes, 1.0))
+    weight = np.exp(costs.min() - costs) * np.gradient(tried)
+    weight /= weight.sum()
+    mean = float((weight * tried).sum())
+    return Measured(math.exp(mean), math.sqrt(float((weight * (tried - mean) ** 2).sum())))
+
+
+def _overlaps(
+    stack: torch.Tensor, patterns: Patterns, transfer: RadialTransfer, noise: float
+) -> list[_Overlap]:
+    rows, cols = (int(n) for n in stack.shape[-2:])
+    top, left = max(0, (rows - _SIDE) // 2), max(0, (cols - _SIDE) // 2)
+    stack = stack[..., top : top + _SIDE, left : left + _SIDE]
+    patterns = patterns.moved(float(top), float(left))
+    shape = (int(stack.shape[-2]), int(stack.shape[-1]))
+    window = taper(shape, stack.device)
+    # Neighbouring frequencies of a tapered image are not independent.
+    independent = float(window.square().mean() ** 2 / window.pow(4).mean())
+    power = noise * float(window.square().sum())
+    bare = (stack - stack.mean()) * window
+    unmix, counts = unmixing(patterns)
+    row, col = frequencies((2 * shape[0], 2 * shape[1]), half=False, device=stack.device)
+    row, col = 2 * row, 2 * col
+    radius = torch.hypot(row, col)
+    down, across = places(shape, device=stack.device)
+    # The first fine pixel lies at the first raw one: only bands of one image are compared.
+    down, across = down - down[0], across - across[:, :1]
+    centres = []
+    variance = []
+    for angle in range(patterns.angles):
+        weights = unmix[angle][0].to(stack.device, torch.complex64)
+        centres.append(torch.einsum("f,fyx->yx", weights, bare[angle].to(torch.complex64)))
+        variance.append(float(unmix[angle][0].abs().square().sum()))
+    centre = _finer(torch.stack(centres).mean(0))
+    centre_noise = power * sum(variance) / len(variance) ** 2
+    found = []
+    for angle in range(patterns.angles):
+        for wave in range(patterns.waves):
+            if float(counts[angle][1 + 2 * wave]) == 0:
+                continue
+            weights = unmix[angle][1 + 2 * wave]
+            band = torch.einsum(
+                "f,fyx->yx",
+                weights.to(stack.device, torch.complex64),
+                bare[angle].to(torch.complex64),
+            )
+            k = [float(v) for v in patterns.wave_vectors[angle, wave]]
+            turn = torch.exp(-1j * TURN * (k[0] * down + k[1] * across)).to(torch.complex64)
+            side = torch.fft.fft2(torch.fft.ifft2(_finer(band)) * turn)
+            other = torch.hypot(row + k[0], col + k[1])
+            ideal = replace(transfer, damping=1.0)
+            least = _CENTRE * transfer.cutoff
+            keep = (ideal.lens(radius) > _DARK) & (ideal.lens(other) > _DARK)
+            keep &= (radius > least) & (other > least)
+            if int(keep.sum()) < _BINS:
+                continue
+            found.append(
+                _summed(
+                    centre[keep],
+                    side[keep],
+                    radius[keep] / transfer.cutoff,
+                    other[keep] / transfer.cutoff,
+                    # The transform of the finer grid has the same values.
+                    (centre_noise, power * float(weights.abs().square().sum())),
+                    independent,
+                )
+            )
+    return found
+
+
+def _finer(band: torch.Tensor) -> torch.Tensor:
+    """Spectrum of an image on twice as many pixels, so that a move does not wrap around."""
+    spectrum = torch.fft.fft2(band)
+    rows, cols = spectrum.shape
+    wide = spectrum.new_zeros(2 * rows, 2 * cols)
+    down = torch.cat([torch.arange((rows + 1) // 2), torch.arange(2 * rows - rows // 2, 2 * rows)])
+    over = torch.cat([torch.arange((cols + 1) // 2), torch.arange(2 * cols - cols // 2, 2 * cols)])
+    wide[down[:, None], over] = spectrum
+    return wide
+
+
+def _summed(
+    zero: torch.Tensor,
+    side: torch.Tensor,
+    radius: torch.Tensor,
+    other: torch.Tensor,
+    noise: tuple[float, float],
+    independent: float,
+) -> _Overlap:
+    place = (radius * _BINS).long().clamp(max=_BINS - 1) * _BINS
+    place = place + (other * _BINS).long().clamp(max=_BINS - 1)
+
+    def total(values: torch.Tensor) -> np.ndarray:
+        sums = torch.zeros(_BINS**2, dtype=torch.float64, device=values.device)
+        found: np.ndarray = sums.index_add_(0, place, values.double()).cpu().numpy()
+        return independent * found
+
+    product = zero * side.conj()
+    return _Overlap(
+        total(zero.abs().square()),
+        total(side.abs().square()),
+        total(product.real) + 1j * total(product.imag),
+        total(torch.ones_like(radius)),
+        noise,
+    )
+
+
+def _cost(overlaps: Sequence[_Overlap], transfer: RadialTransfer, damping: float) -> float:
+    """Half of the squared disagreement of all pairs of bands, in variances of the noise."""
+    share = (torch.arange(_BINS, dtype=torch.float64) + 0.5) / _BINS
+    frequency = share * transfer.cutoff
+    # The camera's pixel, in the mean over all directions.
+    pixel = torch.sinc(frequency / math.sqrt(2)).square()
+    otf = (replace(transfer, damping=damping).lens(frequency) * pixel).numpy()
+    here, there = (m.ravel() for m in np.meshgrid(otf, otf, indexing="ij"))
+    total = 0.0
+    for one in overlaps:
+        turned = np.exp(-1j * np.angle((here * there * one.product).sum()))
+        cross = (one.product * turned).real
+
+        def disagreement(log: float, one: _Overlap = one, cross: np.ndarray = cross) -> float:
+            c = math.exp(log)
+            variance = (c * there) ** 2 * one.noise[0] + here**2 * one.noise[1]
+            missed = (c * there) ** 2 * one.zero - 2 * c * there * here * cross
+            missed = missed + here**2 * one.side
+            return float((missed / variance).sum())
+
+        best = minimize_scalar(disagreement, bounds=(-2.0, 2.0), method="bounded")
+        total += float(best.fun)
+    return total

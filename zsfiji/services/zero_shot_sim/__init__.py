@@ -1,0 +1,1 @@
+"""Our own zero-shot SIM: a network that learns from one raw image to improve its reconstruction."""

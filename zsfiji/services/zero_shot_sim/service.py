@@ -1,0 +1,138 @@
+"""``Zero-Shot SIM...``: fit to a raw SIM image, apply to it or to others of its kind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+import torch
+import xarray as xr
+
+from zsfiji.compute.device import choose, with_fallback
+from zsfiji.images.axes import size
+from zsfiji.images.parts import PATTERN
+from zsfiji.learning.denoiser import Denoiser
+from zsfiji.learning.models import Model, load_weights, model_of
+from zsfiji.quality.report import Report
+from zsfiji.services import over_parts
+from zsfiji.services.method import Method, Restored
+from zsfiji.services.sim.capture import captured
+from zsfiji.services.sim.finding import calibrate
+from zsfiji.services.sim.given import Given
+from zsfiji.services.sim.report import calibration_report
+from zsfiji.services.sim.service import known_for, outputs, raw_part, require_raw
+from zsfiji.services.zero_shot_sim.fit import fit_restorer
+from zsfiji.services.zero_shot_sim.report import said
+from zsfiji.services.zero_shot_sim.restorer import Record, Restorer
+from zsfiji.services.zero_shot_sim.settings import CONSTANTS, INPUTS, Settings
+
+RESULTS = ("automatic", "zero-shot")
+"""Names of the results: the automatic reconstruction, and that of the network."""
+
+
+class ZeroShotSim:
+    """Our own SIM: a network that learns from the raw image how to improve its reconstruction."""
+
+    name = "zero_shot_sim"
+    settings_type = Settings
+    record_type = Record
+
+    def unit(self, record: Record, tensors: Mapping[str, torch.Tensor]) -> Restorer:
+        """Make a restorer from its record and its weights."""
+        network = Denoiser(INPUTS)
+        load_weights(network, tensors)
+        return Restorer(record, network)
+
+    def fit(
+        self, image: xr.DataArray, settings: Settings, given: Given, *, device: str = "auto"
+    ) -> Model[Settings, Restorer]:
+        """Find the patterns of an image and train a network on it; see :class:`.Method`."""
+        require_raw(image)
+        chosen = choose(device)
+
+        def fit_one(group: over_parts.Group) -> Restorer:
+            if given.known:
+                calibration = known_for(given.known, group, image)
+            else:
+                middle = group.positions[len(group.positions) // 2]
+                calibration = calibrate(raw_part(image, middle), given)
+            stacks = group.pixels(image, PATTERN)
+            return with_fallback(
+                lambda where: fit_restorer(
+                    stacks, calibration, settings=settings, device=where, label=group.label
+                ),
+                chosen,
+            )
+
+        pixels = CONSTANTS.fields * math.prod(size(image, dim) for dim in PATTERN)
+        units = over_parts.fit(
+            image,
+            fit_one,
+            fit_per=settings.fit_per,
+            pixels=pixels,
+            part=PATTERN,
+            first="Finding patterns",
+        )
+        return model_of(self, settings, image, units)
+
+    def apply(
+        self, model: Model[Settings, Restorer], image: xr.DataArray, *, device: str = "auto"
+    ) -> Restored:
+        """Reconstruct an image; see :class:`.Method`.
+
+        Returns
+        -------
+        Restored
+            :data:`RESULTS`, on half the pixel size, in grey levels above the background.
+        """
+        require_raw(image)
+        chosen = choose(device)
+        for unit in model.units:
+            unit.to(chosen)
+
+        def restore_one(
+            unit: Restorer,
+            stack: np.ndarray,
+            channel: int | None,
+            results: Mapping[str, np.ndarray],
+        ) -> None:
+            unit.require_fit(stack)
+            work = partial(unit.restore, stack, label="Reconstructing")
+            for name, values in zip(RESULTS, with_fallback(work, chosen), strict=True):
+                results[name][:] = values
+
+        images = over_parts.apply(
+            image,
+            model.units,
+            restore_one,
+            outputs(RESULTS),
+            fit_per=model.settings.fit_per,
+            part=PATTERN,
+            label="Reconstructing",
+        )
+        found = calibration_report(
+            [unit.calibration for unit in model.units], image, model.settings.fit_per
+        )
+        notes, metrics = said([unit.record for unit in model.units])
+        return Restored(images, Report((*found.notes, *notes), {**found.metrics, **metrics}))
+
+    def simulate(
+        self,
+        model: Model[Settings, Restorer],
+        restored: Mapping[str, xr.DataArray],
+        seed: int,
+    ) -> xr.DataArray:
+        """Simulate the raw image of the reconstructed specimen; see :class:`.Method`."""
+        per_plane = model.settings.fit_per == "plane"
+        return captured(
+            restored[RESULTS[-1]],
+            model.units,
+            lambda unit, specimen, draws: unit.capture(specimen, draws),
+            per_plane=per_plane,
+            seed=seed,
+        )
+
+
+METHOD: Method[Settings, Given, Restorer] = ZeroShotSim()
