@@ -64,6 +64,9 @@ def test_a_stack_of_slices_is_reconstructed(stack: structured.Stack, outcome: Ou
     assert main.shape == (192, 256)
     assert float(main.coords["col"][1] - main.coords["col"][0]) == pytest.approx(0.0325)
     assert main.attrs["properties"]["zsfiji.command"].startswith('run("SIM Reconstruct..."')
+    low, high = main.attrs["display_ranges"][0]
+    assert low < 0.2 * float(sim.max())
+    assert 0.4 * float(sim.max()) < high < float(sim.max())
     # In grey levels above the background.
     assert float(sim.mean()) == pytest.approx(float(wide.mean()), rel=0.05)
 
@@ -225,3 +228,16 @@ def test_an_angle_without_a_pattern_is_said_and_not_used(stack: structured.Stack
     found = run(RECONSTRUCT, raw(flat), OPTICS)
     assert "The pattern of angle 2 cannot be used" in " ".join(found.notes)
     assert np.isfinite(found.images[-1].data).all()
+
+
+def test_a_wrong_aperture_is_said(stack: structured.Stack) -> None:
+    found = run(RECONSTRUCT, raw(stack.noisy), {**OPTICS, "na": 1.1})
+    assert "a lens with these options cannot resolve" in " ".join(found.notes)
+
+
+def test_five_phases_are_of_two_or_three_beams_as_the_image_shows() -> None:
+    for given, waves in ((structured.patterns(5, 5), 1), (structured.patterns(3, 5, 2), 2)):
+        shot = simulate(shape=(96, 96), peak=500, given=given)
+        found = run(PARAMETERS, raw(shot.noisy), OPTICS)
+        assert len(found.tables[0].rows) == given.angles * waves
+        assert {row[2 if waves > 1 else 1] for row in found.tables[0].rows} == {"good"}

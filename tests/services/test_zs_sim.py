@@ -21,7 +21,7 @@ from zsfiji.physics.specimens import specimen
 from zsfiji.services.sim.finding import calibrate
 from zsfiji.services.sim.given import Given as SimGiven
 from zsfiji.services.uncertainty import with_uncertainty
-from zsfiji.services.zs_sim import fit, stopping
+from zsfiji.services.zs_sim import fit, stopping, views
 from zsfiji.services.zs_sim.reconstruct import Filtering, OfPatterns
 from zsfiji.services.zs_sim.restorer import Restorer
 from zsfiji.services.zs_sim.service import METHOD, NAME, RECONSTRUCTION, Given
@@ -116,6 +116,18 @@ def test_a_single_image_is_denoised() -> None:
     assert restored.image.shape == (96, 98)
 
 
+def test_noise_along_the_rows_is_removed_from_a_scanned_image() -> None:
+    clean = 20 * gaussian_filter(specimen("filaments", (96, 96), seed=2), 1.5)
+    drawn = np.random.default_rng(1)
+    noisy = clean + drawn.normal(size=clean.shape) + 0.7 * drawn.normal(size=(96, 1))
+    model = METHOD.fit(as_image(noisy), SETTINGS, Given(), device="cpu")
+    record = model.units[0].record
+    assert record.pairs == "rows"
+    assert record.best > 0
+    result = METHOD.apply(model, as_image(noisy), device="cpu").image.data
+    assert np.square(result - clean).mean() < 0.7 * np.square(noisy - clean).mean()
+
+
 def test_a_network_that_does_not_help_leaves_the_image_as_it_is() -> None:
     given = torch.randn(32, 32, generator=torch.Generator().manual_seed(0))
     network = torch.nn.Conv2d(1, 1, 1)
@@ -163,6 +175,7 @@ def test_examples_have_the_mean_of_the_image() -> None:
         FILTERING,
         0,
         torch.device("cpu"),
+        views.PAIRS,
     )
     assert made.views.shape == (1, 4, 128, 128)
     whole = made.shown.mean()

@@ -172,7 +172,7 @@ def _detected(image: xr.DataArray, order: RawOrder, given: Given) -> str:
         torch.from_numpy(frames - np.float32(background)),
         found.orders,
         given.transfer,
-        given.layout_of(*index.shape),
+        given.layouts_of(*index.shape),
     )
     if not tried.patterned:
         return first

@@ -83,8 +83,9 @@ Beams = Annotated[
     Literal["auto", "two-beam", "three-beam", "hexagonal"],
     Field(
         description="What makes the pattern: two beams (lines of one spacing), three beams (lines "
-        "of a spacing and of half of it) or a hexagonal pattern. auto: three beams for five "
-        "phases or more, hexagonal for a single angle with seven phases, else two."
+        "of a spacing and of half of it) or a hexagonal pattern. auto: hexagonal for a "
+        "single angle with seven phases, two or three beams, as the image shows, for five phases "
+        "or more, else two."
     ),
     Shown("Pattern", advanced=True),
 ]

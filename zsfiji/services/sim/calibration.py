@@ -42,6 +42,8 @@ class Record:
         Of the OTF, in cycles per pixel.
     curve : tuple
         A measured OTF from 0 to the cut-off; empty without one.
+    light_beyond : float
+        Light beyond the cut-off: about 1 if the optics are right.
     background : float
         Grey level without light.
     background_given : bool
@@ -67,6 +69,7 @@ class Record:
     cutoff: float
     damping: float
     curve: Numbers
+    light_beyond: float
     background: float
     background_given: bool
     noise_variance: float

@@ -58,7 +58,7 @@ def _with_otf(stack: np.ndarray, given: Given) -> Calibration:
     """The patterns, with the OTF that is given."""
     background = dark_level(stack) if given.background is None else given.background
     above = torch.from_numpy(np.asarray(stack, np.float32) - np.float32(background))
-    found = estimate(above, given.transfer, given.layout_of(stack.shape[0], stack.shape[1]))
+    found = estimate(above, given.transfer, given.layouts_of(stack.shape[0], stack.shape[1]))
     record = record_of(
         found,
         found.patterns,
@@ -125,6 +125,7 @@ def record_of(
         cutoff=transfer.cutoff,
         damping=transfer.damping,
         curve=curve,
+        light_beyond=found.light_beyond,
         background=background,
         background_given=background_given,
         noise_variance=noise_variance,

@@ -40,15 +40,16 @@ class Given:
     measure_damping: bool = False
     known: tuple[Calibration, ...] = ()
 
-    def layout_of(self, angles: int, frames: int) -> Layout:
-        """The layout of a raw stack.
+    def layouts_of(self, angles: int, frames: int) -> list[Layout]:
+        """The layouts that a raw stack can have.
 
         Raises
         ------
         UserError
             If it has too few phases for it.
         """
-        layout = _named(self.layout, angles, frames)
+        layouts = _named(self.layout, angles, frames)
+        layout = layouts[0]
         if frames < layout.fewest_frames:
             raise UserError(
                 f"A {layout.value} pattern needs at least {layout.fewest_frames} phases of each "
@@ -59,13 +60,15 @@ class Given:
                 f"A hexagonal pattern has one angle, and the image has {angles}. Choose another "
                 "pattern, or give 'angles=1'."
             )
-        return layout
+        return layouts
 
 
-def _named(name: str, angles: int, frames: int) -> Layout:
-    """The layout that an option names, or with "auto" the usual one of so many frames."""
+def _named(name: str, angles: int, frames: int) -> list[Layout]:
+    """The layout that an option names, or with "auto" the usual ones of so many frames."""
     if name != "auto":
-        return Layout(name)
+        return [Layout(name)]
     if angles == 1 and frames == 7:
-        return Layout.HEXAGONAL
-    return Layout.THREE_BEAM if frames >= Layout.THREE_BEAM.fewest_frames else Layout.TWO_BEAM
+        return [Layout.HEXAGONAL]
+    if frames >= Layout.THREE_BEAM.fewest_frames:
+        return [Layout.TWO_BEAM, Layout.THREE_BEAM]
+    return [Layout.TWO_BEAM]

@@ -11,6 +11,7 @@ from zsfiji.images.parts import PATTERN, pixels_of, positions
 from zsfiji.quality.report import Report
 from zsfiji.reconstruction.drift import Drift
 from zsfiji.reconstruction.frames import blocks_said, saturation_said
+from zsfiji.reconstruction.optics_check import optics_said
 from zsfiji.services.sim.calibration import WEAK, Calibration
 from zsfiji.words import counted
 
@@ -131,6 +132,7 @@ def _said(unit: Calibration) -> list[str]:
             f"The pattern of angle {', '.join(map(str, weak))} is weak (modulation below "
             f"{WEAKER:g}): the fine detail has much noise."
         )
+    sentences += optics_said(record.light_beyond, record.cutoff)
     finest = unit.patterns.finest / record.cutoff
     if finest > _FINER and not lost:
         sentences.append(

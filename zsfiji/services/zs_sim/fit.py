@@ -122,13 +122,20 @@ def fit_parts(
     planes = [plane for part in parts for plane in part.reshape(-1, *part.shape[-2:])]
     some = planes[:: -(-len(planes) // _NOISE_PLANES)]
     measured, doubted = measure_for_training(some, camera, where)
-    pairs: scan.PairsUsed = "all"
-    if settings.pairs != "auto":
-        pairs = settings.pairs
-    elif calibration is None:
-        pairs = scan.pairs_for(some)
+    found: scan.PairsUsed = "all" if calibration is not None else scan.pairs_for(some)
+    pairs = found if settings.pairs == "auto" else settings.pairs
+    # Noise along lines, or noise that cannot be told from structure, cannot be added again.
+    by_views = calibration is None and (found != "all" or doubted)
     filtering = Filtering(settings.filter, settings.wiener)
-    examples = make_examples(parts, measured, calibration, filtering, settings.seed, device)
+    examples = make_examples(
+        parts,
+        None if by_views else measured,
+        calibration,
+        filtering,
+        settings.seed,
+        device,
+        scan.PAIRS[pairs],
+    )
     record = Record(
         measured.noise,
         examples.low,
@@ -179,13 +186,37 @@ def trained(restorer: Restorer, examples: Examples, settings: Settings, label: s
 
 def make_examples(
     parts: Sequence[np.ndarray],
-    camera: Camera,
+    camera: Camera | None,
     calibration: Calibration | None,
     filtering: Filtering,
     seed: int,
     device: torch.device,
+    pairs: Sequence[tuple[int, int]],
 ) -> Examples:
-    """Reconstruct the views of all parts, and recorrupted pairs of some of them."""
+    """Reconstruct the views of all parts, and pairs on which the network is tried.
+
+    Parameters
+    ----------
+    parts : sequence of numpy.ndarray
+        See :func:`fit_parts`.
+    camera : Camera or None
+        The noise, for recorrupted pairs; without it the network is tried on views.
+    calibration : Calibration or None
+        Patterns and optics of raw SIM images.
+    filtering : Filtering
+        Their Wiener filter.
+    seed : int
+        Seed of the noise that is added.
+    device : torch.device
+        Where to compute.
+    pairs : sequence of (int, int)
+        The pairs of views.
+
+    Returns
+    -------
+    zsfiji.services.zs_sim.fit.Examples
+        On the device.
+    """
     noise = generator(seed + 2, device)
     wholes, several = [], []
     trials: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -194,8 +225,12 @@ def make_examples(
         reconstruction = reconstruction_of(raw, calibration, filtering)
         wholes.append(reconstruction.whole(raw))
         several.append(reconstruction.views(raw))
-        for _ in range(_TRIALS if len(parts) == 1 else int(len(trials) < _TRIALS)):
+        more = _TRIALS if len(parts) == 1 else int(len(trials) < _TRIALS)
+        for _ in range(more if camera is not None else 0):
+            assert camera is not None
             trials.append(_recorrupted(raw, camera, noise, reconstruction.whole))
+    if camera is None:
+        trials = [(several[0][i], several[0][j]) for i, j in pairs]
     sample = torch.cat([whole.flatten() for whole in wholes])
     sample = sample[:: -(-len(sample) // _SAMPLE)]
     low, high = (float(torch.quantile(sample, share)) for share in _QUANTILES)

@@ -241,10 +241,10 @@ def _stopped(record: Record) -> str:
     """Say where the training was stopped."""
     if record.best == 0:
         return (
-            "The network did not help: on recorrupted data its input alone was better than after "
-            f"any of {record.steps} steps. The result is that input."
+            "The network did not help: its input alone was better than after any of "
+            f"{record.steps} steps. The result is that input."
         )
     return (
         f"Early stopping: the network is that after {record.best} of {record.steps} steps, where "
-        "it was best on recorrupted data."
+        "it told data with independent noise best."
     )

@@ -4,7 +4,8 @@ The published figure has "early stopping" and no rule. The loss between views do
 falls for thousands of steps while the result gets worse, because interpolated views have other
 noise than the image (docs/methods/zs-sim.md, 5). Here the network is tried on what it is meant for:
 an image to which noise was added, against the same image with independent noise (the recorrupted
-pairs of Pang et al., CVPR 2021).
+pairs of Pang et al., CVPR 2021). Only where the noise cannot be added again, because it extends
+along the lines of a scan, the network is tried on views.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ class Watch:
     average : torch.nn.Module
         A copy with the averaged weights: the one that is judged.
     trials : sequence of (torch.Tensor, torch.Tensor)
-        Recorrupted pairs, scaled for the network: what it gets, and what it should tell; each
-        (row, col).
+        Pairs with independent noise, scaled for the network: what it gets, and what it should
+        tell; each (row, col).
     steps : int
         Steps of the whole training.
 
