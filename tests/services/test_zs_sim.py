@@ -30,7 +30,7 @@ from zsfiji.services.zs_sim.settings import Settings
 SIM = SimGiven(structured.TRANSFER, 0.065, 0.0)
 GIVEN = Given(SIM)
 SETTINGS = Settings(quality="quick")
-FILTERING = Filtering(SETTINGS.filter, SETTINGS.wiener)
+FILTERING = Filtering("classical", 0.17)
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +100,8 @@ def test_patterns_are_those_of_the_image_that_a_model_is_applied_to() -> None:
     result = METHOD.apply(trained(), image, device="cpu").images[RECONSTRUCTION]
     background = trained().units[0].calibration.record.background
     own = calibrate(stack, replace(SIM, background=background))
-    wanted = OfPatterns(own, other.noisy, FILTERING).whole(other.noisy)
+    filtering = trained().units[0].record.filtering
+    wanted = OfPatterns(own, other.noisy, filtering).whole(other.noisy)
     np.testing.assert_allclose(result.data, wanted.numpy(), atol=1e-3)
 
 
@@ -163,6 +164,17 @@ def test_the_best_weights_are_kept() -> None:
     assert watch.best == 20
     assert torch.allclose(network.weight.flatten(), good)
     assert watch.slope == pytest.approx(2.0, abs=0.4)
+
+
+def test_the_constant_of_the_filter_follows_the_noise() -> None:
+    found = []
+    for peak in (5.0, 500.0):
+        stack = structured.simulate(shape=(64, 64), peak=peak).noisy.numpy()
+        camera = fit.measure_for_training(list(stack.reshape(9, 64, 64)), GIVEN.camera)[0]
+        calibration = calibrate(stack, SIM)
+        device = torch.device("cpu")
+        found.append(fit.wiener_constant(stack, camera, calibration, 0, device))
+    assert found[0] > 2 * found[1]
 
 
 def test_examples_have_the_mean_of_the_image() -> None:

@@ -15,13 +15,14 @@ from zsfiji.learning.loop import Schedule, train
 from zsfiji.physics.camera.doubt import measure_for_training
 from zsfiji.physics.camera.model import Camera, KnownCamera
 from zsfiji.services.sim.calibration import Calibration
+from zsfiji.services.sim.linear import Linear
 from zsfiji.services.zs_sim import scan
 from zsfiji.services.zs_sim.network import ZsSimNetwork
 from zsfiji.services.zs_sim.objective import PairObjective
 from zsfiji.services.zs_sim.reconstruct import Filtering
 from zsfiji.services.zs_sim.restorer import Record, Restorer, reconstruction_of
 from zsfiji.services.zs_sim.settings import STEPS, Settings
-from zsfiji.services.zs_sim.stopping import Watch
+from zsfiji.services.zs_sim.stopping import Watch, line
 
 LEARNING_RATE = 3e-3
 """Highest learning rate of Adam. A third of it takes three times as many steps."""
@@ -46,6 +47,12 @@ _TRIALS = 2
 
 _LOOK = 256
 """Edge in pixels of the middle in which it is tried: bounds the time."""
+
+_CONSTANTS = (0.02, 0.03, 0.04, 0.06, 0.08, 0.11, 0.16, 0.23, 0.32, 0.45, 0.64)
+"""Constants of the Wiener filter that are tried."""
+
+_LESS = 0.55
+"""Constant for a network over the one that is best without: docs/methods/zs-sim.md, 3."""
 
 _NOISE_PLANES = 9
 """Planes that the noise is measured in: bounds the time."""
@@ -126,7 +133,10 @@ def fit_parts(
     pairs = found if settings.pairs == "auto" else settings.pairs
     # Noise along lines, or noise that cannot be told from structure, cannot be added again.
     by_views = calibration is None and (found != "all" or doubted)
-    filtering = Filtering(settings.filter, settings.wiener)
+    constant = settings.wiener
+    if constant is None and calibration is not None and settings.filter == "classical":
+        constant = wiener_constant(parts[0], measured, calibration, settings.seed, device)
+    filtering = Filtering(settings.filter, constant or 0.0)
     examples = make_examples(
         parts,
         None if by_views else measured,
@@ -247,6 +257,50 @@ def make_examples(
         low,
         unit,
     )
+
+
+def wiener_constant(
+    part: np.ndarray,
+    camera: Camera,
+    calibration: Calibration,
+    seed: int,
+    device: torch.device,
+) -> float:
+    """Find the constant of the classical filter for a network.
+
+    The filter with each of some constants is tried on recorrupted frames. The best of them would
+    be the one without a network; for one it is made smaller.
+
+    Parameters
+    ----------
+    part : numpy.ndarray
+        (angle, frame, row, col), in grey levels.
+    camera : Camera
+        The noise.
+    calibration : Calibration
+        Patterns and optics.
+    seed : int
+        Seed of the noise that is added.
+    device : torch.device
+        Where to compute.
+
+    Returns
+    -------
+    float
+        See :class:`.Filtering`.
+    """
+    raw, noise = torch.from_numpy(part).to(device), generator(seed + 3, device)
+    filters = [Linear(calibration, raw, constant=constant) for constant in _CONSTANTS]
+    errors = torch.zeros(len(filters))
+    for _ in range(_TRIALS):
+        noisier, target = (
+            each.reshape(raw.shape)
+            for each in camera.recorrupt(raw.flatten(0, 1)[None], _ALPHA, noise)[:2]
+        )
+        # With the least constant the target has all that the frames show, and the most noise.
+        wanted = filters[0](target)
+        errors += torch.tensor([line(take(noisier), wanted).error for take in filters])
+    return _LESS * _CONSTANTS[int(errors.argmin())]
 
 
 def _recorrupted(

@@ -13,9 +13,6 @@ from zsfiji.parameters.training import FitPer, Quality, Seed
 STEPS = {"quick": 200, "standard": 500, "best": 2000}
 """Most training steps of each quality. Early stopping leaves most of them out."""
 
-WIENER = 0.17
-"""Constant of the Wiener filter: docs/methods/zs-sim.md, 5."""
-
 SMALLEST = 32
 """Pixels that an image has to have at least along each side. Not tuned."""
 
@@ -33,12 +30,12 @@ Filter = Annotated[
 ]
 
 WienerConstant = Annotated[
-    float,
+    float | None,
     Field(
         ge=1e-4,
         le=10,
         description="Constant of the classical Wiener filter: more is smoother. Its square is "
-        "added to the squared OTF. It is not published.",
+        "added to the squared OTF. It is not published; empty: found by recorrupted frames.",
     ),
     Shown("Wiener constant (classical)", advanced=True),
 ]
@@ -68,8 +65,8 @@ class Settings(ParameterGroup):
         Seed of the initial weights and of all random numbers, 0 to 2**31 - 1.
     filter : {"classical", "automatic"}
         The Wiener filter.
-    wiener : float
-        Constant of the classical one.
+    wiener : float, optional
+        Constant of the classical one; found by default.
     pairs : {"auto", "all", "rows", "columns"}
         Which views are paired.
 
@@ -83,5 +80,5 @@ class Settings(ParameterGroup):
     fit_per: FitPer = "channel"
     seed: Seed = 0
     filter: Filter = "classical"
-    wiener: WienerConstant = WIENER
+    wiener: WienerConstant = None
     pairs: Pairs = "auto"
