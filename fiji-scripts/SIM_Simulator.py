@@ -3,7 +3,7 @@
 #@ Integer (label="Width (px)", description="Columns of the raw image.", value=256, persistKey="zsfiji.sim_simulator.width", min=32, max=1024) width
 #@ Integer (label="Height (px)", description="Rows of the raw image.", value=256, persistKey="zsfiji.sim_simulator.height", min=32, max=1024) height
 #@ String (label="Dimensions", description="2d: a plane in focus. 3d: a stack, with the light of all its slices in each.", choices={"2d", "3d"}, value="2d", persistKey="zsfiji.sim_simulator.dimensions") dimensions
-#@ Integer (label="Slices (3d)", description="Slices of a stack.", value=16, persistKey="zsfiji.sim_simulator.slices", min=4, max=64) slices
+#@ Integer (label="Slices (3d)", description="Slices of a simulated stack.", value=16, persistKey="zsfiji.sim_simulator.slices", min=4, max=64) slices
 #@ Double (label="Slice spacing (3d) (nm)", description="Distance of the slices of a stack (z step).", value=125, persistKey="zsfiji.sim_simulator.slice_spacing", min=20, max=2000) slice_spacing
 #@ Double (label="Numerical aperture", description="Of the objective: the number after its magnification, such as 1.4.", value=1.49, persistKey="zsfiji.sim_simulator.na", min=0.02, max=1.7) na
 #@ Double (label="Emission (nm)", description="Wavelength of the fluorescence that was recorded.", value=525, persistKey="zsfiji.sim_simulator.emission", min=200, max=2000) emission

@@ -63,7 +63,7 @@ Dimensions = Annotated[
 
 Slices = Annotated[
     int,
-    Field(ge=4, le=64, description="Slices of a stack."),
+    Field(ge=4, le=64, description="Slices of a simulated stack."),
     Shown("Slices (3d)", advanced=True),
 ]
 
