@@ -38,9 +38,6 @@ _log = logging.getLogger("zsfiji")
 _USUAL_DAMPING = 0.3
 """Damping where its measurement begins: fairSIM's usual one."""
 
-_CURVE = 257
-"""Samples of a measured OTF from 0 to its cut-off."""
-
 
 def opened(
     image: xr.DataArray, order: RawOrder, optics: SimOptics, known: Path | None = None
@@ -185,13 +182,16 @@ def _detected(image: xr.DataArray, order: RawOrder, given: Given) -> str:
 
 def _transfer(optics: SimOptics, pixel: float) -> RadialTransfer:
     """The OTF in pixels of the image."""
+    from zsfiji.commands.inputs import psfs
+    from zsfiji.physics.sim.measured import transfer_of
     from zsfiji.physics.sim.optics import RadialTransfer
 
     cutoff = 2 * optics.na / (optics.emission / 1000) * pixel
     if optics.otf is None:
         found = RadialTransfer(cutoff, optics.damping or _USUAL_DAMPING)
     else:
-        found = _measured(optics.otf, cutoff, pixel)
+        (psf, *_) = psfs(optics.otf, PsfGrid(), onto=(pixel / 2, pixel / 2))
+        found = transfer_of(psf, cutoff, pixel)
     if found.cutoff > 1:
         raise UserError(
             f"Pixels of {1000 * pixel:.4g} nm are too wide for a numerical aperture of "
@@ -199,35 +199,6 @@ def _transfer(optics: SimOptics, pixel: float) -> RadialTransfer:
             "(that of the camera over the magnification), in nm? Give 'pixel_size'."
         )
     return found
-
-
-def _measured(source: Source, cutoff: float, pixel: float) -> RadialTransfer:
-    """A measured OTF, as far as the lens reaches."""
-    from zsfiji.commands.inputs import psfs
-    from zsfiji.physics.sim.optics import RadialTransfer
-
-    (psf, *_) = psfs(source, PsfGrid(), onto=(pixel / 2, pixel / 2))
-    if psf.values.ndim != 2:
-        raise UserError("The PSF is a stack. Give that of the plane in focus, or a 2D OTF.")
-    transfer = np.abs(np.fft.fft2(psf.values))
-    rows, cols = (np.fft.fftfreq(n, s) for n, s in zip(psf.values.shape, psf.spacing, strict=True))
-    frequency = np.hypot(rows[:, None], cols[None, :]).ravel() * pixel
-    wanted = np.linspace(0, cutoff, _CURVE)
-    step = max(wanted[1], float(1 / (max(psf.values.shape) * max(psf.spacing))) * pixel / 2)
-    curve = [
-        float(transfer.ravel()[np.abs(frequency - at) <= max(step, 1e-9)].mean())
-        if (np.abs(frequency - at) <= step).any()
-        else 0.0
-        for at in wanted
-    ]
-    values = np.array(curve) / transfer.flat[0]
-    values[0] = 1.0
-    if values[len(values) // 2] < 0.01:
-        raise UserError(
-            "The measured OTF ends at less than half of the cut-off of this numerical aperture and "
-            "emission: it is of another wavelength or objective, or its pixel size is wrong."
-        )
-    return RadialTransfer(cutoff, 1.0, values)
 
 
 def reconstructed(
