@@ -27,6 +27,7 @@ import types
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -190,8 +191,8 @@ def real(folder: Path) -> None:
         show(f"N-SIM {path.stem[:2]}", stack, transfer, Layout.THREE_BEAM, 0.0325)
 
 
-def napari(grey: np.ndarray) -> np.ndarray:
-    """Frequencies, in cycles per pixel, that napari-sim-processor finds."""
+def napari_peer(grey: np.ndarray) -> Any:
+    """napari-sim-processor, calibrated."""
     folder = find_spec("napari_sim_processor")
     assert folder is not None
     assert folder.origin is not None
@@ -201,34 +202,48 @@ def napari(grey: np.ndarray) -> np.ndarray:
     sys.modules["peer"] = stub
     with contextlib.redirect_stdout(io.StringIO()):
         peer = importlib.import_module("peer.convSimProcessor").ConvSimProcessor()
-        peer.N, peer.magnification, peer.pixelsize = grey.shape[-1], 1, PIXEL / 1000
+        peer.N, peer.magnification, peer.pixelsize = max(grey.shape), 1, PIXEL / 1000
         peer.NA, peer.n, peer.wavelength = OPTICS.numerical_aperture, 1.515, OPTICS.emission / 1000
         # Just below the pattern, in units of the pupil: its search begins at 1.9 times that.
         peer.eta, peer.debug = 0.85, False
         peer.calibrate(grey.reshape(9, *grey.shape[-2:]))
+    return peer
+
+
+def napari(grey: np.ndarray) -> np.ndarray:
+    """Frequencies, in cycles per pixel, that napari-sim-processor finds."""
+    peer = napari_peer(grey)
     # Its unit is NA / wavelength.
     unit = OPTICS.numerical_aperture / OPTICS.emission * PIXEL
     return np.hypot(np.ravel(peer.kx), np.ravel(peer.ky)) * unit
 
 
-def fairsim(grey: np.ndarray) -> np.ndarray:
-    """Frequencies, in cycles per pixel, that pyfairsim finds with its usual settings."""
-    parts = importlib.import_module("pyfairsim.sim_algorithm.SIM_Parameters")
-    lines = importlib.import_module("pyfairsim.sim_algorithm.Direction")
-    work = importlib.import_module("pyfairsim.sim_algorithm.SIM_Utils")
-    files = importlib.import_module("pyfairsim.utils.tif")
+def fairsim_module(name: str) -> Any:
+    return importlib.import_module(f"pyfairsim.{name}")
+
+
+def fairsim_peer(grey: np.ndarray, damping: float) -> tuple[Any, Any]:
+    """Parameters that pyfairsim found with its usual settings, and its spectra of the frames."""
+    parts = fairsim_module("sim_algorithm.SIM_Parameters")
+    lines = fairsim_module("sim_algorithm.Direction")
     size = grey.shape[-1]
     settings = parts.Parameters(
         [lines.Direction(2, 3) for _ in range(3)],
         parts.Microscope_Parameters(PIXEL, OPTICS.numerical_aperture, OPTICS.emission),
-        parts.SIM_Parameters(1.0, "EXPONENTIAL", True, 0.99, 1.2, True, 1, 0.6),
+        parts.SIM_Parameters(damping, "EXPONENTIAL", True, 0.99, 1.2, True, 1, 0.8),
         parts.Filter_Parameters(0.05, 2, 0.9),
         parts.Image_Parameters((size, size), "paz", 0, 0, size),
     )
     with contextlib.redirect_stdout(io.StringIO()):
-        frames = files.fft_images(list(grey.reshape(9, size, size)), 3, 3, 0)
-        work.estimate_parameters(settings, frames, False)
-    return np.array([np.hypot(line.px, line.py) / size for line in settings.directions])
+        frames = fairsim_module("utils.tif").fft_images(list(grey.reshape(9, size, size)), 3, 3, 0)
+        fairsim_module("sim_algorithm.SIM_Utils").estimate_parameters(settings, frames, False)
+    return settings, frames
+
+
+def fairsim(grey: np.ndarray) -> np.ndarray:
+    """Frequencies, in cycles per pixel, that pyfairsim finds."""
+    settings, _ = fairsim_peer(grey, 1.0)
+    return np.array([np.hypot(d.px, d.py) / grey.shape[-1] for d in settings.directions])
 
 
 def ours(grey: np.ndarray) -> np.ndarray:

@@ -2,9 +2,13 @@
 #@ String (label="Structure", description="What the specimen is made of. texture: detail of all sizes. pairs and crossings: lines of known distance.", choices={"filaments", "tubules", "vesicles", "reticulum", "mixed", "spots", "texture", "pairs", "crossings"}, value="filaments", persistKey="zsfiji.sim_simulator.structure") structure
 #@ Integer (label="Width (px)", description="Columns of the raw image.", value=256, persistKey="zsfiji.sim_simulator.width", min=32, max=1024) width
 #@ Integer (label="Height (px)", description="Rows of the raw image.", value=256, persistKey="zsfiji.sim_simulator.height", min=32, max=1024) height
+#@ String (label="Dimensions", description="2d: a plane in focus. 3d: a stack, with the light of all its slices in each.", choices={"2d", "3d"}, value="2d", persistKey="zsfiji.sim_simulator.dimensions") dimensions
+#@ Integer (label="Slices (3d)", description="Slices of a simulated stack.", value=16, persistKey="zsfiji.sim_simulator.slices", min=4, max=64) slices
+#@ Double (label="Slice spacing (3d) (nm)", description="Distance of the slices of a stack (z step).", value=125, persistKey="zsfiji.sim_simulator.slice_spacing", min=20, max=2000) slice_spacing
 #@ Double (label="Numerical aperture", description="Of the objective: the number after its magnification, such as 1.4.", value=1.49, persistKey="zsfiji.sim_simulator.na", min=0.02, max=1.7) na
 #@ Double (label="Emission (nm)", description="Wavelength of the fluorescence that was recorded.", value=525, persistKey="zsfiji.sim_simulator.emission", min=200, max=2000) emission
 #@ Double (label="Pixel size (nm)", description="Width of a pixel of the raw image in the specimen.", value=65, persistKey="zsfiji.sim_simulator.pixel_size", min=10, max=1000) pixel_size
+#@ Double (label="Excitation (3d) (nm)", description="Wavelength of the laser: in a stack it says how the pattern changes with depth.", value=488, persistKey="zsfiji.sim_simulator.excitation", min=200, max=2000) excitation
 #@ Integer (label="Angles", description="Directions of the pattern.", value=3, persistKey="zsfiji.sim_simulator.angles", min=1, max=9) angles
 #@ Integer (label="Phases", description="Positions of the pattern in each direction.", value=3, persistKey="zsfiji.sim_simulator.phases", min=3, max=15) phases
 #@ String (label="Beams", description="Beams that make the pattern. two: lines, as of 2D-SIM and TIRF-SIM. three: lines with a second, coarser pattern, as of 3D-SIM (5 phases or more). hexagonal: spots (1 angle, 7 phases).", choices={"two", "three", "hexagonal"}, value="two", persistKey="zsfiji.sim_simulator.beams") beams
@@ -31,4 +35,4 @@
 
 from zsfiji.bridge.scripts import call
 
-call("SIM Simulator...", None, {"structure": structure, "width": width, "height": height, "na": na, "emission": emission, "pixel_size": pixel_size, "angles": angles, "phases": phases, "beams": beams, "line_spacing": line_spacing, "modulation": modulation, "direction": direction, "jitter": jitter, "bleaching": bleaching, "photons": photons, "haze": haze, "drift": drift, "gain": gain, "background": background, "read_noise": read_noise, "true_aperture": true_aperture, "damping": damping, "immersion": immersion, "specimen": specimen, "depth": depth, "seed": seed})
+call("SIM Simulator...", None, {"structure": structure, "width": width, "height": height, "dimensions": dimensions, "slices": slices, "slice_spacing": slice_spacing, "na": na, "emission": emission, "pixel_size": pixel_size, "excitation": excitation, "angles": angles, "phases": phases, "beams": beams, "line_spacing": line_spacing, "modulation": modulation, "direction": direction, "jitter": jitter, "bleaching": bleaching, "photons": photons, "haze": haze, "drift": drift, "gain": gain, "background": background, "read_noise": read_noise, "true_aperture": true_aperture, "damping": damping, "immersion": immersion, "specimen": specimen, "depth": depth, "seed": seed})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from zsfiji.physics.sim.optics import Blur, RadialTransfer, illumination
+from zsfiji.physics.sim.optics import Blur, RadialTransfer, frequencies, illumination
 from zsfiji.physics.sim.patterns import TURN, Patterns
 from zsfiji.physics.specimens import specimen
 
@@ -72,13 +72,21 @@ def simulate(
     seed: int = 0,
     haze: float = 0.0,
     transfer: RadialTransfer = TRANSFER,
+    moved: tuple[float, float] = (0.0, 0.0),
 ) -> Stack:
-    """Photons per raw frame in the brightest pixels of the wide-field image are `peak`."""
+    """Photons per raw frame in the brightest pixels of the wide-field image are `peak`.
+
+    The specimen is moved by `moved` raw pixels, down and to the right.
+    """
     given = given or patterns()
     margin = 16
     wide = (shape[0] + 2 * margin, shape[1] + 2 * margin)
     density = torch.from_numpy(specimen(kind, tuple(2 * n for n in wide), seed=seed)).float()
     blur = Blur(transfer, wide)
+    if any(moved):
+        rows, cols = frequencies(wide, blur.scale)
+        turn = torch.exp(-1j * TURN * (moved[0] * rows + moved[1] * cols))
+        density = torch.fft.irfft2(torch.fft.rfft2(density) * turn, s=blur.fine).clamp_min(0)
     light = illumination(given.moved(-margin, -margin), wide)
     inside = (..., slice(margin, margin + shape[0]), slice(margin, margin + shape[1]))
     fine = tuple(slice(2 * s.start, 2 * s.stop) for s in inside[1:])

@@ -64,6 +64,9 @@ def test_a_stack_of_slices_is_reconstructed(stack: structured.Stack, outcome: Ou
     assert main.shape == (192, 256)
     assert float(main.coords["col"][1] - main.coords["col"][0]) == pytest.approx(0.0325)
     assert main.attrs["properties"]["zsfiji.command"].startswith('run("SIM Reconstruct..."')
+    low, high = main.attrs["display_ranges"][0]
+    assert low < 0.2 * float(sim.max())
+    assert 0.4 * float(sim.max()) < high < float(sim.max())
     # In grey levels above the background.
     assert float(sim.mean()) == pytest.approx(float(wide.mean()), rel=0.05)
 

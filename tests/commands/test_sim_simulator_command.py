@@ -55,6 +55,14 @@ def test_lines_closer_than_two_pixels_are_said():
     assert "too large for lines of 200 nm" in outcome.notes[1]
 
 
+def test_a_stack_with_its_truth():
+    options = {"width": 32, "height": 36, "dimensions": "3d", "slices": 5, "na": 1.4}
+    truth, raw = run(SIMULATOR, None, {**options, "beams": "three", "phases": 5}).images
+    assert raw.sizes == {"ang": 3, "pha": 5, "pln": 5, "row": 36, "col": 32}
+    assert truth.sizes == {"pln": 5, "row": 72, "col": 64}
+    assert pixel_size(truth, "pln") == pixel_size(raw, "pln") == pytest.approx(0.125)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -62,6 +70,12 @@ def test_lines_closer_than_two_pixels_are_said():
         ({"beams": "hexagonal", "phases": 7}, "1 angle"),
         ({"na": 1.6}, "below the refractive index of the immersion"),
         ({"true_aperture": 1.6}, "below the refractive index of the immersion"),
+        ({"dimensions": "3d", "haze": 1}, "haze=0 drift=0"),
+        (
+            {"dimensions": "3d", "beams": "hexagonal", "angles": 1, "phases": 7},
+            "two or three beams",
+        ),
+        ({"dimensions": "3d", "width": 1024, "height": 1024, "slices": 64}, "million pixels"),
         ({"width": 5}, "Width: give a whole number from 32"),
     ],
 )

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from raw_stacks import patterns, record
+from structured import patterns, simulate
 
 from zsfiji.errors import UserError
 from zsfiji.reconstruction.frames import (
@@ -17,7 +17,7 @@ from zsfiji.reconstruction.frames import (
 
 @pytest.fixture(scope="module")
 def stack():
-    raw = record(patterns(), (96, 96), peak=90).stack.numpy()
+    raw = simulate(given=patterns(), shape=(96, 96), peak=90).noisy.numpy()
     return np.clip(raw, 0, 255).astype(np.uint8)
 
 

@@ -1,6 +1,6 @@
 """Optics that do not fit a raw SIM image."""
 
-from raw_stacks import TRANSFER, patterns, record
+from structured import TRANSFER, patterns, simulate
 
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.reconstruction.optics_check import optics_said
@@ -8,7 +8,7 @@ from zsfiji.reconstruction.search import estimate
 
 
 def test_lens_that_resolves_less_than_the_image_shows():
-    stack = record(patterns(share=0.8), (128, 128), peak=200).stack
+    stack = simulate(given=patterns(spacing=0.8), shape=(128, 128), peak=200).noisy
     true = estimate(stack, TRANSFER)
     assert not optics_said(true.light_beyond, TRANSFER.cutoff)
     weaker = RadialTransfer(0.6 * TRANSFER.cutoff)
@@ -17,7 +17,7 @@ def test_lens_that_resolves_less_than_the_image_shows():
 
 
 def test_wide_field_image_of_the_right_lens_is_not_blamed_on_it():
-    stack = record(patterns(modulation=0.0), (96, 96), peak=30).stack
+    stack = simulate(given=patterns(modulation=0.0), shape=(96, 96), peak=30).noisy
     assert not optics_said(estimate(stack, TRANSFER).light_beyond, TRANSFER.cutoff)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from raw_stacks import TRANSFER, patterns, record
+from structured import TRANSFER, patterns, simulate
 
 from zsfiji.errors import UserError
 from zsfiji.reconstruction.order import find_order
@@ -13,7 +13,7 @@ ORDERS = {"angle-phase": ANGLES_FIRST, "phase-angle": ANGLES_FIRST.T}
 
 @pytest.mark.parametrize(("peak", "modulation"), [(10, 0.8), (300, 0.4)])
 def test_order_is_that_which_shows_patterns(peak, modulation):
-    stack = record(patterns(modulation=modulation), (96, 96), peak=peak).stack
+    stack = simulate(given=patterns(modulation=modulation), shape=(96, 96), peak=peak).noisy
     for name, frames in (
         ("angle-phase", stack.flatten(0, 1)),
         ("phase-angle", stack.swapaxes(0, 1).flatten(0, 1)),
@@ -26,7 +26,7 @@ def test_order_is_that_which_shows_patterns(peak, modulation):
 
 
 def test_wide_field_stack_has_no_order():
-    stack = record(patterns(modulation=0.0), (96, 96)).stack
+    stack = simulate(given=patterns(modulation=0.0), shape=(96, 96)).noisy
     found = find_order(stack.flatten(0, 1), ORDERS, TRANSFER)
     assert not found.patterned
     assert not found.clear
@@ -34,7 +34,7 @@ def test_wide_field_stack_has_no_order():
 
 
 def test_orders_that_are_the_same_are_not_told_apart():
-    stack = record(patterns(), (96, 96)).stack
+    stack = simulate(given=patterns(), shape=(96, 96)).noisy
     orders = {"angle-phase": ANGLES_FIRST, "angle-phase again": ANGLES_FIRST.copy()}
     found = find_order(stack.flatten(0, 1), orders, TRANSFER)
     assert found.patterned
@@ -43,7 +43,7 @@ def test_orders_that_are_the_same_are_not_told_apart():
 
 
 def test_single_order_needs_no_words():
-    stack = record(patterns(), (96, 96)).stack
+    stack = simulate(given=patterns(), shape=(96, 96)).noisy
     found = find_order(stack.flatten(0, 1), {"as saved": ANGLES_FIRST}, TRANSFER)
     assert found.clear
     assert not found.said()
@@ -51,4 +51,4 @@ def test_single_order_needs_no_words():
 
 def test_no_order():
     with pytest.raises(UserError, match="No order of the frames fits"):
-        find_order(record(patterns(), (32, 32)).stack[0], {}, TRANSFER)
+        find_order(simulate(given=patterns(), shape=(32, 32)).noisy[0], {}, TRANSFER)

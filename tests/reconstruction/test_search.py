@@ -1,10 +1,11 @@
 """Finding the patterns of a raw SIM image."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
-from raw_stacks import TRANSFER, Raw, patterns, record
+from structured import TRANSFER, Stack, hexagonal, patterns, simulate
 
 from zsfiji.errors import UserError
 from zsfiji.physics.sim.optics import RadialTransfer
@@ -13,11 +14,11 @@ from zsfiji.reconstruction.layouts import Layout
 from zsfiji.reconstruction.search import Estimate, estimate
 
 
-def _compared(found: Estimate, raw: Raw) -> tuple[torch.Tensor, torch.Tensor]:
+def _compared(found: Estimate, raw: Stack) -> tuple[torch.Tensor, torch.Tensor]:
     """Errors of wave vectors, in steps of the spectrum, and of phases in degrees at the middle."""
     there, true = found.patterns, raw.patterns
     same = (there.wave_vectors * true.wave_vectors).sum(-1).sign()
-    shape = torch.tensor(raw.stack.shape[-2:])
+    shape = torch.tensor(raw.noisy.shape[-2:])
     off = there.wave_vectors * same[..., None] - true.wave_vectors
     middle = TURN * (off * (shape - 1) / 2).sum(-1)
     turn = there.phases * same[..., None] - true.phases + middle[..., None]
@@ -27,30 +28,30 @@ def _compared(found: Estimate, raw: Raw) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("shape", [(128, 128), (97, 150)])
 def test_two_beams(shape):
-    raw = record(patterns(), shape)
-    found = estimate(raw.stack, TRANSFER)
+    raw = simulate(given=patterns(), shape=shape)
+    found = estimate(raw.noisy, TRANSFER)
     vectors, phases = _compared(found, raw)
     assert bool(found.found.all())
     assert float(vectors.max()) < 0.2
     assert float(phases.max()) < 6
     assert float((found.patterns.modulation - 0.7).abs().max()) < 0.08
-    assert 0.7 < found.noise_variance / float(raw.stack.mean() + 1.5**2) < 1.3
+    assert 0.7 < found.noise_variance / float(raw.noisy.mean() + 1.5**2) < 1.3
     assert torch.allclose(
         found.spacing, torch.full((3, 1), 1 / 0.9 / TRANSFER.cutoff).double(), 1e-2
     )
 
 
 def test_middle_of_a_large_image_gives_the_phases_of_the_whole():
-    raw = record(patterns(first=0.8), (530, 160))
-    found = estimate(raw.stack, TRANSFER)
+    raw = simulate(given=patterns(direction=0.8), shape=(530, 160))
+    found = estimate(raw.noisy, TRANSFER)
     vectors, phases = _compared(found, raw)
     assert float(vectors.max()) < 0.2
     assert float(phases.max()) < 8
 
 
 def test_weak_pattern_in_haze_is_found_by_all_angles_together():
-    raw = record(patterns(modulation=0.3), (192, 192), peak=15, haze=1.0)
-    found = estimate(raw.stack, TRANSFER)
+    raw = simulate(given=patterns(modulation=0.3), shape=(192, 192), peak=15, haze=1.0)
+    found = estimate(raw.noisy, TRANSFER)
     assert bool(found.found.all())
     assert float(_compared(found, raw)[0].max()) < 0.5
 
@@ -58,8 +59,11 @@ def test_weak_pattern_in_haze_is_found_by_all_angles_together():
 @pytest.mark.parametrize(("waves", "layout"), [(2, Layout.THREE_BEAM), (3, Layout.HEXAGONAL)])
 def test_more_waves(waves, layout):
     frames = 2 * waves + 1
-    raw = record(patterns(3, frames, waves=waves, modulation=0.5), (128, 128), peak=200)
-    found = estimate(raw.stack, TRANSFER, layout)
+    given = patterns(3, frames, waves, spacing=0.8, modulation=0.5)
+    if layout is Layout.HEXAGONAL:
+        given = hexagonal(modulation=0.5)
+    raw = simulate(given=given, shape=(128, 128), peak=200)
+    found = estimate(raw.noisy, TRANSFER, layout)
     vectors, phases = _compared(found, raw)
     assert bool(found.found.all())
     assert float(vectors.max()) < 0.1
@@ -72,30 +76,30 @@ def test_more_waves(waves, layout):
 
 @pytest.mark.parametrize("waves", [1, 2])
 def test_number_of_beams_can_be_found(waves):
-    raw = record(patterns(3, 5, waves=waves, modulation=0.5), (128, 128), peak=100)
-    found = estimate(raw.stack, TRANSFER, [Layout.TWO_BEAM, Layout.THREE_BEAM])
+    raw = simulate(given=patterns(3, 5, waves=waves, modulation=0.5), shape=(128, 128), peak=100)
+    found = estimate(raw.noisy, TRANSFER, [Layout.TWO_BEAM, Layout.THREE_BEAM])
     assert found.patterns.waves == waves
     assert bool(found.found.all())
     assert float(_compared(found, raw)[0].max()) < 0.2
 
 
 def test_five_angles_and_phases():
-    raw = record(patterns(5, 5), (128, 128))
-    found = estimate(raw.stack, TRANSFER)
+    raw = simulate(given=patterns(5, 5), shape=(128, 128))
+    found = estimate(raw.noisy, TRANSFER)
     assert bool(found.found.all())
     assert float(_compared(found, raw)[0].max()) < 0.1
 
 
 def test_wide_field_image_has_no_pattern():
-    raw = record(patterns(modulation=0.0), (128, 128))
-    assert not bool(estimate(raw.stack, TRANSFER).found.any())
+    raw = simulate(given=patterns(modulation=0.0), shape=(128, 128))
+    assert not bool(estimate(raw.noisy, TRANSFER).found.any())
 
 
 def test_dark_frame():
-    raw = record(patterns(), (64, 64))
-    raw.stack[1, 2] = 0
+    raw = simulate(given=patterns(), shape=(64, 64))
+    raw.noisy[1, 2] = 0
     with pytest.raises(UserError, match="Frame 3 of angle 2 has no light"):
-        estimate(raw.stack, TRANSFER)
+        estimate(raw.noisy, TRANSFER)
 
 
 def test_brightness_of_frames():
@@ -106,7 +110,7 @@ def test_brightness_of_frames():
         true.modulation,
         (1 - torch.arange(9, dtype=torch.float64).reshape(3, 3) / 30) / (1 - 4 / 30),
     )
-    found = estimate(record(faded, (128, 128)).stack, TRANSFER)
+    found = estimate(simulate(given=faded, shape=(128, 128)).noisy, TRANSFER)
     assert torch.allclose(found.patterns.brightness, faded.brightness, atol=0.02)
 
 
@@ -114,30 +118,31 @@ def test_drift_between_angles_is_measured_and_does_not_hide_the_pattern():
     true = patterns()
     steps = torch.tensor([[0.0, 0.0], [1.2, -0.4], [2.1, -1.5]], dtype=torch.float64)
     parts = [
-        record(true.only(i), (128, 128), moved=tuple(step)).stack for i, step in enumerate(steps)
+        simulate(given=true.only(i), shape=(128, 128), moved=tuple(step)).noisy
+        for i, step in enumerate(steps)
     ]
-    raw = Raw(torch.cat(parts), true)
-    found = estimate(raw.stack, TRANSFER)
+    raw = replace(simulate(given=true, shape=(128, 128)), noisy=torch.cat(parts))
+    found = estimate(raw.noisy, TRANSFER)
     assert torch.allclose(found.drift.shifts, steps - steps.mean(0), atol=0.1)
     assert found.drift.matters
     assert bool(found.found.all())
     assert float(_compared(found, raw)[1].max()) < 8
-    still = estimate(record(true, (128, 128)).stack, TRANSFER)
+    still = estimate(simulate(given=true, shape=(128, 128)).noisy, TRANSFER)
     assert not still.drift.matters
     assert still.drift.range < 0.05
 
 
 def test_noise_that_all_frames_share_does_not_lower_the_modulation():
-    raw = record(patterns(), (128, 128), peak=60)
+    raw = simulate(given=patterns(), shape=(128, 128), peak=60)
     draws = torch.Generator().manual_seed(8)
-    shared = 4 * torch.randn(raw.stack.shape[-2:], generator=draws)
-    found = estimate(raw.stack + shared, TRANSFER)
+    shared = 4 * torch.randn(raw.noisy.shape[-2:], generator=draws)
+    found = estimate(raw.noisy + shared, TRANSFER)
     assert float((found.patterns.modulation - 0.7).abs().max()) < 0.12
 
 
 def test_resampled_image_has_the_noise_of_its_light():
-    raw = record(patterns(share=0.8), (96, 96), peak=100)
-    wide = torch.nn.functional.interpolate(raw.stack, scale_factor=2, mode="bicubic")
+    raw = simulate(given=patterns(spacing=0.8), shape=(96, 96), peak=100)
+    wide = torch.nn.functional.interpolate(raw.noisy, scale_factor=2, mode="bicubic")
     found = estimate(wide, RadialTransfer(TRANSFER.cutoff / 2))
     assert bool(found.found.all())
     assert float((found.patterns.modulation - 0.7).abs().max()) < 0.12
@@ -152,10 +157,10 @@ def test_unequal_phases_are_found_where_there_is_light_for_it():
         true.modulation,
         true.brightness,
     )
-    raw = record(uneven, (128, 128), peak=500)
-    assert float(_compared(estimate(raw.stack, TRANSFER), raw)[1].max()) < 6
-    even = record(true, (128, 128), peak=20)
-    steps = estimate(even.stack, TRANSFER).patterns.phases.diff(dim=-1)
+    raw = simulate(given=uneven, shape=(128, 128), peak=500)
+    assert float(_compared(estimate(raw.noisy, TRANSFER), raw)[1].max()) < 6
+    even = simulate(given=true, shape=(128, 128), peak=20)
+    steps = estimate(even.noisy, TRANSFER).patterns.phases.diff(dim=-1)
     assert torch.allclose(steps, torch.full_like(steps, TURN / 3))
 
 
@@ -180,7 +185,7 @@ def test_frames_that_are_the_same_have_no_pattern(grain):
 
 @pytest.mark.parametrize("unit", [1e-6, 1e6])
 def test_unit_of_the_grey_levels_does_not_matter(unit):
-    stack = record(patterns(), (96, 96)).stack
+    stack = simulate(given=patterns(), shape=(96, 96)).noisy
     one, other = estimate(stack, TRANSFER), estimate(unit * stack, TRANSFER)
     assert torch.allclose(one.patterns.modulation, other.patterns.modulation, atol=1e-3)
     assert other.noise_variance == pytest.approx(unit**2 * one.noise_variance, rel=1e-3)

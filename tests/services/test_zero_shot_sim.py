@@ -204,7 +204,7 @@ def test_finish_now_and_cancel(stack: structured.Stack) -> None:
             return not self.finish and self.steps > 0
 
         def finish_now(self) -> bool:
-            return self.steps > 0
+            return self.finish and self.steps > 0
 
     raw = image(stack.noisy)
     host = Host(True)

@@ -232,6 +232,9 @@ def apply(
             result.attrs.pop("rgb", None)
         if a_map:
             metadata.show_as_map(result)
+        elif gone:
+            # One image of several: its grey levels are not those of the source.
+            result.attrs["display_ranges"] = metadata.bulk_ranges(result)
         images.append(result)
     report = restored.report
     return Outcome(tuple(images), report.notes + chosen.notes, dict(report.metrics))

@@ -125,7 +125,7 @@ def opened_stack(
     raw, given = opened(image, order, replace(optics, otf=None), known)
     (spacing,) = spacing_micrometres(raw, ("pln",))
     table, steps = (None, ()) if optics.otf is None else _measured_orders(optics.otf)
-    known_optics = StackOptics(lens, given.pixel, spacing, optics.damping, steps)
+    known_optics = StackOptics(lens, given.pixel, spacing, given.transfer.damping, steps)
     return raw, StackGiven(known_optics, table, given.background, given.known)
 
 

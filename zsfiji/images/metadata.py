@@ -34,7 +34,7 @@ import numpy as np
 import xarray as xr
 
 from zsfiji.errors import UserError
-from zsfiji.images.axes import planes, size
+from zsfiji.images.axes import STACK_DIMS, planes, size
 from zsfiji.words import counted
 
 GEOMETRY_KEYS = ("units", "spacing", "slice_labels", "overlay")
@@ -125,10 +125,13 @@ def look_like(source: xr.DataArray, image: xr.DataArray) -> None:
     source : xarray.DataArray
         The source.
     image : xarray.DataArray
-        The image, changed in place unless it has display ranges of its own, or another number of
-        channels.
+        The image, changed in place unless it has display ranges of its own, or other planes: an
+        image of several frames has other grey levels than these.
     """
     ranges = source.attrs.get("display_ranges")
+    planes_of = [{d: i.sizes.get(d, 1) for d in STACK_DIMS} for i in (source, image)]
+    if planes_of[0] != planes_of[1]:
+        return
     if ranges and len(ranges) == image.sizes.get("ch", 1) and not source.attrs.get("rgb"):
         image.attrs.setdefault("display_ranges", ranges)
 

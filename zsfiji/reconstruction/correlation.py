@@ -24,7 +24,8 @@ FARTHEST = 1.25
 """Highest frequency of a pattern over the cut-off that is searched (TIRF: above 1)."""
 
 _CENTRE = 0.12
-"""Width of the middle of the spectrum that is left out, over the cut-off: haze, and leaks."""
+"""Width of the middle of a wave's spectrum that is left out, over the cut-off: there leaks what is
+not modulated, if the brightness of the frames is not quite even."""
 
 _LEFT = 0.01
 """What is left of the middle."""
@@ -68,9 +69,9 @@ class Correlation:
         light = (zero_power - zero_noise).clamp_min(1e-3 * zero_noise)
         inside = (radius < transfer.cutoff).float()
         centre = _CENTRE * transfer.cutoff
-        inside *= 1 - (1 - _LEFT) * torch.exp(-radius.square() / (2 * centre**2))
+        outer = 1 - (1 - _LEFT) * torch.exp(-radius.square() / (2 * centre**2))
         zero_filter = (light.sqrt() / zero_power.clamp_min(zero_noise))[rings] * inside
-        order_filter = otf / order_power.clamp_min(bands.order_noise)[rings] * inside
+        order_filter = otf / order_power.clamp_min(bands.order_noise)[rings] * inside * outer
         self._zero_filter = zero_filter / zero_filter.max()
         self._order_filter = order_filter / order_filter.max()
         self._first = self._spread(self._zero_filter * zero).conj()

@@ -36,6 +36,9 @@ decides only where noise leaves two or three rings."""
 _START = (0.02, 0.05, 0.15)
 """Frequencies k0 in cycles per raw pixel at which the fit begins."""
 
+_FARTHEST = 80.0
+"""Logarithms beyond this are where the fit is lost: they would overflow."""
+
 _LEAST = 1e-6
 """Least power of the specimen where the fit begins, in powers of the noise."""
 
@@ -190,6 +193,6 @@ def fitted(found: Rings, noise: float) -> Power:
 
 
 def _model(values: np.ndarray, frequency: np.ndarray) -> np.ndarray:
-    height, corner, exponent = np.exp(values)
+    height, corner, exponent = np.exp(np.clip(values, -_FARTHEST, _FARTHEST))
     modelled: np.ndarray = height / (1 + (frequency / corner) ** 2) ** exponent
     return modelled

@@ -101,7 +101,9 @@ class Wiener:
         fine_row, fine_col = frequencies(self.field, scale, device=device)
         self.frequency = torch.hypot(fine_row, fine_col)
         self.density = torch.zeros_like(self.frequency)
-        self._waves = waves(there, self.field, scale, device=device)
+        complex_waves = waves(there, self.field, scale, device=device)
+        # (angle, wave, cosine and sine, fine row, fine col)
+        self._waves = torch.view_as_real(complex_waves).movedim(-1, 2).contiguous()
         for angle in range(patterns.angles):
             for band, weight in enumerate(self._weights[angle]):
                 if weight == 0:
@@ -140,16 +142,20 @@ class Wiener:
         else:
             stack = extended(stack, self.field, self.margin)
         fields, places = self._separated(stack)
-        moved = self.blur.up(torch.stack(fields, -3), self._otf)
-        total = moved[..., 0, :, :].clone()
-        for number, (angle, wave) in enumerate(places):
-            there = self._waves[angle, wave]
-            total += moved[..., 1 + 2 * number, :, :] * there.real
-            total += moved[..., 2 + 2 * number, :, :] * there.imag
+        # One after the other: all at once do not fit into the caches of a processor.
+        total = self.blur.up(fields[0], self._otf)
+        for field, (angle, wave, part) in zip(fields[1:], places, strict=True):
+            total.addcmul_(self.blur.up(field, self._otf), self._waves[angle, wave, part])
         return torch.fft.rfft2(total)
 
-    def _separated(self, stack: torch.Tensor) -> tuple[list[torch.Tensor], list[tuple[int, int]]]:
-        """The weighted bands as real images: the sum of all centres, then two to a wave."""
+    def _separated(
+        self, stack: torch.Tensor
+    ) -> tuple[list[torch.Tensor], list[tuple[int, int, int]]]:
+        """The weighted bands as real images: the sum of all centres, then two to a wave.
+
+        Beside the others stands what they are multiplied by: angle, wave, and 0 for its cosine or
+        1 for its sine.
+        """
         patterns = self.patterns
         centre = torch.zeros_like(stack[..., 0, 0, :, :])
         sides: list[torch.Tensor] = []
@@ -164,7 +170,7 @@ class Wiener:
                     continue
                 # The band moved by +k and that moved by -k are conjugate: twice the real part.
                 sides += [_sum(2 * weight * part, frames) for part in (row.real, row.imag)]
-                places.append((angle, wave))
+                places += [(angle, wave, 0), (angle, wave, 1)]
         return [centre, *sides], places
 
     def solve(

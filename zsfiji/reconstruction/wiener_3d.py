@@ -19,8 +19,9 @@ from zsfiji.reconstruction import power
 from zsfiji.reconstruction.borders import MARGIN, extended, extended_shape, taper
 from zsfiji.reconstruction.wiener import Weights, unmixing
 
-DEPTH = 8
-"""Slices that a field is extended by above and below. Not tuned."""
+DEPTH = 16
+"""Slices that a field is extended by above and below. With 8, simulated stacks of 16 slices are
+reconstructed 1 to 3.5 dB worse, with 24 not better."""
 
 _CENTRE = 0.08
 """Lateral frequencies below this share of the cut-off say nothing about a specimen of finite depth:
@@ -167,8 +168,7 @@ class StackWiener:
             pad = (self.margin, cols - self.margin, self.margin, rows - self.margin, above, below)
             return torch.nn.functional.pad(image, pad)
         wide = extended(image, self.field, self.margin)
-        # Above and below, the border fades to the mean of the stack, as it does at the sides.
-        return _faded(wide, above, below)
+        return _joined(wide, above, below)
 
     def _up(self, image: torch.Tensor, otf: torch.Tensor) -> torch.Tensor:
         spectrum = torch.fft.rfftn(image) * otf
@@ -232,7 +232,7 @@ class StackWiener:
         """A specimen (pln, fine row, fine col) as a lens with the reach of the result shows it."""
         margin = self.scale * self.margin
         wide = extended(specimen, (self.fine[1], self.fine[2]), margin)
-        wide = _faded(wide, DEPTH, self.slices - self.shape[0] - DEPTH)
+        wide = _joined(wide, DEPTH, self.slices - self.shape[0] - DEPTH)
         return self._inside(
             torch.fft.irfftn(torch.fft.rfftn(wide) * self._apodisation, s=self.fine)
         )
@@ -275,7 +275,7 @@ def captured(
     field = extended_shape((shape[1], shape[2]), margin)
     fine = (scale * field[0], scale * field[1])
     wide = extended(specimen, fine, scale * margin)
-    wide = _faded(wide, DEPTH, transfer.slices - shape[0] - DEPTH)
+    wide = _joined(wide, DEPTH, transfer.slices - shape[0] - DEPTH)
     row, col = frequencies(field, half=False)
     turn = torch.exp(1j * TURN * (scale - 1) / (2 * scale) * (row + col))
     kept = [
@@ -309,14 +309,9 @@ def captured(
     return frames
 
 
-def _faded(image: torch.Tensor, above: int, below: int) -> torch.Tensor:
-    """Repeat the first and the last slice, fading to the mean of all slices."""
-    mean = image.mean(0, keepdim=True)
-
-    def ramp(count: int) -> torch.Tensor:
-        place = (torch.arange(count, dtype=image.dtype) + 0.5) / max(count, 1)
-        return torch.cos(place * math.pi / 2).square()[:, None, None]
-
-    before = mean + (image[:1] - mean) * ramp(above).flip(0)
-    after = mean + (image[-1:] - mean) * ramp(below)
-    return torch.cat([before, image, after])
+def _joined(image: torch.Tensor, above: int, below: int) -> torch.Tensor:
+    """Extend a stack such that it is periodic: its last slice turns into its first one."""
+    share = (torch.arange(above + below, dtype=image.dtype) + 1) / (above + below + 1)
+    share = share[:, None, None]
+    between = image[-1:] * (1 - share) + image[:1] * share
+    return torch.cat([between[below:], image, between[:below]])

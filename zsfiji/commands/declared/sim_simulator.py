@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from zsfiji.commands.declare import command
+from zsfiji.errors import UserError
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.optics import Depth, Emission, Immersion, NumericalAperture, SpecimenIndex
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from zsfiji.physics.optics.microscope import Optics
     from zsfiji.physics.sim.light import Light
     from zsfiji.physics.sim.simulator import Simulation
+    from zsfiji.physics.sim.simulator_3d import StackSimulation
+
+_MOST = 2e8
+"""Pixels in all frames of a stack: bounds the memory."""
 
 Structure = Annotated[
     Literal[
@@ -46,6 +51,37 @@ Height = Annotated[
     int,
     Field(ge=32, le=1024, description="Rows of the raw image."),
     Shown("Height", unit="px"),
+]
+
+Dimensions = Annotated[
+    Literal["2d", "3d"],
+    Field(
+        description="2d: a plane in focus. 3d: a stack, with the light of all its slices in each."
+    ),
+    Shown("Dimensions"),
+]
+
+Slices = Annotated[
+    int,
+    Field(ge=4, le=64, description="Slices of a simulated stack."),
+    Shown("Slices (3d)", advanced=True),
+]
+
+SliceSpacing = Annotated[
+    float,
+    Field(ge=20, le=2000, description="Distance of the slices of a stack (z step)."),
+    Shown("Slice spacing (3d)", unit="nm", advanced=True),
+]
+
+Excitation = Annotated[
+    float,
+    Field(
+        ge=200,
+        le=2000,
+        description="Wavelength of the laser: in a stack it says how the pattern changes with "
+        "depth.",
+    ),
+    Shown("Excitation (3d)", unit="nm", advanced=True),
 ]
 
 PixelSize = Annotated[
@@ -202,11 +238,20 @@ class Specimen(ParameterGroup):
         One of :data:`zsfiji.physics.specimens.KINDS`.
     width, height : int
         Size of the raw image in pixels.
+    dimensions : {"2d", "3d"}
+        A plane or a stack.
+    slices : int
+        Of a stack.
+    slice_spacing : float
+        Distance of the slices in nm.
     """
 
     structure: Structure = "filaments"
     width: Width = 256
     height: Height = 256
+    dimensions: Dimensions = "2d"
+    slices: Slices = 16
+    slice_spacing: SliceSpacing = 125.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,11 +266,14 @@ class Objective(ParameterGroup):
         Wavelength of the fluorescence in nm.
     pixel_size : float
         In nm.
+    excitation : float
+        Wavelength of the laser in nm; of a stack.
     """
 
     na: NumericalAperture = 1.49
     emission: Emission = 525.0
     pixel_size: PixelSize = 65.0
+    excitation: Excitation = 488.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -337,7 +385,13 @@ def _lenses(objective: Objective, mismatch: Mismatch) -> tuple[Optics, Optics]:
 
     from zsfiji.physics.optics.microscope import Optics
 
-    told = Optics("wide-field", objective.na, objective.emission, mismatch.immersion)
+    told = Optics(
+        "wide-field",
+        objective.na,
+        objective.emission,
+        mismatch.immersion,
+        excitation=objective.excitation,
+    )
     true = replace(
         told,
         numerical_aperture=mismatch.true_aperture or objective.na,
@@ -349,9 +403,31 @@ def _lenses(objective: Objective, mismatch: Mismatch) -> tuple[Optics, Optics]:
     return told, true
 
 
-def _check(*, objective: Objective, pattern: Pattern, mismatch: Mismatch) -> None:
+def _check(
+    *,
+    specimen: Specimen,
+    objective: Objective,
+    pattern: Pattern,
+    recording: Recording,
+    mismatch: Mismatch,
+) -> None:
     _lenses(objective, mismatch)
     _light(objective, pattern)
+    if specimen.dimensions == "2d":
+        return
+    if pattern.beams == "hexagonal":
+        raise UserError("A stack takes a pattern of two or three beams.")
+    if recording.haze or recording.drift:
+        raise UserError(
+            "Haze and drift are for 2d: a stack has the light of its own slices out of focus. Give "
+            "'haze=0 drift=0'."
+        )
+    voxels = specimen.slices * specimen.width * specimen.height * pattern.angles * pattern.phases
+    if voxels > _MOST:
+        raise UserError(
+            f"The stack would have {voxels / 1e6:.0f} million pixels. Choose fewer slices or a "
+            f"smaller field, of at most {_MOST / 1e6:.0f} million pixels in all frames."
+        )
 
 
 @command(label="SIM Simulator...", check=_check)
@@ -375,24 +451,43 @@ def sim_simulator(
     from zsfiji.commands.outcome import Outcome
     from zsfiji.images.grid import finer
     from zsfiji.physics.sim.simulator import UPSAMPLE, Camera, simulate
+    from zsfiji.physics.sim.simulator_3d import simulate_stack
 
     told, true = _lenses(objective, mismatch)
-    found = simulate(
-        specimen.structure,
-        (specimen.height, specimen.width),
-        optics=told,
-        pixel=objective.pixel_size,
-        true_optics=true,
-        damping=mismatch.damping,
-        light=_light(objective, pattern),
-        camera=Camera(
-            gain=recording.gain, offset=recording.background, read_noise=recording.read_noise
-        ),
-        peak=recording.photons,
-        haze=recording.haze,
-        drift=recording.drift,
-        seed=seed,
+    size = (specimen.height, specimen.width)
+    camera = Camera(
+        gain=recording.gain, offset=recording.background, read_noise=recording.read_noise
     )
+    found: Simulation | StackSimulation
+    if specimen.dimensions == "3d":
+        found = simulate_stack(
+            specimen.structure,
+            (specimen.slices, *size),
+            optics=told,
+            pixel=objective.pixel_size,
+            spacing=specimen.slice_spacing,
+            true_optics=true,
+            damping=mismatch.damping,
+            light=_light(objective, pattern),
+            camera=camera,
+            peak=recording.photons,
+            seed=seed,
+        )
+    else:
+        found = simulate(
+            specimen.structure,
+            size,
+            optics=told,
+            pixel=objective.pixel_size,
+            true_optics=true,
+            damping=mismatch.damping,
+            light=_light(objective, pattern),
+            camera=camera,
+            peak=recording.photons,
+            haze=recording.haze,
+            drift=recording.drift,
+            seed=seed,
+        )
     truth = finer(found.raw.isel(ang=0, pha=0), UPSAMPLE).copy(data=found.truth)
     found.raw.attrs["title"] = f"{specimen.structure} raw"
     truth.attrs["title"] = f"{specimen.structure} truth"
@@ -400,7 +495,7 @@ def sim_simulator(
     return Outcome((truth, found.raw), tuple(_notes(found, objective, metrics)), metrics)
 
 
-def _metrics(found: Simulation, pixel: float) -> dict[str, float]:
+def _metrics(found: Simulation | StackSimulation, pixel: float) -> dict[str, float]:
     from math import atan2, degrees
 
     finest = found.patterns.wave_vectors[:, -1]
@@ -410,7 +505,9 @@ def _metrics(found: Simulation, pixel: float) -> dict[str, float]:
     return metrics
 
 
-def _notes(found: Simulation, objective: Objective, metrics: dict[str, float]) -> list[str]:
+def _notes(
+    found: Simulation | StackSimulation, objective: Objective, metrics: dict[str, float]
+) -> list[str]:
     directions = [f"{value:.1f}" for name, value in metrics.items() if name != "line_spacing"]
     finest = found.patterns.finest
     lines = f"{metrics['line_spacing']:.4g} nm"

@@ -69,6 +69,7 @@ def simulate_stack(
     pixel: float = 80.0,
     spacing: float = 125.0,
     true_optics: Optics | StackTransfer | None = None,
+    damping: float = 1.0,
     light: Light = LIGHT,
     camera: Camera = CAMERA,
     peak: float = 100.0,
@@ -89,6 +90,8 @@ def simulate_stack(
     true_optics : Optics or StackTransfer, optional
         The lens that the stack is taken with; by default `optics`. A transfer, such as a measured
         one, has to have the slices that :func:`field_slices` gives.
+    damping : float
+        What remains of a calculated OTF at its cut-off, as an exponential of the frequency.
     light, camera
         Patterns (of two or three beams) and camera.
     peak : float
@@ -119,6 +122,7 @@ def simulate_stack(
             slices=slices,
             line=patterns.finest,
             waves=patterns.waves,
+            damping=damping,
         )
     density = specimen(
         kind,

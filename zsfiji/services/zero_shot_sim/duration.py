@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from zsfiji.services import duration as common
 from zsfiji.services.zero_shot_sim.settings import CONSTANTS, STEPS, Settings
 
-_FINDING = 2e-5
+_FINDING = 1.2e-5
 """Finding the patterns, per raw pixel. Measured."""
 
 _STEP = 0.02
 """A training step. Measured."""
 
-_CAPTURE = 3e-6
+_CAPTURE = 3.7e-6
 """Simulating and reconstructing an example or a pair, per raw pixel. Measured."""
 
-_APPLYING = 4e-6
+_APPLYING = 9e-6
 """Reconstruction and network, per raw pixel. Measured."""
 
 _HAZE = 1e-4

@@ -22,7 +22,6 @@ from zsfiji.compute.device import autocast, generator
 from zsfiji.learning.examples import bright
 from zsfiji.learning.patches import random_patches
 from zsfiji.reconstruction import power
-from zsfiji.reconstruction.power import Rings
 from zsfiji.reconstruction.stopping import noise_variance, recorrupted
 from zsfiji.services.zero_shot_sim import specimens
 from zsfiji.services.zero_shot_sim.applying import corrected
@@ -89,7 +88,6 @@ class PairsAndExamples:
         rounds = round(CONSTANTS.last * steps) - self._first
         self._every = max(1, rounds // CONSTANTS.renewals)
         self._seen = [field.imaging.features(field.stack) for field in fields]
-        self._rings: list[Rings] = []
         self._data = self._pairs()
 
     def __call__(self, step: int) -> torch.Tensor:
@@ -131,15 +129,12 @@ class PairsAndExamples:
         made: list[torch.Tensor] = []
         for index in range(count):
             # Other fields each time, if there are more of them than examples.
-            field = self._fields[(round_ * count + index) % len(self._fields)]
-            seen = self._seen[(round_ * count + index) % len(self._fields)]
-            share = range(index, CONSTANTS.examples, count)
-            made += self._of_field(field, seen, share)
+            which = (round_ * count + index) % len(self._fields)
+            share = len(range(index, CONSTANTS.examples, count))
+            made += self._of_field(self._fields[which], self._seen[which], share)
         return _even(torch.stack(made))
 
-    def _of_field(
-        self, field: Field, seen: torch.Tensor, numbers: Sequence[int]
-    ) -> list[torch.Tensor]:
+    def _of_field(self, field: Field, seen: torch.Tensor, count: int) -> list[torch.Tensor]:
         imaging = field.imaging
         joint, unit = imaging.joint, imaging.level.unit
         whole = joint.whole(corrected(self._average, seen) * unit)
@@ -150,7 +145,7 @@ class PairsAndExamples:
         chosen = specimens.matching_grades(inside, CONSTANTS.factors, rings, imaging.wiener, noise)
         level = bright(joint.blur.down(whole.clamp_min(0)))
         made = []
-        for number in numbers:
+        for number in range(count):
             progress.stop_if_cancelled()
             factor = CONSTANTS.factors[number % len(CONSTANTS.factors)]
             x = specimens.turned(grades[chosen[factor]], factor, joint.blur.fine, self._draw)

@@ -10,7 +10,7 @@ from pydantic import Field
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.training import FitPer, Quality, Seed
 
-STEPS = {"quick": 800, "standard": 2400, "best": 9000}
+STEPS = {"quick": 500, "standard": 2400, "best": 9000}
 """Training steps of each quality."""
 
 Haze = Annotated[
