@@ -188,9 +188,7 @@ def trained(restorer: Restorer, examples: Examples, settings: Settings, label: s
         average=average,
     )
     watch.take_best()
-    record = replace(
-        restorer.record, slope=max(1.0, watch.slope), steps=history.steps, best=watch.best
-    )
+    record = replace(restorer.record, slope=watch.slope, steps=history.steps, best=watch.best)
     return replace(restorer, record=record)
 
 

@@ -11,6 +11,7 @@ along the lines of a scan, the network is tried on views.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,11 @@ PATIENCE = 0.3
 
 LEAST = 150
 """Steps that a training gets at least: the network is worse than none for its first hundred."""
+
+
+_LEAST = 1.0
+"""Least slope of a result: a noisy image is not made fainter, which would tell the target better
+without removing any noise."""
 
 
 class Line(NamedTuple):
@@ -65,7 +71,7 @@ class Watch:
         steps: int,
     ) -> None:
         self._network, self._average, self._trials, self._steps = network, average, trials, steps
-        self._error = sum(line(given, target).error for given, target in trials)
+        self._error = sum(line(given, target, _LEAST).error for given, target in trials)
         self._weights: dict[str, torch.Tensor] | None = None
         self.best, self.slope = 0, 1.0
 
@@ -77,7 +83,7 @@ class Watch:
         lines = []
         for given, target in self._trials:
             with torch.no_grad(), autocast(given.device):
-                lines.append(line(self._average(given[None, None])[0, 0].float(), target))
+                lines.append(line(self._average(given[None, None])[0, 0].float(), target, _LEAST))
         error = sum(found.error for found in lines)
         if error < self._error:
             self._error, self.best = error, done
@@ -91,8 +97,9 @@ class Watch:
             self._network.load_state_dict(self._weights)
 
 
-def line(result: torch.Tensor, target: torch.Tensor) -> Line:
-    """Fit a line from a result to a target, both of one shape."""
+def line(result: torch.Tensor, target: torch.Tensor, least: float = -math.inf) -> Line:
+    """Fit a line, of a slope of at least `least`, from a result to a target of the same shape."""
     result, target = result - result.mean(), target - target.mean()
     slope = float((result * target).mean() / result.square().mean().clamp_min(1e-20))
+    slope = max(slope, least)
     return Line(slope, float((target - slope * result).square().mean()))
