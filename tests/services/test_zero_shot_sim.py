@@ -115,7 +115,7 @@ def test_other_patterns_are_learnt_as_well(light: structured.Patterns) -> None:
     fitted = METHOD.fit(raw, Settings(quality="quick"), GIVEN, device="cpu")
     restored = METHOD.apply(fitted, raw, device="cpu")
     automatic, network = (torch.from_numpy(i.data) for i in restored.images.values())
-    assert psnr(network, seen(one)) > psnr(automatic, seen(one)) + 0.5
+    assert psnr(network, seen(one)) > psnr(automatic, seen(one)) + 0.3
 
 
 def test_haze_is_removed_if_that_is_wanted() -> None:
