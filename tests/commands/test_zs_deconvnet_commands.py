@@ -53,7 +53,9 @@ def test_prediction_gives_two_images_named_after_the_image_the_deconvolved_one_l
     assert sharp.shape == (128, 128)
     assert sharp.attrs["properties"]["zsfiji.seed"] == "4"
     line = sharp.attrs["properties"]["zsfiji.command"]
-    assert line == f'run("ZS-DeconvNet Predict...", "model={trained[1].as_posix()}");'
+    assert (
+        line == f'run("ZS-DeconvNet Predict...", "model={trained[1].as_posix()} mode=widefield");'
+    )
 
 
 def test_the_uncertainty_is_that_of_the_last_result_and_on_its_grid(trained):

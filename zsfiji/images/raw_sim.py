@@ -363,7 +363,8 @@ def _misfit(image: xr.DataArray, angles: int, phases: int) -> str:
     if angles and phases:
         one = counted(angles, "angle") + f" x {counted(phases, 'phase')}"
         return (
-            f"The image has {has}, but {one} need {angles * phases} planes, or a whole multiple of "
+            f"The image has {has}, but {one} need {counted(angles * phases, 'plane')}, or a "
+            "whole multiple of "
             f"{angles * phases}, on one of these axes. Open the whole raw stack without other "
             "planes, or give other numbers of angles and phases."
         )

@@ -35,6 +35,7 @@ from zsfiji.services.sim.service import known_for, outputs, require_raw
 from zsfiji.services.zs_sim.fit import fit_parts
 from zsfiji.services.zs_sim.restorer import Record, Restorer
 from zsfiji.services.zs_sim.settings import SMALLEST, TRAINING_PIXELS, Settings
+from zsfiji.words import counted
 
 NAME = "zs-sim"
 """Name of the denoised result."""
@@ -242,9 +243,9 @@ def _stopped(record: Record) -> str:
     if record.best == 0:
         return (
             "The network did not help: its input alone was better than after any of "
-            f"{record.steps} steps. The result is that input."
+            f"{counted(record.steps, 'step')}. The result is that input."
         )
     return (
-        f"Early stopping: the network is that after {record.best} of {record.steps} steps, where "
-        "it told data with independent noise best."
+        f"Early stopping: the network is that after step {record.best} of {record.steps}, where it "
+        "told data with independent noise best."
     )
