@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from zsfiji import progress
-from zsfiji.physics.sim.optics import Blur, RadialTransfer, illumination
+from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction import power, stopping
 from zsfiji.reconstruction.drift import Drift
@@ -194,31 +194,3 @@ def _finer(above: torch.Tensor, patterns: Patterns) -> torch.Tensor:
     return torch.nn.functional.interpolate(
         mean, scale_factor=SCALE, mode="bicubic", align_corners=False
     )[0, 0]
-
-
-def capture(calibration: Calibration, specimen: np.ndarray, draws: torch.Generator) -> np.ndarray:
-    """Simulate the raw stack of a specimen.
-
-    Parameters
-    ----------
-    calibration : Calibration
-        Patterns, optics, background and noise.
-    specimen : numpy.ndarray
-        (2 row, 2 col), in grey levels above the background; values below zero count as zero.
-    draws : torch.Generator
-        For the noise.
-
-    Returns
-    -------
-    numpy.ndarray
-        (angle, frame, row, col), float32, in grey levels.
-    """
-    rows, cols = (n // SCALE for n in specimen.shape)
-    blur = Blur(calibration.transfer, (rows, cols), SCALE)
-    light = illumination(calibration.used, (rows, cols), SCALE)
-    there = torch.from_numpy(np.asarray(specimen, np.float32)).clamp_min(0)
-    expected = blur.down(light * there).clamp_min(0)
-    noise = (calibration.record.gain * expected + calibration.record.read_variance).sqrt()
-    noisy = expected + noise * torch.randn(expected.shape, generator=draws)
-    found: np.ndarray = noisy.numpy() + np.float32(calibration.record.background)
-    return found

@@ -18,10 +18,10 @@ from zsfiji.reconstruction.drift import Drift
 from zsfiji.services import over_parts
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.calibration import Calibration, Record
-from zsfiji.services.sim.capture import captured
+from zsfiji.services.sim.capture import capture, captured
 from zsfiji.services.sim.given import Given
 from zsfiji.services.sim.group import calibration_for
-from zsfiji.services.sim.reconstructor import SCALE, Reconstructor, capture
+from zsfiji.services.sim.reconstructor import SCALE, Reconstructor
 from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.settings import Settings
 
@@ -111,14 +111,7 @@ class Sim:
         seed: int,
     ) -> xr.DataArray:
         """Simulate the raw image of the reconstructed specimen; see :class:`.Method`."""
-        per_plane = model.settings.fit_per == "plane"
-        return captured(
-            restored["sim"],
-            model.units,
-            lambda unit, specimen, draws: capture(unit.calibration, specimen, draws),
-            per_plane=per_plane,
-            seed=seed,
-        )
+        return captured(restored["sim"], model, capture, seed=seed)
 
 
 def outputs(names: tuple[str, ...]) -> tuple[over_parts.Output, ...]:

@@ -15,6 +15,7 @@ from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction.wiener import Weights
 from zsfiji.reconstruction.wiener_3d import StackWiener, captured, field_slices
 from zsfiji.services.sim.calibration import Calibration, Record
+from zsfiji.services.sim.capture import recorded
 from zsfiji.services.sim.reconstructor import SCALE
 from zsfiji.services.sim.settings import Settings
 from zsfiji.services.sim_stack.given import StackOptics
@@ -123,10 +124,8 @@ class StackReconstructor:
         slices, rows, cols = specimen.shape
         shape = (slices, rows // SCALE, cols // SCALE)
         there = torch.from_numpy(np.asarray(specimen, np.float32)).clamp_min(0)
-        expected = captured(there, self.used, shape, self._transfer(slices)).clamp_min(0)
-        noise = (self.calibration.record.gain * expected).sqrt()
-        noisy = expected + noise * torch.randn(expected.shape, generator=draws)
-        return noisy.numpy() + np.float32(self.calibration.record.background)
+        expected = captured(there, self.used, shape, self._transfer(slices))
+        return recorded(expected, self.calibration.record, draws)
 
     def _transfer(self, slices: int) -> StackTransfer:
         """The OTFs of the extended field of so many slices."""

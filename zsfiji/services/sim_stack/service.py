@@ -9,10 +9,9 @@ import numpy as np
 import torch
 import xarray as xr
 
-from zsfiji.compute.device import generator
 from zsfiji.errors import UserError
-from zsfiji.images.axes import DIMS, PATTERN_DIMS, size
-from zsfiji.images.parts import STACK, pixels_of, place, positions
+from zsfiji.images.axes import PATTERN_DIMS, size
+from zsfiji.images.parts import STACK
 from zsfiji.learning.models import Model, model_of
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.optics_3d import StackTransfer
@@ -21,9 +20,9 @@ from zsfiji.reconstruction.layouts import Layout
 from zsfiji.services import over_parts
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.calibration import Calibration
+from zsfiji.services.sim.capture import captured
 from zsfiji.services.sim.finding import dark_level, record_of
 from zsfiji.services.sim.group import known_or_found
-from zsfiji.services.sim.reconstructor import SCALE
 from zsfiji.services.sim.report import calibration_report
 from zsfiji.services.sim.service import RESULTS, outputs, require_raw
 from zsfiji.services.sim.settings import Settings
@@ -128,19 +127,7 @@ class SimStack:
         seed: int,
     ) -> xr.DataArray:
         """Simulate the raw image of the reconstructed specimen; see :class:`.Method`."""
-        specimen, patterns = restored["sim"], model.units[0].used
-        sizes = {str(dim): int(n) for dim, n in specimen.sizes.items()}
-        sizes |= {dim: sizes[dim] // SCALE for dim in ("row", "col")}
-        sizes |= dict(zip(PATTERN_DIMS, (patterns.angles, patterns.frames), strict=True))
-        dims = [dim for dim in DIMS if dim in sizes]
-        raw = xr.DataArray(np.zeros([sizes[dim] for dim in dims], np.float32), dims=dims)
-        draws = generator(seed)
-        per_plane = model.settings.fit_per == "plane"
-        for number, position in enumerate(positions(specimen, STACK)):
-            unit = model.units[number if per_plane else position.get("ch", 0)]
-            stack = unit.capture(pixels_of(specimen, position, STACK), draws)
-            raw.data[place(raw, position)] = stack
-        return raw
+        return captured(restored["sim"], model, StackReconstructor.capture, part=STACK, seed=seed)
 
 
 def _found(stack: np.ndarray, given: StackGiven) -> Calibration:

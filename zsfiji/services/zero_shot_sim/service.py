@@ -121,14 +121,7 @@ class ZeroShotSim:
         seed: int,
     ) -> xr.DataArray:
         """Simulate the raw image of the reconstructed specimen; see :class:`.Method`."""
-        per_plane = model.settings.fit_per == "plane"
-        return captured(
-            restored[RESULTS[-1]],
-            model.units,
-            lambda unit, specimen, draws: unit.capture(specimen, draws),
-            per_plane=per_plane,
-            seed=seed,
-        )
+        return captured(restored[RESULTS[-1]], model, Restorer.capture, seed=seed)
 
 
 METHOD: Method[Settings, Given, Restorer] = ZeroShotSim()

@@ -25,10 +25,9 @@ from zsfiji.quality.report import Findings
 from zsfiji.services import over_parts
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.calibration import Calibration
-from zsfiji.services.sim.capture import captured
+from zsfiji.services.sim.capture import capture, captured
 from zsfiji.services.sim.given import Given as SimGiven
 from zsfiji.services.sim.group import calibration_for
-from zsfiji.services.sim.reconstructor import capture
 from zsfiji.services.sim.report import calibration_report
 from zsfiji.services.sim.service import outputs, require_raw
 from zsfiji.services.zs_sim.fit import fit_parts
@@ -172,14 +171,7 @@ class ZsSim:
     ) -> xr.DataArray:
         """Simulate another capture of the denoised image; see :class:`.Method`."""
         if model.units[0].record.sim is not None:
-            per_plane = model.settings.fit_per == "plane"
-            return captured(
-                restored[NAME],
-                model.units,
-                lambda unit, specimen, draws: capture(unit.calibration, specimen, draws),
-                per_plane=per_plane,
-                seed=seed,
-            )
+            return captured(restored[NAME], model, capture, seed=seed)
         return over_parts.simulate(restored[NAME], model, lambda unit: unit.record.noise, seed=seed)
 
 
