@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zsfiji.compute.rings import ring_mean, ring_of, ring_sizes
 from zsfiji.physics.optics.degradation import Degradation
 
 _RINGS = 40
@@ -210,11 +211,8 @@ def _power(planes: torch.Tensor, window: torch.Tensor) -> tuple[torch.Tensor, to
     power = spectrum.abs().square().mean(dim=(0, 1))
     down = torch.fft.fftfreq(planes.shape[-2])[:, None]
     across = torch.fft.rfftfreq(planes.shape[-1])
-    ring = (torch.hypot(down, across) * 2 * _RINGS).round().long().clamp_max(_RINGS + 1)
-    ring = ring.ravel().to(power.device)
-    count = torch.bincount(ring, minlength=_RINGS + 2)[: _RINGS + 1].clamp_min(1)
-    total = torch.zeros(_RINGS + 2, device=power.device).index_add_(0, ring, power.ravel())
-    return total[: _RINGS + 1] / count, count
+    ring = ring_of(torch.hypot(down, across) * 2, _RINGS).to(power.device)
+    return ring_mean(power, ring, _RINGS), ring_sizes(ring, _RINGS).clamp_min(1)
 
 
 def _gaussian(sigma: float) -> torch.Tensor:
