@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from zsfiji.compute.rings import ring_mean, ring_of, ring_sizes
+from zsfiji.compute.spectra import independent_share
 from zsfiji.physics.optics.degradation import Degradation
 
 _RINGS = 40
@@ -127,9 +128,8 @@ def _choice(
     noise = float((variance * window.square()).sum(dim=(-2, -1)).mean())
     if not bool(detail.mean() > 0):
         return 0
-    overlap = window.square().mean().square() / window.pow(4).mean()
     observed = power.double().cpu().numpy()[_FIRST_RING:]
-    number = (count * overlap).double().cpu().numpy()[_FIRST_RING:]
+    number = (count * independent_share(window)).double().cpu().numpy()[_FIRST_RING:]
     sharpened = itertools.islice(_sharpened(detail, degradation), _ITERATIONS + 1)
     blurred = (_blurred(detail, degradation, which + 1) for which in range(len(_BLURS)))
     costs: dict[int, float] = {}

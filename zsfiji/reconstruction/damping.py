@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
 
+from zsfiji.compute.spectra import independent_share
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies, places
 from zsfiji.physics.sim.patterns import TURN, Patterns
 from zsfiji.reconstruction.borders import taper
@@ -120,8 +121,7 @@ def _overlaps(
     patterns = patterns.moved(float(top), float(left))
     shape = (int(stack.shape[-2]), int(stack.shape[-1]))
     window = taper(shape, stack.device)
-    # Neighbouring frequencies of a tapered image are not independent.
-    independent = float(window.square().mean() ** 2 / window.pow(4).mean())
+    independent = independent_share(window)
     power = noise * float(window.square().sum())
     bare = (stack - stack.mean()) * window
     unmix, counts = unmixing(patterns)

@@ -11,6 +11,7 @@ from torch import nn
 
 from zsfiji.compute.device import autocast
 from zsfiji.compute.rings import ring_sizes, ring_total
+from zsfiji.compute.spectra import independent_share
 from zsfiji.compute.tiling import by_tiles
 from zsfiji.learning.denoiser import MARGIN, MULTIPLE
 from zsfiji.reconstruction.borders import extended, extended_shape, taper
@@ -83,7 +84,6 @@ def support(comparisons: Sequence[Comparison], reach: float) -> tuple[float, ...
     device = comparisons[0].target.device
     ring = fine_rings(shape, reach, device)
     window = taper(shape, device)
-    overlap = float(window.square().mean() ** 2 / window.pow(4).mean())
     count = ring_sizes(ring, RINGS).double()
     agreed, energy = torch.zeros_like(count), torch.zeros_like(count)
     missed = torch.zeros_like(count)
@@ -103,7 +103,7 @@ def support(comparisons: Sequence[Comparison], reach: float) -> tuple[float, ...
         energy += summed((at * change).abs().square())
         missed += summed((left - at * change).abs().square())
     share = agreed / energy.clamp_min(1e-20)
-    modes = (count * overlap).clamp_min(1)
+    modes = (count * independent_share(window)).clamp_min(1)
     error = (missed / energy.clamp_min(1e-20) / modes).sqrt()
     kept = (share + _SURE * error).clamp(0, 1)
     kept[0] = 1.0

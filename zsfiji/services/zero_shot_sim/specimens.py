@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from zsfiji.compute.rings import ring_mean
+from zsfiji.compute.spectra import independent_share
 from zsfiji.compute.tiling import mirrored
 from zsfiji.learning import examples
 from zsfiji.learning.sharpness import whittle
@@ -106,9 +107,8 @@ def matching_grades(
         spectrum the sharper specimen gave the better network.
     """
     first = int((rings.frequency < (_FIRST - 0.5) / RINGS * wiener.reach).sum())
-    window = taper(wiener.shape)
-    overlap = float(window.square().mean() ** 2 / window.pow(4).mean())
-    number = rings.number * overlap * math.prod(wiener.shape) / math.prod(wiener.field)
+    independent = independent_share(taper(wiener.shape))
+    number = rings.number * independent * math.prod(wiener.shape) / math.prod(wiener.field)
     chosen = {}
     for factor in factors:
         costs = {}
