@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from zsfiji.compute.rings import between_rings, ring_mean, ring_of, ring_sizes
 from zsfiji.errors import UserError
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies
 from zsfiji.physics.sim.patterns import TURN
@@ -221,24 +222,19 @@ def squared(spectrum: torch.Tensor) -> torch.Tensor:
 RINGS = 57
 """Rings of frequencies from 0 to the corner of the spectrum."""
 
-_RINGS_TO_UNIT = RINGS / math.sqrt(0.5)
+_CORNER = math.sqrt(0.5)
 
 
 def ring_numbers(radius: torch.Tensor) -> torch.Tensor:
-    """The ring that each frequency (in cycles per pixel) lies in."""
-    return (radius * _RINGS_TO_UNIT).round().long().clamp_max(RINGS)
+    """The ring that each frequency (cycles per pixel) lies in; beyond the corner the last one."""
+    return ring_of(radius / _CORNER, RINGS).clamp_max(RINGS)
 
 
 def at_rings(means: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:
     """A function of the frequency from its means over rings, linear in between."""
-    place = (radius * _RINGS_TO_UNIT).clamp_max(RINGS)
-    low = place.floor().long().clamp_max(RINGS - 1)
-    return means[low] + (place - low) * (means[low + 1] - means[low])
+    return between_rings(means, radius / _CORNER)
 
 
-def ring_means(values: torch.Tensor, rings: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def ring_means(values: torch.Tensor, ring: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean over each ring, and how many frequencies it has."""
-    zeros = values.new_zeros(RINGS + 1)
-    count = torch.bincount(rings.flatten(), minlength=RINGS + 1)
-    total = zeros.index_add(0, rings.flatten(), values.flatten())
-    return total / count.clamp_min(1), count
+    return ring_mean(values, ring, RINGS), ring_sizes(ring, RINGS)

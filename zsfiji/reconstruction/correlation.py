@@ -9,13 +9,13 @@ bands without relation would give. So it says how significant a peak is.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 
 import torch
 from scipy.fft import next_fast_len
 
+from zsfiji.compute.spectra import regridded
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies
 from zsfiji.physics.sim.patterns import TURN
 from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers, squared
@@ -182,33 +182,6 @@ def grid(shape: tuple[int, int], transfer: RadialTransfer) -> tuple[int, int]:
         int(next_fast_len(math.ceil((2 + FARTHEST) * transfer.cutoff * n) + 2)) for n in shape
     )
     return rows, cols
-
-
-def regridded(spectrum: torch.Tensor, points: tuple[int, int]) -> torch.Tensor:
-    """A spectrum of the image for an inverse transform to another number of points.
-
-    Parameters
-    ----------
-    spectrum : torch.Tensor
-        Complex (..., row, col), zero beyond the cut-off.
-    points : (int, int)
-        The number along rows and columns.
-    """
-    shape = tuple(int(n) for n in spectrum.shape[-2:])
-    wide = spectrum.new_zeros(*spectrum.shape[:-2], *points)
-    halves = []
-    for have, want in zip(shape, points, strict=True):
-        side = min(have, want)
-        positive, negative = (side + 1) // 2, side // 2
-        halves.append(
-            [
-                (slice(positive), slice(positive)),
-                (slice(have - negative, have), slice(want - negative, want)),
-            ]
-        )
-    for (from_row, to_row), (from_col, to_col) in itertools.product(*halves):
-        wide[..., to_row, to_col] = spectrum[..., from_row, from_col]
-    return wide
 
 
 def climbed(

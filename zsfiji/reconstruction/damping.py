@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
 
+from zsfiji.compute.spectra import independent_share, regridded
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies, places
 from zsfiji.physics.sim.patterns import TURN, Patterns
 from zsfiji.reconstruction.borders import taper
@@ -120,8 +121,7 @@ def _overlaps(
     patterns = patterns.moved(float(top), float(left))
     shape = (int(stack.shape[-2]), int(stack.shape[-1]))
     window = taper(shape, stack.device)
-    # Neighbouring frequencies of a tapered image are not independent.
-    independent = float(window.square().mean() ** 2 / window.pow(4).mean())
+    independent = independent_share(window)
     power = noise * float(window.square().sum())
     bare = (stack - stack.mean()) * window
     unmix, counts = unmixing(patterns)
@@ -176,13 +176,8 @@ def _overlaps(
 
 def _finer(band: torch.Tensor) -> torch.Tensor:
     """Spectrum of an image on twice as many pixels, so that a move does not wrap around."""
-    spectrum = torch.fft.fft2(band)
-    rows, cols = spectrum.shape
-    wide = spectrum.new_zeros(2 * rows, 2 * cols)
-    down = torch.cat([torch.arange((rows + 1) // 2), torch.arange(2 * rows - rows // 2, 2 * rows)])
-    over = torch.cat([torch.arange((cols + 1) // 2), torch.arange(2 * cols - cols // 2, 2 * cols)])
-    wide[down[:, None], over] = spectrum
-    return wide
+    rows, cols = band.shape
+    return regridded(torch.fft.fft2(band), (2 * rows, 2 * cols))
 
 
 def _summed(

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 import torch
 
+from zsfiji.compute.spectra import regridded
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies
 from zsfiji.physics.sim.patterns import TURN
 from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers, squared
-from zsfiji.reconstruction.correlation import grid, regridded
+from zsfiji.reconstruction.correlation import grid
 
 _CENTRE = 0.15
 """Frequencies below this, over the cut-off, are left out in both bands: haze, and leaks."""

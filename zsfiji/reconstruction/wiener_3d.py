@@ -12,6 +12,7 @@ import math
 import torch
 from scipy.fft import next_fast_len
 
+from zsfiji.compute.spectra import frequencies_kept
 from zsfiji.physics.sim.optics import circular, frequencies, waves
 from zsfiji.physics.sim.optics_3d import StackTransfer
 from zsfiji.physics.sim.patterns import TURN, Patterns
@@ -90,12 +91,7 @@ class StackWiener:
             order: (transfer(order, row, col, scale) * turn).conj().to(torch.complex64)
             for order in dict.fromkeys(self._orders)
         }
-        rows = self.field[0]
-        low, high = (
-            torch.arange((rows + 1) // 2),
-            torch.arange(self.fine[1] - rows // 2, self.fine[1]),
-        )
-        self._kept = torch.cat([low, high])
+        self._kept = frequencies_kept(self.field[0], self.fine[1])
         fine_row, fine_col = frequencies(self.field, scale)
         lateral = torch.hypot(fine_row, fine_col)
         axial = transfer.axial.to(lateral.dtype)[:, None, None]
@@ -278,10 +274,7 @@ def captured(
     wide = _joined(wide, DEPTH, transfer.slices - shape[0] - DEPTH)
     row, col = frequencies(field, half=False)
     turn = torch.exp(1j * TURN * (scale - 1) / (2 * scale) * (row + col))
-    kept = [
-        torch.cat([torch.arange((n + 1) // 2), torch.arange(scale * n - n // 2, scale * n)])
-        for n in field
-    ]
+    kept = [frequencies_kept(n, scale * n) for n in field]
     inside = (
         slice(DEPTH, DEPTH + shape[0]),
         *(slice(margin, margin + n) for n in shape[1:]),

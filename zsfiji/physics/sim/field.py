@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zsfiji.compute.spectra import frequencies_kept
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies, places
 from zsfiji.physics.sim.patterns import TURN
 
@@ -33,9 +34,7 @@ class Field:
         self.shape, self.factor = shape, factor
         self.fine = (factor * shape[0], factor * shape[1])
         self.row, self.col = frequencies(shape, SAMPLES, half=False)
-        self._kept = [
-            torch.cat([torch.arange(n), torch.arange(factor * n - n, factor * n)]) for n in shape
-        ]
+        self._kept = [frequencies_kept(SAMPLES * n, factor * n) for n in shape]
 
     def spectrum(self, image: torch.Tensor) -> torch.Tensor:
         """Low frequencies of (..., fine row, fine col), those of :attr:`row` and :attr:`col`."""

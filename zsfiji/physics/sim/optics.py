@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zsfiji.compute.spectra import frequencies_kept
 from zsfiji.physics.sim.patterns import TURN, Patterns
 
 
@@ -130,12 +131,7 @@ class Blur:
         centre = (scale - 1) / (2 * scale)
         turn = torch.exp(1j * TURN * centre * (row + col))
         self.otf = (transfer(row, col, scale) * turn).to(torch.complex64)
-        rows = shape[0]
-        low, high = (
-            torch.arange((rows + 1) // 2),
-            torch.arange(self.fine[0] - rows // 2, self.fine[0]),
-        )
-        self._rows = torch.cat([low, high]).to(self.otf.device)
+        self._rows = frequencies_kept(shape[0], self.fine[0]).to(self.otf.device)
         self._cols = shape[1] // 2 + 1
 
     def down(self, specimen: torch.Tensor) -> torch.Tensor:

@@ -16,6 +16,7 @@ from scipy.fft import dctn
 from scipy.ndimage import uniform_filter
 
 from zsfiji.compute.device import generator
+from zsfiji.compute.rings import ring_mean, ring_of
 from zsfiji.images.parts import PATTERN, pixels_of
 from zsfiji.physics.camera.doubt import measure_for_training
 from zsfiji.physics.camera.model import BOX, NOTHING_KNOWN, Camera, KnownCamera
@@ -126,11 +127,8 @@ def psf_of(unit: Reconstructor, stack: np.ndarray, upsample: int) -> Psf:
     response = (wiener.density / (wiener.density + ridge)).nan_to_num() * circular(
         wiener.frequency / wiener.reach
     )
-    ring = (wiener.frequency / wiener.reach * _RINGS).round().long()
-    inside = ring <= _RINGS
-    count = torch.bincount(ring[inside], minlength=_RINGS + 1)
-    total = torch.zeros(_RINGS + 1).index_add_(0, ring[inside], response[inside].float())
-    curve = (total / count.clamp_min(1)).double().numpy()
+    ring = ring_of(wiener.frequency / wiener.reach, _RINGS)
+    curve = ring_mean(response.float(), ring, _RINGS).double().numpy()
     curve[0] = 1.0
     pixel = unit.record.pixel
     # Frequencies beyond the reach are zero, so that the OTF is known to end there.
