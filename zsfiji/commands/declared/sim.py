@@ -118,9 +118,7 @@ def sim_reconstruct(
     target = stored.target(files.save_parameters)
     asked = {"widefield": windows.widefield, "filtered": windows.filtered, "sim": True}
     results = [name for name in RESULTS if asked[name]]
-    reconstruct = partial(
-        body.reconstructed, settings=settings, target=target, device=device
-    )
+    reconstruct = partial(body.reconstructed, settings=settings, target=target, device=device)
     known = files.use_parameters
     if stack.dimensions == "3d":
         outcome, units = reconstruct(

@@ -310,10 +310,7 @@ def zs_deconvnet_train(
         seed=settings.seed,
         device=device,
     )
-    if raw is None:
-        image = with_more_images(image, files.more_images, pixel_sizes)
-    else:
-        image = raw.image
+    image = with_more_images(image, files.more_images, pixel_sizes) if raw is None else raw.image
     model, about = body.train(
         METHOD,
         image,
