@@ -18,8 +18,9 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from zsfiji.compute.spectra import independent_share, regridded
-from zsfiji.physics.sim.optics import RadialTransfer, frequencies, places
-from zsfiji.physics.sim.patterns import TURN, Patterns
+from zsfiji.images.middle import middle
+from zsfiji.physics.sim.optics import RadialTransfer, frequencies, places, plane_waves
+from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction.borders import taper
 from zsfiji.reconstruction.wiener import unmixing
 
@@ -115,10 +116,9 @@ def measured_damping(
 def _overlaps(
     stack: torch.Tensor, patterns: Patterns, transfer: RadialTransfer, noise: float
 ) -> list[_Overlap]:
-    rows, cols = (int(n) for n in stack.shape[-2:])
-    top, left = max(0, (rows - _SIDE) // 2), max(0, (cols - _SIDE) // 2)
-    stack = stack[..., top : top + _SIDE, left : left + _SIDE]
-    patterns = patterns.moved(float(top), float(left))
+    rows, cols = middle(stack.shape[-2:], _SIDE)
+    stack = stack[..., rows, cols]
+    patterns = patterns.moved(rows.start, cols.start)
     shape = (int(stack.shape[-2]), int(stack.shape[-1]))
     window = taper(shape, stack.device)
     independent = independent_share(window)
@@ -128,9 +128,8 @@ def _overlaps(
     row, col = frequencies((2 * shape[0], 2 * shape[1]), half=False, device=stack.device)
     row, col = 2 * row, 2 * col
     radius = torch.hypot(row, col)
-    down, across = places(shape, device=stack.device)
-    # The first fine pixel lies at the first raw one: only bands of one image are compared.
-    down, across = down - down[0], across - across[:, :1]
+    # Half a fine pixel from those of the transform: only bands of one image are compared.
+    fine = places(shape, device=stack.device)
     centres = []
     variance = []
     for angle in range(patterns.angles):
@@ -150,9 +149,9 @@ def _overlaps(
                 weights.to(stack.device, torch.complex64),
                 bare[angle].to(torch.complex64),
             )
-            k = [float(v) for v in patterns.wave_vectors[angle, wave]]
-            turn = torch.exp(-1j * TURN * (k[0] * down + k[1] * across)).to(torch.complex64)
-            side = torch.fft.fft2(torch.fft.ifft2(_finer(band)) * turn)
+            vector = patterns.wave_vectors[angle, wave]
+            k = [float(v) for v in vector]
+            side = torch.fft.fft2(torch.fft.ifft2(_finer(band)) * plane_waves(-vector, *fine))
             other = torch.hypot(row + k[0], col + k[1])
             ideal = replace(transfer, damping=1.0)
             least = _CENTRE * transfer.cutoff

@@ -98,10 +98,7 @@ class StackWiener:
         self.frequency = torch.hypot(lateral, axial)
         self.density = torch.zeros_like(self.frequency)
         for angle, band, weight in self._bands():
-            shift = torch.zeros(2)
-            if band:
-                vector = patterns.wave_vectors[angle, (band - 1) // 2].float()
-                shift = vector if band % 2 else -vector
+            shift = patterns.centre(angle, band)
             order = self._orders[(band + 1) // 2]
             otf = transfer(order, fine_row - shift[0], fine_col - shift[1], scale)
             self.density += (weight / scale**2) * otf.abs().square()

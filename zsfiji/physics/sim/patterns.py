@@ -67,6 +67,13 @@ class Patterns:
         along = self.wave_vectors @ torch.tensor([row, col], dtype=torch.float64)
         return replace(self, phases=self.phases + TURN * along[..., None])
 
+    def centre(self, angle: int, band: int) -> torch.Tensor:
+        """Where a band of :meth:`mixing` lies: float32 (2,), 0 or k or -k of a wave."""
+        if band == 0:
+            return torch.zeros(2)
+        vector = self.wave_vectors[angle, (band - 1) // 2].float()
+        return vector if band % 2 else -vector
+
     def only(self, angle: int) -> Patterns:
         """The patterns of one angle."""
         part = slice(angle, angle + 1)
