@@ -117,9 +117,7 @@ def published_stack(
     raw = shots.poisson(clean) + read_noise * shots.standard_normal(clean.shape)
     fine = slice(TRUTH * inside.start, TRUTH * inside.stop)
     truth = bin_mean(density, _FACTOR // TRUTH)[fine, fine].numpy() * np.float32(unit)
-    return PublishedStack(
-        raw.astype(np.float32), truth, clean, patterns, transfer, read_noise
-    )
+    return PublishedStack(raw.astype(np.float32), truth, clean, patterns, transfer, read_noise)
 
 
 def _patterns(draws: np.random.Generator, period: float, modulation: float) -> Patterns:
@@ -145,5 +143,7 @@ def _frames(
     bands = blur.down(there * density)
     strength = patterns.modulation[..., None]
     cos, sin = (strength * f(patterns.phases) for f in (torch.cos, torch.sin))
-    modulated = torch.einsum("anc,acyx->anyx", torch.stack([cos[:, 0], -sin[:, 0]], -1).float(), bands)
+    modulated = torch.einsum(
+        "anc,acyx->anyx", torch.stack([cos[:, 0], -sin[:, 0]], -1).float(), bands
+    )
     return plain + modulated

@@ -89,9 +89,7 @@ def thin_specimen(
 class _Canvas:
     """A drawing in nanometres from the corner of a field."""
 
-    def __init__(
-        self, shape: tuple[int, int], step: float, first: NDArray, whole: NDArray
-    ) -> None:
+    def __init__(self, shape: tuple[int, int], step: float, first: NDArray, whole: NDArray) -> None:
         self.image = Image.new("F", (shape[1], shape[0]), 0)
         self.whole = whole
         self._draw = ImageDraw.Draw(self.image)
@@ -168,9 +166,7 @@ def _rings(canvas: _Canvas, draws: np.random.Generator, width: float | None) -> 
             canvas.line(part, draws.uniform(60, 255), 1.5 * _UNIT)
 
 
-def _discs(
-    canvas: _Canvas, draws: np.random.Generator, largest: float, most: int
-) -> None:
+def _discs(canvas: _Canvas, draws: np.random.Generator, largest: float, most: int) -> None:
     for _ in range(max(3, round(int(draws.integers(30, most)) * canvas.area))):
         radius = draws.uniform(0.5, largest) * _UNIT
         canvas.disc(canvas.place(draws), radius, draws.uniform(30, 255))
