@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,7 +129,7 @@ def _bezier(canvas: _Canvas, draws: np.random.Generator) -> NDArray:
     along = np.linspace(0, 1, _POINTS)[:, None]
     left: Sequence[NDArray] = [point + 0 * along for point in ends]
     while len(left) > 1:
-        left = [a * (1 - along) + b * along for a, b in zip(left[:-1], left[1:], strict=True)]
+        left = [a * (1 - along) + b * along for a, b in pairwise(left)]
     return left[0]
 
 

@@ -1,4 +1,4 @@
-"""The compact network: a U-Net on the raw grid that makes the emitter on the three times finer one."""
+"""The compact network: a U-Net on the raw grid, with its result on the three times finer one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""What the compact network sees: linear reconstructions of a raw stack on the three times finer grid.
+r"""What the compact network sees: linear reconstructions on the three times finer grid.
 
 With the image formation :math:`y = A x` of all frames, the adjoint :math:`A^T y` (a matched filter:
 every band moved to where it belongs, weighted by its contrast) has all that the frames say about
