@@ -73,7 +73,7 @@ class Reconstructor:
         above = self.calibration.above(stack).to(device)
         above, patterns, drift = straightened(above, self.calibration.used, self._transfer)
         images = {
-            "widefield": _finer(above, patterns),
+            "widefield": widefield(above, patterns),
             "filtered": self._linear(above, patterns, modulated=False),
         }
         if settings.quality == "iterative":
@@ -187,10 +187,25 @@ def _shape(above: torch.Tensor) -> tuple[int, int]:
     return int(above.shape[-2]), int(above.shape[-1])
 
 
-def _finer(above: torch.Tensor, patterns: Patterns) -> torch.Tensor:
-    """The mean of all frames on the finer grid, by interpolation."""
-    bright = patterns.brightness.to(above.device, torch.float32)[..., None, None]
-    mean = (above / bright).mean((0, 1))[None, None]
-    return torch.nn.functional.interpolate(
-        mean, scale_factor=SCALE, mode="bicubic", align_corners=False
-    )[0, 0]
+def widefield(above: torch.Tensor, patterns: Patterns) -> torch.Tensor:
+    """The mean of all frames on the finer grid, by interpolation slice by slice.
+
+    Parameters
+    ----------
+    above : torch.Tensor
+        (angle, frame, row, col) or (angle, frame, pln, row, col), without background.
+    patterns : Patterns
+        Have the brightness of the frames.
+
+    Returns
+    -------
+    torch.Tensor
+        (2 row, 2 col) or (pln, 2 row, 2 col).
+    """
+    bright = patterns.brightness.to(above.device, torch.float32)
+    mean = (above / bright[(...,) + (None,) * (above.ndim - 2)]).mean((0, 1))
+    slices = mean.reshape(-1, 1, *mean.shape[-2:])
+    fine = torch.nn.functional.interpolate(
+        slices, scale_factor=SCALE, mode="bicubic", align_corners=False
+    )
+    return fine.reshape(*mean.shape[:-2], *fine.shape[-2:])

@@ -16,7 +16,7 @@ from zsfiji.reconstruction.wiener import Weights
 from zsfiji.reconstruction.wiener_3d import StackWiener, captured, field_slices
 from zsfiji.services.sim.calibration import Calibration, Record
 from zsfiji.services.sim.capture import recorded
-from zsfiji.services.sim.reconstructor import SCALE
+from zsfiji.services.sim.reconstructor import SCALE, widefield
 from zsfiji.services.sim.settings import Settings
 from zsfiji.services.sim_stack.given import StackOptics
 
@@ -103,7 +103,7 @@ class StackReconstructor:
             result = wiener.solve(wiener.numerator(above), ridge)
         else:
             result = self._wiener(self.used, above).reconstruct(above, noise)
-        images = {"widefield": _finer(above, self.used), "filtered": filtered, "sim": result}
+        images = {"widefield": widefield(above, self.used), "filtered": filtered, "sim": result}
         return {name: image.numpy() for name, image in images.items()}
 
     def capture(self, specimen: np.ndarray, draws: torch.Generator) -> np.ndarray:
@@ -164,12 +164,3 @@ def require_quality(settings: Settings) -> None:
             "A stack is reconstructed without a notch, because its OTF accounts for the light out "
             "of focus: give 'notch=0'."
         )
-
-
-def _finer(above: torch.Tensor, patterns: Patterns) -> torch.Tensor:
-    """The mean of all frames on the finer grid, by interpolation slice by slice."""
-    bright = patterns.brightness.to(torch.float32)[..., None, None, None]
-    mean = (above / bright).mean((0, 1))[:, None]
-    return torch.nn.functional.interpolate(
-        mean, scale_factor=SCALE, mode="bicubic", align_corners=False
-    )[:, 0]
