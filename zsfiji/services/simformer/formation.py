@@ -82,6 +82,6 @@ def psf_of(transfer: RadialTransfer, size: int) -> torch.Tensor:
     return (psf / psf.sum())[None, None].float()
 
 
-def sinusoids(patterns: Patterns, side: int) -> torch.Tensor:
-    """The light of known patterns on the fine grid: (frame, 3 side, 3 side), about 1."""
-    return light_of(patterns, (side, side), SCALE).flatten(0, 1)
+def sinusoids(patterns: Patterns, shape: tuple[int, int]) -> torch.Tensor:
+    """The light of known patterns on the fine grid: (frame, 3 row, 3 col), about 1."""
+    return light_of(patterns, shape, SCALE).flatten(0, 1)

@@ -186,10 +186,9 @@ def on_device(example: Example, device: torch.device) -> Example:
 
 def _illumination(imaging: Imaging, frames: torch.Tensor) -> torch.Tensor:
     """The light of known patterns: (stack, frame, 3 row, 3 col)."""
-    side = int(frames.shape[-1])
-    return torch.stack([sinusoids(imaging.patterns(n), side) for n in range(len(frames))]).to(
-        frames
-    )
+    shape = (int(frames.shape[-2]), int(frames.shape[-1]))
+    light = [sinusoids(imaging.patterns(n), shape) for n in range(len(frames))]
+    return torch.stack(light).to(frames)
 
 
 def _psf(imaging: Imaging) -> torch.Tensor:
