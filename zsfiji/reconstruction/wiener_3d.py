@@ -98,10 +98,7 @@ class StackWiener:
         self.frequency = torch.hypot(lateral, axial)
         self.density = torch.zeros_like(self.frequency)
         for angle, band, weight in self._bands():
-            shift = torch.zeros(2)
-            if band:
-                vector = patterns.wave_vectors[angle, (band - 1) // 2].float()
-                shift = vector if band % 2 else -vector
+            shift = patterns.centre(angle, band)
             order = self._orders[(band + 1) // 2]
             otf = transfer(order, fine_row - shift[0], fine_col - shift[1], scale)
             self.density += (weight / scale**2) * otf.abs().square()
@@ -294,10 +291,7 @@ def captured(
             for number, wave in enumerate(light)
         ]
         for frame in range(patterns.frames):
-            image = plain.clone()
-            for number, band in enumerate(bands):
-                turned = torch.exp(1j * there.phases[angle, number, frame]).to(band.dtype) * band
-                image += float(there.modulation[angle, number]) * turned.real
+            image = there.mixed(angle, frame, plain, bands)
             frames[angle, frame] = float(patterns.brightness[angle, frame]) * image
     return frames
 

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from zsfiji.compute.spectra import frequencies_kept
-from zsfiji.physics.sim.optics import RadialTransfer, frequencies, places
+from zsfiji.physics.sim.optics import RadialTransfer, frequencies, places, plane_waves
 from zsfiji.physics.sim.patterns import TURN
 
 SAMPLES = 2
@@ -80,6 +80,4 @@ class Field:
 
     def wave(self, vector: torch.Tensor) -> torch.Tensor:
         """The wave of a wave vector (2,) in cycles per raw pixel, complex64 on fine pixels."""
-        rows, cols = places(self.shape, self.factor)
-        down = torch.exp(1j * TURN * vector[0] * rows).to(torch.complex64)
-        return down * torch.exp(1j * TURN * vector[1] * cols).to(torch.complex64)
+        return plane_waves(vector, *places(self.shape, self.factor))

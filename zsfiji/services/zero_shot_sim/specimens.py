@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from zsfiji.compute.acceleration import Acceleration
 from zsfiji.compute.rings import ring_mean
 from zsfiji.compute.spectra import independent_share
 from zsfiji.compute.tiling import mirrored
@@ -32,9 +33,6 @@ _FIRST = 3
 
 _UNSURE = 1.0
 """Difference of log-likelihoods below which two grades fit equally well."""
-
-_LONGEST = 0.9
-"""Longest accelerated step, relative to the one before. From the prototype."""
 
 _LEAST = 1e-3
 """Least light, relative to the mean: multiplicative steps never leave zero."""
@@ -60,20 +58,11 @@ def sharpened(seen: torch.Tensor, joint: Joint, grades: Sequence[int]) -> dict[i
     found = {0: seen.clamp_min(0)}
     least = _LEAST * max(float(seen.mean()), 1e-12)
     image = seen.clamp_min(least)
-    now = point = image
-    before = gone = None
+    point, beyond = image, Acceleration()
     for step in range(1, max(grades, default=0) + 1):
         ratio = image / joint.seen_by_lens(point).clamp_min(1e-3 * least)
         now = (point * joint.seen_by_lens(ratio)).clamp_min(0)
-        going = now - point
-        ahead = 0.0
-        if gone is not None:
-            ahead = float((going * gone).sum() / gone.square().sum().clamp_min(1e-30))
-        ahead = min(max(ahead, 0.0), _LONGEST)
-        point = (
-            now if before is None else torch.lerp(before, now, 1 + ahead).clamp_min(1e-3 * least)
-        )
-        before, gone = now, going
+        (point,) = beyond((point,), (now,))
         found[step] = now
     return {grade: found[grade] for grade in grades}
 

@@ -292,10 +292,7 @@ def wiener_constant(
     take = Linear(calibration, raw, constant=_CONSTANTS[0])
     errors = torch.zeros(len(_CONSTANTS))
     for _ in range(_TRIALS):
-        noisier, target = (
-            each.reshape(raw.shape)
-            for each in camera.recorrupt(raw.flatten(0, 1)[None], _ALPHA, noise)[:2]
-        )
+        noisier, target, _ = camera.recorrupt(raw, _ALPHA, noise)
         wanted = take(target)
         tried = take.with_constants(noisier, _CONSTANTS)
         errors += torch.tensor([line(found, wanted).error for found in tried])
@@ -309,6 +306,5 @@ def _recorrupted(
     whole: Callable[[torch.Tensor], torch.Tensor],
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A recorrupted pair of a part, reconstructed."""
-    frames = raw.reshape(1, -1, *raw.shape[-2:])
-    noisier, target, _ = camera.recorrupt(frames, _ALPHA, noise)
-    return whole(noisier.reshape(raw.shape)), whole(target.reshape(raw.shape))
+    noisier, target, _ = camera.recorrupt(raw, _ALPHA, noise)
+    return whole(noisier), whole(target)

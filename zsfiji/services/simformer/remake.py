@@ -1,0 +1,174 @@
+"""Make the shipped networks again: ``python -m zsfiji.services.simformer.remake FOLDER``.
+
+The folder keeps the state of the training, from which a later call goes on, exactly as if it had
+never stopped, and `log.csv`: steps, loss, and PSNR of simulated stacks that are not learned from.
+Steps are in :data:`TEACHER` and :data:`STUDENT`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from zsfiji.learning.loop import Schedule, train
+from zsfiji.learning.state import TrainingState, load, save
+from zsfiji.physics.sim.published import PublishedStack, published_stack
+from zsfiji.quality.metrics import aligned, psnr
+from zsfiji.services.simformer.compact import Compact, Size
+from zsfiji.services.simformer.emitter import emitter
+from zsfiji.services.simformer.stream import Stream
+from zsfiji.services.simformer.supervised import Supervised
+
+PUBLISHED = ("curve", "tube", "ring")
+"""The specimens of the published stacks."""
+
+_PHOTONS = (1.0, 10.0, 100.0, 500.0)
+_SEEDS = (2000, 2001)
+_RIM = 24
+"""Fine pixels at the border that are not compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    size : Size
+        Of the network.
+    seed : int
+        Of the initial weights and of the stream.
+    schedule : Schedule
+        Its steps and learning rates.
+    batch, crop : int
+        Stacks in a step, and their rows and columns.
+    saved : int
+        Steps between two savings of the state.
+    """
+
+    size: Size
+    seed: int
+    schedule: Schedule
+    batch: int = 4
+    crop: int = 48
+    saved: int = 250
+
+
+TEACHER = Plan(
+    size=Size(),
+    seed=14,
+    schedule=Schedule(steps=100_000, learning_rate=1e-3, betas=(0.9, 0.99), warmup=50, ema=0.998),
+)
+
+
+def run(
+    plan: Plan,
+    folder: Path,
+    objective: Callable[[Compact, Stream], Callable[[int], torch.Tensor]] = Supervised,
+    *,
+    watch: bool = True,
+) -> Compact:
+    """Train a network, or go on with it.
+
+    Parameters
+    ----------
+    plan : Plan
+        How.
+    folder : path
+        Where the state and the log are.
+    objective : callable
+        Makes the loss from a network and a stream.
+    watch : bool
+        Whether to measure on stacks that are not learned from.
+
+    Returns
+    -------
+    Compact
+        With the averaged weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    network = Compact(plan.size, plan.seed).to(memory_format=torch.channels_last)
+    kept = folder / "state.safetensors"
+    state = load(kept) if kept.exists() else TrainingState()
+    stream = Stream(plan.seed, crop=plan.crop, batch=plan.batch)
+    loss = objective(network, stream)
+    stacks = tuning_stacks() if watch else []
+    average = copy.deepcopy(network)
+    while state.step < plan.schedule.steps:
+        began = time.process_time()
+        until = min(plan.schedule.steps, (state.step // plan.saved + 1) * plan.saved)
+        # The learning rate is constant up to its halvings, so it does not depend on the last step.
+        schedule = replace(plan.schedule, steps=until)
+        history = train(network, loss, schedule, label="Training", average=average, state=state)
+        save(state, kept)
+        mean = float(np.mean([value for _, value in history.losses]))
+        network_now = copy.deepcopy(network)
+        with (folder / "log.csv").open("a") as log:
+            seconds = time.process_time() - began
+            scores = ",".join(f"{s:.2f}" for s in measured(network_now, stacks))
+            log.write(f"{state.step},{seconds:.0f},{mean:.4f},{scores}\n")
+    if state.averages:
+        network.load_state_dict(state.averages)
+    return network.eval()
+
+
+def tuning_stacks() -> list[PublishedStack]:
+    """Stacks that a training is watched on; none of them is in the benchmark."""
+    return [
+        published_stack(kind, 96, photons=photons, seed=seed)
+        for photons in _PHOTONS
+        for kind in PUBLISHED
+        for seed in _SEEDS
+    ]
+
+
+def measured(network: Compact, stacks: Sequence[PublishedStack]) -> list[float]:
+    """Mean PSNR in dB of the published specimens, for each number of photons in turn."""
+    each = len(PUBLISHED) * len(_SEEDS)
+    scores = [score(restored(network, stack), stack.truth) for stack in stacks]
+    return [float(np.mean(scores[n : n + each])) for n in range(0, len(scores), each)]
+
+
+def restored(network: Compact, stack: PublishedStack) -> np.ndarray:
+    """The emitter (3 row, 3 col) that a network finds with the true patterns and optics."""
+    found = emitter(
+        network,
+        torch.from_numpy(stack.raw),
+        stack.patterns,
+        stack.transfer,
+        gain=1.0,
+        read_variance=stack.read_noise**2,
+    )
+    return found.numpy()
+
+
+def score(image: np.ndarray, truth: np.ndarray) -> float:
+    """PSNR in dB after a fit of gain and offset, relative to the 99.9 % quantile of the truth."""
+    inside = (slice(_RIM, -_RIM),) * 2
+    image, truth = image[inside], truth[inside]
+    peak = float(np.percentile(truth, 99.9))
+    return psnr(truth, aligned(image, truth), data_range=peak)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run from a shell."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--steps", type=int, help="instead of those of the plan")
+    chosen = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    plan = TEACHER
+    if chosen.steps:
+        plan = replace(plan, schedule=replace(plan.schedule, steps=chosen.steps))
+    run(plan, chosen.folder)
+
+
+if __name__ == "__main__":
+    main()
