@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zsfiji.learning.loop import Schedule, train
+from zsfiji.learning.loop import DivergedError, Schedule, train
 from zsfiji.learning.state import TrainingState, load, save
 from zsfiji.physics.sim.published import PublishedStack, published_stack
 from zsfiji.quality.metrics import aligned, psnr
@@ -31,6 +32,9 @@ PUBLISHED = ("curve", "tube", "ring")
 
 _PHOTONS = (1.0, 10.0, 100.0, 500.0)
 _SEEDS = (2000, 2001)
+_COLLAPSED = 0.6
+"""The mean loss of a part of the training does not rise by so much unless the network collapsed."""
+
 _RIM = 24
 """Fine pixels at the border that are not compared."""
 
@@ -64,7 +68,9 @@ class Plan:
 TEACHER = Plan(
     size=Size(),
     seed=14,
-    schedule=Schedule(steps=100_000, learning_rate=1e-3, betas=(0.9, 0.99), warmup=50, ema=0.998),
+    schedule=Schedule(
+        steps=100_000, learning_rate=8e-4, betas=(0.9, 0.99), warmup=100, ema=0.998, clip=1.0
+    ),
 )
 
 
@@ -101,14 +107,18 @@ def run(
     loss = objective(network, stream)
     stacks = tuning_stacks() if watch else []
     average = copy.deepcopy(network)
+    best = math.inf
     while state.step < plan.schedule.steps:
         began = time.process_time()
         until = min(plan.schedule.steps, (state.step // plan.saved + 1) * plan.saved)
         # The learning rate is constant up to its halvings, so it does not depend on the last step.
         schedule = replace(plan.schedule, steps=until)
         history = train(network, loss, schedule, label="Training", average=average, state=state)
-        save(state, kept)
         mean = float(np.mean([value for _, value in history.losses]))
+        if mean > best + _COLLAPSED:
+            raise DivergedError(f"The loss rose from {best:.2f} to {mean:.2f}.")
+        best = min(best, mean)
+        save(state, kept)
         network_now = copy.deepcopy(network)
         with (folder / "log.csv").open("a") as log:
             seconds = time.process_time() - began
