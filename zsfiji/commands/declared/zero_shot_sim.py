@@ -73,31 +73,19 @@ def zero_shot_sim(
     simulated from its own result. It corrects the automatic reconstruction. What it adds and what
     does not come again with other noise is damped. The result has half the pixel size.
     """
-    from zsfiji.commands import restore as common
     from zsfiji.commands import sim as body
+    from zsfiji.commands.restore import restore
     from zsfiji.services.zero_shot_sim.service import METHOD, RESULTS
 
     raw, given = body.opened(image, order, optics, use_parameters)
-    if files.apply_model is not None:
-        model, start = common.load(METHOD, files.apply_model), 0.0
-    else:
-        start = common.trained_share(0.9, uncertainty)
-        model = common.fit(
-            METHOD,
-            raw,
-            settings,
-            lambda _: given,
-            save=files.save_model,
-            device=device,
-            share=start,
-        )
-    return common.apply(
+    return restore(
         METHOD,
-        model,
         raw,
+        settings,
+        given,
+        files=files,
         results=RESULTS if automatic else RESULTS[-1:],
         bit_depth="32-bit",
         uncertainty=uncertainty,
         device=device,
-        start=start,
     )

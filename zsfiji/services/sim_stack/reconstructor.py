@@ -15,7 +15,9 @@ from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction.wiener import Weights
 from zsfiji.reconstruction.wiener_3d import StackWiener, captured, field_slices
 from zsfiji.services.sim.calibration import Calibration, Record
-from zsfiji.services.sim.reconstructor import SCALE
+from zsfiji.services.sim.capture import recorded
+from zsfiji.services.sim.linear import classical_ridge
+from zsfiji.services.sim.reconstructor import SCALE, widefield
 from zsfiji.services.sim.settings import Settings
 from zsfiji.services.sim_stack.given import StackOptics
 
@@ -97,12 +99,11 @@ class StackReconstructor:
         filtered = self._wiener(plain, above).reconstruct(above, noise)
         if settings.quality == "classical":
             wiener = self._wiener(self.used, above, classical=True)
-            # A constant of 1 is as large as the squared OTF of all bands at frequency 0.
-            ridge = settings.wiener**2 * float(wiener.density[0, 0, 0])
+            ridge = classical_ridge(wiener, settings.wiener)
             result = wiener.solve(wiener.numerator(above), ridge)
         else:
             result = self._wiener(self.used, above).reconstruct(above, noise)
-        images = {"widefield": _finer(above, self.used), "filtered": filtered, "sim": result}
+        images = {"widefield": widefield(above, self.used), "filtered": filtered, "sim": result}
         return {name: image.numpy() for name, image in images.items()}
 
     def capture(self, specimen: np.ndarray, draws: torch.Generator) -> np.ndarray:
@@ -123,10 +124,8 @@ class StackReconstructor:
         slices, rows, cols = specimen.shape
         shape = (slices, rows // SCALE, cols // SCALE)
         there = torch.from_numpy(np.asarray(specimen, np.float32)).clamp_min(0)
-        expected = captured(there, self.used, shape, self._transfer(slices)).clamp_min(0)
-        noise = (self.calibration.record.gain * expected).sqrt()
-        noisy = expected + noise * torch.randn(expected.shape, generator=draws)
-        return noisy.numpy() + np.float32(self.calibration.record.background)
+        expected = captured(there, self.used, shape, self._transfer(slices))
+        return recorded(expected, self.calibration.record, draws)
 
     def _transfer(self, slices: int) -> StackTransfer:
         """The OTFs of the extended field of so many slices."""
@@ -165,12 +164,3 @@ def require_quality(settings: Settings) -> None:
             "A stack is reconstructed without a notch, because its OTF accounts for the light out "
             "of focus: give 'notch=0'."
         )
-
-
-def _finer(above: torch.Tensor, patterns: Patterns) -> torch.Tensor:
-    """The mean of all frames on the finer grid, by interpolation slice by slice."""
-    bright = patterns.brightness.to(torch.float32)[..., None, None, None]
-    mean = (above / bright).mean((0, 1))[:, None]
-    return torch.nn.functional.interpolate(
-        mean, scale_factor=SCALE, mode="bicubic", align_corners=False
-    )[:, 0]
