@@ -51,9 +51,19 @@ def loss_of(found: torch.Tensor, target: torch.Tensor, truth: torch.Tensor) -> t
     Errors are relative to the bright structures of the truth. All are (stack, 1, 3 row, 3 col) in
     one unit.
     """
-    bright = torch.quantile(truth.flatten(1), _BRIGHT, dim=1).clamp_min(1e-6)[:, None]
-    error = ((found - target).flatten(1) / bright).square().mean(1)
-    return (error + _SMALLEST).log().mean()
+    return (relative_error(found, target, truth) + _SMALLEST).log().mean()
+
+
+def relative_error(
+    found: torch.Tensor, target: torch.Tensor, truth: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Mean squared error of each stack (stack,), relative to the bright structures of its truth.
+
+    The truth is the target, unless another one is given.
+    """
+    bright = torch.quantile((target if truth is None else truth).flatten(1), _BRIGHT, dim=1)
+    error = (found - target).flatten(1) / bright.clamp_min(1e-6)[:, None]
+    return error.square().mean(1)
 
 
 class Supervised:
