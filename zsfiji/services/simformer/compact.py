@@ -48,6 +48,10 @@ class Size:
     images: tuple[int, ...] = IMAGES
 
 
+STUDENT = Size(width=24, blocks=(1, 1, 2), head=0, images=(BASE, 3))
+"""That of the student: it sees two images, and has no convolution on the fine grid."""
+
+
 class _Block(nn.Module):
     """Two convolutions beside their input."""
 

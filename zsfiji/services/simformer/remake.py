@@ -1,8 +1,9 @@
 """Make the shipped networks again: ``python -m zsfiji.services.simformer.remake FOLDER``.
 
-The folder keeps the state of the training, from which a later call goes on, exactly as if it had
-never stopped, and `log.csv`: steps, loss, and PSNR of simulated stacks that are not learned from.
-Steps are in :data:`TEACHER` and :data:`STUDENT`.
+The folder keeps the states of the trainings, from which a later call goes on, exactly as if it had
+never stopped, and of each a log: step, seconds, loss, and PSNR of simulated stacks that are not
+learned from, for each number of photons. How they are trained is in :data:`TEACHER` and
+:data:`PUPIL`.
 """
 
 from __future__ import annotations
@@ -22,8 +23,12 @@ from zsfiji.learning.loop import DivergedError, Schedule, train
 from zsfiji.learning.state import TrainingState, load, save
 from zsfiji.physics.sim.published import PublishedStack, published_stack
 from zsfiji.quality.metrics import aligned, psnr
-from zsfiji.services.simformer.compact import Compact, Size
+from zsfiji.services.simformer.compact import STUDENT, Compact, Size
+from zsfiji.services.simformer.distilled import Distilled
 from zsfiji.services.simformer.emitter import emitter
+from zsfiji.services.simformer.service import save_network
+from zsfiji.services.simformer.settings import Settings
+from zsfiji.services.simformer.shipped import path_of
 from zsfiji.services.simformer.stream import Stream
 from zsfiji.services.simformer.supervised import Supervised
 
@@ -55,6 +60,8 @@ class Plan:
         Stacks in a step, and their rows and columns.
     saved : int
         Steps between two savings of the state.
+    alone : int
+        Steps of a student before its teacher helps.
     """
 
     size: Size
@@ -63,6 +70,7 @@ class Plan:
     batch: int = 4
     crop: int = 48
     saved: int = 250
+    alone: int = 0
 
 
 TEACHER = Plan(
@@ -71,6 +79,15 @@ TEACHER = Plan(
     schedule=Schedule(
         steps=100_000, learning_rate=8e-4, betas=(0.9, 0.99), warmup=100, ema=0.998, clip=1.0
     ),
+)
+
+PUPIL = Plan(
+    size=STUDENT,
+    seed=15,
+    schedule=Schedule(
+        steps=100_000, learning_rate=1e-3, betas=(0.9, 0.99), warmup=100, ema=0.998, clip=1.0
+    ),
+    alone=100_000,
 )
 
 
@@ -119,11 +136,10 @@ def run(
             raise DivergedError(f"The loss rose from {best:.2f} to {mean:.2f}.")
         best = min(best, mean)
         save(state, kept)
-        network_now = copy.deepcopy(network)
+        seconds = time.process_time() - began
+        scores = [f"{score:.2f}" for score in measured(network, stacks)]
         with (folder / "log.csv").open("a") as log:
-            seconds = time.process_time() - began
-            scores = ",".join(f"{s:.2f}" for s in measured(network_now, stacks))
-            log.write(f"{state.step},{seconds:.0f},{mean:.4f},{scores}\n")
+            log.write(",".join([str(state.step), f"{seconds:.0f}", f"{mean:.4f}", *scores]) + "\n")
     if state.averages:
         network.load_state_dict(state.averages)
     return network.eval()
@@ -171,13 +187,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run from a shell."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--steps", type=int, help="instead of those of the plan")
+    parser.add_argument("--only", choices=("teacher", "student"), help="one of the two")
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    plan = TEACHER
-    if chosen.steps:
-        plan = replace(plan, schedule=replace(plan.schedule, steps=chosen.steps))
-    run(plan, chosen.folder)
+
+    def teacher() -> Compact:
+        return run(TEACHER, chosen.folder / "teacher")
+
+    def distilled(network: Compact, stream: Stream) -> Distilled:
+        return Distilled(network, stream, teacher, PUPIL.alone)
+
+    for student in (False, True):
+        if chosen.only == ("teacher" if student else "student"):
+            continue
+        folder = chosen.folder / ("student" if student else "teacher")
+        network = run(PUPIL, folder, distilled) if student else teacher()
+        save_network(
+            network,
+            "compact",
+            chosen.folder / path_of(student=student).name,
+            student=student,
+            settings=Settings(),
+            steps=(PUPIL if student else TEACHER).schedule.steps,
+        )
 
 
 if __name__ == "__main__":
