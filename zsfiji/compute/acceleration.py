@@ -22,9 +22,15 @@ class Acceleration:
 
     An estimate may have several parts, such as a specimen and a background. All of them go as far
     as the first one says.
+
+    Parameters
+    ----------
+    longest : float
+        Longest accelerated step, relative to the one before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest: float = _LONGEST) -> None:
+        self._longest = longest
         self._before: tuple[torch.Tensor, ...] = ()
         self._gone: torch.Tensor | None = None
 
@@ -48,7 +54,7 @@ class Acceleration:
         going, found = now[0] - point[0], tuple(now)
         if self._gone is not None:
             ahead = float((going * self._gone).sum() / self._gone.square().sum().clamp_min(1e-30))
-            share = min(max(ahead, 0.0), _LONGEST)
+            share = min(max(ahead, 0.0), self._longest)
             found = tuple(
                 torch.lerp(before, after, 1 + share).clamp_min_(_LEAST * float(after.mean()))
                 for before, after in zip(self._before, now, strict=True)

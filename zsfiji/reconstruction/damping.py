@@ -9,7 +9,7 @@ as exactly as the noise lets them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ _SIDE = 512
 _BINS = 32
 """Steps of the distance from the centre of each band. Not tuned."""
 
-_CENTRE = 0.15
+CENTRE = 0.15
 """Frequencies below this, over the cut-off, are left out in both bands: haze is there."""
 
 _DARK = 0.02
@@ -54,8 +54,18 @@ class Measured(NamedTuple):
     error: float
 
 
-class _Overlap(NamedTuple):
-    """Sums over frequencies of two bands, by the distances from their centres."""
+class Overlap(NamedTuple):
+    """Sums over frequencies of two bands, by the distances from their centres.
+
+    Attributes
+    ----------
+    zero, side, product, number : numpy.ndarray
+        (bins * bins,): power of the band without modulation, that of the band of a wave moved back,
+        product of the first with the conjugate of the second, and number of independent
+        frequencies; by the distance from the centre of the first one, then of the second one.
+    noise : (float, float)
+        Power of the noise of both in one frequency.
+    """
 
     zero: np.ndarray
     side: np.ndarray
@@ -88,10 +98,16 @@ def measured_damping(
     told = math.log(transfer.damping)
     if transfer.curve is not None:
         return Measured(transfer.damping, 0.0)
-    overlaps = _overlaps(stack, patterns, transfer, noise)
+    ideal = replace(transfer, damping=1.0)
+
+    def tells(frequency: torch.Tensor) -> torch.Tensor:
+        bright = ideal.lens(frequency) > _DARK
+        return bright & (frequency > CENTRE * transfer.cutoff)
+
+    sums = overlaps(stack, patterns, noise, tells, transfer.cutoff, _BINS)
 
     def cost(log: float) -> float:
-        return _cost(overlaps, transfer, math.exp(log)) + 0.5 * ((log - told) / _PRIOR) ** 2
+        return _cost(sums, transfer, math.exp(log)) + 0.5 * ((log - told) / _PRIOR) ** 2
 
     tried = np.linspace(math.log(STRONGEST), 0.0, _STEPS)
     costs = np.array([cost(log) for log in tried])
@@ -105,7 +121,7 @@ def measured_damping(
     order = np.argsort(tried)
     tried, costs = tried[order], costs[order]
     # Where the bands differ by more than noise, as of a specimen that moves, less is certain.
-    modes = sum(float(one.number.sum()) for one in overlaps)
+    modes = sum(float(one.number.sum()) for one in sums)
     costs /= max(1.0, costs.min() / max(modes, 1.0))
     weight = np.exp(costs.min() - costs) * np.gradient(tried)
     weight /= weight.sum()
@@ -113,9 +129,31 @@ def measured_damping(
     return Measured(math.exp(mean), math.sqrt(float((weight * (tried - mean) ** 2).sum())))
 
 
-def _overlaps(
-    stack: torch.Tensor, patterns: Patterns, transfer: RadialTransfer, noise: float
-) -> list[_Overlap]:
+def overlaps(
+    stack: torch.Tensor,
+    patterns: Patterns,
+    noise: float,
+    tells: Callable[[torch.Tensor], torch.Tensor],
+    reach: float,
+    bins: int,
+) -> list[Overlap]:
+    """Compare the band of each wave with the light that is not modulated.
+
+    Parameters
+    ----------
+    stack : torch.Tensor
+        (angle, frame, row, col), without background.
+    patterns : Patterns
+        Its patterns; waves with modulation 0 are left out.
+    noise : float
+        Variance of a raw pixel.
+    tells : callable
+        Says of distances from the centre of a band, in cycles per pixel, which are used.
+    reach : float
+        Largest distance that has a bin of its own; those beyond are in the last one.
+    bins : int
+        Steps of the distance.
+    """
     rows, cols = middle(stack.shape[-2:], _SIDE)
     stack = stack[..., rows, cols]
     patterns = patterns.moved(rows.start, cols.start)
@@ -153,21 +191,19 @@ def _overlaps(
             k = [float(v) for v in vector]
             side = torch.fft.fft2(torch.fft.ifft2(_finer(band)) * plane_waves(-vector, *fine))
             other = torch.hypot(row + k[0], col + k[1])
-            ideal = replace(transfer, damping=1.0)
-            least = _CENTRE * transfer.cutoff
-            keep = (ideal.lens(radius) > _DARK) & (ideal.lens(other) > _DARK)
-            keep &= (radius > least) & (other > least)
-            if int(keep.sum()) < _BINS:
+            keep = tells(radius) & tells(other)
+            if int(keep.sum()) < bins:
                 continue
             found.append(
                 _summed(
                     centre[keep],
                     side[keep],
-                    radius[keep] / transfer.cutoff,
-                    other[keep] / transfer.cutoff,
+                    radius[keep] / reach,
+                    other[keep] / reach,
                     # The transform of the finer grid has the same values.
                     (centre_noise, power * float(weights.abs().square().sum())),
                     independent,
+                    bins,
                 )
             )
     return found
@@ -186,17 +222,18 @@ def _summed(
     other: torch.Tensor,
     noise: tuple[float, float],
     independent: float,
-) -> _Overlap:
-    place = (radius * _BINS).long().clamp(max=_BINS - 1) * _BINS
-    place = place + (other * _BINS).long().clamp(max=_BINS - 1)
+    bins: int,
+) -> Overlap:
+    place = (radius * bins).long().clamp(max=bins - 1) * bins
+    place = place + (other * bins).long().clamp(max=bins - 1)
 
     def total(values: torch.Tensor) -> np.ndarray:
-        sums = torch.zeros(_BINS**2, dtype=torch.float64, device=values.device)
+        sums = torch.zeros(bins**2, dtype=torch.float64, device=values.device)
         found: np.ndarray = sums.index_add_(0, place, values.double()).cpu().numpy()
         return independent * found
 
     product = zero * side.conj()
-    return _Overlap(
+    return Overlap(
         total(zero.abs().square()),
         total(side.abs().square()),
         total(product.real) + 1j * total(product.imag),
@@ -205,7 +242,7 @@ def _summed(
     )
 
 
-def _cost(overlaps: Sequence[_Overlap], transfer: RadialTransfer, damping: float) -> float:
+def _cost(sums: Sequence[Overlap], transfer: RadialTransfer, damping: float) -> float:
     """Half of the squared disagreement of all pairs of bands, in variances of the noise."""
     share = (torch.arange(_BINS, dtype=torch.float64) + 0.5) / _BINS
     frequency = share * transfer.cutoff
@@ -214,11 +251,11 @@ def _cost(overlaps: Sequence[_Overlap], transfer: RadialTransfer, damping: float
     otf = (replace(transfer, damping=damping).lens(frequency) * pixel).numpy()
     here, there = (m.ravel() for m in np.meshgrid(otf, otf, indexing="ij"))
     total = 0.0
-    for one in overlaps:
+    for one in sums:
         turned = np.exp(-1j * np.angle((here * there * one.product).sum()))
         cross = (one.product * turned).real
 
-        def disagreement(log: float, one: _Overlap = one, cross: np.ndarray = cross) -> float:
+        def disagreement(log: float, one: Overlap = one, cross: np.ndarray = cross) -> float:
             c = math.exp(log)
             variance = (c * there) ** 2 * one.noise[0] + here**2 * one.noise[1]
             missed = (c * there) ** 2 * one.zero - 2 * c * there * here * cross

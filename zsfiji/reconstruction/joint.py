@@ -40,9 +40,16 @@ SHARE = 0.5
 """Share of the light that is haze at the start, where nothing else is said. What is coarse can be
 explained by both; where it goes depends on the start, see :mod:`zsfiji.reconstruction.stopping`."""
 
+_LONGEST_SWIFT, _FIRST_WIDTHS, _WIDTHS = 0.98, 4, 5
+"""Longest accelerated step of swift runs, relative to the one before; in these the widths of the
+steps are computed in each of so many first ones, and after every so many further ones."""
+
 _LEAST_SHARE = 1e-3
 """Least light that a pixel beyond the border must send into the image, relative to one inside.
 Not tuned."""
+
+_DIMMEST = 1e-3
+"""Least value of a specimen to start from, relative to the mean of the frames."""
 
 _LEAST = 1e-6
 """Least expected light, relative to the mean: avoids division by zero. Not tuned."""
@@ -83,9 +90,11 @@ class Joint:
         The OTF.
     shape : (int, int)
         Rows and columns of the raw image.
-    read_variance : float
+    read_variance : float or torch.Tensor
         Variance of a pixel without light over the gain, in the unit of the frames: for frames in
-        photoelectrons the variance itself. It is the additional light that has this noise.
+        photoelectrons the variance itself. It is the additional light that has this noise. A
+        background that was taken off has noise as well, and belongs to it: (row, col) if it is not
+        the same everywhere.
     scale : int
         Fine pixels to a raw one.
     haze : float or None
@@ -99,6 +108,12 @@ class Joint:
         Rows and columns of the raw image.
     scale : int
         Fine pixels to a raw one.
+    read : float or torch.Tensor
+        Light that has the noise of a pixel without light.
+    patterns : Patterns
+        The illumination.
+    turns : torch.Tensor
+        (angle, wave, frame): its phases in radians as :meth:`band_images` counts them.
     blur : Blur
         The optics, on a field that is larger than the image.
     """
@@ -108,20 +123,22 @@ class Joint:
         patterns: Patterns,
         transfer: RadialTransfer,
         shape: tuple[int, int],
-        read_variance: float = 0.0,
+        read_variance: float | torch.Tensor = 0.0,
         *,
         scale: int = 2,
         haze: float | None = HAZE,
         device: torch.device | None = None,
     ) -> None:
-        self.shape, self.scale, self._read = shape, scale, read_variance
-        self._patterns, self._sigma, self._device = patterns, haze, device
+        self.shape, self.scale = shape, scale
+        self.read: float | torch.Tensor = read_variance
+        self.patterns, self._sigma, self._device = patterns, haze, device
         self._stack = (patterns.angles, patterns.frames)
         size = tuple(_even(next_fast_len(n + 2 * MARGIN, real=True)) for n in shape)
         self._size = (size[0], size[1])
         self._before = tuple((a - n) // 2 for a, n in zip(size, shape, strict=True))
         self.blur = Blur(transfer, self._size, scale, device)
         moved = patterns.moved(-float(self._before[0]), -float(self._before[1]))
+        self.turns = moved.phases
         self._waves = torch.view_as_real(waves(moved, self._size, scale, device=device))
         # (angle, wave, row, col, 2) -> (band, row, col): cosines and sines.
         self._waves = self._waves.movedim(-1, 2).flatten(0, 2).contiguous()
@@ -138,11 +155,19 @@ class Joint:
     def part(self, rows: slice, cols: slice) -> Joint:
         """The same for a part of the image."""
         shape = (rows.stop - rows.start, cols.stop - cols.start)
+        read = self.read if isinstance(self.read, float) else self.read[rows, cols]
+        return self._of(self.patterns.moved(float(rows.start), float(cols.start)), shape, read)
+
+    def with_patterns(self, patterns: Patterns) -> Joint:
+        """The same with other patterns."""
+        return self._of(patterns, self.shape, self.read)
+
+    def _of(self, patterns: Patterns, shape: tuple[int, int], read: float | torch.Tensor) -> Joint:
         return Joint(
-            self._patterns.moved(float(rows.start), float(cols.start)),
+            patterns,
             self.blur.transfer,
             shape,
-            self._read,
+            read,
             scale=self.scale,
             haze=self._sigma,
             device=self._device,
@@ -199,6 +224,8 @@ class Joint:
         iterations: int,
         *,
         share: float = SHARE,
+        start: torch.Tensor | None = None,
+        swift: bool = False,
         watch: Callable[[int, Estimate], bool] | None = None,
         label: str | None = None,
     ) -> Estimate:
@@ -212,6 +239,12 @@ class Joint:
             How many steps, at least 1.
         share : float
             Share of the light that is haze at the start, from 0 to less than 1.
+        start : torch.Tensor, optional
+            Specimen with its surroundings that the first step starts from; a flat one by default.
+            What is dark in it becomes bright only slowly.
+        swift : bool
+            Whether steps are as wide as the light allows. The classical ones treat read noise
+            as light: where it is most of the noise, they are many times too narrow.
         watch : callable, optional
             Is given the number of each step, from 1, and its estimate; if it says True, that
             estimate is the result.
@@ -229,12 +262,15 @@ class Joint:
             If the user asked to stop.
         """
         frames = stack.reshape(-1, *self.shape)
-        measured = (frames + self._read).clamp_min(0)
-        now = self._start(frames, share)
-        point, beyond = now, Acceleration()
+        measured = (frames + self.read).clamp_min(0)
+        now = self._start(frames, share) if start is None else self._from(start, frames)
+        point, width = now, self._seen
+        beyond = Acceleration(_LONGEST_SWIFT) if swift else Acceleration()
         for step in range(1, iterations + 1):
             progress.stop_if_cancelled()
-            now = self._step(point, measured)
+            if swift and (step <= _FIRST_WIDTHS or step % _WIDTHS == 0):
+                width = self._width(point)
+            now = self._step(point, measured, width)
             if watch is not None and watch(step, now):
                 break
             if label is not None:
@@ -249,25 +285,51 @@ class Joint:
         specimen = ((1 - share) * mean).expand(self.blur.fine)
         return Estimate(specimen, (share * mean).expand(self.shape))
 
-    def _step(self, point: Estimate, measured: torch.Tensor) -> Estimate:
-        expected = self._frames(point).clamp_min_(0).add_(self._read)
+    def _from(self, start: torch.Tensor, frames: torch.Tensor) -> Estimate:
+        """Start from a specimen; where it is zero, a multiplicative step would change nothing."""
+        least = _DIMMEST * float(frames.mean().clamp_min(_LEAST))
+        return Estimate(start.clamp_min(least), self._start(frames, 0.0).haze)
+
+    def _width(self, point: Estimate) -> torch.Tensor:
+        """What the steps are divided by: the light that a fine pixel sends, over its noise."""
+        light = self._frames(point).clamp_min_(0)
+        total = light + self.read
+        width = self._back(light / total.clamp_min(_LEAST * float(total.mean())))
+        return width.clamp_min(_LEAST_SHARE * float(width.max()))
+
+    def _step(self, point: Estimate, measured: torch.Tensor, width: torch.Tensor) -> Estimate:
+        expected = self._frames(point).clamp_min_(0).add_(self.read)
         least = max(_LEAST * float(measured.mean()), 1e-20)
         ratio = measured / expected.clamp_min_(least)
-        specimen = point.specimen * (self._back(ratio).clamp_min_(0) / self._seen)
+        if width is self._seen:
+            specimen = point.specimen * (self._back(ratio).clamp_min_(0) / self._seen)
+        else:
+            change = self._back(ratio - 1) / width
+            specimen = point.specimen * (1 + change).clamp_min_(0)
         haze = None
         if self._smooth is not None and point.haze is not None:
             mean = (ratio * self._bright).mean(0) / self._bright.mean()
             haze = point.haze * self._smooth(mean)
         return Estimate(specimen, haze)
 
-    def _frames(self, estimate: Estimate) -> torch.Tensor:
-        """Expected frames (frame, row, col)."""
+    def band_images(self, estimate: Estimate) -> torch.Tensor:
+        """The specimen, and for each wave that times its cosine and its sine, as the lens shows it.
+
+        Returns
+        -------
+        torch.Tensor
+            (1 + angle * wave * 2, row, col); frames are sums of these, see :func:`mixing`.
+        """
         x = estimate.specimen
         bands = self.blur.down(torch.cat([x[None], self._waves * x]))
         rows, cols = (
             slice(before, before + n) for before, n in zip(self._before, self.shape, strict=True)
         )
-        frames = torch.einsum("fb,byx->fyx", self._mixing, bands[:, rows, cols])
+        return bands[:, rows, cols]
+
+    def _frames(self, estimate: Estimate) -> torch.Tensor:
+        """Expected frames (frame, row, col)."""
+        frames = torch.einsum("fb,byx->fyx", self._mixing, self.band_images(estimate))
         if self._smooth is not None and estimate.haze is not None:
             frames += self._bright * self._smooth(estimate.haze)
         return frames

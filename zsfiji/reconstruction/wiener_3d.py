@@ -291,10 +291,7 @@ def captured(
             for number, wave in enumerate(light)
         ]
         for frame in range(patterns.frames):
-            image = plain.clone()
-            for number, band in enumerate(bands):
-                turned = torch.exp(1j * there.phases[angle, number, frame]).to(band.dtype) * band
-                image += float(there.modulation[angle, number]) * turned.real
+            image = there.mixed(angle, frame, plain, bands)
             frames[angle, frame] = float(patterns.brightness[angle, frame]) * image
     return frames
 

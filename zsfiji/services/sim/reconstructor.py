@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from zsfiji import progress
-from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.patterns import Patterns
-from zsfiji.reconstruction import power, stopping
+from zsfiji.reconstruction import stopping
 from zsfiji.reconstruction.drift import Drift
 from zsfiji.reconstruction.joint import HAZE, Joint
 from zsfiji.reconstruction.wiener import Notch, Wiener
 from zsfiji.services.sim.calibration import Calibration, Record
+from zsfiji.services.sim.linear import automatic_ridge, classical_ridge, wiener_of
 from zsfiji.services.sim.settings import Settings
 from zsfiji.services.sim.straight import straightened
 
@@ -71,7 +71,8 @@ class Reconstructor:
             How the specimen moved between the angles; where that matters, it was corrected.
         """
         above = self.calibration.above(stack).to(device)
-        above, patterns, drift = straightened(above, self.calibration.used, self._transfer)
+        calibration = self.calibration
+        above, patterns, drift = straightened(above, calibration.used, calibration.transfer)
         images = {
             "widefield": widefield(above, patterns),
             "filtered": self._linear(above, patterns, modulated=False),
@@ -84,24 +85,19 @@ class Reconstructor:
             images["sim"] = self._linear(above, patterns)
         return {name: image.cpu().numpy() for name, image in images.items()}, drift
 
-    @property
-    def _transfer(self) -> RadialTransfer:
-        return self.calibration.transfer
-
     def _linear(
         self, above: torch.Tensor, patterns: Patterns, *, modulated: bool = True
     ) -> torch.Tensor:
         """By the filter that is fitted to the image; without modulation of the wide field only."""
-        noise = self.record.noise_variance
         used = patterns
         if not modulated:
             used = replace(patterns, modulation=torch.zeros_like(patterns.modulation))
 
         def make() -> Wiener:
-            return Wiener(used, _shape(above), self._transfer, device=above.device)
+            return wiener_of(self.calibration, used, above)
 
         wiener = self._kept(make, patterns, above, "linear", modulated)
-        ridge = power.fit(wiener, above, noise).ridge(wiener, noise)
+        ridge = automatic_ridge(wiener, above, self.calibration)
         return wiener.solve(wiener.numerator(above), ridge)
 
     def _classical(
@@ -111,19 +107,11 @@ class Reconstructor:
         notch = Notch(settings.notch, settings.notch_width * self.record.pixel)
 
         def make() -> Wiener:
-            return Wiener(
-                patterns,
-                _shape(above),
-                self._transfer,
-                weights="equal",
-                notch=notch if notch.strength > 0 else None,
-                device=above.device,
-            )
+            there = notch if notch.strength > 0 else None
+            return wiener_of(self.calibration, patterns, above, classical=True, notch=there)
 
         wiener = self._kept(make, patterns, above, "classical", notch)
-        # A constant of 1 is as large as the squared OTF of all bands at frequency 0.
-        ridge = settings.wiener**2 * float(wiener.density[0, 0])
-        return wiener.solve(wiener.numerator(above), ridge)
+        return wiener.solve(wiener.numerator(above), classical_ridge(wiener, settings.wiener))
 
     def _iterative(self, above: torch.Tensor, patterns: Patterns, seed: int) -> torch.Tensor:
         """By joint Richardson-Lucy deconvolution."""

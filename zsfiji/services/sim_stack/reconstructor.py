@@ -16,6 +16,7 @@ from zsfiji.reconstruction.wiener import Weights
 from zsfiji.reconstruction.wiener_3d import StackWiener, captured, field_slices
 from zsfiji.services.sim.calibration import Calibration, Record
 from zsfiji.services.sim.capture import recorded
+from zsfiji.services.sim.linear import classical_ridge
 from zsfiji.services.sim.reconstructor import SCALE, widefield
 from zsfiji.services.sim.settings import Settings
 from zsfiji.services.sim_stack.given import StackOptics
@@ -98,8 +99,7 @@ class StackReconstructor:
         filtered = self._wiener(plain, above).reconstruct(above, noise)
         if settings.quality == "classical":
             wiener = self._wiener(self.used, above, classical=True)
-            # A constant of 1 is as large as the squared OTF of all bands at frequency 0.
-            ridge = settings.wiener**2 * float(wiener.density[0, 0, 0])
+            ridge = classical_ridge(wiener, settings.wiener)
             result = wiener.solve(wiener.numerator(above), ridge)
         else:
             result = self._wiener(self.used, above).reconstruct(above, noise)

@@ -288,13 +288,14 @@ def wiener_constant(
         See :class:`.Filtering`.
     """
     raw, noise = torch.from_numpy(part).to(device), generator(seed + 3, device)
-    filters = [Linear(calibration, raw, constant=constant) for constant in _CONSTANTS]
-    errors = torch.zeros(len(filters))
+    # With the least constant the target has all that the frames show, and the most noise.
+    take = Linear(calibration, raw, constant=_CONSTANTS[0])
+    errors = torch.zeros(len(_CONSTANTS))
     for _ in range(_TRIALS):
         noisier, target, _ = camera.recorrupt(raw, _ALPHA, noise)
-        # With the least constant the target has all that the frames show, and the most noise.
-        wanted = filters[0](target)
-        errors += torch.tensor([line(take(noisier), wanted).error for take in filters])
+        wanted = take(target)
+        tried = take.with_constants(noisier, _CONSTANTS)
+        errors += torch.tensor([line(found, wanted).error for found in tried])
     return _LESS * _CONSTANTS[int(errors.argmin())]
 
 

@@ -1,0 +1,327 @@
+"""A raw SIM image of which nothing is told: its patterns, its OTF and its noise, and the specimen.
+
+First the patterns and the OTF are found from the spectra: no image is restored for it. Then a
+specimen on the three times finer grid explains all frames (:mod:`zsfiji.reconstruction.joint`),
+and corrects the patterns in turn (:mod:`zsfiji.reconstruction.refining`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from zsfiji import progress
+from zsfiji.images.middle import middle
+from zsfiji.physics.sim.optics import RadialTransfer
+from zsfiji.physics.sim.patterns import Patterns
+from zsfiji.reconstruction.cutoff import found_transfer
+from zsfiji.reconstruction.joint import Estimate, Joint
+from zsfiji.reconstruction.layouts import Layout
+from zsfiji.reconstruction.noise import noise_line
+from zsfiji.reconstruction.refining import Refined, refined
+from zsfiji.reconstruction.search import Estimate as Search
+from zsfiji.reconstruction.search import estimate
+from zsfiji.reconstruction.thinning import count_iterations
+
+SCALE = 3
+"""Fine pixels to a raw one, along rows and along columns."""
+
+MOST = 240
+"""Most iterations that are counted."""
+
+_CUTOFFS = tuple(float(v) for v in np.geomspace(0.13, 0.48, 8))
+"""Cut-offs that the search for patterns is tried with, in cycles per pixel. Each finds patterns
+from half of it to 1.25 times, so that all are reached several times."""
+
+_ROUNDS = 2
+"""How often patterns and OTF are found in turn. A third round changed nothing."""
+
+_FIRST, _TURNS = 24, 2
+"""Iterations before the patterns are refined, and how often they are."""
+
+_SIDE = 256
+"""Longest side in pixels of the middle in which patterns are refined and iterations are counted:
+bounds the time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What is found in a raw image before any specimen.
+
+    Attributes
+    ----------
+    patterns : Patterns
+        The illumination, in pixels of the raw image.
+    transfer : RadialTransfer
+        The OTF.
+    cutoff_error : float
+        Standard error of its cut-off, relative to it; infinite if the image does not tell, 0 if it
+        was given.
+    gain, read_variance : float
+        Variance of the noise for a unit of light above the background, and without light.
+    background : float
+        Grey level without light.
+    search : zsfiji.reconstruction.search.Estimate
+        How sure the patterns are.
+    """
+
+    patterns: Patterns
+    transfer: RadialTransfer
+    cutoff_error: float
+    gain: float
+    read_variance: float
+    background: float
+    search: Search
+
+    def above(self, stack: torch.Tensor) -> torch.Tensor:
+        """A raw stack without the background."""
+        return stack - self.background
+
+    def joint(self, shape: tuple[int, int], device: torch.device | None = None) -> Joint:
+        """The image formation of frames of this shape, on the finer grid."""
+        read = self.read_variance / max(self.gain, 1e-12)
+        return Joint(
+            self.patterns, self.transfer, shape, read, scale=SCALE, haze=None, device=device
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What explains a raw image.
+
+    Attributes
+    ----------
+    specimen : torch.Tensor
+        float32 (3 row, 3 col), not negative, in grey levels above the background: its mean over
+        the pixels of the camera is that of the frames.
+    surroundings : torch.Tensor
+        The same with what lies beyond the border, to start another fit from.
+    found : Found
+        Patterns, OTF, noise and background, as refined.
+    refined : Refined or None
+        Errors of the patterns; None if they were not refined.
+    iterations : int
+        How many there were.
+    residual : torch.Tensor
+        float32 (row, col): mean over the frames of the squared difference between measured and
+        explained light, in variances of the noise: about 1 where the specimen explains the image.
+    """
+
+    specimen: torch.Tensor
+    surroundings: torch.Tensor
+    found: Found
+    refined: Refined | None
+    iterations: int
+    residual: torch.Tensor
+
+    @property
+    def patterns(self) -> Patterns:
+        """The illumination."""
+        return self.found.patterns
+
+    @property
+    def transfer(self) -> RadialTransfer:
+        """The OTF."""
+        return self.found.transfer
+
+    @property
+    def background(self) -> float:
+        """Grey level without light."""
+        return self.found.background
+
+
+def find(
+    stack: torch.Tensor,
+    background: float,
+    layout: Layout | Sequence[Layout] = Layout.TWO_BEAM,
+    *,
+    cutoff: float | None = None,
+    damping: float | None = None,
+) -> Found:
+    """Find patterns, OTF and noise of a raw image, told nothing.
+
+    Parameters
+    ----------
+    stack : torch.Tensor
+        float32 (angle, frame, row, col), in grey levels.
+    background : float
+        Grey level without light.
+    layout : Layout or sequence of Layout
+        The beams that make the pattern, or several that may.
+    cutoff : float, optional
+        That of the OTF in cycles per pixel, if it is known.
+    damping : float, optional
+        That of the OTF, if it is known.
+
+    Returns
+    -------
+    Found
+        The best guess also where no pattern was found; `search.found` says so.
+
+    Raises
+    ------
+    UserError
+        If a frame has no light above the background.
+    """
+    above = stack - background
+    best: tuple[float, float, Search] | None = None
+    for tried in (cutoff,) if cutoff is not None else _CUTOFFS:
+        progress.stop_if_cancelled()
+        seen = estimate(above, RadialTransfer(tried, damping or 1.0), layout)
+        evidence = float(seen.significance.square().sum()) + _BEYOND * int(seen.found.all())
+        if best is None or evidence > best[0]:
+            best = (evidence, tried, seen)
+    assert best is not None
+    _, guess, seen = best
+    transfer, error = RadialTransfer(guess, damping or 1.0), math.inf
+    for _ in range(_ROUNDS):
+        if not bool(seen.found.any()):
+            break
+        progress.stop_if_cancelled()
+        patterns = replace(seen.patterns, modulation=seen.patterns.modulation * seen.found.double())
+        one = found_transfer(
+            above,
+            patterns,
+            transfer,
+            seen.noise_variance,
+            cutoff=cutoff is None,
+            damping=damping is None,
+        )
+        transfer, error = one.transfer, one.error
+        seen = estimate(above, transfer, layout)
+    light = max(float(above.mean()), 1e-12)
+    gain, read = noise_line(above, transfer) or (seen.noise_variance / light, 0.0)
+    # Frames in which even bright light has no noise of its own: the camera's is all.
+    gain = max(gain, _LEAST_GAIN * seen.noise_variance / light)
+    patterns = replace(seen.patterns, modulation=seen.patterns.modulation.clamp(max=1.0))
+    return Found(patterns, transfer, error, gain, read, background, seen)
+
+
+_BEYOND = 100.0
+"""What it counts for a cut-off, in squared significance, that all patterns are found with it."""
+
+_LEAST_GAIN = 0.01
+"""Least share of the noise that grows with the light."""
+
+
+def fit(
+    found: Found,
+    stack: torch.Tensor,
+    *,
+    start: torch.Tensor | None = None,
+    iterations: int | None = None,
+    refine: bool = True,
+    seed: int = 0,
+) -> Fitted:
+    """Find the specimen of a raw image, and refine its patterns.
+
+    Parameters
+    ----------
+    found : Found
+        From :func:`find`, for this image or another one of the same microscope.
+    stack : torch.Tensor
+        float32 (angle, frame, row, col), in grey levels.
+    start : torch.Tensor, optional
+        (3 row, 3 col), or with the surroundings of an earlier fit: a specimen in grey levels above
+        the background to start from, such as that of a network; a flat one by default.
+    iterations : int, optional
+        How many; by default as many as the noise bears, see :mod:`.thinning`.
+    refine : bool
+        Whether the patterns are refined.
+    seed : int
+        Seed of the draws by which iterations are counted.
+
+    Returns
+    -------
+    Fitted
+        After Finish now with fewer iterations.
+
+    Raises
+    ------
+    Cancelled
+        If the user asked to stop.
+    """
+    above = found.above(stack)
+    shape = (int(above.shape[-2]), int(above.shape[-1]))
+    rows, cols = (
+        slice(*cut.indices(n)[:2]) for cut, n in zip(middle(shape, _SIDE), shape, strict=True)
+    )
+    cut = (above[..., rows, cols]).contiguous()
+    part = found.joint(shape, above.device).part(rows, cols)
+    begin = None if start is None else _cut(start, shape, rows, cols)
+    last: Refined | None = None
+    if refine:
+        with progress.part(0, 0.25):
+            part, last = _refined(part, cut, found.gain, begin)
+        patterns = last.patterns.moved(-float(rows.start), -float(cols.start))
+        found = replace(found, patterns=patterns)
+    if iterations is None:
+        with progress.part(0.25, 0.6):
+            iterations = count_iterations(
+                part,
+                cut,
+                found.gain,
+                most=MOST,
+                start=None if begin is None else _wide(part, begin),
+                seed=seed,
+                label="Counting iterations",
+            )
+    joint = found.joint(shape, above.device)
+    taken = 0
+
+    def watch(step: int, now: Estimate) -> bool:
+        nonlocal taken
+        taken = step
+        return progress.finish_requested()
+
+    with progress.part(0.6, 1):
+        end = joint.run(
+            above,
+            iterations,
+            start=None if start is None else _wide(joint, start),
+            swift=True,
+            watch=watch,
+            label="Reconstructing",
+        )
+    noise = found.gain * joint.predict(end).clamp_min(0) + found.read_variance
+    residual = ((above - joint.predict(end)).square() / noise.clamp_min(1e-20)).mean((0, 1))
+    return Fitted(
+        joint.inside(end.specimen).contiguous(), end.specimen, found, last, taken, residual
+    )
+
+
+def _refined(
+    joint: Joint, stack: torch.Tensor, gain: float, start: torch.Tensor | None
+) -> tuple[Joint, Refined]:
+    """Iterations and corrections of the patterns in turn."""
+    begin = None if start is None else _wide(joint, start)
+    last: Refined | None = None
+    for turn in range(_TURNS):
+        with progress.part(turn / _TURNS, (turn + 1) / _TURNS):
+            now = joint.run(stack, _FIRST, start=begin, swift=True, label="Refining the patterns")
+        last = refined(joint, stack, now, gain)
+        joint = joint.with_patterns(last.patterns)
+        begin = now.specimen
+        if progress.finish_requested():
+            break
+    assert last is not None
+    return joint, last
+
+
+def _wide(joint: Joint, start: torch.Tensor) -> torch.Tensor:
+    """A specimen with surroundings."""
+    return start if start.shape == joint.blur.fine else joint.whole(start)
+
+
+def _cut(start: torch.Tensor, shape: tuple[int, int], rows: slice, cols: slice) -> torch.Tensor:
+    """The part of a start that belongs to a part of the image."""
+    before = [(have - SCALE * n) // 2 for have, n in zip(start.shape, shape, strict=True)]
+    first, last = (
+        [b + SCALE * at for b, at in zip(before, ends, strict=True)]
+        for ends in ((rows.start, cols.start), (rows.stop, cols.stop))
+    )
+    return start[first[0] : last[0], first[1] : last[1]]

@@ -1,0 +1,124 @@
+"""How many iterations of :mod:`zsfiji.reconstruction.joint` the image bears: by thinning.
+
+Each photon goes to one of two sets by chance: thinned Poisson counts are Poisson counts again, and
+independent. Iterations on the first set go on as long as they explain the second set better. The
+camera's read noise counts as light that has this noise.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from zsfiji import progress
+from zsfiji.compute.device import generator
+from zsfiji.reconstruction.joint import Estimate, Joint
+
+SHARE = 0.8
+"""Share of the counts that iterations are counted with."""
+
+_MANY = 4000.0
+"""Counts above which a binomial draw is a normal one."""
+
+_FIRST, _PATIENCE = 8, 6
+"""No stop before so many looks, and only after so many without a better one."""
+
+
+def thinned(
+    stack: torch.Tensor,
+    gain: float,
+    read: float | torch.Tensor,
+    draws: torch.Generator,
+    share: float = SHARE,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Deal the counts of a stack to two sets.
+
+    Parameters
+    ----------
+    stack : torch.Tensor
+        (angle, frame, row, col), without background.
+    gain : float
+        Variance of the noise for a unit of light.
+    read : float or torch.Tensor
+        Light that has the noise of a pixel without light, see :class:`.Joint`.
+    draws : torch.Generator
+        Random numbers.
+    share : float
+        Of the first set, 0 to 1.
+
+    Returns
+    -------
+    torch.Tensor, torch.Tensor
+        Stacks with the light of the whole one, and with independent noise: its variance is 1 /
+        `share` and 1 / (1 - `share`) times that of the stack.
+    """
+    counts = ((stack + read) / gain).clamp_min(0)
+    # The rest of a count goes up or down by chance, so that the mean stays.
+    low = counts.floor()
+    whole = low + (torch.rand(counts.shape, generator=draws, device=counts.device) < counts - low)
+    few = whole.clamp_max(_MANY)
+    given = torch.binomial(few, torch.full_like(few, share), generator=draws)
+    normal = torch.randn(counts.shape, generator=draws, device=counts.device)
+    many = share * counts + (share * (1 - share) * counts).sqrt() * normal
+    given = torch.where(whole > _MANY, many, given)
+    held = torch.where(whole > _MANY, counts, whole) - given
+    return given * (gain / share) - read, held * (gain / (1 - share)) - read
+
+
+def count_iterations(
+    joint: Joint,
+    stack: torch.Tensor,
+    gain: float,
+    *,
+    most: int,
+    every: int = 4,
+    start: torch.Tensor | None = None,
+    seed: int = 0,
+    label: str | None = None,
+) -> int:
+    """Find how many swift iterations explain held counts best.
+
+    Parameters
+    ----------
+    joint : Joint
+        The image formation.
+    stack : torch.Tensor
+        (angle, frame, row, col), without background.
+    gain : float
+        Variance of the noise for a unit of light.
+    most : int
+        Upper limit of the iterations.
+    every : int
+        Iterations between two looks.
+    start : torch.Tensor, optional
+        See :meth:`.Joint.run`.
+    seed : int
+        Seed of the draws.
+    label : str, optional
+        What to report as progress; nothing without it.
+
+    Returns
+    -------
+    int
+        From 1 to `most`.
+    """
+    given, held = thinned(stack, gain, joint.read, generator(seed, stack.device))
+    held = (held + joint.read).clamp_min(0).double()
+    scores: list[float] = []
+
+    def watch(step: int, now: Estimate) -> bool:
+        if label is not None:
+            progress.report(step / most, label)
+        if progress.finish_requested():
+            return True
+        if step % every:
+            return False
+        expected = (joint.predict(now) + joint.read).double()
+        expected = expected.clamp_min(1e-6 * float(held.mean()))
+        scores.append(float((held * expected.log() - expected).sum()))
+        best = scores.index(max(scores))
+        return len(scores) > _FIRST and len(scores) - 1 - best >= _PATIENCE
+
+    joint.run(given, most, start=start, swift=True, watch=watch)
+    if not scores:
+        return every
+    return every * (scores.index(max(scores)) + 1)
