@@ -25,8 +25,8 @@ from zsfiji.images import tiff
 pytestmark = pytest.mark.jvm
 
 _LIBRARIES = (
-    "org.apache.groovy:groovy:4.0.23",
-    "org.apache.groovy:groovy-json:4.0.23",
+    "org.apache.groovy:groovy:4.0.33",
+    "org.apache.groovy:groovy-json:4.0.33",
     "org.apposed:appose:0.9.0",
     "net.java.dev.jna:jna:5.14.0",
     "net.java.dev.jna:jna-platform:5.14.0",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from zsfiji.images.folding import fold
 from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.sim.optics_3d import calculated
 from zsfiji.physics.sim.simulator_3d import StackSimulation, simulate_stack
+from zsfiji.services.sim.settings import Settings
+from zsfiji.services.sim_stack.given import StackGiven, StackOptics
+from zsfiji.services.sim_stack.reconstructor import StackReconstructor
+from zsfiji.services.sim_stack.service import METHOD
 
 RECONSTRUCT = find("SIM Reconstruct...")
 LENS = Optics("wide-field", 1.4, 525.0, excitation=488.0)
@@ -135,3 +140,17 @@ def test_a_single_slice_or_one_without_spacing_is_no_stack() -> None:
     assert math.isfinite(
         float(run(RECONSTRUCT, bare, {**STACK, "slice_spacing": 125}).metrics["noise_variance"])
     )
+
+
+def test_another_capture_has_read_noise_where_there_is_no_light() -> None:
+    settings = Settings()
+    optics = StackOptics(LENS, 0.08, 0.125)
+    model = METHOD.fit(simulated().raw, settings, StackGiven(optics, background=100.0))
+    unit = model.units[0]
+    record = replace(unit.record.calibration, read_variance=9.0)
+    unit = StackReconstructor(replace(unit.record, calibration=record), {})
+    dark = xr.DataArray(np.zeros((12, 128, 128), np.float32), dims=("pln", "row", "col"))
+    noise = METHOD.simulate(replace(model, units=(unit,)), {"sim": dark}, seed=1)
+    assert noise.dims == ("ang", "pha", "pln", "row", "col")
+    assert float(noise.mean()) == pytest.approx(100, abs=0.1)
+    assert float(noise.std()) == pytest.approx(3, rel=0.05)

@@ -15,7 +15,6 @@ from zsfiji.parameters.pixel_sizes import PixelSizes
 from zsfiji.parameters.psf import PsfGrid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     import xarray as xr
@@ -207,7 +206,6 @@ def reconstructed(
     given: G,
     *,
     settings: Settings,
-    results: Sequence[str],
     target: Path | None,
     device: str,
 ) -> tuple[Outcome, list[Calibration]]:
@@ -216,13 +214,11 @@ def reconstructed(
     Parameters
     ----------
     method : Method
-        For planes or for stacks.
+        For planes or for stacks, with the results that are wanted.
     raw, given
         From :func:`opened` or :func:`opened_stack`.
     settings : Settings
         Of the reconstruction.
-    results : sequence of str
-        Names of the images that are wanted.
     target : Path, optional
         Where the patterns go.
     device : str
@@ -240,9 +236,7 @@ def reconstructed(
     units: list[Calibration] = [unit.calibration for unit in model.units]
     if target is not None:
         stored.save(units, target)
-    outcome = common.apply(
-        method, model, raw, results=results, bit_depth="32-bit", device=device, start=0.3
-    )
+    outcome = common.apply(method, model, raw, bit_depth="32-bit", device=device, start=0.3)
     return outcome, units
 
 
@@ -266,27 +260,23 @@ def table(title: str, units: list[Calibration]) -> Table:
     )
     rows: list[tuple[float | str, ...]] = []
     for channel, unit in enumerate(units, 1):
-        record = unit.record
-        for angle, vectors in enumerate(record.wave_vectors):
-            for wave, vector in enumerate(vectors):
-                modulation = record.modulation[angle][wave]
-                error = record.modulation_error[angle][wave]
-                length = math.hypot(vector[0], vector[1])
-                rows.append(
-                    (
-                        channel,
-                        angle + 1,
-                        wave + 1,
-                        verdict(modulation, error, record.found[angle][wave]),
-                        1000 * record.pixel / length if length else math.nan,
-                        math.degrees(math.atan2(vector[0], vector[1])) % 180,
-                        math.degrees(record.phases[angle][wave][0]) % 360,
-                        modulation,
-                        error if error >= 0 else math.nan,
-                        record.contrast[angle],
-                        record.significance[angle][wave],
-                    )
+        for angle, waves in enumerate(unit.waves, 1):
+            rows += [
+                (
+                    channel,
+                    angle,
+                    number,
+                    verdict(wave),
+                    wave.spacing,
+                    wave.direction,
+                    math.degrees(wave.phase) % 360,
+                    wave.modulation,
+                    wave.error if wave.error >= 0 else math.nan,
+                    unit.record.contrast[angle - 1],
+                    wave.significance,
                 )
+                for number, wave in enumerate(waves, 1)
+            ]
     # A column with the same number everywhere says nothing.
     kept = [n for n in range(len(columns)) if n not in (0, 2) or len({row[n] for row in rows}) > 1]
     shown = tuple(tuple(row[n] for n in kept) for row in rows)

@@ -52,6 +52,10 @@ class Schedule:
         Steps at which the learning rate is halved.
     decay : float
         The learning rate of step i is divided by ``1 + decay * i``.
+    clip : float or None
+        Largest norm of the gradient of all weights together; a longer one is shortened.
+    weight_decay : float
+        Share of the learning rate by which the weights become smaller in each step (AdamW).
     """
 
     steps: int
@@ -62,6 +66,8 @@ class Schedule:
     ema: float | None = None
     halve_at: tuple[int, ...] = ()
     decay: float = 0.0
+    clip: float | None = None
+    weight_decay: float = 0.0
 
     def rate(self, step: int) -> float:
         """Learning rate of the given step, counted from 0."""
@@ -171,6 +177,11 @@ def train(
     while done < schedule.steps:
         loss = objective(done)
         loss.backward()
+        if schedule.clip is not None:
+            nn.utils.clip_grad_norm_(weights, schedule.clip)
+        if schedule.weight_decay:
+            shrunk = 1 - schedule.rate(done) * schedule.weight_decay
+            torch._foreach_mul_([p.data for p in weights], shrunk)
         optimizer.step(schedule.rate(done))
         if averaged is not None and schedule.ema is not None:
             decay = min(schedule.ema, (done + 1) / (done + 10))

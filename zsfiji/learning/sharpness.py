@@ -20,6 +20,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zsfiji.compute.rings import ring_mean, ring_of, ring_sizes
+from zsfiji.compute.spectra import independent_share
 from zsfiji.physics.optics.degradation import Degradation
 
 _RINGS = 40
@@ -126,9 +128,8 @@ def _choice(
     noise = float((variance * window.square()).sum(dim=(-2, -1)).mean())
     if not bool(detail.mean() > 0):
         return 0
-    overlap = window.square().mean().square() / window.pow(4).mean()
     observed = power.double().cpu().numpy()[_FIRST_RING:]
-    number = (count * overlap).double().cpu().numpy()[_FIRST_RING:]
+    number = (count * independent_share(window)).double().cpu().numpy()[_FIRST_RING:]
     sharpened = itertools.islice(_sharpened(detail, degradation), _ITERATIONS + 1)
     blurred = (_blurred(detail, degradation, which + 1) for which in range(len(_BLURS)))
     costs: dict[int, float] = {}
@@ -210,11 +211,8 @@ def _power(planes: torch.Tensor, window: torch.Tensor) -> tuple[torch.Tensor, to
     power = spectrum.abs().square().mean(dim=(0, 1))
     down = torch.fft.fftfreq(planes.shape[-2])[:, None]
     across = torch.fft.rfftfreq(planes.shape[-1])
-    ring = (torch.hypot(down, across) * 2 * _RINGS).round().long().clamp_max(_RINGS + 1)
-    ring = ring.ravel().to(power.device)
-    count = torch.bincount(ring, minlength=_RINGS + 2)[: _RINGS + 1].clamp_min(1)
-    total = torch.zeros(_RINGS + 2, device=power.device).index_add_(0, ring, power.ravel())
-    return total[: _RINGS + 1] / count, count
+    ring = ring_of(torch.hypot(down, across) * 2, _RINGS).to(power.device)
+    return ring_mean(power, ring, _RINGS), ring_sizes(ring, _RINGS).clamp_min(1)
 
 
 def _gaussian(sigma: float) -> torch.Tensor:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from zsfiji.compute.rings import between_rings, ring_mean, ring_of, ring_sizes
 from zsfiji.errors import UserError
+from zsfiji.images.middle import middle
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies
 from zsfiji.physics.sim.patterns import TURN
 from zsfiji.reconstruction.borders import taper
@@ -104,8 +106,9 @@ def separated(stack: torch.Tensor, transfer: RadialTransfer, noise: float | None
         If a frame has no light above the background.
     """
     frames = stack.shape[1]
-    corner, middle = _middle(stack)
-    mean = middle.mean((-2, -1)).cpu().double()
+    rows, cols = middle(stack.shape[-2:], SIDE)
+    inside = stack[..., rows, cols]
+    mean = inside.mean((-2, -1)).cpu().double()
     if not bool((mean > 0).all()):
         angle, frame = (int(i) + 1 for i in torch.nonzero(mean <= 0)[0])
         raise UserError(
@@ -113,14 +116,14 @@ def separated(stack: torch.Tensor, transfer: RadialTransfer, noise: float | None
             "background, or acquire again."
         )
     brightness = mean / mean.mean()
-    factor = (1 / brightness).to(middle.device, middle.dtype)
-    shape = (int(middle.shape[-2]), int(middle.shape[-1]))
-    window = taper(shape, middle.device)
+    factor = (1 / brightness).to(inside)
+    shape = (int(inside.shape[-2]), int(inside.shape[-1]))
+    window = taper(shape, inside.device)
     level = float(mean.mean())
-    even = (middle * (factor / level)[..., None, None] - 1) * window
+    even = (inside * (factor / level)[..., None, None] - 1) * window
     number = torch.arange(frames, dtype=torch.float64)
     turns = torch.stack([number * h for h in range(1, (frames - 1) // 2 + 1)]) * (TURN / frames)
-    mix = (torch.exp(-1j * turns) * (2 / frames)).to(middle.device, torch.complex64)
+    mix = (torch.exp(-1j * turns) * (2 / frames)).to(inside.device, torch.complex64)
     orders = torch.fft.fft2(torch.einsum("hn,anyx->ahyx", mix, even.to(torch.complex64)))
     light = float(window.square().sum())
     if noise is None:
@@ -128,7 +131,7 @@ def separated(stack: torch.Tensor, transfer: RadialTransfer, noise: float | None
     else:
         noise = max(noise / level**2, _LEAST)
     return Bands(
-        corner,
+        (rows.start, cols.start),
         even,
         torch.fft.fft2(even.mean(1)),
         orders,
@@ -184,12 +187,6 @@ def separated_again(bands: Bands, deviations: torch.Tensor, used: Sequence[int])
     )
 
 
-def _middle(stack: torch.Tensor) -> tuple[tuple[int, int], torch.Tensor]:
-    rows, cols = (int(n) for n in stack.shape[-2:])
-    top, left = max(0, (rows - SIDE) // 2), max(0, (cols - SIDE) // 2)
-    return (top, left), stack[..., top : top + SIDE, left : left + SIDE]
-
-
 def noise_power(spectra: torch.Tensor, transfer: RadialTransfer) -> float:
     """Power of the noise in one frequency, measured just beyond the cut-off.
 
@@ -221,24 +218,19 @@ def squared(spectrum: torch.Tensor) -> torch.Tensor:
 RINGS = 57
 """Rings of frequencies from 0 to the corner of the spectrum."""
 
-_RINGS_TO_UNIT = RINGS / math.sqrt(0.5)
+_CORNER = math.sqrt(0.5)
 
 
 def ring_numbers(radius: torch.Tensor) -> torch.Tensor:
-    """The ring that each frequency (in cycles per pixel) lies in."""
-    return (radius * _RINGS_TO_UNIT).round().long().clamp_max(RINGS)
+    """The ring that each frequency (cycles per pixel) lies in; beyond the corner the last one."""
+    return ring_of(radius / _CORNER, RINGS).clamp_max(RINGS)
 
 
 def at_rings(means: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:
     """A function of the frequency from its means over rings, linear in between."""
-    place = (radius * _RINGS_TO_UNIT).clamp_max(RINGS)
-    low = place.floor().long().clamp_max(RINGS - 1)
-    return means[low] + (place - low) * (means[low + 1] - means[low])
+    return between_rings(means, radius / _CORNER)
 
 
-def ring_means(values: torch.Tensor, rings: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def ring_means(values: torch.Tensor, ring: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean over each ring, and how many frequencies it has."""
-    zeros = values.new_zeros(RINGS + 1)
-    count = torch.bincount(rings.flatten(), minlength=RINGS + 1)
-    total = zeros.index_add(0, rings.flatten(), values.flatten())
-    return total / count.clamp_min(1), count
+    return ring_mean(values, ring, RINGS), ring_sizes(ring, RINGS)

@@ -9,19 +9,16 @@ bands without relation would give. So it says how significant a peak is.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 
 import torch
-from scipy.fft import next_fast_len
 
-from zsfiji.physics.sim.optics import RadialTransfer, frequencies
+from zsfiji.compute.spectra import regridded
+from zsfiji.physics.sim.optics import RadialTransfer, frequencies, turns
 from zsfiji.physics.sim.patterns import TURN
 from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers, squared
-
-FARTHEST = 1.25
-"""Highest frequency of a pattern over the cut-off that is searched (TIRF: above 1)."""
+from zsfiji.reconstruction.points import grid, points_along
 
 _CENTRE = 0.12
 """Width of the middle of a wave's spectrum that is left out, over the cut-off: there leaks what is
@@ -147,14 +144,12 @@ class Correlation:
         torch.Tensor
             complex64 (n, m).
         """
-        along, across = (self._waves(vector, axis) for axis, vector in enumerate((rows, cols)))
+        device = self._first.device
+        along, across = (
+            turns(-vector, points_along(side, points)).to(device)
+            for vector, side, points in zip((rows, cols), self.shape, self.grid, strict=True)
+        )
         return (along @ self.product(angle, order) @ across.T).cpu()
-
-    def _waves(self, vector: torch.Tensor, axis: int) -> torch.Tensor:
-        place = torch.arange(self.grid[axis], dtype=torch.float64)
-        place *= self.shape[axis] / self.grid[axis]
-        wave = torch.exp(-1j * TURN * vector[:, None] * place)
-        return wave.to(self._first.device, torch.complex64)
 
     def doubt(self, angle: int, order: int, height: float) -> float:
         """Standard error of the components of a wave vector, from the height of its peak.
@@ -166,7 +161,7 @@ class Correlation:
         extents = []
         for axis, side in enumerate(self.shape):
             along = light.sum(1 - axis).cpu().double() + _TINY
-            place = torch.arange(len(along), dtype=torch.float64) * side / len(along)
+            place = points_along(side, len(along))
             mean = float((along * place).sum() / along.sum())
             extents.append(float((along * (place - mean).square()).sum() / along.sum()))
         return 1 / (TURN * math.sqrt(2 * max(height, 1e-6) * min(extents)))
@@ -174,41 +169,6 @@ class Correlation:
     def null(self, frequency: float) -> float:
         """Power of the correlation of unrelated bands at a frequency, in cycles per pixel."""
         return float(at_rings(self._null.cpu(), torch.tensor(frequency)))
-
-
-def grid(shape: tuple[int, int], transfer: RadialTransfer) -> tuple[int, int]:
-    """Points in real space that a product of two bands needs to be correlated without aliases."""
-    rows, cols = (
-        int(next_fast_len(math.ceil((2 + FARTHEST) * transfer.cutoff * n) + 2)) for n in shape
-    )
-    return rows, cols
-
-
-def regridded(spectrum: torch.Tensor, points: tuple[int, int]) -> torch.Tensor:
-    """A spectrum of the image for an inverse transform to another number of points.
-
-    Parameters
-    ----------
-    spectrum : torch.Tensor
-        Complex (..., row, col), zero beyond the cut-off.
-    points : (int, int)
-        The number along rows and columns.
-    """
-    shape = tuple(int(n) for n in spectrum.shape[-2:])
-    wide = spectrum.new_zeros(*spectrum.shape[:-2], *points)
-    halves = []
-    for have, want in zip(shape, points, strict=True):
-        side = min(have, want)
-        positive, negative = (side + 1) // 2, side // 2
-        halves.append(
-            [
-                (slice(positive), slice(positive)),
-                (slice(have - negative, have), slice(want - negative, want)),
-            ]
-        )
-    for (from_row, to_row), (from_col, to_col) in itertools.product(*halves):
-        wide[..., to_row, to_col] = spectrum[..., from_row, from_col]
-    return wide
 
 
 def climbed(

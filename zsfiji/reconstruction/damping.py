@@ -17,8 +17,10 @@ import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
 
-from zsfiji.physics.sim.optics import RadialTransfer, frequencies, places
-from zsfiji.physics.sim.patterns import TURN, Patterns
+from zsfiji.compute.spectra import independent_share, regridded
+from zsfiji.images.middle import middle
+from zsfiji.physics.sim.optics import RadialTransfer, frequencies, places, plane_waves
+from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction.borders import taper
 from zsfiji.reconstruction.wiener import unmixing
 
@@ -152,23 +154,20 @@ def overlaps(
     bins : int
         Steps of the distance.
     """
-    rows, cols = (int(n) for n in stack.shape[-2:])
-    top, left = max(0, (rows - _SIDE) // 2), max(0, (cols - _SIDE) // 2)
-    stack = stack[..., top : top + _SIDE, left : left + _SIDE]
-    patterns = patterns.moved(float(top), float(left))
+    rows, cols = middle(stack.shape[-2:], _SIDE)
+    stack = stack[..., rows, cols]
+    patterns = patterns.moved(rows.start, cols.start)
     shape = (int(stack.shape[-2]), int(stack.shape[-1]))
     window = taper(shape, stack.device)
-    # Neighbouring frequencies of a tapered image are not independent.
-    independent = float(window.square().mean() ** 2 / window.pow(4).mean())
+    independent = independent_share(window)
     power = noise * float(window.square().sum())
     bare = (stack - stack.mean()) * window
     unmix, counts = unmixing(patterns)
     row, col = frequencies((2 * shape[0], 2 * shape[1]), half=False, device=stack.device)
     row, col = 2 * row, 2 * col
     radius = torch.hypot(row, col)
-    down, across = places(shape, device=stack.device)
-    # The first fine pixel lies at the first raw one: only bands of one image are compared.
-    down, across = down - down[0], across - across[:, :1]
+    # Half a fine pixel from those of the transform: only bands of one image are compared.
+    fine = places(shape, device=stack.device)
     centres = []
     variance = []
     for angle in range(patterns.angles):
@@ -188,9 +187,9 @@ def overlaps(
                 weights.to(stack.device, torch.complex64),
                 bare[angle].to(torch.complex64),
             )
-            k = [float(v) for v in patterns.wave_vectors[angle, wave]]
-            turn = torch.exp(-1j * TURN * (k[0] * down + k[1] * across)).to(torch.complex64)
-            side = torch.fft.fft2(torch.fft.ifft2(_finer(band)) * turn)
+            vector = patterns.wave_vectors[angle, wave]
+            k = [float(v) for v in vector]
+            side = torch.fft.fft2(torch.fft.ifft2(_finer(band)) * plane_waves(-vector, *fine))
             other = torch.hypot(row + k[0], col + k[1])
             keep = tells(radius) & tells(other)
             if int(keep.sum()) < bins:
@@ -212,13 +211,8 @@ def overlaps(
 
 def _finer(band: torch.Tensor) -> torch.Tensor:
     """Spectrum of an image on twice as many pixels, so that a move does not wrap around."""
-    spectrum = torch.fft.fft2(band)
-    rows, cols = spectrum.shape
-    wide = spectrum.new_zeros(2 * rows, 2 * cols)
-    down = torch.cat([torch.arange((rows + 1) // 2), torch.arange(2 * rows - rows // 2, 2 * rows)])
-    over = torch.cat([torch.arange((cols + 1) // 2), torch.arange(2 * cols - cols // 2, 2 * cols)])
-    wide[down[:, None], over] = spectrum
-    return wide
+    rows, cols = band.shape
+    return regridded(torch.fft.fft2(band), (2 * rows, 2 * cols))
 
 
 def _summed(

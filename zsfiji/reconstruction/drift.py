@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from zsfiji.physics.sim.optics import RadialTransfer, frequencies
+from zsfiji.physics.sim.optics import RadialTransfer, frequencies, turns
 from zsfiji.physics.sim.patterns import TURN
 from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers, squared
 from zsfiji.reconstruction.correlation import climbed
@@ -85,9 +85,7 @@ def _shift(cross: torch.Tensor, row: torch.Tensor, col: torch.Tensor) -> torch.T
 
     def value(rows: torch.Tensor, cols: torch.Tensor) -> torch.Tensor:
         along, across = (
-            torch.exp(1j * TURN * shift[:, None] * axis.flatten().cpu().double()).to(
-                cross.device, torch.complex64
-            )
+            turns(shift, axis.flatten().cpu().double()).to(cross.device)
             for shift, axis in ((rows, row), (cols, col))
         )
         return (along @ cross @ across.T).real.clamp_min(0).cpu()

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from zsfiji.physics.sim.optics import RadialTransfer, frequencies
+from zsfiji.physics.sim.optics import RadialTransfer, frequencies, places, plane_waves
 from zsfiji.physics.sim.optics_3d import StackTransfer
-from zsfiji.physics.sim.patterns import TURN, Patterns
+from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction.borders import taper
 from zsfiji.reconstruction.layouts import Layout
 from zsfiji.reconstruction.search import Estimate, estimate
@@ -138,12 +138,11 @@ class _Bands:
     def contrast(self, angle: int, wave: int) -> tuple[complex, float]:
         """Contrast and turn of a wave, and the standard error of the contrast."""
         transfer, cutoff = self._transfer, self._transfer.cutoff
-        along, across = (float(k) for k in self._patterns.wave_vectors[angle, wave])
+        vector = self._patterns.wave_vectors[angle, wave]
+        along, across = (float(k) for k in vector)
         order = transfer.order_of(wave, self._patterns.waves)
         moved = transfer(order, self._row + along, self._col + across, 1)
-        rows = torch.arange(self._shape[0], dtype=torch.float64)[:, None]
-        cols = torch.arange(self._shape[1], dtype=torch.float64)[None, :]
-        back = torch.exp(-1j * TURN * (along * rows + across * cols)).to(torch.complex64)
+        back = plane_waves(-vector, *places(self._shape, 1))
         spectrum = torch.fft.fftn(self._mixed(angle, 1 + 2 * wave) * back)
         near = torch.hypot(self._row, self._col)
         far = torch.hypot(self._row + along, self._col + across)

@@ -6,13 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zsfiji.errors import UserError
+from zsfiji.physics.camera.calibration.saturation import find_saturation
 
 _SATURATED = 1e-4
 """Share of the pixels at the highest value from which the image counts as saturated. Not tuned: a
 hot pixel or two are fewer."""
-
-_NEAR = 0.02
-"""Values less than this below the highest one, relative to it, are compared with it."""
 
 _BLOCK = 8
 """Edge of the blocks of JPEG."""
@@ -58,12 +56,8 @@ def saturated(stack: NDArray[np.generic]) -> float:
     stack : numpy.ndarray
         (angle, frame, row, col), as acquired.
     """
-    values = np.asarray(stack, np.float64)
-    top = float(values.max())
-    share = float(np.mean(values == top))
-    # Values that end by themselves become fewer towards the highest one.
-    below = float(np.mean((values < top) & (values >= (1 - _NEAR) * top)))
-    return share if share > max(_SATURATED, below) else 0.0
+    _, share = find_saturation([stack])
+    return share if share > _SATURATED else 0.0
 
 
 def saturation_said(stack: NDArray[np.generic]) -> list[str]:

@@ -8,10 +8,10 @@ frames at once:
 
 with the illuminations :math:`I_{dn}`, the brightness :math:`a_{dn}` of the frames and a wide
 Gaussian :math:`G`. Both are found by the multiplicative steps of Richardson and Lucy, which go up
-the likelihood of photon counts, accelerated along their own direction (Biggs and Andrews, Appl.
-Opt. 36, 1766, 1997). Few steps restore coarse detail first: where to stop is decided by
-:mod:`zsfiji.reconstruction.stopping`. Nothing is divided by the contrast of a band, so noise of
-weak bands is not amplified as in the linear reconstruction.
+the likelihood of photon counts, accelerated along their own direction
+(:mod:`zsfiji.compute.acceleration`). Few steps restore coarse detail first: where to stop is
+decided by :mod:`zsfiji.reconstruction.stopping`. Nothing is divided by the contrast of a band, so
+noise of weak bands is not amplified as in the linear reconstruction.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from scipy.fft import next_fast_len
 
 from zsfiji import progress
+from zsfiji.compute.acceleration import Acceleration
 from zsfiji.physics.sim.optics import Blur, RadialTransfer, circular, frequencies, waves
 from zsfiji.physics.sim.patterns import Patterns
 
@@ -39,12 +40,9 @@ SHARE = 0.5
 """Share of the light that is haze at the start, where nothing else is said. What is coarse can be
 explained by both; where it goes depends on the start, see :mod:`zsfiji.reconstruction.stopping`."""
 
-_LONGEST = 0.9
-"""Longest accelerated step, relative to the one before. From the prototype."""
-
 _LONGEST_SWIFT, _FIRST_WIDTHS, _WIDTHS = 0.98, 4, 5
-"""The same of swift runs; in these the widths of the steps are computed in each of so many first
-ones, and after every so many further ones."""
+"""Longest accelerated step of swift runs, relative to the one before; in these the widths of the
+steps are computed in each of so many first ones, and after every so many further ones."""
 
 _LEAST_SHARE = 1e-3
 """Least light that a pixel beyond the border must send into the image, relative to one inside.
@@ -70,7 +68,12 @@ class Estimate:
     """
 
     specimen: torch.Tensor
-    haze: torch.Tensor | None
+    haze: torch.Tensor | None = None
+
+    @property
+    def parts(self) -> tuple[torch.Tensor, ...]:
+        """The specimen, and the haze if there is one."""
+        return (self.specimen,) if self.haze is None else (self.specimen, self.haze)
 
 
 class Joint:
@@ -261,24 +264,18 @@ class Joint:
         frames = stack.reshape(-1, *self.shape)
         measured = (frames + self.read).clamp_min(0)
         now = self._start(frames, share) if start is None else self._from(start, frames)
-        point, before, gone, width = now, None, None, self._seen
-        longest = _LONGEST_SWIFT if swift else _LONGEST
+        point, width = now, self._seen
+        beyond = Acceleration(_LONGEST_SWIFT) if swift else Acceleration()
         for step in range(1, iterations + 1):
             progress.stop_if_cancelled()
             if swift and (step <= _FIRST_WIDTHS or step % _WIDTHS == 0):
                 width = self._width(point)
             now = self._step(point, measured, width)
-            going = now.specimen - point.specimen
             if watch is not None and watch(step, now):
                 break
             if label is not None:
                 progress.report(step / iterations, label)
-            if before is None or gone is None:
-                point = now
-            else:
-                ahead = float((going * gone).sum() / gone.square().sum().clamp_min(1e-30))
-                point = _beyond(now, before, min(max(ahead, 0.0), longest))
-            before, gone = now, going
+            point = Estimate(*beyond(point.parts, now.parts))
         return now
 
     def _start(self, frames: torch.Tensor, share: float) -> Estimate:
@@ -368,18 +365,6 @@ def mixing(patterns: Patterns) -> torch.Tensor:
         own[angle, :, angle] = turned[angle].transpose(0, 1)
     found[..., 1:] = own.flatten(2)
     return found.flatten(0, 1)
-
-
-def _beyond(now: Estimate, before: Estimate, share: float) -> Estimate:
-    """Go on in the direction of the last step; multiplicative steps must not start at 0."""
-
-    def ahead(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return torch.lerp(b, a, 1 + share).clamp_min_(_LEAST * float(a.mean()))
-
-    haze = None
-    if now.haze is not None and before.haze is not None:
-        haze = ahead(now.haze, before.haze)
-    return Estimate(ahead(now.specimen, before.specimen), haze)
 
 
 def _even(length: int) -> int:

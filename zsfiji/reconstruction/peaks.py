@@ -10,8 +10,9 @@ import torch
 from scipy.stats import gamma
 
 from zsfiji.physics.sim.optics import RadialTransfer
-from zsfiji.reconstruction.correlation import FARTHEST, Correlation
+from zsfiji.reconstruction.correlation import Correlation
 from zsfiji.reconstruction.layouts import Member
+from zsfiji.reconstruction.points import FARTHEST
 
 NEAREST = 0.5
 """Lowest frequency of the finest wave over the cut-off that is searched."""

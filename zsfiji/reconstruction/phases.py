@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 import torch
 
+from zsfiji.compute.spectra import regridded
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies
 from zsfiji.physics.sim.patterns import TURN
 from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers, squared
-from zsfiji.reconstruction.correlation import grid, regridded
+from zsfiji.reconstruction.points import grid, moved
 
 _CENTRE = 0.15
 """Frequencies below this, over the cut-off, are left out: haze, and unequal brightness."""
@@ -137,12 +138,8 @@ class _Templates:
     def _moved(self, angle: int, vector: torch.Tensor) -> torch.Tensor:
         """The band of the specimen moved by a wave vector, at the frequencies that are used."""
         image = self._specimen[angle % len(self._specimen)]
-        for axis, k in enumerate(vector.tolist()):
-            place = torch.arange(self._grid[axis], dtype=torch.float64)
-            place *= self._shape[axis] / self._grid[axis]
-            turn = torch.exp(1j * TURN * k * place).to(image.device, torch.complex64)
-            image = image * (turn[:, None] if axis == 0 else turn)
-        return (regridded(torch.fft.fft2(image), self._shape) * self._otf)[self._keep]
+        spectrum = torch.fft.fft2(moved(image, vector, self._shape))
+        return (regridded(spectrum, self._shape) * self._otf)[self._keep]
 
     def fitted(
         self, angle: int, spectra: torch.Tensor, vectors: torch.Tensor

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
+from zsfiji.compute.rings import ring_mean, ring_of, ring_sizes
+from zsfiji.physics.sim.optics import frequencies
 from zsfiji.reconstruction.borders import taper
 from zsfiji.reconstruction.wiener import Wiener
 
@@ -133,18 +135,37 @@ def averaged(
     light : float
         Mean square of a frequency of the numerator over the density, for noise of variance 1.
     """
-    ring = (share * RINGS).round().long().clamp_max(RINGS)
-    count = torch.bincount(ring, minlength=RINGS + 1).double()
+    ring = ring_of(share, RINGS).clamp_max(RINGS)
 
     def mean(values: torch.Tensor) -> np.ndarray:
-        total = torch.zeros_like(count).index_add_(0, ring, values.double())
-        return (total / count.clamp_min(1)).cpu().numpy()
+        return ring_mean(values.double(), ring, RINGS).cpu().numpy()
 
     whitened = mean(numerator.abs().square() / density.clamp_min(1e-30)) / light
-    number = count.cpu().numpy()
+    number = ring_sizes(ring, RINGS).double().cpu().numpy()
     kept = (number > _FEWEST) & (np.arange(RINGS + 1) >= _FIRST)
     frequency = np.arange(RINGS + 1) / RINGS * reach
     return Rings(frequency[kept], whitened[kept], mean(density)[kept], number[kept])
+
+
+def fine_rings(shape: tuple[int, int], reach: float, device: torch.device) -> torch.Tensor:
+    """The ring of each frequency of a fine image (:func:`torch.fft.rfft2`).
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns, two to a raw pixel.
+    reach : float
+        Frequency of the last ring, in cycles per raw pixel.
+    device : torch.device
+        Where to compute.
+
+    Returns
+    -------
+    torch.Tensor
+        int64; `RINGS` + 1 beyond the reach.
+    """
+    row, col = frequencies(shape, device=device)
+    return ring_of(2 * torch.hypot(row, col) / reach, RINGS)
 
 
 def fit(wiener: Wiener, stack: torch.Tensor, noise: float) -> Power:

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import torch
 
+from zsfiji.compute.spectra import regridded
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies
-from zsfiji.physics.sim.patterns import TURN
+from zsfiji.reconstruction import points
 from zsfiji.reconstruction.bands import Bands, at_rings, ring_means, ring_numbers, squared
-from zsfiji.reconstruction.correlation import grid, regridded
 
 _CENTRE = 0.15
 """Frequencies below this, over the cut-off, are left out in both bands: haze, and leaks."""
@@ -79,7 +79,7 @@ class Regression:
         self._bands, self._zero, self._zero_noise = bands, zero, zero_noise
         self._transfer = transfer
         device = zero.device
-        self._grid = grid(bands.shape, transfer)
+        self._grid = points.grid(bands.shape, transfer)
         self._row, self._col = frequencies(bands.shape, half=False, device=device)
         self._radius = torch.hypot(self._row, self._col)
         self._otf = transfer(self._row, self._col)
@@ -112,13 +112,7 @@ class Regression:
         inside = frequencies(bands.shape, half=False, device=device)
         light = (torch.hypot(*inside) < self._transfer.cutoff).float()
         spectrum = regridded(bands.order(angle, order) * light, self._grid)
-        image = torch.fft.ifft2(spectrum)
-        turns = []
-        for axis, k in enumerate((along, across)):
-            place = torch.arange(self._grid[axis], dtype=torch.float64)
-            place *= bands.shape[axis] / self._grid[axis]
-            turns.append(torch.exp(-1j * TURN * k * place).to(device, torch.complex64))
-        image *= turns[0][:, None] * turns[1]
+        image = points.moved(torch.fft.ifft2(spectrum), -wave_vector, bands.shape)
         side = regridded(torch.fft.fft2(image), bands.shape)[keep]
         zero = self._zero[angle % len(self._zero)][keep]
         seen = squared(zero)

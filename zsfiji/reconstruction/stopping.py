@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 
 from zsfiji import progress
 from zsfiji.compute.device import generator
 from zsfiji.images.middle import middle
+from zsfiji.physics.camera.recorruption import local_mean, pair
 from zsfiji.reconstruction.joint import SHARE, Estimate, Joint
 
 MOST = 60
@@ -23,9 +23,6 @@ MOST = 60
 
 _ALPHA = 0.5
 """Noise that is added to the first set, in standard deviations; as published."""
-
-_BOX = 5
-"""Edge in pixels of the means that the variance of the noise is taken from, as published."""
 
 _FIRST, _PATIENCE = 8, 6
 """No stop before so many steps, and only after so many without a better one."""
@@ -69,9 +66,7 @@ def noise_variance(stack: torch.Tensor, gain: float, read_variance: float) -> to
     read_variance : float
         Variance of a pixel without light.
     """
-    planes = stack.reshape(-1, 1, *stack.shape[-2:])
-    smooth = F.avg_pool2d(planes, _BOX, 1, _BOX // 2, count_include_pad=False)
-    return (gain * smooth.clamp_min(0) + read_variance).reshape(stack.shape)
+    return gain * local_mean(stack).clamp_min(0) + read_variance
 
 
 def recorrupted(
@@ -79,7 +74,7 @@ def recorrupted(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Make two sets of frames with independent noise; that of the first one is little stronger."""
     added = variance.sqrt() * torch.randn(stack.shape, generator=draws, device=stack.device)
-    return stack + alpha * added, stack - added / alpha
+    return pair(stack, added, alpha)
 
 
 def choose(

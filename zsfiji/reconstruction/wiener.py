@@ -108,13 +108,14 @@ class Wiener:
             for band, weight in enumerate(self._weights[angle]):
                 if weight == 0:
                     continue
-                shift = _shift(patterns, angle, band)
+                shift = patterns.centre(angle, band)
                 y, x = fine_row - shift[0], fine_col - shift[1]
                 power = transfer(y, x, scale).square()
                 if notch is not None:
                     power = power * notch(torch.hypot(y, x))
                 self.density += (float(weight) / scale**2) * power
-        found = [p.norm(dim=-1)[m > 0] for p, m in zip(*_angles(patterns), strict=True)]
+        vectors = zip(patterns.wave_vectors, patterns.modulation, strict=True)
+        found = [p.norm(dim=-1)[m > 0] for p, m in vectors]
         finest = [float(f.max()) for f in found if len(f)]
         self.reach = transfer.cutoff + (sum(finest) / len(finest) if finest else 0.0)
         self._apodisation = circular(self.frequency / self.reach)
@@ -199,9 +200,8 @@ class Wiener:
         if apodise:
             response = response * self._apodisation
         whole = torch.fft.irfft2(numerator * response, s=self.blur.fine)
-        first = self.scale * self.margin
         rows, cols = (self.scale * n for n in self.shape)
-        return whole[..., first : first + rows, first : first + cols]
+        return self._inside(whole, rows, cols)
 
     def seen(self, specimen: torch.Tensor) -> torch.Tensor:
         """A specimen (..., fine row, fine col) as a lens with the reach of the result shows it."""
@@ -211,24 +211,15 @@ class Wiener:
         row, col = frequencies(from_edges, device=specimen.device)
         response = circular(self.scale * torch.hypot(row, col) / self.reach)
         seen = torch.fft.irfft2(torch.fft.rfft2(wide) * response, s=from_edges)
+        return self._inside(seen, rows, cols)
+
+    def _inside(self, whole: torch.Tensor, rows: int, cols: int) -> torch.Tensor:
         first = self.scale * self.margin
-        return seen[..., first : first + rows, first : first + cols]
+        return whole[..., first : first + rows, first : first + cols]
 
 
 def _sum(weights: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
     return torch.einsum("f,...fyx->...yx", weights.to(frames.dtype), frames)
-
-
-def _angles(patterns: Patterns) -> tuple[torch.Tensor, torch.Tensor]:
-    return patterns.wave_vectors, patterns.modulation
-
-
-def _shift(patterns: Patterns, angle: int, band: int) -> torch.Tensor:
-    """Where the centre of a band lies: 0, then +k and -k of each wave."""
-    if band == 0:
-        return torch.zeros(2)
-    vector = patterns.wave_vectors[angle, (band - 1) // 2].float()
-    return vector if band % 2 else -vector
 
 
 def unmixing(

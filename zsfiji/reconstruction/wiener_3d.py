@@ -12,6 +12,7 @@ import math
 import torch
 from scipy.fft import next_fast_len
 
+from zsfiji.compute.spectra import frequencies_kept
 from zsfiji.physics.sim.optics import circular, frequencies, waves
 from zsfiji.physics.sim.optics_3d import StackTransfer
 from zsfiji.physics.sim.patterns import TURN, Patterns
@@ -90,22 +91,14 @@ class StackWiener:
             order: (transfer(order, row, col, scale) * turn).conj().to(torch.complex64)
             for order in dict.fromkeys(self._orders)
         }
-        rows = self.field[0]
-        low, high = (
-            torch.arange((rows + 1) // 2),
-            torch.arange(self.fine[1] - rows // 2, self.fine[1]),
-        )
-        self._kept = torch.cat([low, high])
+        self._kept = frequencies_kept(self.field[0], self.fine[1])
         fine_row, fine_col = frequencies(self.field, scale)
         lateral = torch.hypot(fine_row, fine_col)
         axial = transfer.axial.to(lateral.dtype)[:, None, None]
         self.frequency = torch.hypot(lateral, axial)
         self.density = torch.zeros_like(self.frequency)
         for angle, band, weight in self._bands():
-            shift = torch.zeros(2)
-            if band:
-                vector = patterns.wave_vectors[angle, (band - 1) // 2].float()
-                shift = vector if band % 2 else -vector
+            shift = patterns.centre(angle, band)
             order = self._orders[(band + 1) // 2]
             otf = transfer(order, fine_row - shift[0], fine_col - shift[1], scale)
             self.density += (weight / scale**2) * otf.abs().square()
@@ -278,10 +271,7 @@ def captured(
     wide = _joined(wide, DEPTH, transfer.slices - shape[0] - DEPTH)
     row, col = frequencies(field, half=False)
     turn = torch.exp(1j * TURN * (scale - 1) / (2 * scale) * (row + col))
-    kept = [
-        torch.cat([torch.arange((n + 1) // 2), torch.arange(scale * n - n // 2, scale * n)])
-        for n in field
-    ]
+    kept = [frequencies_kept(n, scale * n) for n in field]
     inside = (
         slice(DEPTH, DEPTH + shape[0]),
         *(slice(margin, margin + n) for n in shape[1:]),
@@ -301,10 +291,7 @@ def captured(
             for number, wave in enumerate(light)
         ]
         for frame in range(patterns.frames):
-            image = plain.clone()
-            for number, band in enumerate(bands):
-                turned = torch.exp(1j * there.phases[angle, number, frame]).to(band.dtype) * band
-                image += float(there.modulation[angle, number]) * turned.real
+            image = there.mixed(angle, frame, plain, bands)
             frames[angle, frame] = float(patterns.brightness[angle, frame]) * image
     return frames
 

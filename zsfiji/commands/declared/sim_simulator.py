@@ -11,6 +11,7 @@ from zsfiji.commands.declare import command
 from zsfiji.errors import UserError
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.optics import Depth, Emission, Immersion, NumericalAperture, SpecimenIndex
+from zsfiji.parameters.specimens import Structure
 
 if TYPE_CHECKING:
     from zsfiji.commands.outcome import Outcome
@@ -22,24 +23,8 @@ if TYPE_CHECKING:
 _MOST = 2e8
 """Pixels in all frames of a stack: bounds the memory."""
 
-Structure = Annotated[
-    Literal[
-        "filaments",
-        "tubules",
-        "vesicles",
-        "reticulum",
-        "mixed",
-        "spots",
-        "texture",
-        "pairs",
-        "crossings",
-    ],
-    Field(
-        description="What the specimen is made of. texture: detail of all sizes. pairs and "
-        "crossings: lines of known distance."
-    ),
-    Shown("Structure"),
-]
+# Ranges differ from those of the same options for images: nothing is measured here, so no value may
+# be missing, and what is simulated has to fit into the memory.
 
 Width = Annotated[
     int,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from zsfiji.commands.declare import command
+from zsfiji.commands.duration import of_training
 from zsfiji.parameters.declare import Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
@@ -35,20 +35,10 @@ _OPTICS = SimOptics(damping=0)
 that was told gained 5 dB by it."""
 
 
-def _duration(
-    sizes: Mapping[str, int], *, settings: Settings, files: ModelFiles, uncertainty: Uncertainty
-) -> float:
-    from zsfiji.services.duration import times_applied
-    from zsfiji.services.zero_shot_sim.duration import seconds
-
-    train = files.apply_model is None
-    return seconds(sizes, settings, train=train, applied=times_applied(uncertainty))
-
-
 @command(
     label="Zero-Shot SIM...",
     suffixes=("zero-shot",),
-    duration=_duration,
+    duration=of_training("zero_shot_sim", Settings),
     on_request=("automatic", "uncertainty"),
     memory=16,
     result_bytes=2,
@@ -73,31 +63,19 @@ def zero_shot_sim(
     simulated from its own result. It corrects the automatic reconstruction. What it adds and what
     does not come again with other noise is damped. The result has half the pixel size.
     """
-    from zsfiji.commands import restore as common
     from zsfiji.commands import sim as body
+    from zsfiji.commands.restore import restore
     from zsfiji.services.zero_shot_sim.service import METHOD, RESULTS
 
     raw, given = body.opened(image, order, optics, use_parameters)
-    if files.apply_model is not None:
-        model, start = common.load(METHOD, files.apply_model), 0.0
-    else:
-        start = common.trained_share(0.9, uncertainty)
-        model = common.fit(
-            METHOD,
-            raw,
-            settings,
-            lambda _: given,
-            save=files.save_model,
-            device=device,
-            share=start,
-        )
-    return common.apply(
+    return restore(
         METHOD,
-        model,
         raw,
+        settings,
+        given,
+        files=files,
         results=RESULTS if automatic else RESULTS[-1:],
         bit_depth="32-bit",
         uncertainty=uncertainty,
         device=device,
-        start=start,
     )

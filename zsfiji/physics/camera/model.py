@@ -12,10 +12,8 @@ from scipy.ndimage import uniform_filter
 
 from zsfiji.errors import UserError
 from zsfiji.physics.camera.calibration.calibrate import calibrate, least_noise
+from zsfiji.physics.camera.recorruption import BOX, local_mean, pair
 from zsfiji.physics.noise import Noise, resampled
-
-BOX = 5
-"""Edge of the mean filter H in equation 3 (docs/methods/zs-deconvnet.md, 1.2), as published."""
 
 _TOO_DARK = 0.1
 """Share of the image that may be darker than the given background. Chosen by eye."""
@@ -114,10 +112,10 @@ class Camera:
         Parameters
         ----------
         noisy : torch.Tensor
-            Shape (count, slices, height, width), in grey levels.
+            Shape (..., height, width), in grey levels.
         alpha : float or torch.Tensor
             The added noise is multiplied by `alpha` in the input, and divided by it in the target.
-            A tensor has the shape (count, 1, 1, 1).
+            A tensor, such as (count, 1, 1, 1), has one for each patch.
         draws : torch.Generator
             Random numbers, on the device of the patches.
         shot, read : float or torch.Tensor
@@ -129,16 +127,12 @@ class Camera:
         noisier, target, deviation : torch.Tensor
             The pair, and the standard deviation of the noise that was added.
         """
-        half = BOX // 2
-        # The published filter assumes zeros outside, which is wrong for two pixels at the border.
-        mean = F.avg_pool2d(noisy, BOX, 1, half, count_include_pad=False)
-        variance = self.variance(mean)
+        variance = self.variance(local_mean(noisy))
         if not (isinstance(shot, float) and shot == read == 1.0):
             dark = self.variance(torch.tensor(self.dark_level, device=noisy.device))
             variance = shot * (variance - dark).clamp_min(0) + read * dark
         deviation = variance.sqrt()
-        added = deviation * self._field(noisy, draws)
-        return noisy + alpha * added, noisy - added / alpha, deviation
+        return *pair(noisy, deviation * self._field(noisy, draws), alpha), deviation
 
     def capture(self, mean: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
         """Simulate a capture with the expected values `mean`, in grey levels."""

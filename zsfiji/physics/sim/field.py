@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zsfiji.physics.sim.optics import RadialTransfer, frequencies, places
+from zsfiji.compute.spectra import frequencies_kept
+from zsfiji.physics.sim.optics import RadialTransfer, frequencies, places, plane_waves
 from zsfiji.physics.sim.patterns import TURN
 
 SAMPLES = 2
@@ -33,9 +34,7 @@ class Field:
         self.shape, self.factor = shape, factor
         self.fine = (factor * shape[0], factor * shape[1])
         self.row, self.col = frequencies(shape, SAMPLES, half=False)
-        self._kept = [
-            torch.cat([torch.arange(n), torch.arange(factor * n - n, factor * n)]) for n in shape
-        ]
+        self._kept = [frequencies_kept(SAMPLES * n, factor * n) for n in shape]
 
     def spectrum(self, image: torch.Tensor) -> torch.Tensor:
         """Low frequencies of (..., fine row, fine col), those of :attr:`row` and :attr:`col`."""
@@ -81,6 +80,4 @@ class Field:
 
     def wave(self, vector: torch.Tensor) -> torch.Tensor:
         """The wave of a wave vector (2,) in cycles per raw pixel, complex64 on fine pixels."""
-        rows, cols = places(self.shape, self.factor)
-        down = torch.exp(1j * TURN * vector[0] * rows).to(torch.complex64)
-        return down * torch.exp(1j * TURN * vector[1] * cols).to(torch.complex64)
+        return plane_waves(vector, *places(self.shape, self.factor))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
+from zsfiji.compute.rings import ring_mean, ring_of, ring_sizes
 from zsfiji.errors import UserError
 from zsfiji.physics.optics.kernel import Psf
 from zsfiji.physics.sim.optics import RadialTransfer
@@ -42,11 +44,11 @@ def transfer_of(psf: Psf, cutoff: float, pixel: float) -> RadialTransfer:
     rows, cols = (np.fft.fftfreq(n, s) for n, s in zip(shape, psf.spacing, strict=True))
     frequency = np.hypot(rows[:, None], cols[None, :]) * pixel
     inside = frequency <= cutoff
-    ring = np.rint(frequency[inside] / cutoff * (_SAMPLES - 1)).astype(int)
-    number = np.bincount(ring, minlength=_SAMPLES)
-    total = np.bincount(ring, modulus[inside], minlength=_SAMPLES)
-    there = np.flatnonzero(number)
-    curve = np.interp(np.arange(_SAMPLES), there, total[there] / number[there]) / modulus.flat[0]
+    last = _SAMPLES - 1
+    ring = ring_of(torch.from_numpy(frequency[inside] / cutoff), last)
+    means = ring_mean(torch.from_numpy(modulus[inside]), ring, last).numpy()
+    there = np.flatnonzero(ring_sizes(ring, last).numpy())
+    curve = np.interp(np.arange(_SAMPLES), there, means[there]) / modulus.flat[0]
     curve[0] = 1.0
     if curve[_SAMPLES // 2] < _DARK:
         raise UserError(

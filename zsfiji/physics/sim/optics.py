@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zsfiji.compute.spectra import frequencies_kept
 from zsfiji.physics.sim.patterns import TURN, Patterns
 
 
@@ -130,12 +131,7 @@ class Blur:
         centre = (scale - 1) / (2 * scale)
         turn = torch.exp(1j * TURN * centre * (row + col))
         self.otf = (transfer(row, col, scale) * turn).to(torch.complex64)
-        rows = shape[0]
-        low, high = (
-            torch.arange((rows + 1) // 2),
-            torch.arange(self.fine[0] - rows // 2, self.fine[0]),
-        )
-        self._rows = torch.cat([low, high]).to(self.otf.device)
+        self._rows = frequencies_kept(shape[0], self.fine[0]).to(self.otf.device)
         self._cols = shape[1] // 2 + 1
 
     def down(self, specimen: torch.Tensor) -> torch.Tensor:
@@ -177,6 +173,45 @@ def places(
     return rows[:, None], cols[None, :]
 
 
+def turns(frequency: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+    r"""The waves :math:`e^{2\pi i k x}` along an axis.
+
+    Parameters
+    ----------
+    frequency : torch.Tensor
+        64-bit (...), k.
+    place : torch.Tensor
+        64-bit (n,), x: in pixels if k is in cycles per pixel, or the other way round.
+
+    Returns
+    -------
+    torch.Tensor
+        complex64 (..., n), on the device of `place`.
+    """
+    return torch.exp(1j * TURN * frequency[..., None].to(place.device) * place).to(torch.complex64)
+
+
+def plane_waves(vectors: torch.Tensor, rows: torch.Tensor, cols: torch.Tensor) -> torch.Tensor:
+    r"""The waves :math:`e^{2\pi i k r}` of some wave vectors.
+
+    Parameters
+    ----------
+    vectors : torch.Tensor
+        64-bit (..., 2): along rows and columns.
+    rows, cols : torch.Tensor
+        64-bit (n, 1) and (1, m): places such as :func:`places` gives.
+
+    Returns
+    -------
+    torch.Tensor
+        complex64 (..., n, m), on the device of the places.
+    """
+    along, across = (
+        turns(k, place.flatten()) for k, place in zip(vectors.unbind(-1), (rows, cols), strict=True)
+    )
+    return along[..., :, None] * across[..., None, :]
+
+
 def waves(
     patterns: Patterns,
     shape: tuple[int, int],
@@ -191,11 +226,7 @@ def waves(
     torch.Tensor
         complex64 (angle, wave, fine row, fine col).
     """
-    rows, cols = places(shape, scale, device=device)
-    vectors = patterns.wave_vectors.to(rows.device)
-    along = torch.exp(1j * TURN * vectors[..., 0, None, None] * rows)
-    across = torch.exp(1j * TURN * vectors[..., 1, None, None] * cols)
-    return along.to(torch.complex64) * across.to(torch.complex64)
+    return plane_waves(patterns.wave_vectors, *places(shape, scale, device=device))
 
 
 def illumination(

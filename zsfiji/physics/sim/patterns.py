@@ -13,6 +13,7 @@ Lengths are in pixels of the raw image; the centre of its first pixel is the ori
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -67,6 +68,13 @@ class Patterns:
         along = self.wave_vectors @ torch.tensor([row, col], dtype=torch.float64)
         return replace(self, phases=self.phases + TURN * along[..., None])
 
+    def centre(self, angle: int, band: int) -> torch.Tensor:
+        """Where a band of :meth:`mixing` lies: float32 (2,), 0 or k or -k of a wave."""
+        if band == 0:
+            return torch.zeros(2)
+        vector = self.wave_vectors[angle, (band - 1) // 2].float()
+        return vector if band % 2 else -vector
+
     def only(self, angle: int) -> Patterns:
         """The patterns of one angle."""
         part = slice(angle, angle + 1)
@@ -76,6 +84,26 @@ class Patterns:
             self.modulation[part],
             self.brightness[part],
         )
+
+    def mixed(
+        self, angle: int, frame: int, plain: torch.Tensor, bands: Sequence[torch.Tensor]
+    ) -> torch.Tensor:
+        r"""A frame of mean brightness, made of band images.
+
+        Parameters
+        ----------
+        angle, frame : int
+            Which one.
+        plain : torch.Tensor
+            The blurred specimen, (..., row, col).
+        bands : sequence of torch.Tensor
+            For each wave the blurred specimen times :math:`e^{2\pi i k r}`, complex.
+        """
+        image = plain.clone()
+        for wave, band in enumerate(bands):
+            turn = torch.exp(1j * self.phases[angle, wave, frame]).to(band.dtype)
+            image += float(self.modulation[angle, wave]) * (turn * band).real
+        return image
 
     def mixing(self, angle: int) -> torch.Tensor:
         """How the bands of an angle are mixed in its frames.

@@ -63,6 +63,20 @@ class Camera:
     offset: float = 100.0
     read_noise: float = 1.5
 
+    def record(
+        self, frames: NDArray[np.float32], photons: float, seed: int
+    ) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
+        """Record frames of so many photons in a pixel of brightness 1; also without noise."""
+        return expose(
+            frames,
+            photons=photons,
+            gain=self.gain,
+            offset=self.offset,
+            read_noise=self.read_noise,
+            # Another one than that of the specimen.
+            seed=seed + 99,
+        )
+
 
 LIGHT, CAMERA = Light(), Camera()
 
@@ -188,28 +202,17 @@ def simulate(
             waves = [field.wave(vector) for vector in there.wave_vectors[angle]]
             bands = [field.samples(field.spectrum(density * w) * transfer) for w in waves]
         row, col = (float(v) for v in places[angle * patterns.frames + frame])
-        now = there.moved(row, col)
-        image = plain.real.clone()
-        for wave, band in enumerate(bands):
-            turn = torch.exp(1j * now.phases[angle, wave, frame]).to(torch.complex64)
-            image += float(now.modulation[angle, wave]) * (turn * band).real
+        image = there.moved(row, col).mixed(angle, frame, plain.real, bands)
         if drift:
             image = field.moved(image, row, col)
         brightness = float(patterns.brightness[angle, frame])
         frames[angle, frame] = brightness * (_raw(image) + unfocused)[inside].clamp_min(0)
-    noisy, expected = expose(
-        frames,
-        photons=unit,
-        gain=camera.gain,
-        offset=camera.offset,
-        read_noise=camera.read_noise,
-        seed=seed + 99,
-    )
+    noisy, expected = camera.record(frames, unit, seed)
     fine = tuple(slice(UPSAMPLE * s.start, UPSAMPLE * s.stop) for s in inside)
     truth, grey = bin_mean(density, FINER), unit * camera.gain
     reference = _shown(truth, field.shape, cutoff + patterns.finest)
     return Simulation(
-        _as_image(noisy, pixel, f"{kind} raw SIM"),
+        as_image(noisy, f"{kind} raw SIM", pixel),
         expected,
         (truth[fine] * grey + camera.offset).numpy(),
         (reference[fine] * grey + camera.offset).numpy(),
@@ -261,8 +264,15 @@ def _shown(truth: torch.Tensor, shape: tuple[int, int], cutoff: float) -> torch.
     return torch.fft.irfft2(torch.fft.rfft2(truth) * transfer, s=truth.shape)
 
 
-def _as_image(frames: NDArray[np.uint16], pixel: float, title: str) -> xr.DataArray:
-    image = xr.DataArray(frames, dims=("ang", "pha", "row", "col"), attrs={"title": title})
-    step = pixel / 1000
-    set_calibration(image, {"row": step, "col": step}, {"row": "micron", "col": "micron"})
+def as_image(
+    frames: NDArray[np.uint16], title: str, pixel: float, spacing: float | None = None
+) -> xr.DataArray:
+    """Raw frames (angle, frame, row, col), or of slices `spacing` nm apart, as an image."""
+    steps = {"row": pixel / 1000, "col": pixel / 1000}
+    dims = ["ang", "pha", "row", "col"]
+    if spacing is not None:
+        steps["pln"] = spacing / 1000
+        dims.insert(2, "pln")
+    image = xr.DataArray(frames, dims=dims, attrs={"title": title})
+    set_calibration(image, steps, dict.fromkeys(steps, "micron"))
     return image

@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 
 from zsfiji import progress
-from zsfiji.images.axes import set_calibration
-from zsfiji.physics.camera.exposure import expose
 from zsfiji.physics.optics.degradation import bin_mean
 from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.sim.field import SAMPLES, Field
 from zsfiji.physics.sim.light import Light
 from zsfiji.physics.sim.optics_3d import StackTransfer, calculated
 from zsfiji.physics.sim.patterns import Patterns
-from zsfiji.physics.sim.simulator import CAMERA, FINER, UPSAMPLE, Camera
+from zsfiji.physics.sim.simulator import CAMERA, FINER, UPSAMPLE, Camera, as_image
 from zsfiji.physics.specimens import specimen
 
 _MARGIN, _DEPTH = 24, 8
@@ -148,24 +146,14 @@ def simulate_stack(
             for wave, vector in enumerate(there.wave_vectors[angle])
         ]
         for frame in range(patterns.frames):
-            image = plain.clone()
-            for wave, band in enumerate(bands):
-                turn = torch.exp(1j * there.phases[angle, wave, frame]).to(torch.complex64)
-                image += float(there.modulation[angle, wave]) * (turn * band).real
+            image = there.mixed(angle, frame, plain, bands)
             frames[angle, frame] = float(patterns.brightness[angle, frame]) * image.clamp_min(0)
-    noisy, expected = expose(
-        frames,
-        photons=unit,
-        gain=camera.gain,
-        offset=camera.offset,
-        read_noise=camera.read_noise,
-        seed=seed + 99,
-    )
+    noisy, expected = camera.record(frames, unit, seed)
     fine = (inside[0], *(slice(UPSAMPLE * s.start, UPSAMPLE * s.stop) for s in inside[1:]))
     grey = unit * camera.gain
     truth = bin_mean(torch.from_numpy(density[inside[0]]), FINER)[(slice(None), *fine[1:])]
     return StackSimulation(
-        _as_image(noisy, pixel, spacing, f"{kind} raw 3D-SIM"),
+        as_image(noisy, f"{kind} raw 3D-SIM", pixel, spacing),
         expected,
         (truth * grey + camera.offset).numpy(),
         patterns,
@@ -196,10 +184,3 @@ def _blurred(
         transfer = transfer / (torch.sinc(field.row) * torch.sinc(field.col)).clamp_min(0.1)
     seen = field.samples(torch.fft.ifft(torch.fft.fft(spectrum, dim=0) * transfer, dim=0))
     return seen[:, ::SAMPLES, ::SAMPLES]
-
-
-def _as_image(frames: NDArray[np.uint16], pixel: float, spacing: float, title: str) -> xr.DataArray:
-    image = xr.DataArray(frames, dims=("ang", "pha", "pln", "row", "col"), attrs={"title": title})
-    steps = {"row": pixel / 1000, "col": pixel / 1000, "pln": spacing / 1000}
-    set_calibration(image, steps, dict.fromkeys(steps, "micron"))
-    return image

@@ -6,5 +6,16 @@ All sizes are in nanometres, so a specimen can be drawn on any grid: :mod:`.draw
 from zsfiji.physics.specimens.cell import cell
 from zsfiji.physics.specimens.lines import DISTANCES, LinePair, crossings, line_pairs
 from zsfiji.physics.specimens.structures import KINDS, specimen
+from zsfiji.physics.specimens.thin import THIN_KINDS, thin_specimen
 
-__all__ = ["DISTANCES", "KINDS", "LinePair", "cell", "crossings", "line_pairs", "specimen"]
+__all__ = [
+    "DISTANCES",
+    "KINDS",
+    "THIN_KINDS",
+    "LinePair",
+    "cell",
+    "crossings",
+    "line_pairs",
+    "specimen",
+    "thin_specimen",
+]

@@ -11,26 +11,18 @@ eye.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import Voronoi
 
+from zsfiji.parameters.specimens import Kind
 from zsfiji.physics.specimens.drawing import STEP, Grid, Strokes, bright, draw
 from zsfiji.physics.specimens.lines import crossings, line_pairs, lines_of
 
-KINDS = (
-    "filaments",
-    "tubules",
-    "vesicles",
-    "reticulum",
-    "mixed",
-    "spots",
-    "texture",
-    "pairs",
-    "crossings",
-)
+KINDS: tuple[str, ...] = get_args(Kind)
 """The choices of :func:`specimen`."""
 
 _UNIT = 2 * STEP

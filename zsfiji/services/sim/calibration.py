@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -80,6 +81,56 @@ class Record:
 
 
 @dataclass(frozen=True)
+class Wave:
+    """A wave of a pattern.
+
+    Attributes
+    ----------
+    vector : (float, float)
+        Cycles per pixel along rows and columns.
+    phase : float
+        In the first frame, in radians.
+    modulation, error, significance, found
+        See :class:`Record`.
+    pixel : float
+        Width of a pixel in micrometres.
+    """
+
+    vector: Numbers
+    phase: float
+    modulation: float
+    error: float
+    significance: float
+    found: bool
+    pixel: float
+
+    @property
+    def frequency(self) -> float:
+        """Cycles per pixel."""
+        return math.hypot(*self.vector)
+
+    @property
+    def spacing(self) -> float:
+        """Distance of its lines in nanometres; NaN for a frequency of 0."""
+        return 1000 * self.pixel / self.frequency if self.frequency else math.nan
+
+    @property
+    def direction(self) -> float:
+        """Of the wave vector in degrees, 0 to 180, from columns to rows."""
+        return math.degrees(math.atan2(*self.vector)) % 180
+
+    @property
+    def sure(self) -> bool:
+        """Whether it was found, with a modulation that is known well enough."""
+        return self.found and 0 <= self.error <= UNSURE * self.modulation
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is sure, and strong enough to be used."""
+        return self.sure and self.modulation >= WEAK
+
+
+@dataclass(frozen=True)
 class Calibration:
     """A record, and what is computed from it.
 
@@ -108,15 +159,37 @@ class Calibration:
         modulation = (self.patterns.modulation * usable).clamp(max=1)
         return replace(self.patterns, modulation=modulation)
 
+    @cached_property
+    def waves(self) -> list[list[Wave]]:
+        """(angle, wave): all waves, those that were not found included."""
+        r = self.record
+        return [
+            [
+                Wave(
+                    vector,
+                    r.phases[angle][wave][0],
+                    r.modulation[angle][wave],
+                    r.modulation_error[angle][wave],
+                    r.significance[angle][wave],
+                    r.found[angle][wave],
+                    r.pixel,
+                )
+                for wave, vector in enumerate(vectors)
+            ]
+            for angle, vectors in enumerate(r.wave_vectors)
+        ]
+
     @property
     def usable(self) -> list[list[bool]]:
         """(angle, wave): whether the wave was found and is strong enough to be used."""
-        r = self.record
-        rows = zip(r.found, r.modulation, r.modulation_error, strict=True)
-        return [
-            [f and m >= WEAK and 0 <= e <= UNSURE * m for f, m, e in zip(*row, strict=True)]
-            for row in rows
-        ]
+        return [[wave.usable for wave in waves] for waves in self.waves]
+
+    @property
+    def reach(self) -> float:
+        """Highest frequency of a reconstruction, in cycles per pixel: that of :class:`.Wiener`."""
+        used = [[wave.frequency for wave in waves if wave.usable] for waves in self.waves]
+        finest = [max(frequencies) for frequencies in used if frequencies]
+        return self.record.cutoff + (sum(finest) / len(finest) if finest else 0.0)
 
     @property
     def transfer(self) -> RadialTransfer:

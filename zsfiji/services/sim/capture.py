@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 import xarray as xr
 
 from zsfiji.compute.device import generator
-from zsfiji.images.axes import DIMS, PATTERN_DIMS, size
+from zsfiji.images.axes import DIMS, PATTERN_DIMS
 from zsfiji.images.parts import PLANE, pixels_of, place, positions
-from zsfiji.services.sim.calibration import Calibration
+from zsfiji.learning.models import Model, Unit
+from zsfiji.physics.sim.optics import Blur, illumination
+from zsfiji.services.sim.calibration import Calibration, Record
 from zsfiji.services.sim.reconstructor import SCALE
 
 
-class Calibrated(Protocol):
+class Calibrated(Unit, Protocol):
     """A unit of a method for raw SIM images."""
 
     @property
@@ -29,10 +31,10 @@ U = TypeVar("U", bound=Calibrated)
 
 def captured(
     specimen: xr.DataArray,
-    units: Sequence[U],
+    model: Model[Any, U],
     record: Callable[[U, np.ndarray, torch.Generator], np.ndarray],
     *,
-    per_plane: bool,
+    part: Sequence[str] = PLANE,
     seed: int,
 ) -> xr.DataArray:
     """Simulate the raw image of a specimen.
@@ -41,13 +43,13 @@ def captured(
     ----------
     specimen : xarray.DataArray
         A reconstruction, on half the pixel size, in grey levels above the background.
-    units : sequence
-        One for each channel, or for each plane.
+    model : Model
+        The model that gave it; its settings say what it was fitted per.
     record : callable
-        Takes a unit, a specimen (2 row, 2 col) and random numbers, and gives a raw stack in grey
-        levels.
-    per_plane : bool
-        Which of both.
+        Takes a unit, a part of the specimen and random numbers, and gives its raw stack in grey
+        levels, such as :func:`capture`.
+    part : sequence of str
+        Axes of a part of the specimen.
     seed : int
         Seed of the noise.
 
@@ -56,15 +58,64 @@ def captured(
     xarray.DataArray
         float32, in grey levels, with the axes of the patterns.
     """
-    patterns = units[0].calibration.patterns
+    patterns = model.units[0].calibration.patterns
     sizes = {str(dim): int(n) for dim, n in specimen.sizes.items()}
     sizes |= {dim: sizes[dim] // SCALE for dim in PLANE}
     sizes |= dict(zip(PATTERN_DIMS, (patterns.angles, patterns.frames), strict=True))
     dims = [dim for dim in DIMS if dim in sizes]
     raw = xr.DataArray(np.zeros([sizes[dim] for dim in dims], np.float32), dims=dims)
     draws = generator(seed)
-    for number, position in enumerate(positions(specimen)):
-        unit = units[number if per_plane else position.get("ch", 0)]
-        stack = record(unit, pixels_of(specimen, position), draws)
-        raw.data[place(raw, {d: n for d, n in position.items() if size(raw, str(d)) > 1})] = stack
+    per_part = model.settings.fit_per == "plane"
+    for number, position in enumerate(positions(specimen, part)):
+        unit = model.units[number if per_part else position.get("ch", 0)]
+        raw.data[place(raw, position)] = record(unit, pixels_of(specimen, position, part), draws)
     return raw
+
+
+def capture(unit: Calibrated, specimen: np.ndarray, draws: torch.Generator) -> np.ndarray:
+    """Simulate the raw stack of a specimen.
+
+    Parameters
+    ----------
+    unit : Calibrated
+        Has patterns, optics, background and noise.
+    specimen : numpy.ndarray
+        (2 row, 2 col), in grey levels above the background; values below zero count as zero.
+    draws : torch.Generator
+        For the noise.
+
+    Returns
+    -------
+    numpy.ndarray
+        (angle, frame, row, col), float32, in grey levels.
+    """
+    rows, cols = (n // SCALE for n in specimen.shape)
+    calibration = unit.calibration
+    blur = Blur(calibration.transfer, (rows, cols), SCALE)
+    light = illumination(calibration.used, (rows, cols), SCALE)
+    there = torch.from_numpy(np.asarray(specimen, np.float32)).clamp_min(0)
+    return recorded(blur.down(light * there), calibration.record, draws)
+
+
+def recorded(expected: torch.Tensor, record: Record, draws: torch.Generator) -> np.ndarray:
+    """What the camera makes of an image: noise is added, and the background.
+
+    Parameters
+    ----------
+    expected : torch.Tensor
+        In grey levels above the background; values below zero count as zero.
+    record : Record
+        Background and noise.
+    draws : torch.Generator
+        For the noise.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the same shape, float32, in grey levels.
+    """
+    light = expected.clamp_min(0)
+    noise = (record.gain * light + record.read_variance).sqrt()
+    noisy = light + noise * torch.randn(light.shape, generator=draws)
+    found: np.ndarray = noisy.numpy() + np.float32(record.background)
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from zsfiji import progress
-from zsfiji.physics.sim.optics import Blur, RadialTransfer, illumination
 from zsfiji.physics.sim.patterns import Patterns
-from zsfiji.reconstruction import power, stopping
+from zsfiji.reconstruction import stopping
 from zsfiji.reconstruction.drift import Drift
 from zsfiji.reconstruction.joint import HAZE, Joint
 from zsfiji.reconstruction.wiener import Notch, Wiener
 from zsfiji.services.sim.calibration import Calibration, Record
+from zsfiji.services.sim.linear import automatic_ridge, classical_ridge, wiener_of
 from zsfiji.services.sim.settings import Settings
 from zsfiji.services.sim.straight import straightened
 
@@ -24,6 +24,10 @@ T = TypeVar("T")
 
 SCALE = 2
 """Pixels of a result to a raw one, along rows and along columns."""
+
+RESULTS = ("widefield", "filtered", "sim")
+"""Names of the results, the main one last: the wide-field image, the same sharpened by the filter
+without the patterns, and the reconstruction."""
 
 
 class Reconstructor:
@@ -49,7 +53,11 @@ class Reconstructor:
         return {}
 
     def reconstruct(
-        self, stack: np.ndarray, settings: Settings, device: torch.device
+        self,
+        stack: np.ndarray,
+        settings: Settings,
+        device: torch.device,
+        results: Sequence[str] = RESULTS,
     ) -> tuple[Images, Drift]:
         """Reconstruct a stack.
 
@@ -61,47 +69,46 @@ class Reconstructor:
             The method.
         device : torch.device
             Where to compute.
+        results : sequence of str
+            Those of :data:`RESULTS` that are wanted.
 
         Returns
         -------
         dict of str to numpy.ndarray
-            "widefield", "filtered" (the wide-field image by the same filter without the patterns)
-            and "sim": float32 (2 row, 2 col), in grey levels above the background.
+            float32 (2 row, 2 col), in grey levels above the background.
         Drift
             How the specimen moved between the angles; where that matters, it was corrected.
         """
         above = self.calibration.above(stack).to(device)
-        above, patterns, drift = straightened(above, self.calibration.used, self._transfer)
-        images = {
-            "widefield": _finer(above, patterns),
-            "filtered": self._linear(above, patterns, modulated=False),
-        }
-        if settings.quality == "iterative":
-            images["sim"] = self._iterative(above, patterns, settings.seed)
-        elif settings.quality == "classical":
-            images["sim"] = self._classical(above, patterns, settings)
-        else:
-            images["sim"] = self._linear(above, patterns)
-        return {name: image.cpu().numpy() for name, image in images.items()}, drift
+        calibration = self.calibration
+        above, patterns, drift = straightened(above, calibration.used, calibration.transfer)
 
-    @property
-    def _transfer(self) -> RadialTransfer:
-        return self.calibration.transfer
+        def made(name: str) -> torch.Tensor:
+            if name == "widefield":
+                return widefield(above, patterns)
+            if name == "filtered":
+                return self._linear(above, patterns, modulated=False)
+            if settings.quality == "iterative":
+                return self._iterative(above, patterns, settings.seed)
+            if settings.quality == "classical":
+                return self._classical(above, patterns, settings)
+            return self._linear(above, patterns)
+
+        return {name: made(name).cpu().numpy() for name in results}, drift
 
     def _linear(
         self, above: torch.Tensor, patterns: Patterns, *, modulated: bool = True
     ) -> torch.Tensor:
         """By the filter that is fitted to the image; without modulation of the wide field only."""
-        noise = self.record.noise_variance
         used = patterns
         if not modulated:
             used = replace(patterns, modulation=torch.zeros_like(patterns.modulation))
 
         def make() -> Wiener:
-            return Wiener(used, _shape(above), self._transfer, device=above.device)
+            return wiener_of(self.calibration, used, above)
 
         wiener = self._kept(make, patterns, above, "linear", modulated)
-        ridge = power.fit(wiener, above, noise).ridge(wiener, noise)
+        ridge = automatic_ridge(wiener, above, self.calibration)
         return wiener.solve(wiener.numerator(above), ridge)
 
     def _classical(
@@ -111,19 +118,11 @@ class Reconstructor:
         notch = Notch(settings.notch, settings.notch_width * self.record.pixel)
 
         def make() -> Wiener:
-            return Wiener(
-                patterns,
-                _shape(above),
-                self._transfer,
-                weights="equal",
-                notch=notch if notch.strength > 0 else None,
-                device=above.device,
-            )
+            there = notch if notch.strength > 0 else None
+            return wiener_of(self.calibration, patterns, above, classical=True, notch=there)
 
         wiener = self._kept(make, patterns, above, "classical", notch)
-        # A constant of 1 is as large as the squared OTF of all bands at frequency 0.
-        ridge = settings.wiener**2 * float(wiener.density[0, 0])
-        return wiener.solve(wiener.numerator(above), ridge)
+        return wiener.solve(wiener.numerator(above), classical_ridge(wiener, settings.wiener))
 
     def _iterative(self, above: torch.Tensor, patterns: Patterns, seed: int) -> torch.Tensor:
         """By joint Richardson-Lucy deconvolution."""
@@ -187,38 +186,25 @@ def _shape(above: torch.Tensor) -> tuple[int, int]:
     return int(above.shape[-2]), int(above.shape[-1])
 
 
-def _finer(above: torch.Tensor, patterns: Patterns) -> torch.Tensor:
-    """The mean of all frames on the finer grid, by interpolation."""
-    bright = patterns.brightness.to(above.device, torch.float32)[..., None, None]
-    mean = (above / bright).mean((0, 1))[None, None]
-    return torch.nn.functional.interpolate(
-        mean, scale_factor=SCALE, mode="bicubic", align_corners=False
-    )[0, 0]
-
-
-def capture(calibration: Calibration, specimen: np.ndarray, draws: torch.Generator) -> np.ndarray:
-    """Simulate the raw stack of a specimen.
+def widefield(above: torch.Tensor, patterns: Patterns) -> torch.Tensor:
+    """The mean of all frames on the finer grid, by interpolation slice by slice.
 
     Parameters
     ----------
-    calibration : Calibration
-        Patterns, optics, background and noise.
-    specimen : numpy.ndarray
-        (2 row, 2 col), in grey levels above the background; values below zero count as zero.
-    draws : torch.Generator
-        For the noise.
+    above : torch.Tensor
+        (angle, frame, row, col) or (angle, frame, pln, row, col), without background.
+    patterns : Patterns
+        Have the brightness of the frames.
 
     Returns
     -------
-    numpy.ndarray
-        (angle, frame, row, col), float32, in grey levels.
+    torch.Tensor
+        (2 row, 2 col) or (pln, 2 row, 2 col).
     """
-    rows, cols = (n // SCALE for n in specimen.shape)
-    blur = Blur(calibration.transfer, (rows, cols), SCALE)
-    light = illumination(calibration.used, (rows, cols), SCALE)
-    there = torch.from_numpy(np.asarray(specimen, np.float32)).clamp_min(0)
-    expected = blur.down(light * there).clamp_min(0)
-    noise = (calibration.record.gain * expected + calibration.record.read_variance).sqrt()
-    noisy = expected + noise * torch.randn(expected.shape, generator=draws)
-    found: np.ndarray = noisy.numpy() + np.float32(calibration.record.background)
-    return found
+    bright = patterns.brightness.to(above.device, torch.float32)
+    mean = (above / bright[(...,) + (None,) * (above.ndim - 2)]).mean((0, 1))
+    slices = mean.reshape(-1, 1, *mean.shape[-2:])
+    fine = torch.nn.functional.interpolate(
+        slices, scale_factor=SCALE, mode="bicubic", align_corners=False
+    )
+    return fine.reshape(*mean.shape[:-2], *fine.shape[-2:])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import xarray as xr
@@ -12,7 +11,7 @@ from zsfiji.quality.report import Report
 from zsfiji.reconstruction.drift import Drift
 from zsfiji.reconstruction.frames import blocks_said, saturation_said
 from zsfiji.reconstruction.optics_check import optics_said
-from zsfiji.services.sim.calibration import WEAK, Calibration
+from zsfiji.services.sim.calibration import Calibration, Wave
 from zsfiji.words import counted
 
 GOOD, WEAKER = 0.5, 0.3
@@ -26,17 +25,17 @@ _BLEACHED = 0.2
 """Loss of brightness from the first angle to the last one from which it is said."""
 
 
-def verdict(modulation: float, error: float, found: bool) -> str:
+def verdict(wave: Wave) -> str:
     """Say how good a pattern is, in a few words."""
-    if not found:
+    if not wave.found:
         return "not found"
-    if error < 0 or error > 0.5 * modulation:
+    if not wave.sure:
         return "uncertain, not used"
-    if modulation < WEAK:
+    if not wave.usable:
         return "too weak, not used"
-    if modulation < WEAKER:
+    if wave.modulation < WEAKER:
         return "weak"
-    return "usable" if modulation < GOOD else "good"
+    return "usable" if wave.modulation < GOOD else "good"
 
 
 def calibration_report(units: Sequence[Calibration], image: xr.DataArray, per: str) -> Report:
@@ -78,19 +77,15 @@ def calibration_report(units: Sequence[Calibration], image: xr.DataArray, per: s
     }
     for angle, contrast in enumerate(first.record.contrast):
         metrics[f"mcnr_{angle + 1}"] = contrast
-    for angle, (waves, errors) in enumerate(
-        zip(first.record.modulation, first.record.modulation_error, strict=True)
-    ):
-        vectors = first.record.wave_vectors[angle]
-        for wave, (modulation, error) in enumerate(zip(waves, errors, strict=True)):
-            at = f"{angle + 1}" if len(waves) == 1 else f"{angle + 1}_{wave + 1}"
-            length = math.hypot(*vectors[wave])
+    for angle, waves in enumerate(first.waves, 1):
+        for number, wave in enumerate(waves, 1):
+            at = f"{angle}" if len(waves) == 1 else f"{angle}_{number}"
             metrics |= {
-                f"spacing_{at}": 1000 * first.record.pixel / length if length else math.nan,
-                f"direction_{at}": math.degrees(math.atan2(*vectors[wave])) % 180,
-                f"modulation_{at}": modulation,
-                f"modulation_error_{at}": error,
-                f"significance_{at}": first.record.significance[angle][wave],
+                f"spacing_{at}": wave.spacing,
+                f"direction_{at}": wave.direction,
+                f"modulation_{at}": wave.modulation,
+                f"modulation_error_{at}": wave.error,
+                f"significance_{at}": wave.significance,
             }
     return Report(tuple(notes), metrics)
 
@@ -124,8 +119,8 @@ def _said(unit: Calibration) -> list[str]:
         )
     weak = [
         n + 1
-        for n, (waves, use) in enumerate(zip(record.modulation, unit.usable, strict=True))
-        if any(use) and max(waves) < WEAKER
+        for n, waves in enumerate(unit.waves)
+        if any(w.usable for w in waves) and max(w.modulation for w in waves) < WEAKER
     ]
     if weak:
         sentences.append(
@@ -157,34 +152,27 @@ def _said(unit: Calibration) -> list[str]:
 
 def _reached(unit: Calibration) -> str:
     """Say which patterns are used, and the resolution that they give."""
-    record, patterns = unit.record, unit.used
-    used = patterns.modulation > 0
-    lengths = patterns.wave_vectors.norm(dim=-1)[used]
-    depth = patterns.modulation[used]
-    spacing = [1000 * record.pixel / float(v) for v in (lengths.max(), lengths.min())]
-    nm = [
-        f"{1000 * record.pixel / f:.0f}"
-        for f in (record.cutoff + float(lengths.max()), record.cutoff)
-    ]
+    used = [[wave for wave in waves if wave.usable] for waves in unit.waves]
+    waves = [wave for each in used for wave in each]
+    nm = [f"{1000 * unit.record.pixel / f:.0f}" for f in (unit.reach, unit.record.cutoff)]
     return (
-        f"Patterns of {counted(int(used.any(1).sum()), 'angle')}: spacing {_span(spacing, '.0f')} "
-        f"nm, modulation {_span([float(depth.min()), float(depth.max())], '.2f')}. The finest "
-        f"period that passes is {nm[0]} nm; it is {nm[1]} nm in the wide-field image."
+        f"Patterns of {counted(sum(map(bool, used)), 'angle')}: spacing "
+        f"{_span([w.spacing for w in waves], '.0f')} nm, modulation "
+        f"{_span([min(w.modulation, 1) for w in waves], '.2f')}. The finest period that passes is "
+        f"{nm[0]} nm; it is {nm[1]} nm in the wide-field image."
     )
 
 
-def _span(ends: Sequence[float], digits: str) -> str:
-    """Two numbers as one, if they look the same."""
-    low, high = (f"{v:{digits}}" for v in ends)
+def _span(values: Sequence[float], digits: str) -> str:
+    """The least and the largest number, as one if they look the same."""
+    low, high = (f"{v:{digits}}" for v in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"
 
 
 def _why(unit: Calibration, angle: int) -> str:
-    record = unit.record
-    wave = max(range(len(record.modulation[angle])), key=lambda w: record.significance[angle][w])
-    modulation, error = record.modulation[angle][wave], record.modulation_error[angle][wave]
-    if not record.found[angle][wave]:
+    wave = max(unit.waves[angle], key=lambda w: w.significance)
+    if not wave.found:
         return "it was not found"
-    if error < 0:
-        return f"modulation {modulation:.2g}, error unknown"
-    return f"modulation {modulation:.2g} +- {error:.2g}"
+    if wave.error < 0:
+        return f"modulation {wave.modulation:.2g}, error unknown"
+    return f"modulation {wave.modulation:.2g} +- {wave.error:.2g}"

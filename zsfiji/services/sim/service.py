@@ -2,47 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 import xarray as xr
 
-from zsfiji import progress
 from zsfiji.compute.device import choose
 from zsfiji.errors import UserError
 from zsfiji.images.axes import size
-from zsfiji.images.parts import PATTERN, Position, pixels_of, require_contrast, require_pixels
+from zsfiji.images.parts import PATTERN, require_contrast, require_pixels
 from zsfiji.learning.models import Model, model_of
 from zsfiji.quality.report import Report
 from zsfiji.reconstruction.drift import Drift
 from zsfiji.services import over_parts
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.calibration import Calibration, Record
-from zsfiji.services.sim.capture import captured
-from zsfiji.services.sim.finding import calibrate
+from zsfiji.services.sim.capture import capture, captured
 from zsfiji.services.sim.given import Given
-from zsfiji.services.sim.reconstructor import SCALE, Reconstructor, capture
+from zsfiji.services.sim.group import calibration_for
+from zsfiji.services.sim.reconstructor import RESULTS, SCALE, Reconstructor
 from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.settings import Settings
-from zsfiji.words import counted
 
 SMALLEST = 32
 """Least rows and columns of a raw image: a pattern has ten lines there. Not tuned."""
-
-RESULTS = ("widefield", "filtered", "sim")
-"""Names of the results, the main one last."""
 
 _PIXELS = 1
 """Patterns are found in one stack of a channel, the middle one."""
 
 
 class Sim:
-    """The method."""
+    """The method.
+
+    Parameters
+    ----------
+    results : sequence of str
+        Those of :data:`.RESULTS` that are wanted; the others are not computed.
+    """
 
     name = "sim"
     settings_type = Settings
     record_type = Record
+
+    def __init__(self, results: Sequence[str] = RESULTS) -> None:
+        self._results = tuple(results)
 
     def unit(self, record: Record, tensors: Mapping[str, torch.Tensor]) -> Reconstructor:
         """Make a unit from what a file keeps of it."""
@@ -55,11 +59,7 @@ class Sim:
         require_raw(image)
 
         def fit_one(group: over_parts.Group) -> Reconstructor:
-            if given.known:
-                return Reconstructor(known_for(given.known, group, image))
-            stack = group.positions[len(group.positions) // 2]
-            progress.report(0, "Finding patterns")
-            return Reconstructor(calibrate(raw_part(image, stack), given))
+            return Reconstructor(calibration_for(image, group.positions, given))
 
         units = over_parts.fit(
             image,
@@ -79,7 +79,8 @@ class Sim:
         Returns
         -------
         Restored
-            :data:`RESULTS`, on half the pixel size, in grey levels above the background.
+            The wanted ones of :data:`.RESULTS`, on half the pixel size, in grey levels above the
+            background.
         """
         require_raw(image)
         where = choose(device)
@@ -91,7 +92,7 @@ class Sim:
             channel: int | None,
             results: Mapping[str, np.ndarray],
         ) -> None:
-            found, drift = unit.reconstruct(stack, model.settings, where)
+            found, drift = unit.reconstruct(stack, model.settings, where, self._results)
             drifts.append(drift)
             for name, values in found.items():
                 results[name][:] = values
@@ -100,7 +101,7 @@ class Sim:
             image,
             model.units,
             restore_one,
-            outputs(RESULTS),
+            outputs(self._results),
             fit_per=model.settings.fit_per,
             part=PATTERN,
             label="Reconstructing",
@@ -117,24 +118,12 @@ class Sim:
         seed: int,
     ) -> xr.DataArray:
         """Simulate the raw image of the reconstructed specimen; see :class:`.Method`."""
-        per_plane = model.settings.fit_per == "plane"
-        return captured(
-            restored["sim"],
-            model.units,
-            lambda unit, specimen, draws: capture(unit.calibration, specimen, draws),
-            per_plane=per_plane,
-            seed=seed,
-        )
+        return captured(restored["sim"], model, capture, seed=seed)
 
 
 def outputs(names: tuple[str, ...]) -> tuple[over_parts.Output, ...]:
     """Results on the finer grid, which do not have the axes of the patterns."""
     return tuple(over_parts.Output(name, SCALE, ("ang", "pha")) for name in names)
-
-
-def raw_part(image: xr.DataArray, position: Position) -> np.ndarray:
-    """One stack of patterns, (angle, frame, row, col), float32."""
-    return pixels_of(image, position, PATTERN)
 
 
 def require_raw(image: xr.DataArray) -> None:
@@ -158,32 +147,6 @@ def require_raw(image: xr.DataArray) -> None:
             f"The image is {width} x {height} pixels. A reconstruction needs at least {SMALLEST} x "
             f"{SMALLEST}: choose a larger image or region."
         )
-
-
-def known_for(
-    known: tuple[Calibration, ...], group: over_parts.Group, image: xr.DataArray
-) -> Calibration:
-    """The given calibration for a group of stacks.
-
-    Raises
-    ------
-    UserError
-        If it is for another number of channels, angles or phases.
-    """
-    if len(known) not in (1, size(image, "ch")):
-        raise UserError(
-            f"The saved parameters are for {counted(len(known), 'channel')} and the image has "
-            f"{size(image, 'ch')}. Find the patterns of this image."
-        )
-    found = known[group.channel if len(known) > 1 else 0]
-    there = (size(image, "ang"), size(image, "pha"))
-    saved = (found.patterns.angles, found.patterns.frames)
-    if there != saved:
-        raise UserError(
-            f"The saved parameters are for {saved[0]} angles x {saved[1]} phases and the image has "
-            f"{there[0]} x {there[1]}. Find the patterns of this image, or give its order."
-        )
-    return found
 
 
 METHOD: Method[Settings, Given, Reconstructor] = Sim()

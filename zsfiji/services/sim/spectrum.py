@@ -55,13 +55,12 @@ def spectrum(image: np.ndarray, calibration: Calibration) -> xr.DataArray:
     centre = [fine // 2 // coarser] * 2
     marks = [_oval(centre, [calibration.record.cutoff / s for s in steps], _LENS, "cut-off")]
     radius = [_MARK * side] * 2
-    usable = calibration.usable
-    for angle, vectors in enumerate(calibration.record.wave_vectors):
-        for wave, vector in enumerate(vectors):
+    for angle, waves in enumerate(calibration.waves, 1):
+        for wave in waves:
             for sign in (1, -1):
-                at = [c + sign * v / s for c, v, s in zip(centre, vector, steps, strict=True)]
-                colour = _FOUND if usable[angle][wave] else _LOST
-                marks.append(_oval(at, radius, colour, f"angle {angle + 1}"))
+                at = [c + sign * v / s for c, v, s in zip(centre, wave.vector, steps, strict=True)]
+                colour = _FOUND if wave.usable else _LOST
+                marks.append(_oval(at, radius, colour, f"angle {angle}"))
     result = xr.DataArray(shown, dims=("row", "col"), attrs={"overlay": marks})
     low, high = np.percentile(shown, (20, 99.9))
     result.attrs["display_ranges"] = [(float(low), float(high))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,7 +15,9 @@ from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction.wiener import Weights
 from zsfiji.reconstruction.wiener_3d import StackWiener, captured, field_slices
 from zsfiji.services.sim.calibration import Calibration, Record
-from zsfiji.services.sim.reconstructor import SCALE
+from zsfiji.services.sim.capture import recorded
+from zsfiji.services.sim.linear import classical_ridge
+from zsfiji.services.sim.reconstructor import RESULTS, SCALE, widefield
 from zsfiji.services.sim.settings import Settings
 from zsfiji.services.sim_stack.given import StackOptics
 
@@ -75,7 +77,9 @@ class StackReconstructor:
         usable = torch.tensor(self.calibration.usable, dtype=torch.float64)
         return replace(patterns, modulation=patterns.modulation * usable)
 
-    def reconstruct(self, stack: np.ndarray, settings: Settings) -> dict[str, np.ndarray]:
+    def reconstruct(
+        self, stack: np.ndarray, settings: Settings, results: Sequence[str] = RESULTS
+    ) -> dict[str, np.ndarray]:
         """Reconstruct a stack.
 
         Parameters
@@ -84,26 +88,30 @@ class StackReconstructor:
             (angle, frame, pln, row, col), in grey levels.
         settings : Settings
             The method: "automatic" or "classical".
+        results : sequence of str
+            Those of :data:`.RESULTS` that are wanted.
 
         Returns
         -------
         dict of str to numpy.ndarray
-            "widefield", "filtered" and "sim" as of :mod:`zsfiji.services.sim`: float32 (pln, 2 row,
-            2 col), in grey levels above the background.
+            float32 (pln, 2 row, 2 col), in grey levels above the background.
         """
         above = self.calibration.above(stack)
         noise = self.record.calibration.noise_variance
-        plain = replace(self.used, modulation=torch.zeros_like(self.used.modulation))
-        filtered = self._wiener(plain, above).reconstruct(above, noise)
-        if settings.quality == "classical":
-            wiener = self._wiener(self.used, above, classical=True)
-            # A constant of 1 is as large as the squared OTF of all bands at frequency 0.
-            ridge = settings.wiener**2 * float(wiener.density[0, 0, 0])
-            result = wiener.solve(wiener.numerator(above), ridge)
-        else:
-            result = self._wiener(self.used, above).reconstruct(above, noise)
-        images = {"widefield": _finer(above, self.used), "filtered": filtered, "sim": result}
-        return {name: image.numpy() for name, image in images.items()}
+
+        def made(name: str) -> torch.Tensor:
+            if name == "widefield":
+                return widefield(above, self.used)
+            if name == "filtered":
+                plain = replace(self.used, modulation=torch.zeros_like(self.used.modulation))
+                return self._wiener(plain, above).reconstruct(above, noise)
+            if settings.quality == "classical":
+                wiener = self._wiener(self.used, above, classical=True)
+                ridge = classical_ridge(wiener, settings.wiener)
+                return wiener.solve(wiener.numerator(above), ridge)
+            return self._wiener(self.used, above).reconstruct(above, noise)
+
+        return {name: made(name).numpy() for name in results}
 
     def capture(self, specimen: np.ndarray, draws: torch.Generator) -> np.ndarray:
         """Simulate the raw stack of a specimen.
@@ -123,10 +131,8 @@ class StackReconstructor:
         slices, rows, cols = specimen.shape
         shape = (slices, rows // SCALE, cols // SCALE)
         there = torch.from_numpy(np.asarray(specimen, np.float32)).clamp_min(0)
-        expected = captured(there, self.used, shape, self._transfer(slices)).clamp_min(0)
-        noise = (self.calibration.record.gain * expected).sqrt()
-        noisy = expected + noise * torch.randn(expected.shape, generator=draws)
-        return noisy.numpy() + np.float32(self.calibration.record.background)
+        expected = captured(there, self.used, shape, self._transfer(slices))
+        return recorded(expected, self.calibration.record, draws)
 
     def _transfer(self, slices: int) -> StackTransfer:
         """The OTFs of the extended field of so many slices."""
@@ -165,12 +171,3 @@ def require_quality(settings: Settings) -> None:
             "A stack is reconstructed without a notch, because its OTF accounts for the light out "
             "of focus: give 'notch=0'."
         )
-
-
-def _finer(above: torch.Tensor, patterns: Patterns) -> torch.Tensor:
-    """The mean of all frames on the finer grid, by interpolation slice by slice."""
-    bright = patterns.brightness.to(torch.float32)[..., None, None, None]
-    mean = (above / bright).mean((0, 1))[:, None]
-    return torch.nn.functional.interpolate(
-        mean, scale_factor=SCALE, mode="bicubic", align_corners=False
-    )[:, 0]

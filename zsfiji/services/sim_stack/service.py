@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
 import torch
 import xarray as xr
 
-from zsfiji import progress
-from zsfiji.compute.device import generator
 from zsfiji.errors import UserError
-from zsfiji.images.axes import DIMS, PATTERN_DIMS, size
-from zsfiji.images.parts import STACK, pixels_of, place, positions
+from zsfiji.images.axes import PATTERN_DIMS, size
+from zsfiji.images.parts import STACK
 from zsfiji.learning.models import Model, model_of
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.optics_3d import StackTransfer
@@ -21,11 +19,13 @@ from zsfiji.reconstruction.estimate_3d import estimate_stack
 from zsfiji.reconstruction.layouts import Layout
 from zsfiji.services import over_parts
 from zsfiji.services.method import Method, Restored
-from zsfiji.services.sim.calibration import Record
+from zsfiji.services.sim.calibration import Calibration
+from zsfiji.services.sim.capture import captured
 from zsfiji.services.sim.finding import dark_level, record_of
-from zsfiji.services.sim.reconstructor import SCALE
+from zsfiji.services.sim.group import known_or_found
+from zsfiji.services.sim.reconstructor import RESULTS
 from zsfiji.services.sim.report import calibration_report
-from zsfiji.services.sim.service import RESULTS, known_for, outputs, require_raw
+from zsfiji.services.sim.service import outputs, require_raw
 from zsfiji.services.sim.settings import Settings
 from zsfiji.services.sim_stack.given import StackGiven
 from zsfiji.services.sim_stack.reconstructor import (
@@ -46,11 +46,20 @@ _PIXELS = 1
 
 
 class SimStack:
-    """The method."""
+    """The method.
+
+    Parameters
+    ----------
+    results : sequence of str
+        Those of :data:`.RESULTS` that are wanted; the others are not computed.
+    """
 
     name = "sim-stack"
     settings_type = Settings
     record_type = StackRecord
+
+    def __init__(self, results: Sequence[str] = RESULTS) -> None:
+        self._results = tuple(results)
 
     def unit(self, record: StackRecord, tensors: Mapping[str, torch.Tensor]) -> StackReconstructor:
         """Make a unit from what a file keeps of it."""
@@ -64,13 +73,15 @@ class SimStack:
         require_quality(settings)
 
         def fit_one(group: over_parts.Group) -> StackReconstructor:
-            if given.known:
-                record = known_for(given.known, group, image).record
-            else:
-                progress.report(0, "Finding patterns")
-                middle = group.positions[len(group.positions) // 2]
-                record = _found(pixels_of(image, middle, PATTERN_STACK), given)
-            return StackReconstructor.of(StackRecord(record, given.optics), given.table)
+            calibration = known_or_found(
+                image,
+                group.positions,
+                given.known,
+                lambda stack: _found(stack, given),
+                PATTERN_STACK,
+            )
+            record = StackRecord(calibration.record, given.optics)
+            return StackReconstructor.of(record, given.table)
 
         units = over_parts.fit(
             image,
@@ -104,14 +115,15 @@ class SimStack:
             channel: int | None,
             results: Mapping[str, np.ndarray],
         ) -> None:
-            for name, values in unit.reconstruct(stack, model.settings).items():
+            found = unit.reconstruct(stack, model.settings, self._results)
+            for name, values in found.items():
                 results[name][:] = values
 
         images = over_parts.apply(
             image,
             model.units,
             restore_one,
-            outputs(RESULTS),
+            outputs(self._results),
             fit_per=model.settings.fit_per,
             part=PATTERN_STACK,
             label="Reconstructing",
@@ -126,22 +138,10 @@ class SimStack:
         seed: int,
     ) -> xr.DataArray:
         """Simulate the raw image of the reconstructed specimen; see :class:`.Method`."""
-        specimen, patterns = restored["sim"], model.units[0].used
-        sizes = {str(dim): int(n) for dim, n in specimen.sizes.items()}
-        sizes |= {dim: sizes[dim] // SCALE for dim in ("row", "col")}
-        sizes |= dict(zip(PATTERN_DIMS, (patterns.angles, patterns.frames), strict=True))
-        dims = [dim for dim in DIMS if dim in sizes]
-        raw = xr.DataArray(np.zeros([sizes[dim] for dim in dims], np.float32), dims=dims)
-        draws = generator(seed)
-        per_plane = model.settings.fit_per == "plane"
-        for number, position in enumerate(positions(specimen, STACK)):
-            unit = model.units[number if per_plane else position.get("ch", 0)]
-            stack = unit.capture(pixels_of(specimen, position, STACK), draws)
-            raw.data[place(raw, position)] = stack
-        return raw
+        return captured(restored["sim"], model, StackReconstructor.capture, part=STACK, seed=seed)
 
 
-def _found(stack: np.ndarray, given: StackGiven) -> Record:
+def _found(stack: np.ndarray, given: StackGiven) -> Calibration:
     """The patterns of a stack (angle, frame, pln, row, col)."""
     background = given.background
     if background is None:
@@ -152,7 +152,7 @@ def _found(stack: np.ndarray, given: StackGiven) -> Record:
     layout = Layout.THREE_BEAM if three else Layout.TWO_BEAM
     transfer_of = partial(_transfer, given, slices, layout.waves)
     found = estimate_stack(above, transfer_of, layout)
-    return record_of(
+    record = record_of(
         found.plane,
         found.patterns,
         found.error,
@@ -163,6 +163,7 @@ def _found(stack: np.ndarray, given: StackGiven) -> Record:
         background_given=given.background is not None,
         pixel=given.optics.pixel,
     )
+    return Calibration(record)
 
 
 def _transfer(given: StackGiven, slices: int, waves: int, line: float) -> StackTransfer:

@@ -10,16 +10,15 @@ import torch
 from torch import nn
 
 from zsfiji.compute.device import autocast
+from zsfiji.compute.rings import ring_sizes, ring_total
+from zsfiji.compute.spectra import independent_share
 from zsfiji.compute.tiling import by_tiles
 from zsfiji.learning.denoiser import MARGIN, MULTIPLE
-from zsfiji.physics.sim.optics import frequencies
 from zsfiji.reconstruction.borders import extended, extended_shape, taper
+from zsfiji.reconstruction.power import RINGS, fine_rings
 
 TILE = 512
 """Edge in fine pixels of the network's tiles: bounds the memory, no result depends on it."""
-
-RINGS = 40
-"""Rings of frequencies up to the reach of the reconstruction. Not tuned."""
 
 _SURE = 2.0
 """Standard errors by which a share of the network has to be less than 1 to be lowered."""
@@ -83,10 +82,9 @@ def support(comparisons: Sequence[Comparison], reach: float) -> tuple[float, ...
     """
     shape = (comparisons[0].target.shape[0], comparisons[0].target.shape[1])
     device = comparisons[0].target.device
-    ring = _rings(shape, reach, device)
+    ring = fine_rings(shape, reach, device)
     window = taper(shape, device)
-    overlap = float(window.square().mean() ** 2 / window.pow(4).mean())
-    count = torch.bincount(ring.flatten(), minlength=RINGS + 2)[: RINGS + 1].double()
+    count = ring_sizes(ring, RINGS).double()
     agreed, energy = torch.zeros_like(count), torch.zeros_like(count)
     missed = torch.zeros_like(count)
 
@@ -94,8 +92,7 @@ def support(comparisons: Sequence[Comparison], reach: float) -> tuple[float, ...
         return torch.fft.rfft2((image - image.mean()) * window)
 
     def summed(values: torch.Tensor) -> torch.Tensor:
-        total = torch.zeros(RINGS + 2, dtype=torch.float64, device=device)
-        return total.index_add_(0, ring.flatten(), values.double().flatten())[: RINGS + 1]
+        return ring_total(values.double(), ring, RINGS)
 
     for one in comparisons:
         passed = torch.from_numpy(one.passed).to(count)
@@ -106,7 +103,7 @@ def support(comparisons: Sequence[Comparison], reach: float) -> tuple[float, ...
         energy += summed((at * change).abs().square())
         missed += summed((left - at * change).abs().square())
     share = agreed / energy.clamp_min(1e-20)
-    modes = (count * overlap).clamp_min(1)
+    modes = (count * independent_share(window)).clamp_min(1)
     error = (missed / energy.clamp_min(1e-20) / modes).sqrt()
     kept = (share + _SURE * error).clamp(0, 1)
     kept[0] = 1.0
@@ -122,15 +119,8 @@ def kept(
     field = extended_shape((network.shape[0], network.shape[1]))
     margin = (field[0] - network.shape[0]) // 2
     change = extended(network - automatic, field, margin)
-    ring = _rings(field, reach, network.device)
+    ring = fine_rings(field, reach, network.device)
     gains = torch.tensor([*shares, shares[-1]], dtype=network.dtype, device=network.device)
     smooth = torch.fft.irfft2(torch.fft.rfft2(change) * gains[ring], s=field)
     rows, cols = network.shape
     return automatic + smooth[margin : margin + rows, margin : margin + cols]
-
-
-def _rings(shape: tuple[int, int], reach: float, device: torch.device) -> torch.Tensor:
-    """Number of the ring of each frequency of a fine grid; those beyond the reach are the last."""
-    row, col = frequencies(shape, device=device)
-    place = 2 * torch.hypot(row, col) / reach * RINGS
-    return place.round().long().clamp(max=RINGS + 1)

@@ -9,13 +9,15 @@ import torch
 
 from zsfiji import progress
 from zsfiji.compute.device import generator
+from zsfiji.compute.rings import ring_mean, ring_of
 from zsfiji.errors import UserError
 from zsfiji.learning.denoiser import Denoiser
 from zsfiji.learning.foreground import centres
 from zsfiji.learning.loop import Schedule, train
+from zsfiji.reconstruction.power import RINGS
 from zsfiji.reconstruction.stopping import recorrupted
 from zsfiji.services.sim.calibration import Calibration
-from zsfiji.services.zero_shot_sim.applying import RINGS, Comparison, corrected, support
+from zsfiji.services.zero_shot_sim.applying import Comparison, corrected, support
 from zsfiji.services.zero_shot_sim.imaging import Imaging, Level, measured
 from zsfiji.services.zero_shot_sim.objective import Field, PairsAndExamples
 from zsfiji.services.zero_shot_sim.restorer import Part, Record, Restorer, prepared
@@ -158,9 +160,6 @@ def _passed(imaging: Imaging) -> np.ndarray:
     """What the filter of the target passes, mean over each ring."""
     wiener = imaging.wiener
     response = wiener.density / (wiener.density + _CHECK * imaging.ridge)
-    ring = (wiener.frequency / wiener.reach * RINGS).round().long().clamp(max=RINGS + 1)
-    count = torch.bincount(ring.flatten(), minlength=RINGS + 2)
-    total = torch.zeros(RINGS + 2, device=response.device)
-    total.index_add_(0, ring.flatten(), response.flatten())
-    found: np.ndarray = (total / count.clamp_min(1))[: RINGS + 1].cpu().numpy()
+    ring = ring_of(wiener.frequency / wiener.reach, RINGS)
+    found: np.ndarray = ring_mean(response, ring, RINGS).cpu().numpy()
     return found

@@ -129,7 +129,11 @@ class Imaging:
         return light + self.noise(light if haze is None else light + haze, draws)
 
     def noise(self, light: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
-        """Noise of photons and of the camera."""
+        """Noise of photons and of the camera.
+
+        Other than for :meth:`.Camera.capture` the grey level without light is known, so that each
+        of both has its own distribution.
+        """
         gain = self.gain
         normal = torch.randn(light.shape, generator=draws, device=light.device)
         read = self.read_variance**0.5 * normal

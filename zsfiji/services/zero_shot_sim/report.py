@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.zero_shot_sim.applying import RINGS
 from zsfiji.services.zero_shot_sim.restorer import Record
 
@@ -24,8 +25,8 @@ def said(records: Sequence[Record]) -> tuple[tuple[str, ...], dict[str, float]]:
         low = [ring for ring, share in enumerate(record.support) if share < _DOUBTFUL]
         if not low:
             continue
-        finest = record.calibration.cutoff + _finest(record)
-        period = 1000 * record.calibration.pixel * RINGS / (max(low[0], 1) * finest)
+        reach = Calibration(record.calibration).reach
+        period = 1000 * record.calibration.pixel * RINGS / (max(low[0], 1) * reach)
         name = f"Channel {number + 1}: " if len(records) > 1 else ""
         notes.append(
             f"{name}Detail finer than {period:.0f} nm that the network added does not come again "
@@ -38,10 +39,3 @@ def said(records: Sequence[Record]) -> tuple[tuple[str, ...], dict[str, float]]:
         "read_variance": first.calibration.read_variance,
     }
     return tuple(notes), metrics
-
-
-def _finest(record: Record) -> float:
-    """Highest frequency of the patterns, in cycles per pixel."""
-    return max(
-        (row**2 + col**2) ** 0.5 for waves in record.calibration.wave_vectors for row, col in waves
-    )

@@ -19,10 +19,10 @@ from zsfiji.quality.report import Report
 from zsfiji.services import over_parts
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.capture import captured
-from zsfiji.services.sim.finding import calibrate
 from zsfiji.services.sim.given import Given
+from zsfiji.services.sim.group import calibration_for
 from zsfiji.services.sim.report import calibration_report
-from zsfiji.services.sim.service import known_for, outputs, raw_part, require_raw
+from zsfiji.services.sim.service import outputs, require_raw
 from zsfiji.services.zero_shot_sim.fit import fit_restorer
 from zsfiji.services.zero_shot_sim.report import said
 from zsfiji.services.zero_shot_sim.restorer import Record, Restorer
@@ -53,11 +53,7 @@ class ZeroShotSim:
         chosen = choose(device)
 
         def fit_one(group: over_parts.Group) -> Restorer:
-            if given.known:
-                calibration = known_for(given.known, group, image)
-            else:
-                middle = group.positions[len(group.positions) // 2]
-                calibration = calibrate(raw_part(image, middle), given)
+            calibration = calibration_for(image, group.positions, given)
             stacks = group.pixels(image, PATTERN)
             return with_fallback(
                 lambda where: fit_restorer(
@@ -125,14 +121,7 @@ class ZeroShotSim:
         seed: int,
     ) -> xr.DataArray:
         """Simulate the raw image of the reconstructed specimen; see :class:`.Method`."""
-        per_plane = model.settings.fit_per == "plane"
-        return captured(
-            restored[RESULTS[-1]],
-            model.units,
-            lambda unit, specimen, draws: unit.capture(specimen, draws),
-            per_plane=per_plane,
-            seed=seed,
-        )
+        return captured(restored[RESULTS[-1]], model, Restorer.capture, seed=seed)
 
 
 METHOD: Method[Settings, Given, Restorer] = ZeroShotSim()

@@ -14,13 +14,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from zsfiji.compute.acceleration import Acceleration
+from zsfiji.compute.rings import ring_mean
+from zsfiji.compute.spectra import independent_share
 from zsfiji.compute.tiling import mirrored
 from zsfiji.learning import examples
 from zsfiji.learning.sharpness import whittle
-from zsfiji.physics.sim.optics import frequencies
 from zsfiji.reconstruction.borders import taper
 from zsfiji.reconstruction.joint import Joint
-from zsfiji.reconstruction.power import RINGS, Rings
+from zsfiji.reconstruction.power import RINGS, Rings, fine_rings
 from zsfiji.reconstruction.wiener import Wiener
 
 GRADES = (0, 2, 5, 10)
@@ -31,9 +33,6 @@ _FIRST = 3
 
 _UNSURE = 1.0
 """Difference of log-likelihoods below which two grades fit equally well."""
-
-_LONGEST = 0.9
-"""Longest accelerated step, relative to the one before. From the prototype."""
 
 _LEAST = 1e-3
 """Least light, relative to the mean: multiplicative steps never leave zero."""
@@ -59,20 +58,11 @@ def sharpened(seen: torch.Tensor, joint: Joint, grades: Sequence[int]) -> dict[i
     found = {0: seen.clamp_min(0)}
     least = _LEAST * max(float(seen.mean()), 1e-12)
     image = seen.clamp_min(least)
-    now = point = image
-    before = gone = None
+    point, beyond = image, Acceleration()
     for step in range(1, max(grades, default=0) + 1):
         ratio = image / joint.seen_by_lens(point).clamp_min(1e-3 * least)
         now = (point * joint.seen_by_lens(ratio)).clamp_min(0)
-        going = now - point
-        ahead = 0.0
-        if gone is not None:
-            ahead = float((going * gone).sum() / gone.square().sum().clamp_min(1e-30))
-        ahead = min(max(ahead, 0.0), _LONGEST)
-        point = (
-            now if before is None else torch.lerp(before, now, 1 + ahead).clamp_min(1e-3 * least)
-        )
-        before, gone = now, going
+        (point,) = beyond((point,), (now,))
         found[step] = now
     return {grade: found[grade] for grade in grades}
 
@@ -106,9 +96,8 @@ def matching_grades(
         spectrum the sharper specimen gave the better network.
     """
     first = int((rings.frequency < (_FIRST - 0.5) / RINGS * wiener.reach).sum())
-    window = taper(wiener.shape)
-    overlap = float(window.square().mean() ** 2 / window.pow(4).mean())
-    number = rings.number * overlap * math.prod(wiener.shape) / math.prod(wiener.field)
+    independent = independent_share(taper(wiener.shape))
+    number = rings.number * independent * math.prod(wiener.shape) / math.prod(wiener.field)
     chosen = {}
     for factor in factors:
         costs = {}
@@ -125,12 +114,8 @@ def _ring_power(specimen: torch.Tensor, reach: float) -> tuple[np.ndarray, np.nd
     """Frequencies in cycles per raw pixel, and mean power of a specimen there."""
     window = taper((specimen.shape[0], specimen.shape[1]), specimen.device)
     spectrum = torch.fft.rfft2((specimen - specimen.mean()) * window).abs().square()
-    row, col = frequencies((specimen.shape[0], specimen.shape[1]), device=specimen.device)
-    # These frequencies are in cycles per fine pixel.
-    ring = (2 * torch.hypot(row, col) / reach * RINGS).round().long().clamp(max=RINGS + 1).flatten()
-    count = torch.bincount(ring, minlength=RINGS + 2).double().clamp_min(1)
-    total = torch.zeros_like(count).index_add_(0, ring, spectrum.flatten().double())
-    power = (total / count / float(window.square().sum()))[: RINGS + 1]
+    ring = fine_rings((specimen.shape[0], specimen.shape[1]), reach, specimen.device)
+    power = ring_mean(spectrum.double(), ring, RINGS) / float(window.square().sum())
     return np.arange(RINGS + 1) / RINGS * reach, power.cpu().numpy()
 
 

@@ -16,9 +16,11 @@ from scipy.fft import dctn
 from scipy.ndimage import uniform_filter
 
 from zsfiji.compute.device import generator
+from zsfiji.compute.rings import ring_mean, ring_of
 from zsfiji.images.parts import PATTERN, pixels_of
 from zsfiji.physics.camera.doubt import measure_for_training
-from zsfiji.physics.camera.model import BOX, NOTHING_KNOWN, Camera, KnownCamera
+from zsfiji.physics.camera.model import NOTHING_KNOWN, Camera, KnownCamera
+from zsfiji.physics.camera.recorruption import BOX
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.optics.kernel import Psf
 from zsfiji.physics.optics.otf import RadialOtf, from_otf
@@ -96,9 +98,9 @@ class RawFrames:
                     low + (high - low) * float(torch.rand((), generator=draws))
                     for low, high in (INVERSE_ALPHA, SHOT, READ)
                 )
-                made = _recorrupted(raw, camera, 1 / inverse, noise, shot=shot, read=read)
+                made = camera.recorrupt(raw, 1 / inverse, noise, shot=shot, read=read)[:2]
                 pairs.append(torch.stack([take(each) for each in made]).numpy())
-            one, other = _recorrupted(raw, camera, 1.0, noise)
+            one, other, _ = camera.recorrupt(raw, 1.0, noise)
             fields.append(((take(one) - take(other)) / 2).numpy())
             means.append(take(raw).numpy())
         return Recorrupted(np.stack(pairs), Camera(noise_of(fields, means), 0.0, True))
@@ -126,11 +128,8 @@ def psf_of(unit: Reconstructor, stack: np.ndarray, upsample: int) -> Psf:
     response = (wiener.density / (wiener.density + ridge)).nan_to_num() * circular(
         wiener.frequency / wiener.reach
     )
-    ring = (wiener.frequency / wiener.reach * _RINGS).round().long()
-    inside = ring <= _RINGS
-    count = torch.bincount(ring[inside], minlength=_RINGS + 1)
-    total = torch.zeros(_RINGS + 1).index_add_(0, ring[inside], response[inside].float())
-    curve = (total / count.clamp_min(1)).double().numpy()
+    ring = ring_of(wiener.frequency / wiener.reach, _RINGS)
+    curve = ring_mean(response.float(), ring, _RINGS).double().numpy()
     curve[0] = 1.0
     pixel = unit.record.pixel
     # Frequencies beyond the reach are zero, so that the OTF is known to end there.
@@ -172,16 +171,3 @@ def noise_of(fields: Sequence[np.ndarray], means: Sequence[np.ndarray]) -> Noise
         blocks.append(np.square(dctn(cut, axes=(1, 3), norm="ortho")).mean((0, 2)))
     spectrum = np.mean(blocks, 0)
     return Noise(gain, intercept, floor, np.maximum(spectrum / spectrum.mean(), 1e-6), white=False)
-
-
-def _recorrupted(
-    raw: torch.Tensor,
-    camera: Camera,
-    alpha: float,
-    draws: torch.Generator,
-    *,
-    shot: float = 1.0,
-    read: float = 1.0,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """A recorrupted pair of a raw stack."""
-    return camera.recorrupt(raw, alpha, draws, shot=shot, read=read)[:2]

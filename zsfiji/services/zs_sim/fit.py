@@ -288,16 +288,14 @@ def wiener_constant(
         See :class:`.Filtering`.
     """
     raw, noise = torch.from_numpy(part).to(device), generator(seed + 3, device)
-    filters = [Linear(calibration, raw, constant=constant) for constant in _CONSTANTS]
-    errors = torch.zeros(len(filters))
+    # With the least constant the target has all that the frames show, and the most noise.
+    take = Linear(calibration, raw, constant=_CONSTANTS[0])
+    errors = torch.zeros(len(_CONSTANTS))
     for _ in range(_TRIALS):
-        noisier, target = (
-            each.reshape(raw.shape)
-            for each in camera.recorrupt(raw.flatten(0, 1)[None], _ALPHA, noise)[:2]
-        )
-        # With the least constant the target has all that the frames show, and the most noise.
-        wanted = filters[0](target)
-        errors += torch.tensor([line(take(noisier), wanted).error for take in filters])
+        noisier, target, _ = camera.recorrupt(raw, _ALPHA, noise)
+        wanted = take(target)
+        tried = take.with_constants(noisier, _CONSTANTS)
+        errors += torch.tensor([line(found, wanted).error for found in tried])
     return _LESS * _CONSTANTS[int(errors.argmin())]
 
 
@@ -308,6 +306,5 @@ def _recorrupted(
     whole: Callable[[torch.Tensor], torch.Tensor],
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A recorrupted pair of a part, reconstructed."""
-    frames = raw.reshape(1, -1, *raw.shape[-2:])
-    noisier, target, _ = camera.recorrupt(frames, _ALPHA, noise)
-    return whole(noisier.reshape(raw.shape)), whole(target.reshape(raw.shape))
+    noisier, target, _ = camera.recorrupt(raw, _ALPHA, noise)
+    return whole(noisier), whole(target)

@@ -16,7 +16,6 @@ from zsfiji.images.parts import (
     PATTERN,
     PLANE,
     groups,
-    pixels_of,
     require_contrast,
     require_pixels,
 )
@@ -26,12 +25,11 @@ from zsfiji.quality.report import Findings
 from zsfiji.services import over_parts
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.calibration import Calibration
-from zsfiji.services.sim.capture import captured
-from zsfiji.services.sim.finding import calibrate
+from zsfiji.services.sim.capture import capture, captured
 from zsfiji.services.sim.given import Given as SimGiven
-from zsfiji.services.sim.reconstructor import capture
+from zsfiji.services.sim.group import calibration_for
 from zsfiji.services.sim.report import calibration_report
-from zsfiji.services.sim.service import known_for, outputs, require_raw
+from zsfiji.services.sim.service import outputs, require_raw
 from zsfiji.services.zs_sim.fit import fit_parts
 from zsfiji.services.zs_sim.restorer import Record, Restorer
 from zsfiji.services.zs_sim.settings import SMALLEST, TRAINING_PIXELS, Settings
@@ -81,10 +79,8 @@ class ZsSim:
 
         def fit_one(group: over_parts.Group) -> Restorer:
             calibration = None
-            if given.sim is not None and given.sim.known:
-                calibration = known_for(given.sim.known, group, image)
-            elif given.sim is not None:
-                calibration = _calibrated(image, group.positions, given.sim)
+            if given.sim is not None:
+                calibration = calibration_for(image, group.positions, given.sim)
             where = f" in {settings.fit_per} {group.number + 1}" if group.count > 1 else ""
 
             def work(device: torch.device) -> Restorer:
@@ -175,14 +171,7 @@ class ZsSim:
     ) -> xr.DataArray:
         """Simulate another capture of the denoised image; see :class:`.Method`."""
         if model.units[0].record.sim is not None:
-            per_plane = model.settings.fit_per == "plane"
-            return captured(
-                restored[NAME],
-                model.units,
-                lambda unit, specimen, draws: capture(unit.calibration, specimen, draws),
-                per_plane=per_plane,
-                seed=seed,
-            )
+            return captured(restored[NAME], model, capture, seed=seed)
         return over_parts.simulate(restored[NAME], model, lambda unit: unit.record.noise, seed=seed)
 
 
@@ -192,13 +181,6 @@ METHOD: Method[Settings, Given, Restorer] = ZsSim()
 def _part(sim: bool) -> tuple[str, ...]:
     """The axes of a part."""
     return PATTERN if sim else PLANE
-
-
-def _calibrated(
-    image: xr.DataArray, positions: list[over_parts.Position], given: SimGiven
-) -> Calibration:
-    """Find the patterns of some parts, in the middle one."""
-    return calibrate(pixels_of(image, positions[len(positions) // 2], PATTERN), given)
 
 
 def _of_image(
@@ -212,7 +194,7 @@ def _of_image(
         record.background if record.background_given else None,
         layout_named(fitted),
     )
-    found = _calibrated(image, positions, given)
+    found = calibration_for(image, positions, given)
     return found if all(map(any, found.usable)) else fitted
 
 

@@ -1,0 +1,393 @@
+"""SIMFormer and SIMFormer+ as methods: apply a network, then explain the frames from its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import nn
+
+from zsfiji import progress
+from zsfiji.compute.device import choose, generator, with_fallback
+from zsfiji.errors import UserError
+from zsfiji.images.axes import DIMS, size
+from zsfiji.images.parts import PATTERN, pixels_of, place, positions
+from zsfiji.learning import models
+from zsfiji.learning.models import Model, model_of
+from zsfiji.quality.report import Report
+from zsfiji.reconstruction import blind
+from zsfiji.reconstruction.blind import Fitted, Found
+from zsfiji.reconstruction.frames import saturation_said
+from zsfiji.reconstruction.joint import Estimate
+from zsfiji.services import over_parts
+from zsfiji.services.method import Method, Restored
+from zsfiji.services.over_parts import Output
+from zsfiji.services.sim.service import require_raw
+from zsfiji.services.simformer import stacks
+from zsfiji.services.simformer.formation import SCALE, psf_of, sinusoids
+from zsfiji.services.simformer.settings import FINE_STEPS, Settings
+from zsfiji.services.simformer.stacks import Optics
+from zsfiji.services.simformer.trained import Record, Trained, restored, trained
+from zsfiji.services.simformer.training import fine_tune
+from zsfiji.words import counted
+
+RESULTS = ("illumination", "background", "residual", "emitter")
+"""Names of the results, the main one last."""
+
+PSF_SIZE = 49
+"""Edge in fine pixels of the PSF that is shown."""
+
+_OUTPUTS = (
+    Output("illumination", SCALE),
+    Output("background", SCALE, ("ang", "pha")),
+    Output("residual", 1, ("ang", "pha")),
+    Output("emitter", SCALE, ("ang", "pha")),
+)
+
+_MISFIT = 2.0
+"""Mean squared difference of the frames from what explains them, in variances of their noise, from
+which it is said. Not tuned."""
+
+_FIELDS = 2**22
+"""Pixels of an image that are learnt from, at most: bounds the memory."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What is known besides an image.
+
+    Attributes
+    ----------
+    optics : Optics
+        Of the microscope.
+    start : Model, optional
+        The model that is fine-tuned.
+    """
+
+    optics: Optics
+    start: Model[Settings, Trained] | None = None
+
+
+class Simformer:
+    """The method.
+
+    Parameters
+    ----------
+    student : bool
+        Whether its models are students (SIMFormer+).
+    optics : Optics
+        Of the microscope that an image comes from.
+    fit : bool
+        Whether the result of the network is the start of a fit to the frames.
+    iterations : int, optional
+        Of that fit; by default as many as the noise bears.
+    wanted : tuple of str
+        Names of the results that are wanted; the emitter always is.
+
+    Attributes
+    ----------
+    found : dict of int to Found
+        Channel -> what was found in the last stack that was restored.
+    psfs : dict of int to numpy.ndarray
+        Channel -> PSF (:data:`PSF_SIZE`, the same) on the fine grid.
+    """
+
+    settings_type = Settings
+    record_type = Record
+
+    def __init__(
+        self,
+        *,
+        student: bool = False,
+        optics: Optics | None = None,
+        fit: bool = True,
+        iterations: int | None = None,
+        wanted: tuple[str, ...] = (),
+    ) -> None:
+        self.student, self._optics = student, optics or Optics()
+        self._fit, self._iterations, self._wanted = fit, iterations, wanted
+        self.found: dict[int, Found] = {}
+        self.psfs: dict[int, np.ndarray] = {}
+
+    @property
+    def name(self) -> str:
+        """Name of the method in model files."""
+        return "simformer-plus" if self.student else "simformer"
+
+    def unit(self, record: Record, tensors: Mapping[str, torch.Tensor]) -> Trained:
+        """Make a network from what a file has of it."""
+        return restored(record, tensors)
+
+    def fit(
+        self, image: xr.DataArray, settings: Settings, given: Given, *, device: str = "auto"
+    ) -> Model[Settings, Trained]:
+        """Go on training a network on one image; see :class:`.Method`.
+
+        Of a time-lapse and of several slices some are learnt from. The network is for all channels.
+        """
+        require_raw(image)
+        chosen = choose(device)
+        start = given.start
+        if start is None:
+            raise UserError("Fine-tuning needs a model to start from.")
+        unit = start.units[0]
+        learnt_from = []
+        with progress.part(0, 0.1):
+            progress.report(0, "Finding patterns")
+            for stack in _chosen(image):
+                stacks.check(stack)
+                needed = stacks.must_find(unit.kind, stack)
+                found = stacks.find(stack, given.optics) if needed else None
+                dark = stacks.background_of(stack, given.optics)
+                learnt_from.append(stacks.seen(stack, found, dark))
+        steps = settings.steps or FINE_STEPS
+
+        def work(where: torch.device) -> Trained:
+            network = unit.kind.make(student=unit.record.student)
+            network.load_state_dict(unit.network.state_dict())
+            network.to(where)
+            course = fine_tune(unit.kind, network, learnt_from, steps=steps, seed=settings.seed)
+            return trained(
+                network,
+                unit.record.network,
+                student=unit.record.student,
+                steps=unit.record.steps + course.steps,
+                losses=course.losses,
+            )
+
+        with progress.part(0.1, 1):
+            made = with_fallback(work, chosen)
+        return model_of(self, replace(settings, network=unit.record.network), image, [made])  # type: ignore[arg-type]
+
+    def apply(
+        self, model: Model[Settings, Trained], image: xr.DataArray, *, device: str = "auto"
+    ) -> Restored:
+        """Restore an image; see :class:`.Method`.
+
+        Returns
+        -------
+        Restored
+            Of :data:`RESULTS` the wanted ones and the emitter, in grey levels above the background;
+            the illumination is relative to its mean, the residual in standard deviations of the
+            noise.
+        """
+        require_raw(image)
+        chosen = choose(device)
+        unit = model.units[0]
+        unit.network.to(chosen).eval()
+        wanted = tuple(o for o in _OUTPUTS if o.name in self._wanted or o.name == "emitter")
+        residuals: list[float] = []
+        saturated: list[str] = []
+        stray: list[int] = []
+
+        def restore_one(
+            one: Trained,
+            stack: np.ndarray,
+            channel: int | None,
+            results: Mapping[str, np.ndarray],
+        ) -> None:
+            saturated.extend(saturation_said(stack))
+            made = self._restored(one, stack, channel or 0, chosen)
+            if made.fitted is not None:
+                residuals.append(float(made.fitted.residual.mean()))
+                stray.append(made.fitted.iterations)
+            for name, values in results.items():
+                values[:] = made.result(name)
+
+        images = over_parts.apply(
+            image,
+            [unit] * size(image, "ch"),
+            restore_one,
+            wanted,
+            fit_per="channel",
+            part=PATTERN,
+            label="Reconstructing",
+        )
+        notes = [*dict.fromkeys(saturated), *self._said(unit, image, residuals, stray)]
+        metrics = {"Iterations": float(np.mean(stray))} if stray else {}
+        if residuals:
+            metrics["Misfit"] = float(np.mean(residuals))
+        return Restored(images, Report(tuple(notes), metrics))
+
+    def simulate(
+        self, model: Model[Settings, Trained], restored: Mapping[str, xr.DataArray], seed: int
+    ) -> xr.DataArray:
+        """Simulate the raw image of what was restored last; see :class:`.Method`."""
+        emitter = restored["emitter"]
+        first = next(iter(self.found.values()))
+        angles, phases = first.patterns.angles, first.patterns.frames
+        sizes = {str(dim): int(n) for dim, n in emitter.sizes.items()}
+        sizes |= {"ang": angles, "pha": phases}
+        sizes |= {dim: sizes[dim] // SCALE for dim in ("row", "col")}
+        dims = [dim for dim in DIMS if dim in sizes]
+        raw = xr.DataArray(np.zeros([sizes[dim] for dim in dims], np.float32), dims=dims)
+        draws = generator(seed)
+        for position in positions(emitter):
+            found = self.found[position.get("ch", 0)]
+            specimen = torch.from_numpy(pixels_of(emitter, position))
+            joint = found.joint((sizes["row"], sizes["col"]))
+            light = joint.predict(Estimate(joint.whole(specimen), None)).clamp_min(0)
+            noise = (found.gain * light + found.read_variance).sqrt()
+            noisy = light + noise * torch.randn(light.shape, generator=draws)
+            raw.data[place(raw, position)] = noisy.numpy() + np.float32(found.background)
+        return raw
+
+    def _restored(
+        self, unit: Trained, stack: np.ndarray, channel: int, device: torch.device
+    ) -> _Result:
+        stacks.check(stack)
+        needed = self._fit or stacks.must_find(unit.kind, stack) or bool(self._wanted)
+        found = None
+        if needed:
+            progress.report(0, "Finding patterns")
+            with progress.part(0, 0.15):
+                found = stacks.find(stack, self._known(channel))
+        dark = stacks.background_of(stack, self._optics) if found is None else found.background
+        with progress.part(0.15, 0.3 if self._fit else 1):
+            seen = stacks.seen(stack, found, dark)
+            made = with_fallback(lambda where: _painted(unit, seen, where), device)
+        fitted = None
+        if self._fit and found is not None and not progress.finish_requested():
+            with progress.part(0.3, 1):
+                fitted = blind.fit(
+                    found,
+                    torch.from_numpy(np.asarray(stack, np.float32)),
+                    start=made["emitter"],
+                    iterations=self._iterations,
+                )
+            found = fitted.found
+        if found is not None:
+            self.found[channel] = found
+        psf = made.get("psf")
+        if psf is None and found is not None:
+            psf = psf_of(found.transfer, PSF_SIZE)[0, 0]
+        if psf is not None:
+            self.psfs[channel] = psf.numpy()
+        return _Result(stack, dark, made, found, fitted)
+
+    def _known(self, channel: int) -> Optics:
+        """The optics, with the OTF of an earlier time point or slice of a channel."""
+        before = self.found.get(channel)
+        if before is None:
+            return self._optics
+        lens = before.transfer
+        return replace(self._optics, cutoff=lens.cutoff, damping=lens.damping)
+
+    def _said(
+        self, unit: Trained, image: xr.DataArray, residuals: list[float], iterations: list[int]
+    ) -> list[str]:
+        """What a user should know about the results."""
+        said = [
+            "The network was trained on simulated specimens. It can add detail finer than the "
+            "image tells, which looks real and may be wrong: believe what the fit keeps, and "
+            "compare with Blind SIM... or SIM Reconstruct...."
+        ]
+        if not residuals:
+            said.append(
+                "Nothing was fitted to the frames: the emitter is what the network makes of them."
+            )
+        elif np.mean(residuals) > _MISFIT:
+            said.append(
+                f"The result does not explain the frames: the mean squared difference is "
+                f"{np.mean(residuals):.1f} times the noise. Drift, light out of focus or another "
+                "kind of pattern may be the reason; show the residual to see where."
+            )
+        if iterations:
+            mean = round(float(np.mean(iterations)))
+            said.append(f"The fit to the frames took {counted(mean, 'iteration')}.")
+        return said
+
+
+@dataclass(frozen=True, eq=False)
+class _Result:
+    """What is there of one stack."""
+
+    stack: np.ndarray
+    dark: float
+    made: dict[str, torch.Tensor]
+    found: Found | None
+    fitted: Fitted | None
+
+    def result(self, name: str) -> np.ndarray:
+        """One of :data:`RESULTS`."""
+        angles, phases, rows, cols = self.stack.shape
+        if name == "emitter":
+            best = self.made["emitter"] if self.fitted is None else self.fitted.specimen
+            return best.numpy()
+        if name == "background":
+            flat = torch.zeros(SCALE * rows, SCALE * cols)
+            return (self.made.get("background", flat) + self.dark).numpy()
+        if name == "illumination":
+            light = self.made.get("illumination")
+            if light is None or len(light) != angles * phases or self.fitted is not None:
+                assert self.found is not None, "the patterns are found where they are shown"
+                light = sinusoids(self.found.patterns, (rows, cols))
+            return light.reshape(angles, phases, SCALE * rows, SCALE * cols).numpy()
+        if self.fitted is not None:
+            return self.fitted.residual.sqrt().numpy()
+        assert self.found is not None, "the noise is found where the residual is shown"
+        joint = self.found.joint((rows, cols))
+        light = joint.predict(Estimate(joint.whole(self.made["emitter"]), None))
+        above = self.found.above(torch.from_numpy(np.asarray(self.stack, np.float32)))
+        noise = self.found.gain * light.clamp_min(0) + self.found.read_variance
+        return ((above - light).square() / noise.clamp_min(1e-20)).mean((0, 1)).sqrt().numpy()
+
+
+def _painted(unit: Trained, seen: stacks.Stack, device: torch.device) -> dict[str, torch.Tensor]:
+    """What the network makes of a stack, on the CPU."""
+    unit.network.to(device)
+    there = replace(seen, frames=seen.frames.to(device))
+    found = unit.kind.apply(unit.network, there, "Reconstructing")
+    return {name: values.cpu() for name, values in found.items()}
+
+
+def _chosen(image: xr.DataArray) -> list[np.ndarray]:
+    """Some stacks of an image, spread evenly."""
+    where = positions(image, PATTERN)
+    pixels = int(np.prod([size(image, dim) for dim in PATTERN]))
+    most = max(1, _FIELDS // pixels)
+    step = -(-len(where) // most)
+    return [pixels_of(image, position, PATTERN) for position in where[step // 2 :: step]]
+
+
+def save_network(
+    network: nn.Module,
+    kind: str,
+    path: Path,
+    *,
+    student: bool,
+    settings: Settings,
+    steps: int,
+    losses: tuple[tuple[int, float], ...] = (),
+) -> Path:
+    """Write a model of a network that was trained on simulated stacks."""
+    return models.save(
+        model_of_network(
+            network, kind, student=student, settings=settings, steps=steps, losses=losses
+        ),
+        path,
+    )
+
+
+def model_of_network(
+    network: nn.Module,
+    kind: str,
+    *,
+    student: bool,
+    settings: Settings,
+    steps: int,
+    losses: tuple[tuple[int, float], ...] = (),
+) -> Model[Settings, Trained]:
+    """A model of a network that was trained on simulated stacks."""
+    unit = trained(network, kind, student=student, steps=steps, losses=losses)
+    crop = np.zeros((unit.kind.crop,) * 2, np.float32)
+    stacks_ = xr.DataArray(crop, dims=("row", "col"), attrs={"title": "simulated stacks"})
+    return model_of(Simformer(student=student), settings, stacks_, [unit])
+
+
+METHOD: Method[Settings, Given, Trained] = Simformer()
+PLUS: Method[Settings, Given, Trained] = Simformer(student=True)

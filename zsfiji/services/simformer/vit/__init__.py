@@ -1,0 +1,1 @@
+"""The vision transformer of SIMFormer, of the published size and smaller."""
