@@ -160,7 +160,7 @@ class BlindSim:
             label="Reconstructing",
         )
         units = [unit.calibration for unit in model.units]
-        found = calibration_report(units, image, model.settings.fit_per)
+        found = calibration_report(units, image, model.settings.fit_per, told=False)
         misfit = float(np.mean(misfits))
         own = said(
             model.units,
