@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from zsfiji.commands.declared.psf import psf_from_beads, psf_generator
     from zsfiji.commands.declared.sim import sim_parameters, sim_reconstruct
     from zsfiji.commands.declared.sim_simulator import sim_simulator
+    from zsfiji.commands.declared.simformer import (
+        simformer_distill,
+        simformer_fine_tune,
+        simformer_plus_reconstruct,
+        simformer_reconstruct,
+        simformer_train,
+    )
     from zsfiji.commands.declared.zero_shot_sim import zero_shot_sim
     from zsfiji.commands.declared.zs_deconvnet import (
         zs_deconvnet_predict,
@@ -40,6 +47,11 @@ __all__ = [
     "sim_parameters",
     "sim_reconstruct",
     "sim_simulator",
+    "simformer_distill",
+    "simformer_fine_tune",
+    "simformer_plus_reconstruct",
+    "simformer_reconstruct",
+    "simformer_train",
     "zero_shot_sim",
     "zs_deconvnet_predict",
     "zs_deconvnet_restore",

@@ -215,7 +215,7 @@ def test_a_network_learns_from_the_truth(kind: Kind, batches: Stream) -> None:
     network = kind.make()
     batch = batches.batch(0)
     loss = Objective(
-        kind, network, lambda _: simulated(batch), stages=stages.PLAIN, steps=20, teacher="truth"
+        kind, network, lambda _: simulated(batch), stages=stages.PLAIN, steps=20, learn_from="truth"
     )
     with torch.no_grad():
         before = float(loss(0))
@@ -229,7 +229,12 @@ def test_a_network_learns_to_explain_frames(kind: Kind, batches: Stream) -> None
     network = kind.make()
     batch = batches.batch(0)
     loss = Objective(
-        kind, network, lambda _: simulated(batch), stages=stages.PLAIN, steps=20, teacher="frames"
+        kind,
+        network,
+        lambda _: simulated(batch),
+        stages=stages.PLAIN,
+        steps=20,
+        learn_from="frames",
     )
     with torch.no_grad():
         before = float(loss(0))

@@ -200,6 +200,7 @@ def load(path: str | os.PathLike[str], kind: Kind[S, U]) -> Model[S, U]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"There is no model file {path}.")
+    _refuse_pickle(path)
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             header = _header(path, (file.metadata() or {}).get(_KEY))
@@ -295,6 +296,20 @@ def _tensors_of(model: Model[Any, Any]) -> dict[str, torch.Tensor]:
         for number, unit in enumerate(model.units)
         for name, tensor in _stored(unit).items()
     }
+
+
+def _refuse_pickle(path: Path) -> None:
+    """Refuse the files of torch and of Python, which may run any program when they are read."""
+    try:
+        with path.open("rb") as file:
+            first = file.read(4)
+    except OSError:
+        return  # The reader of safetensors says why.
+    if first.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
+        raise UserError(
+            f"The file {path} is a pickle, as .pt, .pth and .pkl files are. Such a file can run "
+            "any program when it is opened, so zsfiji does not: it takes models that it has saved."
+        )
 
 
 def _header(path: Path, text: str | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ MENU = (
     "fm2s",
     "zs_deconvnet",
     "zs_sim",
+    "simformer",
     "sim",
     "sim_simulator",
     "psf",

@@ -21,7 +21,7 @@ from zsfiji.services.simformer.kinds import Kind, Outputs, normalised
 from zsfiji.services.simformer.stages import Stage, stage_at
 from zsfiji.services.simformer.supervised import relative_error
 
-Teacher = Literal["truth", "frames"]
+LearnFrom = Literal["truth", "frames"]
 """What a network learns from: truth stands for both."""
 
 _LIGHT = 0.5
@@ -82,7 +82,7 @@ class Objective:
         What is masked, and more.
     steps : int
         Of the whole training.
-    teacher : {"truth", "frames"}
+    learn_from : {"truth", "frames"}
         Whether the truth of the examples is learnt from, where they have one.
     hessian : float
         Weight of the second differences of the emitter.
@@ -98,12 +98,12 @@ class Objective:
         *,
         stages: tuple[Stage, ...],
         steps: int,
-        teacher: Teacher = "truth",
+        learn_from: LearnFrom = "truth",
         hessian: float = 0.0,
         seed: int = 0,
     ) -> None:
         self._kind, self._network, self._examples = kind, network, examples
-        self._stages, self._steps, self._teacher = stages, steps, teacher
+        self._stages, self._steps, self._learn_from = stages, steps, learn_from
         self._hessian, self._seed = hessian, seed
 
     def __call__(self, step: int) -> torch.Tensor:
@@ -115,7 +115,7 @@ class Objective:
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(self._seed + _PRIME * (step + 1))
             found = self._kind.outputs(self._network, example.batch, stage)
-        supervised = example.true and self._teacher == "truth"
+        supervised = example.true and self._learn_from == "truth"
         if found.illumination is None and supervised:
             # Patterns and optics are known, so the frames add nothing to the truth.
             return error_of_truth(found, example.batch)

@@ -29,10 +29,10 @@ from zsfiji.services.over_parts import Output
 from zsfiji.services.sim.service import require_raw
 from zsfiji.services.simformer import stacks
 from zsfiji.services.simformer.formation import SCALE, psf_of, sinusoids
-from zsfiji.services.simformer.settings import Settings
+from zsfiji.services.simformer.settings import FINE_STEPS, Settings
 from zsfiji.services.simformer.stacks import Optics
 from zsfiji.services.simformer.trained import Record, Trained, restored, trained
-from zsfiji.services.simformer.training import FINE_STEPS, fine_tune
+from zsfiji.services.simformer.training import fine_tune
 from zsfiji.words import counted
 
 RESULTS = ("illumination", "background", "residual", "emitter")
@@ -150,9 +150,7 @@ class Simformer:
             network = unit.kind.make(student=unit.record.student)
             network.load_state_dict(unit.network.state_dict())
             network.to(where)
-            course = fine_tune(
-                unit.kind, network, learnt_from, steps=steps, seed=settings.seed
-            )
+            course = fine_tune(unit.kind, network, learnt_from, steps=steps, seed=settings.seed)
             return trained(
                 network,
                 unit.record.network,
@@ -247,7 +245,7 @@ class Simformer:
         if needed:
             progress.report(0, "Finding patterns")
             with progress.part(0, 0.15):
-                found = stacks.find(stack, self._optics)
+                found = stacks.find(stack, self._known(channel))
         dark = stacks.background_of(stack, self._optics) if found is None else found.background
         with progress.part(0.15, 0.3 if self._fit else 1):
             seen = stacks.seen(stack, found, dark)
@@ -271,6 +269,14 @@ class Simformer:
             self.psfs[channel] = psf.numpy()
         return _Result(stack, dark, made, found, fitted)
 
+    def _known(self, channel: int) -> Optics:
+        """The optics, with the OTF of an earlier time point or slice of a channel."""
+        before = self.found.get(channel)
+        if before is None:
+            return self._optics
+        lens = before.transfer
+        return replace(self._optics, cutoff=lens.cutoff, damping=lens.damping)
+
     def _said(
         self, unit: Trained, image: xr.DataArray, residuals: list[float], iterations: list[int]
     ) -> list[str]:
@@ -291,9 +297,8 @@ class Simformer:
                 "kind of pattern may be the reason; show the residual to see where."
             )
         if iterations:
-            said.append(
-                f"Its fit to the frames took {counted(round(float(np.mean(iterations))), 'iteration')}."
-            )
+            mean = round(float(np.mean(iterations)))
+            said.append(f"The fit to the frames took {counted(mean, 'iteration')}.")
         return said
 
 

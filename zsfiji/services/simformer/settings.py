@@ -10,6 +10,9 @@ from pydantic import Field
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.training import Seed
 
+FINE_STEPS = 400
+"""Steps of a training on one image, half of them on simulated stacks."""
+
 Network = Annotated[
     Literal["compact", "small", "published"],
     Field(
@@ -30,7 +33,7 @@ Steps = Annotated[
     Shown("Steps (0 = default)"),
 ]
 
-Teacher = Annotated[
+LearnFrom = Annotated[
     Literal["truth", "frames"],
     Field(
         description="truth: the truth of the simulated specimens is learnt as well. frames: only "
@@ -51,7 +54,7 @@ class Settings(ParameterGroup):
         The network.
     steps : int
         Training steps; 0 takes those of the network.
-    teacher : {"truth", "frames"}
+    learn_from : {"truth", "frames"}
         What is learnt from.
     seed : int
         Seed of the initial weights and of all draws, 0 to 2**31 - 1.
@@ -64,5 +67,5 @@ class Settings(ParameterGroup):
 
     network: Network = "compact"
     steps: Steps = 0
-    teacher: Teacher = "truth"
+    learn_from: LearnFrom = "truth"
     seed: Seed = 0

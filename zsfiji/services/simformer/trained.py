@@ -87,8 +87,9 @@ def restored(record: Record, tensors: Mapping[str, torch.Tensor]) -> Trained:
     here = numbers_of(network)
     if here != record.numbers:
         raise UserError(
-            f"The model has a network '{record.network}' of another configuration: {record.numbers:,} "
-            f"numbers, and that of this version of zsfiji has {here:,}. Train it again."
+            f"The model has a network '{record.network}' of another configuration: "
+            f"{record.numbers:,} numbers, and that of this version of zsfiji has {here:,}. Train "
+            "it again."
         )
     load_weights(network, tensors)
     return Trained(record, network)

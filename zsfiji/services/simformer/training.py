@@ -33,9 +33,6 @@ _DECAY = 1e-4
 _FINE_RATE = 0.1
 """Learning rate on one image, over that of a training."""
 
-FINE_STEPS = 400
-"""Steps of a training on one image, half of them on simulated stacks."""
-
 _FEW = 48
 """Specimens in the memory of a short training."""
 
@@ -101,7 +98,7 @@ def train_network(
         lambda step: simulated(stream.batch(step)),
         stages=kind.stages,
         steps=steps,
-        teacher=settings.teacher,
+        learn_from=settings.learn_from,
         seed=settings.seed,
     )
     return _run(network, objective, _schedule(kind, steps), kept, label)

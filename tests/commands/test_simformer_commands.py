@@ -1,0 +1,344 @@
+"""The commands of SIMFormer, from a raw image to windows, and from nothing to a model."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from zsfiji import progress
+from zsfiji.commands import find
+from zsfiji.commands.outcome import Outcome
+from zsfiji.commands.run import run
+from zsfiji.errors import Cancelled, UserError
+from zsfiji.images.axes import as_image, set_calibration
+from zsfiji.learning import models
+from zsfiji.physics.sim.published import published_stack
+from zsfiji.services.simformer import kinds, service, shipped, stages, training
+from zsfiji.services.simformer.compact import Size
+from zsfiji.services.simformer.service import METHOD, save_network
+from zsfiji.services.simformer.settings import Settings
+from zsfiji.services.simformer.vit.configuration import Configuration
+
+SIDE = 64
+
+TINY = Configuration(
+    crop=16,
+    width=24,
+    depth=1,
+    heads=2,
+    prior=8,
+    reduced=8,
+    decoder_width=16,
+    decoder_depth=1,
+    decoder_heads=2,
+    coding_heads=2,
+    painters=(8, 8, 8, 8),
+    convolutions=1,
+    psf_size=13,
+)
+
+
+class TinyCompact(kinds.CompactKind):
+    crop, batch = 16, 2
+
+    def __init__(self) -> None:
+        size = Size(width=8, blocks=(1, 1, 1), head=4)
+        super().__init__(size, replace(size, width=4))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def tiny() -> Iterator[None]:
+    """Networks of a moment."""
+    vit = kinds.VitKind("small", TINY, batch=2, steps=4, rate=1e-3, stages=stages.SMALL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kinds, "KINDS", {"compact": TinyCompact(), "small": vit})
+        patch.setattr(training, "_FEW", 4)
+        yield
+
+
+@pytest.fixture(scope="module")
+def files(tiny: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Models with random weights."""
+    folder = tmp_path_factory.mktemp("models")
+    made = {}
+    for name in ("compact", "small"):
+        for student in (False, True):
+            network = kinds.kind_of(name).make(1, student=student)
+            path = folder / f"{name}-{student}.zsfiji"
+            settings = Settings(network=name)  # type: ignore[arg-type]
+            save_network(network, name, path, student=student, settings=settings, steps=7)
+            made[f"{name}+" if student else name] = path
+    return made
+
+
+@pytest.fixture(scope="module")
+def raw() -> np.ndarray:
+    """(angle, phase, row, col), in grey levels."""
+    stack = published_stack("curve", SIDE, photons=200, seed=2400)
+    return (stack.raw + 100).astype(np.float32)
+
+
+def opened(stack: np.ndarray) -> xr.DataArray:
+    """As Fiji opens it: frames are slices."""
+    image = as_image(stack.reshape(-1, *stack.shape[-2:]), ("pln", "row", "col"))
+    set_calibration(image, {"row": 0.06, "col": 0.06}, {"row": "micron", "col": "micron"})
+    image.attrs["title"] = "cell.tif"
+    return image
+
+
+def call(name: str, image: xr.DataArray | None = None, **options: Any) -> Outcome:
+    return run(find(name), image, {key: str(value) for key, value in options.items()})
+
+
+ORDER = {"order": "angle-major", "background": 100}
+
+
+@pytest.mark.parametrize("kind", ["compact", "small"])
+def test_a_raw_image_becomes_an_emitter_on_a_third_of_its_pixel_size(
+    kind: str, files: dict[str, Path], raw: np.ndarray
+) -> None:
+    outcome = call(
+        "SIMFormer Reconstruct",
+        opened(raw),
+        model=files[kind],
+        iterations=3,
+        illumination=True,
+        background_image=True,
+        residual=True,
+        psf=True,
+        **ORDER,
+    )
+    titles = [str(image.attrs["title"]) for image in outcome.images]
+    ends = ("illumination", "background", "residual", "psf", "emitter")
+    assert titles == [f"cell-{end}" for end in ends]
+    emitter, light = outcome.images[-1], outcome.images[0]
+    assert emitter.shape == (3 * SIDE, 3 * SIDE)
+    assert float(emitter.col[1] - emitter.col[0]) == pytest.approx(0.02)
+    assert light.sizes["ang"] == light.sizes["pha"] == 3
+    np.testing.assert_allclose(light.mean(("ang", "pha")), 1, atol=0.05)
+    psf = outcome.images[-2]
+    assert float(psf.sum()) == pytest.approx(1, abs=1e-4)
+    assert float(psf.col[1] - psf.col[0]) == pytest.approx(0.02)
+    assert "SIMFormer Reconstruct" in emitter.attrs["properties"]["zsfiji.command"]
+    assert any("may be wrong" in note for note in outcome.notes)
+
+
+def test_the_fit_explains_the_frames_better_than_the_network_alone(
+    files: dict[str, Path], raw: np.ndarray
+) -> None:
+    residuals = []
+    for fit in (False, True):
+        images = call(
+            "SIMFormer Reconstruct",
+            opened(raw),
+            model=files["compact"],
+            residual=True,
+            fit=fit,
+            iterations=20,
+            **ORDER,
+        ).images
+        residuals.append(float(np.square(images[0]).mean()))
+    assert residuals[1] < 1.5 < residuals[0]
+
+
+def test_the_student_gives_an_emitter(files: dict[str, Path], raw: np.ndarray) -> None:
+    for kind in ("compact+", "small+"):
+        (emitter,) = call("SIMFormer+ Reconstruct", opened(raw), model=files[kind], **ORDER).images
+        assert emitter.shape == (3 * SIDE, 3 * SIDE)
+        assert np.isfinite(emitter).all()
+
+
+def test_models_of_the_other_command_are_refused(files: dict[str, Path], raw: np.ndarray) -> None:
+    with pytest.raises(UserError, match="belongs to the method 'simformer'"):
+        call("SIMFormer+ Reconstruct", opened(raw), model=files["compact"], **ORDER)
+    with pytest.raises(UserError, match="belongs to the method 'simformer-plus'"):
+        call("SIMFormer Reconstruct", opened(raw), model=files["compact+"], **ORDER)
+
+
+def test_each_time_point_is_restored_by_itself(files: dict[str, Path], raw: np.ndarray) -> None:
+    film = np.stack([raw, 100 + 2 * (raw - 100)])
+    image = as_image(film, ("t", "ang", "pha", "row", "col"))
+    options = {"model": files["small"], "fit": False, "background": 100}
+    (emitter,) = call("SIMFormer Reconstruct", image, **options).images
+    (first,) = call("SIMFormer Reconstruct", image[:1], **options).images
+    assert emitter.shape == (2, 3 * SIDE, 3 * SIDE)
+    np.testing.assert_array_equal(emitter[0], first.squeeze())
+    np.testing.assert_allclose(emitter[1], 2 * emitter[0], rtol=2e-3, atol=1e-2)
+
+
+def test_fifteen_frames_are_brought_to_nine(files: dict[str, Path]) -> None:
+    made = published_stack("curve", SIDE, photons=500, seed=2401)
+    from zsfiji.physics.sim.optics import Blur, illumination
+    from zsfiji.physics.sim.patterns import TURN
+
+    steps = TURN * torch.arange(5, dtype=torch.float64) / 5
+    five = replace(
+        made.patterns,
+        phases=made.patterns.phases[..., :1] + steps,
+        brightness=torch.ones(3, 5, dtype=torch.float64),
+    )
+    shape = (SIDE, SIDE)
+    light = illumination(five, shape, 3) * torch.from_numpy(made.truth)
+    frames = Blur(made.transfer, shape, 3).down(light).clamp_min(0).numpy()
+    noisy = np.random.default_rng(0).poisson(frames).astype(np.float32) + 100
+    image = opened(noisy)
+    (emitter,) = call(
+        "SIMFormer Reconstruct",
+        image,
+        model=files["small"],
+        fit=False,
+        angles=3,
+        phases=5,
+        **ORDER,
+    ).images
+    nine = replace(made.patterns, phases=five.phases[..., :1] + TURN * torch.arange(3) / 3)
+    light = illumination(nine, shape, 3) * torch.from_numpy(made.truth)
+    three = Blur(made.transfer, shape, 3).down(light).clamp_min(0).numpy() + 100
+    (same,) = call(
+        "SIMFormer Reconstruct", opened(three), model=files["small"], fit=False, **ORDER
+    ).images
+    inside = (slice(24, -24),) * 2
+    together = np.corrcoef(emitter.values[inside].ravel(), same.values[inside].ravel())[0, 1]
+    assert together > 0.95
+
+
+def test_bad_images_are_refused(files: dict[str, Path], raw: np.ndarray) -> None:
+    def refused(stack: np.ndarray, match: str, **options: Any) -> None:
+        with pytest.raises(UserError, match=match):
+            call(
+                "SIMFormer Reconstruct",
+                opened(stack),
+                model=files["compact"],
+                **{**ORDER, **options},
+            )
+
+    refused(raw[:2], "6 frames.*at least 7", angles=2, phases=3)
+    refused(np.full_like(raw, 7), "same value")
+    refused(np.where(raw > np.median(raw), np.nan, raw), "finite|NaN")
+    copied = raw.copy()
+    copied[2, 1] = copied[0, 0]
+    refused(copied, "Two frames are the same")
+    noise = np.random.default_rng(0).poisson(50, raw.shape).astype(np.float32) + 100
+    refused(noise, "No modulation was found")
+
+
+def test_saturated_frames_are_said(files: dict[str, Path], raw: np.ndarray) -> None:
+    cut = np.minimum(raw, np.quantile(raw, 0.95)).astype(np.uint16)
+    outcome = call("SIMFormer Reconstruct", opened(cut), model=files["compact"], fit=False, **ORDER)
+    assert any("saturated" in note for note in outcome.notes)
+
+
+def test_pickles_and_other_configurations_are_refused(
+    files: dict[str, Path], raw: np.ndarray, tmp_path: Path
+) -> None:
+    for number, protocol in enumerate(range(2, 6)):
+        path = tmp_path / f"{number}.pkl"
+        path.write_bytes(pickle.dumps({"weights": [1.0]}, protocol))
+        with pytest.raises(UserError, match="is a pickle"):
+            call("SIMFormer Reconstruct", opened(raw), model=path, **ORDER)
+    torch.save({"weights": torch.ones(3)}, tmp_path / "model.pt")
+    with pytest.raises(UserError, match="is a pickle"):
+        call("SIMFormer Reconstruct", opened(raw), model=tmp_path / "model.pt", **ORDER)
+    wide = kinds.VitKind(
+        "small", replace(TINY, width=48), batch=2, steps=4, rate=1e-3, stages=stages.SMALL
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kinds, "KINDS", {"small": wide})
+        with pytest.raises(UserError, match="another configuration"):
+            models.load(files["small"], METHOD)
+
+
+def test_without_a_shipped_model_one_has_to_be_chosen(
+    raw: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipped, "_FOLDER", tmp_path)
+    with pytest.raises(UserError, match="has no trained model"):
+        call("SIMFormer Reconstruct", opened(raw), **ORDER)
+
+
+def test_no_memory_is_said(
+    files: dict[str, Path], raw: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(TinyCompact, "apply", full)
+    with pytest.raises(UserError, match="not enough memory"):
+        call("SIMFormer Reconstruct", opened(raw), model=files["compact"], **ORDER)
+
+
+class Host:
+    """A host whose user wants the result so far, or nothing, after some reports."""
+
+    def __init__(self, finish_after: int = 10**9, cancel_after: int = 10**9) -> None:
+        self.reports, self.finish_after, self.cancel_after = 0, finish_after, cancel_after
+
+    def show(self, event: progress.Event) -> None:
+        self.reports += 1
+
+    def cancelled(self) -> bool:
+        return self.reports >= self.cancel_after
+
+    def finish_now(self) -> bool:
+        return self.reports >= self.finish_after
+
+
+@pytest.mark.parametrize("reports", [1, 2, 4])
+def test_finish_now_and_esc(reports: int, files: dict[str, Path], raw: np.ndarray) -> None:
+    options = {"model": files["compact"], "iterations": 10, **ORDER}
+    with progress.using(Host(finish_after=reports)):
+        (emitter,) = call("SIMFormer Reconstruct", opened(raw), **options).images
+    assert np.isfinite(emitter).all()
+    with progress.using(Host(cancel_after=reports)), pytest.raises(Cancelled):
+        call("SIMFormer Reconstruct", opened(raw), **options)
+
+
+@pytest.mark.parametrize("network", ["compact", "small"])
+def test_from_training_to_a_student(network: str, raw: np.ndarray, tmp_path: Path) -> None:
+    teacher, state = tmp_path / "teacher", tmp_path / "state"
+    options = {"network": network, "save_model": teacher, "training_state": state}
+    outcome = call("SIMFormer Train", steps=2, **options)
+    assert not outcome.images
+    assert outcome.metrics["Steps"] == 2
+    assert outcome.plots
+    saved = teacher.with_suffix(".zsfiji")
+    assert str(saved) in " ".join(outcome.notes)
+    tuned = tmp_path / "tuned.zsfiji"
+    outcome = call(
+        "SIMFormer Fine-tune",
+        opened(raw),
+        start_model=saved,
+        save_model=tuned,
+        steps=2,
+        **ORDER,
+    )
+    assert outcome.metrics["Steps"] == 2
+    student = tmp_path / "student.zsfiji"
+    outcome = call("SIMFormer Distill", teacher=tuned, save_model=student, steps=2)
+    assert outcome.metrics["Steps"] == 2
+    record = models.load(student, service.Simformer(student=True)).units[0].record
+    assert (record.network, record.student, record.steps) == (network, True, 2)
+    (emitter,) = call("SIMFormer+ Reconstruct", opened(raw), model=student, **ORDER).images
+    assert emitter.shape == (3 * SIDE, 3 * SIDE)
+
+
+def test_a_model_that_cannot_be_saved_is_said_before_the_training(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="folder"):
+        call("SIMFormer Train", steps=1, save_model=tmp_path / "none" / "model.zsfiji")
+
+
+def test_the_order_of_the_frames_is_found(files: dict[str, Path], raw: np.ndarray) -> None:
+    mixed = opened(raw.swapaxes(0, 1))
+    options = {"model": files["small"], "fit": False, "background": 100}
+    found = call("SIMFormer Reconstruct", mixed, angles=3, phases=3, **options)
+    told = call("SIMFormer Reconstruct", opened(raw), order="angle-major", **options)
+    assert any("phase-major" in note for note in found.notes)
+    np.testing.assert_array_equal(found.images[-1], told.images[-1])

@@ -1,0 +1,247 @@
+"""What the commands of SIMFormer do once their options are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from zsfiji.commands import restore as common
+from zsfiji.commands.outcome import Curve, Outcome, Plot, result_title
+from zsfiji.commands.untold import arranged
+
+if TYPE_CHECKING:
+    from zsfiji.learning.models import Model
+    from zsfiji.parameters.sim import RawOrder
+    from zsfiji.services.simformer.service import Simformer
+    from zsfiji.services.simformer.settings import Settings
+    from zsfiji.services.simformer.trained import Trained
+
+PSF = "psf"
+"""Name of the window of the PSF."""
+
+
+def model_of(path: Path | None, *, student: bool) -> Model[Settings, Trained]:
+    """A model: the file of the user, or the shipped one.
+
+    Raises
+    ------
+    UserError
+        If the file does not serve.
+    """
+    from zsfiji.services.simformer.service import Simformer
+    from zsfiji.services.simformer.shipped import path_of
+
+    chosen = path if path is not None else path_of(student=student)
+    return common.load(Simformer(student=student), chosen)
+
+
+def reconstructed(
+    image: xr.DataArray,
+    order: RawOrder,
+    background: float | None,
+    *,
+    model: Path | None,
+    student: bool,
+    fit: bool,
+    iterations: int,
+    wanted: tuple[str, ...],
+    device: str,
+) -> Outcome:
+    """Restore a raw image.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        As it was opened.
+    order : RawOrder
+        How it is arranged.
+    background : float or None
+        Grey level without light.
+    model : Path or None
+        The model; without it the shipped one.
+    student : bool
+        Whether that is one of SIMFormer+.
+    fit : bool
+        Whether the result is fitted to the frames.
+    iterations : int
+        Of the fit; 0 as many as the noise bears.
+    wanted : tuple of str
+        Names of the windows that are wanted besides the emitter.
+    device : str
+        Where to compute.
+    """
+    from zsfiji.services.simformer.service import Simformer
+    from zsfiji.services.simformer.stacks import Optics
+
+    trained = model_of(model, student=student)
+    raw = arranged(image, order, background)
+    method = Simformer(
+        student=student,
+        optics=Optics(background=background, layout=order.pattern),
+        fit=fit,
+        iterations=iterations or None,
+        wanted=wanted,
+    )
+    outcome = common.apply(method, trained, raw, bit_depth="32-bit", device=device)
+    if PSF not in wanted:
+        return outcome
+    images = (*outcome.images[:-1], _psf(method, image), outcome.images[-1])
+    return Outcome(images, outcome.notes, outcome.metrics)
+
+
+def learnt(
+    losses: tuple[tuple[int, float], ...], steps: int, planned: int, saved: Path | None
+) -> Outcome:
+    """What a training says.
+
+    Parameters
+    ----------
+    losses : tuple of (int, float)
+        Step and loss.
+    steps, planned : int
+        That were done, and that were to be done.
+    saved : Path or None
+        Where the model is.
+    """
+    notes = [f"{steps:,} of {planned:,} training steps were done."]
+    if saved is not None:
+        notes.append(f"The model is saved as {saved}.")
+    metrics = {"Steps": float(steps)}
+    if not losses:
+        return Outcome((), tuple(notes), metrics)
+    last = [loss for _, loss in losses[-max(1, len(losses) // 10) :]]
+    metrics["Loss"] = float(np.mean(last))
+    x, y = (tuple(float(one[n]) for one in losses) for n in (0, 1))
+    plot = Plot("SIMFormer training", "Training step", "Loss (a.u.)", (Curve("loss", x, y),))
+    return Outcome((), tuple(notes), metrics, (plot,))
+
+
+def _psf(method: Simformer, image: xr.DataArray) -> xr.DataArray:
+    """The PSF on the fine grid, a channel for each of the image."""
+    from zsfiji.images.axes import pixel_size, set_calibration
+    from zsfiji.services.simformer.formation import SCALE
+
+    planes = [method.psfs[channel] for channel in sorted(method.psfs)]
+    made = xr.DataArray(np.stack(planes, -1), dims=("row", "col", "ch"))
+    if len(planes) == 1:
+        made = made.isel(ch=0)
+    made.attrs["title"] = result_title(str(image.attrs.get("title") or "image"), PSF)
+    step = {dim: pixel_size(image, dim) / SCALE for dim in ("row", "col")}
+    units = image.attrs.get("units", {})
+    set_calibration(made, step, {dim: units[dim] for dim in step if dim in units})
+    return made
+
+
+def trained(settings: Settings, save: Path, kept: Path | None, *, device: str) -> Outcome:
+    """Train a network on simulated stacks, and save it.
+
+    Parameters
+    ----------
+    settings : Settings
+        How.
+    save : Path
+        Where the model goes.
+    kept : Path or None
+        Where the state of the training is.
+    device : str
+        Where to compute.
+
+    Raises
+    ------
+    UserError
+        If a file cannot be written: that is asked first.
+    """
+    from zsfiji.commands.device_lock import device_lock
+    from zsfiji.compute.device import choose
+    from zsfiji.services.simformer.kinds import kind_of
+    from zsfiji.services.simformer.service import save_network
+    from zsfiji.services.simformer.training import train_network
+
+    target, kept = _writable(save, kept)
+    kind, where = kind_of(settings.network), choose(device)
+    network = kind.make(settings.seed).to(where)
+    with device_lock(str(where)):
+        course = train_network(kind, network, settings, kept=kept)
+    save_network(
+        network,
+        kind.name,
+        target,
+        student=False,
+        settings=settings,
+        steps=course.steps,
+        losses=course.losses,
+    )
+    return learnt(course.losses, course.steps, course.planned, target)
+
+
+def distilled(
+    model: Path | None,
+    save: Path,
+    kept: Path | None,
+    *,
+    steps: int,
+    seed: int,
+    shots: float,
+    gaussian: float,
+    device: str,
+) -> Outcome:
+    """Teach a student, and save it; see :func:`trained`.
+
+    Parameters
+    ----------
+    model : Path or None
+        The teacher; without it the shipped model.
+    steps, seed : int
+        How long, and the seed.
+    shots, gaussian : float
+        See :class:`zsfiji.services.simformer.distilling.Augmentation`.
+    save, kept, device
+        As for :func:`trained`.
+    """
+    from zsfiji.commands.device_lock import device_lock
+    from zsfiji.compute.device import choose
+    from zsfiji.services.simformer.distilling import Augmentation
+    from zsfiji.services.simformer.service import save_network
+    from zsfiji.services.simformer.settings import Settings
+    from zsfiji.services.simformer.training import distil
+
+    teacher = model_of(model, student=False)
+    target, kept = _writable(save, kept)
+    unit, where = teacher.units[0], choose(device)
+    kind = unit.kind
+    student = kind.make(seed, student=True).to(where)
+    settings = Settings(network=teacher.settings.network, steps=steps, seed=seed)
+    with device_lock(str(where)):
+        course = distil(
+            kind,
+            unit.network.to(where),
+            student,
+            settings,
+            augmentation=Augmentation(shots, gaussian),
+            kept=kept,
+        )
+    save_network(
+        student,
+        kind.name,
+        target,
+        student=True,
+        settings=settings,
+        steps=course.steps,
+        losses=course.losses,
+    )
+    return learnt(course.losses, course.steps, course.planned, target)
+
+
+def _writable(save: Path, kept: Path | None) -> tuple[Path, Path | None]:
+    """Where model and state go, if they can."""
+    from zsfiji.images.files import require_writable
+
+    target = common.model_path(save)
+    assert target is not None, "the model is to be saved"
+    if kept is not None:
+        kept = kept.expanduser()
+        require_writable(kept)
+    return target, kept

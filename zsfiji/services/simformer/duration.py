@@ -1,0 +1,51 @@
+"""How long SIMFormer takes; see :mod:`zsfiji.services.duration`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zsfiji.services import duration as common
+from zsfiji.services.simformer.settings import FINE_STEPS
+
+_FRAMES = 9
+
+_FINDING = 1.5
+"""Finding patterns and optics, for each channel. Measured."""
+
+_NETWORK, _STUDENT = 2.0e-5, 4e-6
+"""Networks, per raw pixel. Measured."""
+
+_FIT = 9e-4
+"""The fit to the frames, per raw pixel. Measured."""
+
+_STEP = 0.5
+"""A step of the compact network. Measured."""
+
+
+def reconstructing(sizes: Mapping[str, int], *, fit: bool, student: bool = False) -> float:
+    """Estimate the time of a reconstruction on the reference computer.
+
+    Parameters
+    ----------
+    sizes : mapping
+        Axis -> length of the image, as it was opened: patterns may be slices or frames of it.
+    fit : bool
+        Whether it is fitted to the frames.
+    student : bool
+        Whether the network is that of SIMFormer+.
+    """
+    each = (_STUDENT if student else _NETWORK) + (_FIT if fit else 0.0)
+    return common.START + _stacks(sizes) * (_FINDING + each * common.pixels(sizes))
+
+
+def fine_tuning(sizes: Mapping[str, int], steps: int) -> float:
+    """Estimate the time of a training on one image on the reference computer."""
+    return common.START + _FINDING * _stacks(sizes) + _STEP * (steps or FINE_STEPS)
+
+
+def _stacks(sizes: Mapping[str, int]) -> int:
+    """Raw stacks of an image, whether or not it has the axes of the patterns already."""
+    planes = common.planes(sizes)
+    if sizes.get("ang", 1) * sizes.get("pha", 1) > 1:
+        return planes
+    return max(1, planes // _FRAMES)
