@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image, set_calibration
 from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.sim.simulator import simulate as simulated
+from zsfiji.reconstruction.wiener import Wiener
+from zsfiji.services.sim import linear
 
 OPTICS = {"na": 1.49, "emission": 525, "pixel_size": 65, "background": 100, "damping": 1}
 RECONSTRUCT = find("SIM Reconstruct...")
@@ -47,8 +50,6 @@ def outcome(stack: structured.Stack) -> Outcome:
 
 
 def as_seen(stack: structured.Stack) -> torch.Tensor:
-    from zsfiji.reconstruction.wiener import Wiener
-
     return Wiener(stack.patterns, (96, 128), structured.TRANSFER).seen(stack.truth)
 
 
@@ -103,6 +104,23 @@ def test_other_qualities_reconstruct_as_well(stack: structured.Stack, quality: s
     truth = as_seen(stack)
     wide, sim = (structured.psnr(torch.from_numpy(i.data), truth) for i in found.images)
     assert sim > wide + 3
+
+
+def test_an_image_that_is_not_asked_for_costs_nothing(
+    stack: structured.Stack, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Wiener] = []
+
+    class Counted(Wiener):
+        def __init__(self, *given: Any, **options: Any) -> None:
+            super().__init__(*given, **options)
+            made.append(self)
+
+    monkeypatch.setattr(linear, "Wiener", Counted)
+    options = {**OPTICS, "widefield": False, "filtered": False, "spectrum": False}
+    (alone,) = run(RECONSTRUCT, raw(stack.noisy), options).images
+    np.testing.assert_array_equal(alone.data, outcome.images[-1].data)
+    assert len(made) == 1
 
 
 def test_parameters_are_saved_and_used_for_a_dimmer_image(

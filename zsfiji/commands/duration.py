@@ -10,12 +10,13 @@ cache folder.
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,9 @@ from zsfiji.commands.command import Command
 from zsfiji.errors import UserError
 from zsfiji.folders import cache_folder
 from zsfiji.images.files import replacing
-from zsfiji.parameters.declare import Values
+from zsfiji.parameters.declare import ParameterGroup, Values
+from zsfiji.parameters.model_files import ModelFiles
+from zsfiji.parameters.output import Uncertainty
 from zsfiji.words import counted
 
 if TYPE_CHECKING:
@@ -50,6 +53,43 @@ _CORES = ("CPU core", "CPU cores")
 
 _MOST_PACE = 100.0
 """Paces lie between this and its reciprocal; others are faults of the measurement."""
+
+
+def of_training(method: str, settings: type[ParameterGroup]) -> Callable[..., float]:
+    """The duration of a command that trains a network on an image, or applies one.
+
+    Parameters
+    ----------
+    method : str
+        Package of :mod:`zsfiji.services` whose module ``duration`` knows the seconds; imported
+        when they are asked for.
+    settings : type
+        The settings of the method, an argument of the command; `files` and `uncertainty` are
+        others.
+
+    Returns
+    -------
+    callable
+        See :func:`zsfiji.commands.declare.command`.
+    """
+
+    def seconds(
+        sizes: Mapping[str, int],
+        *,
+        settings: ParameterGroup,
+        files: ModelFiles,
+        uncertainty: Uncertainty,
+    ) -> float:
+        from zsfiji.services.duration import times_applied
+
+        known = importlib.import_module(f"zsfiji.services.{method}.duration")
+        train, applied = files.apply_model is None, times_applied(uncertainty)
+        found: float = known.seconds(sizes, settings, train=train, applied=applied)
+        return found
+
+    # A declaration is checked for the types of its arguments.
+    seconds.__annotations__["settings"] = settings
+    return seconds
 
 
 def estimate(command: Command, sizes: Mapping[str, int], values: Values) -> str:

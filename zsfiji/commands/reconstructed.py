@@ -73,20 +73,21 @@ def reconstructed(
         If it is no raw SIM image, or none of its patterns can be used.
     """
     from zsfiji.commands import sim as body
-    from zsfiji.images.parts import groups, pixels_of
-    from zsfiji.services.sim.service import METHOD, PATTERN
+    from zsfiji.images.parts import PATTERN, groups, pixels_of
+    from zsfiji.services.sim.service import Sim
     from zsfiji.services.sim.settings import Settings
     from zsfiji.services.zs_deconvnet.sim import RawFrames, psf_of
 
     raw, given = body.opened(image, order, optics)
     settings = Settings()
-    model = METHOD.fit(raw, settings, given, device=device)
+    method = Sim(("sim",))
+    model = method.fit(raw, settings, given, device=device)
     if not any(any(angle) for unit in model.units for angle in unit.calibration.usable):
         raise UserError(
             "No pattern of this image can be used, so there is nothing to reconstruct. SIM "
             "Parameters... shows what was found. Is the order of the frames right?"
         )
-    found = METHOD.apply(model, raw, device=device)
+    found = method.apply(model, raw, device=device)
     psfs = []
     for unit, where in zip(model.units, groups(raw, "channel", PATTERN), strict=True):
         stack = pixels_of(raw, where[len(where) // 2], PATTERN)

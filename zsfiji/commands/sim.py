@@ -15,7 +15,6 @@ from zsfiji.parameters.pixel_sizes import PixelSizes
 from zsfiji.parameters.psf import PsfGrid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     import xarray as xr
@@ -207,7 +206,6 @@ def reconstructed(
     given: G,
     *,
     settings: Settings,
-    results: Sequence[str],
     target: Path | None,
     device: str,
 ) -> tuple[Outcome, list[Calibration]]:
@@ -216,13 +214,11 @@ def reconstructed(
     Parameters
     ----------
     method : Method
-        For planes or for stacks.
+        For planes or for stacks, with the results that are wanted.
     raw, given
         From :func:`opened` or :func:`opened_stack`.
     settings : Settings
         Of the reconstruction.
-    results : sequence of str
-        Names of the images that are wanted.
     target : Path, optional
         Where the patterns go.
     device : str
@@ -240,9 +236,7 @@ def reconstructed(
     units: list[Calibration] = [unit.calibration for unit in model.units]
     if target is not None:
         stored.save(units, target)
-    outcome = common.apply(
-        method, model, raw, results=results, bit_depth="32-bit", device=device, start=0.3
-    )
+    outcome = common.apply(method, model, raw, bit_depth="32-bit", device=device, start=0.3)
     return outcome, units
 
 

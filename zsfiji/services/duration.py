@@ -17,6 +17,8 @@ from zsfiji.images.axes import STACK_DIMS
 START = 2.0
 """Seconds before anything else, whatever the image."""
 
+_FRAMES = 9
+"""Frames of a raw SIM image that does not say how many there are."""
 
 ROUNDS = 3
 """Captures that are simulated and restored for an uncertainty: a fourth one changes the share of
@@ -31,6 +33,22 @@ def pixels(sizes: Mapping[str, int]) -> int:
 def planes(sizes: Mapping[str, int]) -> int:
     """Planes of an image."""
     return math.prod(sizes.get(dim, 1) for dim in STACK_DIMS)
+
+
+def raw_stacks(sizes: Mapping[str, int], *, surely: bool = True) -> int:
+    """How many raw SIM images an image has, whose patterns may be slices or frames of it.
+
+    Parameters
+    ----------
+    sizes : mapping
+        Axis -> length.
+    surely : bool
+        Whether it is known to be raw. If not, each plane counts as one unless they may be patterns.
+    """
+    there = planes(sizes)
+    if sizes.get("ang", 1) * sizes.get("pha", 1) > 1 or (there % _FRAMES and not surely):
+        return there
+    return max(1, there // _FRAMES)
 
 
 def networks(sizes: Mapping[str, int], fit_per: str) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from zsfiji.commands.declare import command
+from zsfiji.commands.duration import of_training
 from zsfiji.parameters.camera import CameraOptions
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
@@ -18,20 +18,10 @@ if TYPE_CHECKING:
     from zsfiji.commands.outcome import Outcome
 
 
-def _duration(
-    sizes: Mapping[str, int], *, settings: Settings, files: ModelFiles, uncertainty: Uncertainty
-) -> float:
-    from zsfiji.services.denoise.duration import seconds
-    from zsfiji.services.duration import times_applied
-
-    train = files.apply_model is None
-    return seconds(sizes, settings, train=train, applied=times_applied(uncertainty))
-
-
 @command(
     label="Zero-Shot Denoise...",
     suffixes=("denoised",),
-    duration=_duration,
+    duration=of_training("denoise", Settings),
     on_request=("uncertainty",),
 )
 def denoise(

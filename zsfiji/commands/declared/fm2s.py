@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from zsfiji.commands.declare import command
+from zsfiji.commands.duration import of_training
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
 from zsfiji.parameters.output import BitDepth, Uncertainty
@@ -17,18 +17,11 @@ if TYPE_CHECKING:
     from zsfiji.commands.outcome import Outcome
 
 
-def _duration(
-    sizes: Mapping[str, int], *, settings: Settings, files: ModelFiles, uncertainty: Uncertainty
-) -> float:
-    from zsfiji.services.duration import times_applied
-    from zsfiji.services.fm2s.duration import seconds
-
-    train = files.apply_model is None
-    return seconds(sizes, settings, train=train, applied=times_applied(uncertainty))
-
-
 @command(
-    label="FM2S Denoise...", suffixes=("fm2s",), duration=_duration, on_request=("uncertainty",)
+    label="FM2S Denoise...",
+    suffixes=("fm2s",),
+    duration=of_training("fm2s", Settings),
+    on_request=("uncertainty",),
 )
 def fm2s(
     image: xr.DataArray,

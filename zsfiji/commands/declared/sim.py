@@ -110,26 +110,22 @@ def sim_reconstruct(
     from zsfiji.commands import sim as body
     from zsfiji.commands.outcome import Outcome, result_title
     from zsfiji.services.sim import stored
-    from zsfiji.services.sim.service import METHOD, RESULTS
+    from zsfiji.services.sim.reconstructor import RESULTS
+    from zsfiji.services.sim.service import Sim
     from zsfiji.services.sim.spectrum import spectrum
-    from zsfiji.services.sim_stack.service import METHOD as STACK_METHOD
+    from zsfiji.services.sim_stack.service import SimStack
 
     target = stored.target(files.save_parameters)
     asked = {"widefield": windows.widefield, "filtered": windows.filtered, "sim": True}
-    reconstruct = partial(
-        body.reconstructed,
-        settings=settings,
-        results=[name for name in RESULTS if asked[name]],
-        target=target,
-        device=device,
-    )
+    results = [name for name in RESULTS if asked[name]]
+    reconstruct = partial(body.reconstructed, settings=settings, target=target, device=device)
     known = files.use_parameters
     if stack.dimensions == "3d":
         outcome, units = reconstruct(
-            STACK_METHOD, *body.opened_stack(image, order, optics, stack, known)
+            SimStack(results), *body.opened_stack(image, order, optics, stack, known)
         )
     else:
-        outcome, units = reconstruct(METHOD, *body.opened(image, order, optics, known))
+        outcome, units = reconstruct(Sim(results), *body.opened(image, order, optics, known))
     title = str(image.attrs.get("title") or "image")
     images = list(outcome.images)
     if windows.spectrum:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from zsfiji.commands.declare import command
+from zsfiji.commands.duration import of_training
 from zsfiji.parameters.declare import Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
@@ -35,20 +35,10 @@ _OPTICS = SimOptics(damping=0)
 that was told gained 5 dB by it."""
 
 
-def _duration(
-    sizes: Mapping[str, int], *, settings: Settings, files: ModelFiles, uncertainty: Uncertainty
-) -> float:
-    from zsfiji.services.duration import times_applied
-    from zsfiji.services.zero_shot_sim.duration import seconds
-
-    train = files.apply_model is None
-    return seconds(sizes, settings, train=train, applied=times_applied(uncertainty))
-
-
 @command(
     label="Zero-Shot SIM...",
     suffixes=("zero-shot",),
-    duration=_duration,
+    duration=of_training("zero_shot_sim", Settings),
     on_request=("automatic", "uncertainty"),
     memory=16,
     result_bytes=2,

@@ -296,6 +296,11 @@ def zs_deconvnet_train(
     from zsfiji.commands.inputs import with_more_images
     from zsfiji.services.zs_deconvnet.service import METHOD
 
+    if frames.mode == "sim" and files.more_images is not None:
+        raise UserError(
+            "Further images are for wide-field images: each raw SIM image has patterns of its "
+            "own. Leave the folder empty."
+        )
     raw = _raw(
         image,
         frames,
@@ -305,15 +310,7 @@ def zs_deconvnet_train(
         seed=settings.seed,
         device=device,
     )
-    if raw is None:
-        image = with_more_images(image, files.more_images, pixel_sizes)
-    elif files.more_images is None:
-        image = raw.image
-    else:
-        raise UserError(
-            "Further images are for wide-field images: each raw SIM image has patterns of its "
-            "own. Leave the folder empty."
-        )
+    image = with_more_images(image, files.more_images, pixel_sizes) if raw is None else raw.image
     model, about = body.train(
         METHOD,
         image,

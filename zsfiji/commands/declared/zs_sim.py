@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from zsfiji.commands.declare import command
+from zsfiji.commands.duration import of_training
 from zsfiji.parameters.declare import Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
@@ -36,20 +36,10 @@ Reconstruction = Annotated[
 ]
 
 
-def _duration(
-    sizes: Mapping[str, int], *, settings: Settings, files: ModelFiles, uncertainty: Uncertainty
-) -> float:
-    from zsfiji.services.duration import times_applied
-    from zsfiji.services.zs_sim.duration import seconds
-
-    train = files.apply_model is None
-    return seconds(sizes, settings, train=train, applied=times_applied(uncertainty))
-
-
 @command(
     label="ZS-SIM Denoise...",
     suffixes=("zs-sim",),
-    duration=_duration,
+    duration=of_training("zs_sim", Settings),
     on_request=("reconstruction", "uncertainty"),
     memory=16,
 )

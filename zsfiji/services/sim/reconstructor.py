@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -24,6 +24,10 @@ T = TypeVar("T")
 
 SCALE = 2
 """Pixels of a result to a raw one, along rows and along columns."""
+
+RESULTS = ("widefield", "filtered", "sim")
+"""Names of the results, the main one last: the wide-field image, the same sharpened by the filter
+without the patterns, and the reconstruction."""
 
 
 class Reconstructor:
@@ -49,7 +53,11 @@ class Reconstructor:
         return {}
 
     def reconstruct(
-        self, stack: np.ndarray, settings: Settings, device: torch.device
+        self,
+        stack: np.ndarray,
+        settings: Settings,
+        device: torch.device,
+        results: Sequence[str] = RESULTS,
     ) -> tuple[Images, Drift]:
         """Reconstruct a stack.
 
@@ -61,29 +69,32 @@ class Reconstructor:
             The method.
         device : torch.device
             Where to compute.
+        results : sequence of str
+            Those of :data:`RESULTS` that are wanted.
 
         Returns
         -------
         dict of str to numpy.ndarray
-            "widefield", "filtered" (the wide-field image by the same filter without the patterns)
-            and "sim": float32 (2 row, 2 col), in grey levels above the background.
+            float32 (2 row, 2 col), in grey levels above the background.
         Drift
             How the specimen moved between the angles; where that matters, it was corrected.
         """
         above = self.calibration.above(stack).to(device)
         calibration = self.calibration
         above, patterns, drift = straightened(above, calibration.used, calibration.transfer)
-        images = {
-            "widefield": widefield(above, patterns),
-            "filtered": self._linear(above, patterns, modulated=False),
-        }
-        if settings.quality == "iterative":
-            images["sim"] = self._iterative(above, patterns, settings.seed)
-        elif settings.quality == "classical":
-            images["sim"] = self._classical(above, patterns, settings)
-        else:
-            images["sim"] = self._linear(above, patterns)
-        return {name: image.cpu().numpy() for name, image in images.items()}, drift
+
+        def made(name: str) -> torch.Tensor:
+            if name == "widefield":
+                return widefield(above, patterns)
+            if name == "filtered":
+                return self._linear(above, patterns, modulated=False)
+            if settings.quality == "iterative":
+                return self._iterative(above, patterns, settings.seed)
+            if settings.quality == "classical":
+                return self._classical(above, patterns, settings)
+            return self._linear(above, patterns)
+
+        return {name: made(name).cpu().numpy() for name in results}, drift
 
     def _linear(
         self, above: torch.Tensor, patterns: Patterns, *, modulated: bool = True

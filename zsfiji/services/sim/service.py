@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -21,26 +21,32 @@ from zsfiji.services.sim.calibration import Calibration, Record
 from zsfiji.services.sim.capture import capture, captured
 from zsfiji.services.sim.given import Given
 from zsfiji.services.sim.group import calibration_for
-from zsfiji.services.sim.reconstructor import SCALE, Reconstructor
+from zsfiji.services.sim.reconstructor import RESULTS, SCALE, Reconstructor
 from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.settings import Settings
 
 SMALLEST = 32
 """Least rows and columns of a raw image: a pattern has ten lines there. Not tuned."""
 
-RESULTS = ("widefield", "filtered", "sim")
-"""Names of the results, the main one last."""
-
 _PIXELS = 1
 """Patterns are found in one stack of a channel, the middle one."""
 
 
 class Sim:
-    """The method."""
+    """The method.
+
+    Parameters
+    ----------
+    results : sequence of str
+        Those of :data:`.RESULTS` that are wanted; the others are not computed.
+    """
 
     name = "sim"
     settings_type = Settings
     record_type = Record
+
+    def __init__(self, results: Sequence[str] = RESULTS) -> None:
+        self._results = tuple(results)
 
     def unit(self, record: Record, tensors: Mapping[str, torch.Tensor]) -> Reconstructor:
         """Make a unit from what a file keeps of it."""
@@ -73,7 +79,8 @@ class Sim:
         Returns
         -------
         Restored
-            :data:`RESULTS`, on half the pixel size, in grey levels above the background.
+            The wanted ones of :data:`.RESULTS`, on half the pixel size, in grey levels above the
+            background.
         """
         require_raw(image)
         where = choose(device)
@@ -85,7 +92,7 @@ class Sim:
             channel: int | None,
             results: Mapping[str, np.ndarray],
         ) -> None:
-            found, drift = unit.reconstruct(stack, model.settings, where)
+            found, drift = unit.reconstruct(stack, model.settings, where, self._results)
             drifts.append(drift)
             for name, values in found.items():
                 results[name][:] = values
@@ -94,7 +101,7 @@ class Sim:
             image,
             model.units,
             restore_one,
-            outputs(RESULTS),
+            outputs(self._results),
             fit_per=model.settings.fit_per,
             part=PATTERN,
             label="Reconstructing",

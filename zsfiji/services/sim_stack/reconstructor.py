@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,7 +17,7 @@ from zsfiji.reconstruction.wiener_3d import StackWiener, captured, field_slices
 from zsfiji.services.sim.calibration import Calibration, Record
 from zsfiji.services.sim.capture import recorded
 from zsfiji.services.sim.linear import classical_ridge
-from zsfiji.services.sim.reconstructor import SCALE, widefield
+from zsfiji.services.sim.reconstructor import RESULTS, SCALE, widefield
 from zsfiji.services.sim.settings import Settings
 from zsfiji.services.sim_stack.given import StackOptics
 
@@ -77,7 +77,9 @@ class StackReconstructor:
         usable = torch.tensor(self.calibration.usable, dtype=torch.float64)
         return replace(patterns, modulation=patterns.modulation * usable)
 
-    def reconstruct(self, stack: np.ndarray, settings: Settings) -> dict[str, np.ndarray]:
+    def reconstruct(
+        self, stack: np.ndarray, settings: Settings, results: Sequence[str] = RESULTS
+    ) -> dict[str, np.ndarray]:
         """Reconstruct a stack.
 
         Parameters
@@ -86,25 +88,30 @@ class StackReconstructor:
             (angle, frame, pln, row, col), in grey levels.
         settings : Settings
             The method: "automatic" or "classical".
+        results : sequence of str
+            Those of :data:`.RESULTS` that are wanted.
 
         Returns
         -------
         dict of str to numpy.ndarray
-            "widefield", "filtered" and "sim" as of :mod:`zsfiji.services.sim`: float32 (pln, 2 row,
-            2 col), in grey levels above the background.
+            float32 (pln, 2 row, 2 col), in grey levels above the background.
         """
         above = self.calibration.above(stack)
         noise = self.record.calibration.noise_variance
-        plain = replace(self.used, modulation=torch.zeros_like(self.used.modulation))
-        filtered = self._wiener(plain, above).reconstruct(above, noise)
-        if settings.quality == "classical":
-            wiener = self._wiener(self.used, above, classical=True)
-            ridge = classical_ridge(wiener, settings.wiener)
-            result = wiener.solve(wiener.numerator(above), ridge)
-        else:
-            result = self._wiener(self.used, above).reconstruct(above, noise)
-        images = {"widefield": widefield(above, self.used), "filtered": filtered, "sim": result}
-        return {name: image.numpy() for name, image in images.items()}
+
+        def made(name: str) -> torch.Tensor:
+            if name == "widefield":
+                return widefield(above, self.used)
+            if name == "filtered":
+                plain = replace(self.used, modulation=torch.zeros_like(self.used.modulation))
+                return self._wiener(plain, above).reconstruct(above, noise)
+            if settings.quality == "classical":
+                wiener = self._wiener(self.used, above, classical=True)
+                ridge = classical_ridge(wiener, settings.wiener)
+                return wiener.solve(wiener.numerator(above), ridge)
+            return self._wiener(self.used, above).reconstruct(above, noise)
+
+        return {name: made(name).numpy() for name in results}
 
     def capture(self, specimen: np.ndarray, draws: torch.Generator) -> np.ndarray:
         """Simulate the raw stack of a specimen.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -23,8 +23,9 @@ from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.capture import captured
 from zsfiji.services.sim.finding import dark_level, record_of
 from zsfiji.services.sim.group import known_or_found
+from zsfiji.services.sim.reconstructor import RESULTS
 from zsfiji.services.sim.report import calibration_report
-from zsfiji.services.sim.service import RESULTS, outputs, require_raw
+from zsfiji.services.sim.service import outputs, require_raw
 from zsfiji.services.sim.settings import Settings
 from zsfiji.services.sim_stack.given import StackGiven
 from zsfiji.services.sim_stack.reconstructor import (
@@ -45,11 +46,20 @@ _PIXELS = 1
 
 
 class SimStack:
-    """The method."""
+    """The method.
+
+    Parameters
+    ----------
+    results : sequence of str
+        Those of :data:`.RESULTS` that are wanted; the others are not computed.
+    """
 
     name = "sim-stack"
     settings_type = Settings
     record_type = StackRecord
+
+    def __init__(self, results: Sequence[str] = RESULTS) -> None:
+        self._results = tuple(results)
 
     def unit(self, record: StackRecord, tensors: Mapping[str, torch.Tensor]) -> StackReconstructor:
         """Make a unit from what a file keeps of it."""
@@ -105,14 +115,15 @@ class SimStack:
             channel: int | None,
             results: Mapping[str, np.ndarray],
         ) -> None:
-            for name, values in unit.reconstruct(stack, model.settings).items():
+            found = unit.reconstruct(stack, model.settings, self._results)
+            for name, values in found.items():
                 results[name][:] = values
 
         images = over_parts.apply(
             image,
             model.units,
             restore_one,
-            outputs(RESULTS),
+            outputs(self._results),
             fit_per=model.settings.fit_per,
             part=PATTERN_STACK,
             label="Reconstructing",

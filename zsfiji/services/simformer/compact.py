@@ -14,11 +14,15 @@ from zsfiji.services.simformer.front import IMAGES, RIDGES, SCALE
 MULTIPLE = 4
 """Rows and columns have to be multiples of so many raw pixels: it downsamples twice."""
 
-_BASE = RIDGES.index(0.3)
+BASE = RIDGES.index(0.3)
 """The image that the network corrects."""
 
 _SHARP = 4.0
-"""Sharpness of the softplus at the end: a smaller one has no gradient in the dark."""
+"""Sharpness of the softplus at the end."""
+
+_LEAK = 0.01
+"""Slope that is added to it in training: without one, a network whose result became dark
+everywhere stayed dark."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +37,19 @@ class Size:
         Residual blocks on the way down and up again at the first two scales (each), and at the
         coarsest.
     head : int
-        Channels on the fine grid.
+        Channels on the fine grid; 0 for a network that computes on coarser grids only.
+    images : tuple of int
+        Which images of :mod:`.front` it sees; 1, which it corrects, has to be among them.
     """
 
     width: int = 40
     blocks: tuple[int, int, int] = (1, 2, 3)
     head: int = 12
+    images: tuple[int, ...] = IMAGES
+
+
+STUDENT = Size(width=24, blocks=(1, 1, 2), head=0, images=(BASE, 3))
+"""That of the student: it sees two images, and has no convolution on the fine grid."""
 
 
 class _Block(nn.Module):
@@ -73,7 +84,8 @@ class Compact(nn.Module):
         super().__init__()
         wide, (outer, middle, inner) = size.width, size.blocks
         self.size = size
-        self.stem = nn.Conv2d(IMAGES * SCALE**2 + 2, wide, 3, padding=1)
+        self._base = size.images.index(BASE)
+        self.stem = nn.Conv2d(len(size.images) * SCALE**2 + 2, wide, 3, padding=1)
         self.down = nn.ModuleList([_blocks(wide, outer), _blocks(2 * wide, middle)])
         self.coarser = nn.ModuleList(
             [nn.Conv2d(wide, 2 * wide, 2, 2), nn.Conv2d(2 * wide, 4 * wide, 2, 2)]
@@ -83,9 +95,12 @@ class Compact(nn.Module):
             [nn.Conv2d(4 * wide, 8 * wide, 1), nn.Conv2d(2 * wide, 4 * wide, 1)]
         )
         self.up = nn.ModuleList([_blocks(2 * wide, middle), _blocks(wide, outer)])
-        self.widen = nn.Conv2d(wide, size.head * SCALE**2, 3, padding=1)
-        self.head = nn.Conv2d(size.head + IMAGES, 16, 3, padding=1)
-        self.last = nn.Conv2d(16, 1, 3, padding=1)
+        if size.head:
+            self.widen = nn.Conv2d(wide, size.head * SCALE**2, 3, padding=1)
+            self.head = nn.Conv2d(size.head + len(size.images), 16, 3, padding=1)
+            self.last = nn.Conv2d(16, 1, 3, padding=1)
+        else:
+            self.last = nn.Conv2d(wide, SCALE**2, 3, padding=1)
         init_uniform(self, seed)
         for block in self.modules():
             if isinstance(block, _Block):
@@ -104,16 +119,17 @@ class Compact(nn.Module):
         Parameters
         ----------
         images : torch.Tensor
-            (stack, IMAGES, 3 row, 3 col), rows and columns multiples of :data:`MULTIPLE`.
+            (stack, image, 3 row, 3 col), rows and columns multiples of :data:`MULTIPLE`.
         noise : torch.Tensor
             (stack, 2).
 
         Returns
         -------
         torch.Tensor
-            (stack, 1, 3 row, 3 col), not negative, in the unit of the images.
+            (stack, 1, 3 row, 3 col), in the unit of the images; not negative but in training.
         """
-        seen = F.pixel_unshuffle(_squeezed(images), SCALE)
+        squeezed = _squeezed(images)
+        seen = F.pixel_unshuffle(squeezed, SCALE)
         known = (0.25 * noise)[..., None, None].expand(-1, -1, *seen.shape[-2:])
         now = self.stem(torch.cat([seen, known], 1))
         first = self.down[0](now)
@@ -121,12 +137,20 @@ class Compact(nn.Module):
         third = self.inner(self.coarser[1](second))
         second = self.up[0](second + F.pixel_shuffle(self.finer[0](third), 2))
         first = self.up[1](first + F.pixel_shuffle(self.finer[1](second), 2))
-        fine = F.pixel_shuffle(self.widen(first), SCALE)
-        fine = F.leaky_relu(self.head(torch.cat([fine, _squeezed(images)], 1)), 0.1)
-        change: torch.Tensor = self.last(fine)
-        return F.softplus(change + images[:, _BASE : _BASE + 1], beta=_SHARP)
+        if self.size.head:
+            fine = F.pixel_shuffle(self.widen(first), SCALE)
+            fine = F.leaky_relu(self.head(torch.cat([fine, squeezed], 1)), 0.1)
+            change = self.last(fine)
+        else:
+            change = F.pixel_shuffle(self.last(first), SCALE)
+        found = change + images[:, self._base : self._base + 1]
+        found = F.softplus(found, beta=_SHARP) + _LEAK * found
+        return found if self.training else found.clamp_min(0)
 
 
 def _squeezed(images: torch.Tensor) -> torch.Tensor:
-    """Reconstructions with the weakest ridges have large values: a square root tames them."""
-    return torch.sign(images) * ((1 + images.abs()).sqrt() - 1) * 2
+    """Reconstructions with the weakest ridges have large values: a square root tames them.
+
+    The sign of x times twice (sqrt(1 + |x|) - 1).
+    """
+    return 2 * images / (1 + (1 + images.abs()).sqrt())

@@ -52,7 +52,7 @@ def emitter(
         float32 (3 row, 3 col): light of the specimen in the unit of the stack, as a mean frame
         would have it without blur and without background; not negative.
     """
-    seen = features(stack, patterns, transfer, gain, read_variance)
+    seen = features(stack, patterns, transfer, gain, read_variance, network.size.images)
 
     def work(tile: torch.Tensor) -> torch.Tensor:
         images = tile[None].contiguous(memory_format=torch.channels_last)

@@ -10,6 +10,7 @@ modulated gives one more image.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,10 +28,10 @@ RIDGES = (0.03, 0.3, 3.0, 30.0)
 """Ridges of the reconstructions with all bands."""
 
 WIDE = 0.3
-"""Ridge of the reconstruction without the modulated bands."""
+"""Ridge of the reconstruction without the modulated bands, which is the last image."""
 
-IMAGES = len(RIDGES) + 1
-"""How many images the network sees."""
+IMAGES = tuple(range(len(RIDGES) + 1))
+"""The images: one for each ridge, and the last one."""
 
 _MARGIN = 8
 """Raw pixels by which the image is continued at least."""
@@ -49,7 +50,7 @@ class Features:
     Attributes
     ----------
     images : torch.Tensor
-        float32 (IMAGES, 3 row, 3 col): 0 is the dark background, about 1 the brightest structure of
+        float32 (image, 3 row, 3 col): 0 is the dark background, about 1 the brightest structure of
         the wide-field image.
     noise : torch.Tensor
         float32 (2,): logarithms of gain and of the variance of a dark pixel, in these units.
@@ -78,6 +79,7 @@ def features(
     transfer: RadialTransfer,
     gain: float,
     read_variance: float,
+    images: Sequence[int] = IMAGES,
 ) -> Features:
     """Make the images that the network sees.
 
@@ -91,6 +93,8 @@ def features(
         Of the lens.
     gain, read_variance : float
         Variance of a pixel is gain times light plus read variance, in the unit of the frames.
+    images : sequence of int
+        Those of :data:`IMAGES` that are wanted.
     """
     shape = (int(frames.shape[-2]), int(frames.shape[-1]))
     offset, unit = level(frames)
@@ -111,15 +115,17 @@ def features(
     all_bands, one = _passed(patterns, transfer, field, mixed)
     variance = (gain * max(float(light.mean()) * unit + offset, 0.0) + read_variance) / unit**2
     suits = max(SCALE**2 * variance / number, _LEAST)
-    filters = [_even(all_bands, suits * ridge) for ridge in RIDGES]
-    filtered = torch.stack(
-        [spectra[0] * f for f in filters] + [spectra[1] * _even(one, suits * WIDE)]
-    )
-    images = torch.fft.irfft2(filtered, s=(SCALE * field[0], SCALE * field[1]))
+    filtered = [
+        spectra[0] * _even(all_bands, suits * RIDGES[n])
+        if n < len(RIDGES)
+        else spectra[1] * _even(one, suits * WIDE)
+        for n in images
+    ]
+    found = torch.fft.irfft2(torch.stack(filtered), s=(SCALE * field[0], SCALE * field[1]))
     rows, cols = (slice(SCALE * _MARGIN, SCALE * (_MARGIN + n)) for n in shape)
     dark = (gain * max(offset, 0.0) + read_variance) / unit**2
     noise = torch.tensor([gain / unit, dark]).clamp_min(1e-8).log()
-    return Features(images[:, rows, cols], noise.to(images), offset, unit)
+    return Features(found[:, rows, cols], noise.to(found), offset, unit)
 
 
 def _even(passed: torch.Tensor, ridge: float) -> torch.Tensor:
@@ -140,19 +146,24 @@ def _passed(
     """
     row, col = frequencies(field, SCALE, device=mixed.device)
 
-    def of(down: float, across: float) -> torch.Tensor:
-        there = (row + down, col + across)
-        power = transfer(*there, SCALE).square()
+    def add(total: torch.Tensor, weight: float, down: float = 0.0, across: float = 0.0) -> None:
         # A camera does not tell what is beyond half a cycle per pixel.
-        return power * ((there[0].abs() <= 0.5) & (there[1].abs() <= 0.5))
+        rows, cols = (
+            ((frequency + moved).abs() <= 0.5).flatten().nonzero()[:, 0]
+            for frequency, moved in ((row, down), (col, across))
+        )
+        there = (row[rows] + down, col[:, cols] + across)
+        total[rows[:, None], cols] += weight * transfer(*there, SCALE).square()
 
-    one = of(0.0, 0.0)
+    one, total = (torch.zeros(len(row), col.shape[1], device=mixed.device) for _ in range(2))
+    add(one, 1.0)
     strength = mixed.square().mean(0)
-    total = strength[0] * one
+    total += strength[0] * one
     vectors = patterns.wave_vectors.flatten(0, 1).tolist()
     # Cosine and sine of a wave move a band to both sides.
     for (down, across), weight in zip(
         vectors, strength[1:].reshape(-1, 2).sum(1).tolist(), strict=True
     ):
-        total = total + weight / 4 * (of(-down, -across) + of(down, across))
+        add(total, weight / 4, -down, -across)
+        add(total, weight / 4, down, across)
     return total, one

@@ -13,7 +13,7 @@ from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.services.simformer import stages
 from zsfiji.services.simformer.batch import Batch
-from zsfiji.services.simformer.compact import Compact, Size
+from zsfiji.services.simformer.compact import STUDENT, Compact, Size
 from zsfiji.services.simformer.emitter import emitter
 from zsfiji.services.simformer.front import level
 from zsfiji.services.simformer.nine import nine_frames
@@ -133,7 +133,7 @@ class CompactKind:
     needs_patterns = True
 
     def __init__(self, size: Size | None = None, student: Size | None = None) -> None:
-        self._size, self._student = size or Size(), student or Size(width=16, blocks=(1, 1, 2))
+        self._size, self._student = size or Size(), student or STUDENT
 
     def make(self, seed: int = 0, *, student: bool = False) -> nn.Module:
         """See :class:`Kind`."""
@@ -141,7 +141,8 @@ class CompactKind:
 
     def outputs(self, network: nn.Module, batch: Batch, stage: Stage) -> Outputs:
         """See :class:`Kind`."""
-        there = seen(batch)
+        assert isinstance(network, Compact)
+        there = seen(batch, network.size.images)
         images = torch.stack([f.images for f in there])
         found = network(
             images.contiguous(memory_format=torch.channels_last),

@@ -1,14 +1,16 @@
 """Make the shipped networks again: ``python -m zsfiji.services.simformer.remake FOLDER``.
 
-The folder keeps the state of the training, from which a later call goes on, exactly as if it had
-never stopped, and `log.csv`: steps, loss, and PSNR of simulated stacks that are not learned from.
-Steps are in :data:`TEACHER` and :data:`STUDENT`.
+The folder keeps the states of the trainings, from which a later call goes on, exactly as if it had
+never stopped, and of each a log: step, seconds, loss, and PSNR of simulated stacks that are not
+learned from, for each number of photons. How they are trained is in :data:`TEACHER` and
+:data:`PUPIL`.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,12 +19,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zsfiji.learning.loop import Schedule, train
+from zsfiji.learning.loop import DivergedError, Schedule, train
 from zsfiji.learning.state import TrainingState, load, save
 from zsfiji.physics.sim.published import PublishedStack, published_stack
 from zsfiji.quality.metrics import aligned, psnr
-from zsfiji.services.simformer.compact import Compact, Size
+from zsfiji.services.simformer.compact import STUDENT, Compact, Size
+from zsfiji.services.simformer.distilled import Distilled
 from zsfiji.services.simformer.emitter import emitter
+from zsfiji.services.simformer.service import save_network
+from zsfiji.services.simformer.settings import Settings
+from zsfiji.services.simformer.shipped import path_of
 from zsfiji.services.simformer.stream import Stream
 from zsfiji.services.simformer.supervised import Supervised
 
@@ -31,6 +37,9 @@ PUBLISHED = ("curve", "tube", "ring")
 
 _PHOTONS = (1.0, 10.0, 100.0, 500.0)
 _SEEDS = (2000, 2001)
+_COLLAPSED = 0.6
+"""The mean loss of a part of the training does not rise by so much unless the network collapsed."""
+
 _RIM = 24
 """Fine pixels at the border that are not compared."""
 
@@ -51,6 +60,8 @@ class Plan:
         Stacks in a step, and their rows and columns.
     saved : int
         Steps between two savings of the state.
+    alone : int
+        Steps of a student before its teacher helps.
     """
 
     size: Size
@@ -59,12 +70,24 @@ class Plan:
     batch: int = 4
     crop: int = 48
     saved: int = 250
+    alone: int = 0
 
 
 TEACHER = Plan(
     size=Size(),
     seed=14,
-    schedule=Schedule(steps=100_000, learning_rate=1e-3, betas=(0.9, 0.99), warmup=50, ema=0.998),
+    schedule=Schedule(
+        steps=100_000, learning_rate=8e-4, betas=(0.9, 0.99), warmup=100, ema=0.998, clip=1.0
+    ),
+)
+
+PUPIL = Plan(
+    size=STUDENT,
+    seed=15,
+    schedule=Schedule(
+        steps=100_000, learning_rate=1e-3, betas=(0.9, 0.99), warmup=100, ema=0.998, clip=1.0
+    ),
+    alone=100_000,
 )
 
 
@@ -101,19 +124,22 @@ def run(
     loss = objective(network, stream)
     stacks = tuning_stacks() if watch else []
     average = copy.deepcopy(network)
+    best = math.inf
     while state.step < plan.schedule.steps:
         began = time.process_time()
         until = min(plan.schedule.steps, (state.step // plan.saved + 1) * plan.saved)
         # The learning rate is constant up to its halvings, so it does not depend on the last step.
         schedule = replace(plan.schedule, steps=until)
         history = train(network, loss, schedule, label="Training", average=average, state=state)
-        save(state, kept)
         mean = float(np.mean([value for _, value in history.losses]))
-        network_now = copy.deepcopy(network)
+        if mean > best + _COLLAPSED:
+            raise DivergedError(f"The loss rose from {best:.2f} to {mean:.2f}.")
+        best = min(best, mean)
+        save(state, kept)
+        seconds = time.process_time() - began
+        scores = [f"{score:.2f}" for score in measured(network, stacks)]
         with (folder / "log.csv").open("a") as log:
-            seconds = time.process_time() - began
-            scores = ",".join(f"{s:.2f}" for s in measured(network_now, stacks))
-            log.write(f"{state.step},{seconds:.0f},{mean:.4f},{scores}\n")
+            log.write(",".join([str(state.step), f"{seconds:.0f}", f"{mean:.4f}", *scores]) + "\n")
     if state.averages:
         network.load_state_dict(state.averages)
     return network.eval()
@@ -161,13 +187,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run from a shell."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--steps", type=int, help="instead of those of the plan")
+    parser.add_argument("--only", choices=("teacher", "student"), help="one of the two")
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    plan = TEACHER
-    if chosen.steps:
-        plan = replace(plan, schedule=replace(plan.schedule, steps=chosen.steps))
-    run(plan, chosen.folder)
+
+    def teacher() -> Compact:
+        return run(TEACHER, chosen.folder / "teacher")
+
+    def distilled(network: Compact, stream: Stream) -> Distilled:
+        return Distilled(network, stream, teacher, PUPIL.alone)
+
+    for student in (False, True):
+        if chosen.only == ("teacher" if student else "student"):
+            continue
+        folder = chosen.folder / ("student" if student else "teacher")
+        network = run(PUPIL, folder, distilled) if student else teacher()
+        save_network(
+            network,
+            "compact",
+            chosen.folder / path_of(student=student).name,
+            student=student,
+            settings=Settings(),
+            steps=(PUPIL if student else TEACHER).schedule.steps,
+        )
 
 
 if __name__ == "__main__":

@@ -40,9 +40,7 @@ def seconds(
         How often it is applied.
     """
     pixels = common.pixels(sizes)
-    patterns = sizes.get("ang", 1) * sizes.get("pha", 1)
-    planes = common.planes(sizes)
-    stacks = planes if patterns > 1 else max(1, planes // _USUAL)
+    stacks = common.raw_stacks(sizes)
     per_stack = _APPLYING + (_HAZE if settings.haze == "remove" else 0.0)
     found = common.START + applied * per_stack * pixels * stacks
     if train:
@@ -53,7 +51,3 @@ def seconds(
             _FINDING * pixels + _STEP * STEPS[settings.quality] + _CAPTURE * field * made
         )
     return found
-
-
-_USUAL = 9
-"""Frames of a raw image that does not say how many there are."""

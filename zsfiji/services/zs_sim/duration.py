@@ -24,10 +24,6 @@ _RESTORING = 3e-6
 """Denoising, for a pixel of the raw image. Measured."""
 
 
-_USUAL = 9
-"""Frames of a usual raw image."""
-
-
 def seconds(
     sizes: Mapping[str, int], settings: Settings, *, train: bool, applied: int = 1
 ) -> float:
@@ -51,9 +47,6 @@ def seconds(
     one += _STEP * STEPS[settings.quality] + _LOOKS
     networks = sizes.get("ch", 1)
     if settings.fit_per == "plane":
-        patterns = sizes.get("ang", 1) * sizes.get("pha", 1)
-        networks = common.planes(sizes)
-        # Frames of a raw image that does not say how many there are: nine, or a single image.
-        if patterns == 1 and networks % _USUAL == 0:
-            networks //= _USUAL
+        # The image may be none of SIM.
+        networks = common.raw_stacks(sizes, surely=False)
     return found + one * networks
