@@ -60,6 +60,8 @@ class Plan:
         Stacks in a step, and their rows and columns.
     saved : int
         Steps between two savings of the state.
+    kept : int
+        Specimens of the stream.
     alone : int
         Steps of a student before its teacher helps.
     """
@@ -70,6 +72,7 @@ class Plan:
     batch: int = 4
     crop: int = 48
     saved: int = 250
+    kept: int = 768
     alone: int = 0
 
 
@@ -120,7 +123,7 @@ def run(
     network = Compact(plan.size, plan.seed).to(memory_format=torch.channels_last)
     kept = folder / "state.safetensors"
     state = load(kept) if kept.exists() else TrainingState()
-    stream = Stream(plan.seed, crop=plan.crop, batch=plan.batch)
+    stream = Stream(plan.seed, crop=plan.crop, batch=plan.batch, kept=plan.kept)
     loss = objective(network, stream)
     stacks = tuning_stacks() if watch else []
     average = copy.deepcopy(network)
