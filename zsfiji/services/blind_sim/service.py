@@ -30,8 +30,7 @@ from zsfiji.services.sim.capture import captured
 from zsfiji.services.sim.finding import record_of, tuples
 from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.service import require_raw
-from zsfiji.services.simformer import stacks
-from zsfiji.services.simformer.stacks import Optics
+from zsfiji.services.sim.untold import Optics, check, find
 
 RESULTS = ("illumination", "background", "residual", "emitter")
 """Names of the results, the main one last."""
@@ -195,9 +194,9 @@ class BlindSim:
 
 def _found(stack: np.ndarray, settings: Settings, given: Given, device: torch.device) -> Restorer:
     """Patterns, optics, noise, and how many iterations it bears."""
-    stacks.check(stack)
+    check(stack)
     with progress.part(0, 0.2):
-        found = stacks.find(stack, given.optics)
+        found = find(stack, given.optics)
     frames = torch.from_numpy(np.asarray(stack, np.float32)).to(device)
     with progress.part(0.2, 0.5):
         refined, errors = blind.with_refined(found, frames)

@@ -27,10 +27,10 @@ from zsfiji.services import over_parts
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.over_parts import Output
 from zsfiji.services.sim.service import require_raw
+from zsfiji.services.sim.untold import Optics, background_of, check, find
 from zsfiji.services.simformer import stacks
 from zsfiji.services.simformer.formation import SCALE, psf_of, sinusoids
 from zsfiji.services.simformer.settings import FINE_STEPS, Settings
-from zsfiji.services.simformer.stacks import Optics
 from zsfiji.services.simformer.trained import Record, Trained, restored, trained
 from zsfiji.services.simformer.training import fine_tune
 from zsfiji.words import counted
@@ -139,10 +139,10 @@ class Simformer:
         with progress.part(0, 0.1):
             progress.report(0, "Finding patterns")
             for stack in _chosen(image):
-                stacks.check(stack)
+                check(stack)
                 needed = stacks.must_find(unit.kind, stack)
-                found = stacks.find(stack, given.optics) if needed else None
-                dark = stacks.background_of(stack, given.optics)
+                found = find(stack, given.optics) if needed else None
+                dark = background_of(stack, given.optics)
                 learnt_from.append(stacks.seen(stack, found, dark))
         steps = settings.steps or FINE_STEPS
 
@@ -239,14 +239,14 @@ class Simformer:
     def _restored(
         self, unit: Trained, stack: np.ndarray, channel: int, device: torch.device
     ) -> _Result:
-        stacks.check(stack)
+        check(stack)
         needed = self._fit or stacks.must_find(unit.kind, stack) or bool(self._wanted)
         found = None
         if needed:
             progress.report(0, "Finding patterns")
             with progress.part(0, 0.15):
-                found = stacks.find(stack, self._known(channel))
-        dark = stacks.background_of(stack, self._optics) if found is None else found.background
+                found = find(stack, self._known(channel))
+        dark = background_of(stack, self._optics) if found is None else found.background
         with progress.part(0.15, 0.3 if self._fit else 1):
             seen = stacks.seen(stack, found, dark)
             made = with_fallback(lambda where: _painted(unit, seen, where), device)
