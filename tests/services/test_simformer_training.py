@@ -19,6 +19,7 @@ from zsfiji.learning import loop
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.physics.sim.published import published_stack
+from zsfiji.services.blind_sim.stacks import require_enough
 from zsfiji.services.simformer import stages, training
 from zsfiji.services.simformer.compact import Size
 from zsfiji.services.simformer.crops import Crops
@@ -150,7 +151,9 @@ def test_nine_frames_stay_as_they_are() -> None:
     assert there is three
 
 
-def test_frames_without_three_directions_or_phases_are_refused() -> None:
+def test_too_few_frames_and_directions_are_refused() -> None:
+    with pytest.raises(UserError, match=r"6 frames.*at least 7"):
+        require_enough(2, 3)
     with pytest.raises(UserError, match="three directions"):
         nine_frames(torch.rand(2, 4, 8, 8), patterns(2, 4))
     lost = patterns(3, 5)

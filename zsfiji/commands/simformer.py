@@ -73,7 +73,7 @@ def reconstructed(
     device : str
         Where to compute.
     """
-    from zsfiji.services.sim.untold import Optics
+    from zsfiji.services.blind_sim.stacks import Optics
     from zsfiji.services.simformer.service import Simformer
 
     trained = model_of(model, student=student)

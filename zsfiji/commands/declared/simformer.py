@@ -295,7 +295,7 @@ def simformer_fine_tune(
     from zsfiji.commands import restore as common
     from zsfiji.commands.simformer import learnt, model_of
     from zsfiji.commands.untold import arranged
-    from zsfiji.services.sim.untold import Optics
+    from zsfiji.services.blind_sim.stacks import Optics
     from zsfiji.services.simformer.service import Given, Simformer
 
     start = model_of(start_model, student=False)

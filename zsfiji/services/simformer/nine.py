@@ -18,6 +18,7 @@ import torch
 
 from zsfiji.errors import UserError
 from zsfiji.physics.sim.patterns import TURN, Patterns
+from zsfiji.services.blind_sim.stacks import require_enough
 
 ANGLES = PHASES = 3
 """What nine frames are."""
@@ -60,9 +61,10 @@ def nine_frames(stack: torch.Tensor, patterns: Patterns) -> tuple[torch.Tensor, 
     Raises
     ------
     UserError
-        If there are no three directions, or phases that do not separate.
+        If there are too few frames, or no three directions.
     """
     angles, phases = int(stack.shape[0]), int(stack.shape[1])
+    require_enough(angles, phases)
     if is_nine(angles, phases) and patterns.waves == 1:
         return stack, patterns
     chosen = _three(patterns)

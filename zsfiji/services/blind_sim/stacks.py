@@ -1,4 +1,4 @@
-"""Raw stacks of which nothing is told: what is wrong with them, and what can be found in them."""
+"""Raw stacks of an image: what is wrong with them, and what can be found in them."""
 
 from __future__ import annotations
 
@@ -43,20 +43,14 @@ class Optics:
 
 
 def check(stack: np.ndarray) -> None:
-    """Refuse a stack (angle, phase, row, col) in which no patterns can be found.
+    """Refuse a stack (angle, phase, row, col) that nothing can be found in.
 
     Raises
     ------
     UserError
         If it has too few frames, or copies among them.
     """
-    frames = int(stack.shape[0] * stack.shape[1])
-    if frames < FEWEST:
-        raise UserError(
-            f"The image has {counted(frames, 'frame')}, and at least {FEWEST} are needed: three "
-            "phases in each of three directions, or seven frames of a hexagonal pattern. Give the "
-            "order of the frames if there are more."
-        )
+    require_enough(int(stack.shape[0]), int(stack.shape[1]))
     require_different(stack)
 
 
@@ -89,3 +83,19 @@ def find(stack: np.ndarray, optics: Optics) -> Found:
 def background_of(stack: np.ndarray, optics: Optics) -> float:
     """Grey level without light: the given one, or the darkest place."""
     return dark_level(stack) if optics.background is None else optics.background
+
+
+def require_enough(angles: int, phases: int) -> None:
+    """Refuse an image with too few frames.
+
+    Raises
+    ------
+    UserError
+        If there are fewer than :data:`FEWEST`.
+    """
+    if angles * phases < FEWEST:
+        raise UserError(
+            f"The image has {counted(angles * phases, 'frame')}, and blind SIM needs at least "
+            f"{FEWEST}: three phases in each of three directions, or seven frames of a hexagonal "
+            "pattern. Give the order of the frames if there are more."
+        )
