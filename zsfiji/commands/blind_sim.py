@@ -106,7 +106,7 @@ def _given(image: xr.DataArray, order: RawOrder, optics: UntoldOptics) -> Given:
     from zsfiji.commands.inputs import calibrated
     from zsfiji.physics.optics.spacing import spacing_micrometres
     from zsfiji.services.blind_sim.service import Given
-    from zsfiji.services.simformer.stacks import Optics
+    from zsfiji.services.blind_sim.stacks import Optics
 
     image = calibrated(image, PixelSizes(pixel_size=optics.pixel_size))
     told = optics.na is not None and optics.emission is not None

@@ -73,8 +73,8 @@ def reconstructed(
     device : str
         Where to compute.
     """
+    from zsfiji.services.blind_sim.stacks import Optics
     from zsfiji.services.simformer.service import Simformer
-    from zsfiji.services.simformer.stacks import Optics
 
     trained = model_of(model, student=student)
     raw = arranged(image, order, background)

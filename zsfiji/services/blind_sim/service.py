@@ -21,17 +21,17 @@ from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import SCALE, Fitted, Known
 from zsfiji.reconstruction.drift import Drift
 from zsfiji.services import over_parts
+from zsfiji.services.blind_sim import stacks
 from zsfiji.services.blind_sim.report import beyond_reach, said
 from zsfiji.services.blind_sim.restorer import Record, Restorer
 from zsfiji.services.blind_sim.settings import Settings
+from zsfiji.services.blind_sim.stacks import Optics
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.over_parts import Output
 from zsfiji.services.sim.capture import captured
 from zsfiji.services.sim.finding import record_of, tuples
 from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.service import require_raw
-from zsfiji.services.simformer import stacks
-from zsfiji.services.simformer.stacks import Optics
 
 RESULTS = ("illumination", "background", "residual", "emitter")
 """Names of the results, the main one last."""
