@@ -119,9 +119,7 @@ def test_the_specimen_explains_the_frames() -> None:
 
 
 def test_more_light_bears_more_iterations() -> None:
-    few, many = (
-        blind.counted(found(photons), stack(photons)[1]) for photons in (1.0, 100.0)
-    )
+    few, many = (blind.counted(found(photons), stack(photons)[1]) for photons in (1.0, 100.0))
     assert 1 <= few < many <= blind.MOST
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from structured import CUTOFF, READ, hexagonal, patterns, simulate
+from structured import CUTOFF, READ, TRANSFER, hexagonal, patterns, simulate
 
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.patterns import Patterns
@@ -15,17 +15,20 @@ from zsfiji.reconstruction.cutoff import Found, found_transfer
 
 
 def found(
-    light: Patterns | None = None, transfer: RadialTransfer = RadialTransfer(CUTOFF), **given: bool
+    light: Patterns | None = None,
+    transfer: RadialTransfer = TRANSFER,
+    guess: float = 1.15,
+    **given: bool,
 ) -> Found:
     one = simulate("reticulum", peak=200, given=light, transfer=transfer)
-    guess = RadialTransfer(given.pop("guess", 1.15) * CUTOFF)
+    begin = RadialTransfer(guess * CUTOFF)
     noise = float(one.noisy.mean()) + READ**2
-    return found_transfer(one.noisy, one.patterns, guess, noise, **given)
+    return found_transfer(one.noisy, one.patterns, begin, noise, **given)
 
 
 @pytest.mark.parametrize("guess", [0.8, 1.25])
 def test_the_cutoff_is_found_from_a_wrong_guess(guess: float) -> None:
-    one = found(guess=guess)  # type: ignore[arg-type]
+    one = found(guess=guess)
     assert one.transfer.cutoff == pytest.approx(CUTOFF, rel=0.02)
     assert one.transfer.damping == 1
     assert 0 < one.error < 0.03
@@ -45,7 +48,7 @@ def test_a_damped_lens_is_told_from_a_smaller_one() -> None:
 
 
 def test_a_known_cutoff_stays() -> None:
-    one = found(transfer=RadialTransfer(CUTOFF, 0.3), guess=1.0, cutoff=False)  # type: ignore[arg-type]
+    one = found(transfer=RadialTransfer(CUTOFF, 0.3), guess=1.0, cutoff=False)
     assert one.transfer.cutoff == CUTOFF
     assert one.error == 0
     assert one.transfer.damping == pytest.approx(0.3, rel=0.2)
