@@ -96,7 +96,7 @@ def estimate(
     Returns
     -------
     Estimate
-        The patterns of the whole image, measured in its middle.
+        The patterns of the whole image, measured where it has most structure.
 
     Raises
     ------
