@@ -33,7 +33,7 @@ BOTH = pytest.mark.parametrize("command", COMMANDS, ids=ids)
 @BOTH
 def test_labels_are_what_imagej_users_expect(command):
     assert command.label.endswith("...")
-    assert re.fullmatch(r"[A-Za-z0-9 -]+\.\.\.", command.label)
+    assert re.fullmatch(r"[A-Za-z0-9 +-]+\.\.\.", command.label)
     assert command.menu == "Plugins>Zero-Shot"
 
 

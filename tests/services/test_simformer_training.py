@@ -19,12 +19,13 @@ from zsfiji.learning import loop
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.physics.sim.published import published_stack
+from zsfiji.services.blind_sim.stacks import require_enough
 from zsfiji.services.simformer import stages, training
 from zsfiji.services.simformer.compact import Size
 from zsfiji.services.simformer.crops import Crops
 from zsfiji.services.simformer.distilling import Augmentation, Distillation, noisier
 from zsfiji.services.simformer.kinds import CompactKind, Kind, Stack, VitKind, kind_of
-from zsfiji.services.simformer.nine import nine_frames, require_enough
+from zsfiji.services.simformer.nine import nine_frames
 from zsfiji.services.simformer.objective import Objective, simulated
 from zsfiji.services.simformer.settings import Settings
 from zsfiji.services.simformer.stages import Stage, stage_at

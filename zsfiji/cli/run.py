@@ -160,7 +160,7 @@ def plan(command: Command, inputs: Sequence[Path], output: str | None) -> list[J
     UserError
         If a folder holds no image, or two results would have the same name.
     """
-    if output is not None and command.takes_image and not command.suffixes:
+    if output is not None and not command.gives_images:
         raise UserError(f"{command.label} gives no image, so there is nothing for -o.")
     if not inputs:
         return [Job(None, None if output is None else _tiff(Path(output)))]

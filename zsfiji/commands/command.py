@@ -125,6 +125,11 @@ class Command:
         """Key -> value where nothing is given; without the keys that are required."""
         return {p.key: p.default for p in self.parameters if not p.required}
 
+    @property
+    def gives_images(self) -> bool:
+        """Whether there is a result that is an image, and not only a file, notes and numbers."""
+        return bool(self.suffixes) or (not self.takes_image and self.result_bytes > 0)
+
     def results(self, values: Mapping[str, object]) -> tuple[str, ...]:
         """Suffixes of the results that these checked values ask for, the main one last."""
         return (*(name for name in self.on_request if values.get(name)), *self.suffixes)

@@ -269,10 +269,10 @@ def _documentation(declared: Command) -> str:
 
 
 def _returned(declared: Command) -> list[str]:
+    if not declared.gives_images:
+        return ["dict of str to float", "    What was found: name -> number."]
     if not declared.takes_image:
         return ["xarray.DataArray", "    The result, with its calibration."]
-    if not declared.suffixes:
-        return ["dict of str to float", "    What was found: name -> number."]
     first = [f"    Before it, in a tuple, what `{name}` asks for." for name in declared.on_request]
     if len(declared.suffixes) == 1:
         return [

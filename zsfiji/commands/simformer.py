@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from zsfiji.commands.untold import arranged
 if TYPE_CHECKING:
     from zsfiji.learning.models import Model
     from zsfiji.parameters.sim import RawOrder
-    from zsfiji.services.simformer.service import Simformer
     from zsfiji.services.simformer.settings import Settings
     from zsfiji.services.simformer.trained import Trained
 
@@ -73,8 +73,8 @@ def reconstructed(
     device : str
         Where to compute.
     """
+    from zsfiji.services.blind_sim.stacks import Optics
     from zsfiji.services.simformer.service import Simformer
-    from zsfiji.services.simformer.stacks import Optics
 
     trained = model_of(model, student=student)
     raw = arranged(image, order, background)
@@ -88,7 +88,8 @@ def reconstructed(
     outcome = common.apply(method, trained, raw, bit_depth="32-bit", device=device)
     if PSF not in wanted:
         return outcome
-    images = (*outcome.images[:-1], _psf(method, image), outcome.images[-1])
+    planes = [method.psfs[channel] for channel in sorted(method.psfs)]
+    images = (*outcome.images[:-1], psf_image(planes, image), outcome.images[-1])
     return Outcome(images, outcome.notes, outcome.metrics)
 
 
@@ -119,12 +120,11 @@ def learnt(
     return Outcome((), tuple(notes), metrics, (plot,))
 
 
-def _psf(method: Simformer, image: xr.DataArray) -> xr.DataArray:
-    """The PSF on the fine grid, a channel for each of the image."""
+def psf_image(planes: Sequence[np.ndarray], image: xr.DataArray) -> xr.DataArray:
+    """PSFs on the fine grid, one for each channel of a raw image."""
     from zsfiji.images.axes import pixel_size, set_calibration
     from zsfiji.services.simformer.formation import SCALE
 
-    planes = [method.psfs[channel] for channel in sorted(method.psfs)]
     made = xr.DataArray(np.stack(planes, -1), dims=("row", "col", "ch"))
     if len(planes) == 1:
         made = made.isel(ch=0)

@@ -151,6 +151,29 @@ Excitation = Annotated[
 ]
 
 
+KnownAperture = Annotated[
+    float | None,
+    Field(
+        ge=0.02,
+        le=1.7,
+        description="Numerical aperture of the objective, such as 1.4. Empty: the cut-off of the "
+        "lens is found in the image.",
+    ),
+    Shown("Numerical aperture", advanced=True),
+]
+
+KnownEmission = Annotated[
+    float | None,
+    Field(
+        ge=200,
+        le=2000,
+        description="Wavelength of the fluorescence, given with the numerical aperture. Empty: the "
+        "cut-off of the lens is found in the image.",
+    ),
+    Shown("Emission", unit="nm", advanced=True),
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class RawOrder(ParameterGroup):
     """How a raw SIM image is arranged.
@@ -200,6 +223,28 @@ class SimOptics(ParameterGroup):
     background: DarkLevel = None
     damping: Damping = 0.3
     otf: Otf = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UntoldOptics(ParameterGroup):
+    """Optics and camera of a raw SIM image of which nothing has to be known.
+
+    Attributes
+    ----------
+    na : float, optional
+        Numerical aperture of the objective; with `emission`, the cut-off of the lens.
+    emission : float, optional
+        Wavelength of the fluorescence, in nm.
+    pixel_size : float, optional
+        Width of a pixel in the specimen, in nm; by default that of the image, if it has one.
+    background : float, optional
+        Grey level of the camera without light; measured by default.
+    """
+
+    na: KnownAperture = None
+    emission: KnownEmission = None
+    pixel_size: RawPixel = None
+    background: DarkLevel = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +27,8 @@ from zsfiji.reconstruction.refining import Refined, refined
 from zsfiji.reconstruction.search import Estimate as Search
 from zsfiji.reconstruction.search import estimate
 from zsfiji.reconstruction.thinning import count_iterations
+
+K = TypeVar("K", bound="Known")
 
 SCALE = 3
 """Fine pixels to a raw one, along rows and along columns."""
@@ -49,8 +52,8 @@ bounds the time."""
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """What is found in a raw image before any specimen.
+class Known:
+    """What has to be known of a raw image to find its specimen.
 
     Attributes
     ----------
@@ -58,24 +61,17 @@ class Found:
         The illumination, in pixels of the raw image.
     transfer : RadialTransfer
         The OTF.
-    cutoff_error : float
-        Standard error of its cut-off, relative to it; infinite if the image does not tell, 0 if it
-        was given.
     gain, read_variance : float
         Variance of the noise for a unit of light above the background, and without light.
     background : float
         Grey level without light.
-    search : zsfiji.reconstruction.search.Estimate
-        How sure the patterns are.
     """
 
     patterns: Patterns
     transfer: RadialTransfer
-    cutoff_error: float
     gain: float
     read_variance: float
     background: float
-    search: Search
 
     def above(self, stack: torch.Tensor) -> torch.Tensor:
         """A raw stack without the background."""
@@ -90,7 +86,24 @@ class Found:
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class Found(Known):
+    """The same, found in a raw image before any specimen.
+
+    Attributes
+    ----------
+    cutoff_error : float
+        Standard error of the cut-off, relative to it; infinite if the image does not tell, 0 if it
+        was given.
+    search : zsfiji.reconstruction.search.Estimate
+        How sure the patterns are.
+    """
+
+    cutoff_error: float
+    search: Search
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted(Generic[K]):
     """What explains a raw image.
 
     Attributes
@@ -100,7 +113,7 @@ class Fitted:
         the pixels of the camera is that of the frames.
     surroundings : torch.Tensor
         The same with what lies beyond the border, to start another fit from.
-    found : Found
+    found : Known
         Patterns, OTF, noise and background, as refined.
     refined : Refined or None
         Errors of the patterns; None if they were not refined.
@@ -113,7 +126,7 @@ class Fitted:
 
     specimen: torch.Tensor
     surroundings: torch.Tensor
-    found: Found
+    found: K
     refined: Refined | None
     iterations: int
     residual: torch.Tensor
@@ -198,7 +211,7 @@ def find(
     # Frames in which even bright light has no noise of its own: the camera's is all.
     gain = max(gain, _LEAST_GAIN * seen.noise_variance / light)
     patterns = replace(seen.patterns, modulation=seen.patterns.modulation.clamp(max=1.0))
-    return Found(patterns, transfer, error, gain, read, background, seen)
+    return Found(patterns, transfer, gain, read, background, error, seen)
 
 
 _BEYOND = 100.0
@@ -209,19 +222,19 @@ _LEAST_GAIN = 0.01
 
 
 def fit(
-    found: Found,
+    found: K,
     stack: torch.Tensor,
     *,
     start: torch.Tensor | None = None,
     iterations: int | None = None,
     refine: bool = True,
     seed: int = 0,
-) -> Fitted:
+) -> Fitted[K]:
     """Find the specimen of a raw image, and refine its patterns.
 
     Parameters
     ----------
-    found : Found
+    found : Known
         From :func:`find`, for this image or another one of the same microscope.
     stack : torch.Tensor
         float32 (angle, frame, row, col), in grey levels.
@@ -245,32 +258,51 @@ def fit(
     Cancelled
         If the user asked to stop.
     """
-    above = found.above(stack)
-    shape = (int(above.shape[-2]), int(above.shape[-1]))
-    rows, cols = (
-        slice(*cut.indices(n)[:2]) for cut, n in zip(middle(shape, _SIDE), shape, strict=True)
-    )
-    cut = (above[..., rows, cols]).contiguous()
-    part = found.joint(shape, above.device).part(rows, cols)
-    begin = None if start is None else _cut(start, shape, rows, cols)
     last: Refined | None = None
     if refine:
         with progress.part(0, 0.25):
-            part, last = _refined(part, cut, found.gain, begin)
-        patterns = last.patterns.moved(-float(rows.start), -float(cols.start))
-        found = replace(found, patterns=patterns)
+            found, last = with_refined(found, stack, start)
     if iterations is None:
         with progress.part(0.25, 0.6):
-            iterations = count_iterations(
-                part,
-                cut,
-                found.gain,
-                most=MOST,
-                start=None if begin is None else _wide(part, begin),
-                seed=seed,
-                label="Counting iterations",
-            )
-    joint = found.joint(shape, above.device)
+            iterations = counted(found, stack, start=start, seed=seed)
+    with progress.part(0.6, 1):
+        return replace(run(found, stack, iterations, start=start), refined=last)
+
+
+def with_refined(
+    found: K, stack: torch.Tensor, start: torch.Tensor | None = None
+) -> tuple[K, Refined]:
+    """Refine the patterns; see :func:`fit`."""
+    part, cut, begin, corner = _middle(found, stack, start)
+    last: Refined | None = None
+    for turn in range(_TURNS):
+        with progress.part(turn / _TURNS, (turn + 1) / _TURNS):
+            now = part.run(cut, _FIRST, start=begin, swift=True, label="Refining the patterns")
+        last = refined(part, cut, now, found.gain)
+        part, begin = part.with_patterns(last.patterns), now.specimen
+        if progress.finish_requested():
+            break
+    assert last is not None
+    last = replace(last, patterns=last.patterns.moved(-corner[0], -corner[1]))
+    return replace(found, patterns=last.patterns), last
+
+
+def counted(
+    found: Known, stack: torch.Tensor, *, start: torch.Tensor | None = None, seed: int = 0
+) -> int:
+    """How many iterations the noise bears; see :func:`fit`."""
+    part, cut, begin, _ = _middle(found, stack, start)
+    return count_iterations(
+        part, cut, found.gain, most=MOST, start=begin, seed=seed, label="Counting iterations"
+    )
+
+
+def run(
+    found: K, stack: torch.Tensor, iterations: int, *, start: torch.Tensor | None = None
+) -> Fitted[K]:
+    """Find the specimen in so many iterations; see :func:`fit`."""
+    above = found.above(stack)
+    joint = found.joint((int(above.shape[-2]), int(above.shape[-1])), above.device)
     taken = 0
 
     def watch(step: int, now: Estimate) -> bool:
@@ -278,38 +310,33 @@ def fit(
         taken = step
         return progress.finish_requested()
 
-    with progress.part(0.6, 1):
-        end = joint.run(
-            above,
-            iterations,
-            start=None if start is None else _wide(joint, start),
-            swift=True,
-            watch=watch,
-            label="Reconstructing",
-        )
-    noise = found.gain * joint.predict(end).clamp_min(0) + found.read_variance
-    residual = ((above - joint.predict(end)).square() / noise.clamp_min(1e-20)).mean((0, 1))
-    return Fitted(
-        joint.inside(end.specimen).contiguous(), end.specimen, found, last, taken, residual
+    end = joint.run(
+        above,
+        iterations,
+        start=None if start is None else _wide(joint, start),
+        swift=True,
+        watch=watch,
+        label="Reconstructing",
     )
+    expected = joint.predict(end)
+    noise = (found.gain * expected.clamp_min(0) + found.read_variance).clamp_min(1e-20)
+    residual = ((above - expected).square() / noise).mean((0, 1))
+    inside = joint.inside(end.specimen).contiguous()
+    return Fitted(inside, end.specimen, found, None, taken, residual)
 
 
-def _refined(
-    joint: Joint, stack: torch.Tensor, gain: float, start: torch.Tensor | None
-) -> tuple[Joint, Refined]:
-    """Iterations and corrections of the patterns in turn."""
-    begin = None if start is None else _wide(joint, start)
-    last: Refined | None = None
-    for turn in range(_TURNS):
-        with progress.part(turn / _TURNS, (turn + 1) / _TURNS):
-            now = joint.run(stack, _FIRST, start=begin, swift=True, label="Refining the patterns")
-        last = refined(joint, stack, now, gain)
-        joint = joint.with_patterns(last.patterns)
-        begin = now.specimen
-        if progress.finish_requested():
-            break
-    assert last is not None
-    return joint, last
+def _middle(
+    found: Known, stack: torch.Tensor, start: torch.Tensor | None
+) -> tuple[Joint, torch.Tensor, torch.Tensor | None, tuple[float, float]]:
+    """Image formation, frames and start of the middle of an image, and its first pixel."""
+    shape = (int(stack.shape[-2]), int(stack.shape[-1]))
+    rows, cols = (
+        slice(*cut.indices(n)[:2]) for cut, n in zip(middle(shape, _SIDE), shape, strict=True)
+    )
+    part = found.joint(shape, stack.device).part(rows, cols)
+    begin = None if start is None else part.whole(_cut(start, shape, rows, cols))
+    cut = found.above(stack)[..., rows, cols].contiguous()
+    return part, cut, begin, (float(rows.start), float(cols.start))
 
 
 def _wide(joint: Joint, start: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,9 @@ With the specimen of :mod:`zsfiji.reconstruction.joint` each frame is known but 
 it changes with the wave vector, the phase, the modulation of each wave and with the brightness of
 the frame has a closed form; weighted least squares over all pixels of an angle give their
 corrections (a Gauss-Newton step). The specimen was found with the patterns as they were and has
-taken up part of their error, so steps and iterations take turns.
+taken up part of their error, so steps and iterations take turns. The modulation stays: noise that
+the specimen has taken up would make it too high (0.9 instead of 0.8 at 1 photon), and the bands
+themselves tell it without that.
 """
 
 from __future__ import annotations
@@ -15,9 +17,6 @@ import torch
 
 from zsfiji.physics.sim.patterns import TURN, Patterns
 from zsfiji.reconstruction.joint import Estimate, Joint
-
-_LEAST, _MOST = 0.02, 1.0
-"""Modulations that a step may lead to."""
 
 _TURN, _MOVE = 0.5, 0.5
 """Largest step of a phase in radians, and of a wave vector, in cycles over the side of the image.
@@ -69,7 +68,7 @@ def refined(joint: Joint, stack: torch.Tensor, estimate: Estimate, gain: float) 
     across = (torch.arange(cols, device=stack.device) - middle[1])[None, :].float()
     bands = joint.band_images(estimate)
     vectors, phases = old.wave_vectors.clone(), old.phases.clone()
-    modulation, brightness = old.modulation.clone(), old.brightness.clone()
+    brightness = old.brightness.clone()
     errors = torch.zeros(3, old.angles, old.waves, dtype=torch.float64)
     for angle in range(old.angles):
         bright = old.brightness[angle].to(stack)[:, None, None]
@@ -98,9 +97,7 @@ def refined(joint: Joint, stack: torch.Tensor, estimate: Estimate, gain: float) 
         step = (inverse @ (weighted @ left)).cpu()
         error = inverse.diagonal().clamp_min(0).sqrt().cpu()
         for wave in range(old.waves):
-            depth, turn, *move = step[4 * wave : 4 * wave + 4].tolist()
-            depth = min(max(float(modulation[angle, wave]) + depth, _LEAST), _MOST)
-            modulation[angle, wave] = depth
+            turn, *move = step[4 * wave + 1 : 4 * wave + 4].tolist()
             shift = torch.tensor(move, dtype=torch.float64)
             most = torch.tensor([_MOVE / rows, _MOVE / cols], dtype=torch.float64)
             shift = torch.maximum(torch.minimum(shift, most), -most)
@@ -116,7 +113,6 @@ def refined(joint: Joint, stack: torch.Tensor, estimate: Estimate, gain: float) 
         old,
         wave_vectors=vectors,
         phases=phases,
-        modulation=modulation,
         brightness=brightness / brightness.mean(),
     )
     return Refined(found, *errors)

@@ -336,7 +336,7 @@ def _require_files(command: Command, source: str | None, target: str | None) -> 
     """See that a script which works on files names all that it needs."""
     if command.takes_image and source is None:
         raise UserError("Name the input file as well as the output.")
-    if target is None and (command.suffixes or not command.takes_image):
+    if target is None and command.gives_images:
         raise UserError('Name the output file: output="result.tif".')
 
 

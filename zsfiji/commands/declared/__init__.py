@@ -4,6 +4,7 @@ MENU = (
     "denoise",
     "deconvolve",
     "zero_shot_sim",
+    "blind_sim",
     "fm2s",
     "zs_deconvnet",
     "zs_sim",

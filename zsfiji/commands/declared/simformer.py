@@ -295,8 +295,8 @@ def simformer_fine_tune(
     from zsfiji.commands import restore as common
     from zsfiji.commands.simformer import learnt, model_of
     from zsfiji.commands.untold import arranged
+    from zsfiji.services.blind_sim.stacks import Optics
     from zsfiji.services.simformer.service import Given, Simformer
-    from zsfiji.services.simformer.stacks import Optics
 
     start = model_of(start_model, student=False)
     raw = arranged(image, order, background)

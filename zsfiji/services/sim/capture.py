@@ -35,6 +35,7 @@ def captured(
     record: Callable[[U, np.ndarray, torch.Generator], np.ndarray],
     *,
     part: Sequence[str] = PLANE,
+    scale: int = SCALE,
     seed: int,
 ) -> xr.DataArray:
     """Simulate the raw image of a specimen.
@@ -42,7 +43,7 @@ def captured(
     Parameters
     ----------
     specimen : xarray.DataArray
-        A reconstruction, on half the pixel size, in grey levels above the background.
+        A reconstruction, in grey levels above the background.
     model : Model
         The model that gave it; its settings say what it was fitted per.
     record : callable
@@ -50,6 +51,8 @@ def captured(
         levels, such as :func:`capture`.
     part : sequence of str
         Axes of a part of the specimen.
+    scale : int
+        Its pixels to a raw one, along rows and columns.
     seed : int
         Seed of the noise.
 
@@ -60,7 +63,7 @@ def captured(
     """
     patterns = model.units[0].calibration.patterns
     sizes = {str(dim): int(n) for dim, n in specimen.sizes.items()}
-    sizes |= {dim: sizes[dim] // SCALE for dim in PLANE}
+    sizes |= {dim: sizes[dim] // scale for dim in PLANE}
     sizes |= dict(zip(PATTERN_DIMS, (patterns.angles, patterns.frames), strict=True))
     dims = [dim for dim in DIMS if dim in sizes]
     raw = xr.DataArray(np.zeros([sizes[dim] for dim in dims], np.float32), dims=dims)

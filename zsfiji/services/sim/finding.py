@@ -114,14 +114,14 @@ def record_of(
     # Where the lens passes all that the pixels show, the read noise cannot be told from the rest.
     gain, read = noise_line(above, transfer) or (noise_variance / max(light, 1e-12), 0.0)
     return Record(
-        wave_vectors=_tuples(patterns.wave_vectors),
-        phases=_tuples(patterns.phases),
-        modulation=_tuples(patterns.modulation),
-        modulation_error=_tuples(known),
-        significance=_tuples(found.significance),
-        found=_tuples(found.found),
-        brightness=_tuples(patterns.brightness),
-        contrast=_tuples(mcnr(above, noise_variance, patterns.waves)),
+        wave_vectors=tuples(patterns.wave_vectors),
+        phases=tuples(patterns.phases),
+        modulation=tuples(patterns.modulation),
+        modulation_error=tuples(known),
+        significance=tuples(found.significance),
+        found=tuples(found.found),
+        brightness=tuples(patterns.brightness),
+        contrast=tuples(mcnr(above, noise_variance, patterns.waves)),
         cutoff=transfer.cutoff,
         damping=transfer.damping,
         curve=curve,
@@ -136,7 +136,7 @@ def record_of(
     )
 
 
-def _tuples(values: torch.Tensor) -> Any:
+def tuples(values: torch.Tensor) -> Any:
     """A tensor as nested tuples."""
 
     def nested(entry: Any) -> Any:

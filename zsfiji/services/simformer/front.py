@@ -96,54 +96,96 @@ def features(
     images : sequence of int
         Those of :data:`IMAGES` that are wanted.
     """
-    shape = (int(frames.shape[-2]), int(frames.shape[-1]))
     offset, unit = level(frames)
     bright = patterns.brightness.to(frames)[..., None, None]
     light = (frames - offset * bright) / unit
-    field = extended_shape(shape, _MARGIN)
-    blur = Blur(transfer, field, SCALE, frames.device)
-    moved = patterns.moved(-float(_MARGIN), -float(_MARGIN))
-    mixed = mixing(moved).to(light)
-    bands = torch.einsum("fb,fyx->byx", mixed, light.flatten(0, 1))
-    number = mixed.shape[0]
-    # The adjoint of a mean over fine pixels has a ninth of their sum.
-    wide = blur.up(extended(bands * (SCALE**2 / number), field, _MARGIN))
-    there = torch.view_as_real(waves(moved, field, SCALE, device=frames.device))
-    modulated = (wide[1:] * there.movedim(-1, 2).flatten(0, 2)).sum(0)
-    # The first band is the light that is not modulated.
-    spectra = torch.fft.rfft2(torch.stack([wide[0] + modulated, wide[0]]))
-    all_bands, one = _passed(patterns, transfer, field, mixed)
+    linear = Linear(light, patterns, transfer)
     variance = (gain * max(float(light.mean()) * unit + offset, 0.0) + read_variance) / unit**2
-    suits = max(SCALE**2 * variance / number, _LEAST)
-    filtered = [
-        spectra[0] * _even(all_bands, suits * RIDGES[n])
-        if n < len(RIDGES)
-        else spectra[1] * _even(one, suits * WIDE)
-        for n in images
-    ]
-    found = torch.fft.irfft2(torch.stack(filtered), s=(SCALE * field[0], SCALE * field[1]))
-    rows, cols = (slice(SCALE * _MARGIN, SCALE * (_MARGIN + n)) for n in shape)
+    suits = max(SCALE**2 * variance / linear.number, _LEAST)
+    found = linear.images(
+        [
+            (0, linear.ridged(0, suits * RIDGES[n]))
+            if n < len(RIDGES)
+            else (1, linear.ridged(1, suits * WIDE))
+            for n in images
+        ]
+    )
     dark = (gain * max(offset, 0.0) + read_variance) / unit**2
     noise = torch.tensor([gain / unit, dark]).clamp_min(1e-8).log()
-    return Features(found[:, rows, cols], noise.to(found), offset, unit)
+    return Features(found, noise.to(found), offset, unit)
 
 
-def _even(passed: torch.Tensor, ridge: float) -> torch.Tensor:
-    """The filter that shows a flat specimen as bright as it is."""
-    return (passed[0, 0] + ridge) / (passed + ridge)
+class Linear:
+    """Linear reconstructions of a raw stack.
+
+    Parameters
+    ----------
+    light : torch.Tensor
+        float32 (angle, phase, row, col): the frames without background.
+    patterns : Patterns
+        Of the frames.
+    transfer : RadialTransfer
+        Of the lens.
+
+    Attributes
+    ----------
+    number : int
+        Of frames.
+    passed : tuple of torch.Tensor
+        What the image formation and its adjoint pass of each frequency of the fine grid,
+        (3 row, half of 3 col): with all bands, and without the modulated ones. Bands are taken as
+        independent, as those of equal phase steps are.
+    """
+
+    def __init__(self, light: torch.Tensor, patterns: Patterns, transfer: RadialTransfer) -> None:
+        self._shape = (int(light.shape[-2]), int(light.shape[-1]))
+        self._field = field = extended_shape(self._shape, _MARGIN)
+        blur = Blur(transfer, field, SCALE, light.device)
+        moved = patterns.moved(-float(_MARGIN), -float(_MARGIN))
+        mixed = mixing(moved).to(light)
+        self.number = mixed.shape[0]
+        bands = torch.einsum("fb,fyx->byx", mixed, light.flatten(0, 1))
+        # The adjoint of a mean over fine pixels has a ninth of their sum.
+        wide = blur.up(extended(bands * (SCALE**2 / self.number), field, _MARGIN))
+        there = torch.view_as_real(waves(moved, field, SCALE, device=light.device))
+        modulated = (wide[1:] * there.movedim(-1, 2).flatten(0, 2)).sum(0)
+        # The first band is the light that is not modulated.
+        self._bands = (wide[0] + modulated, wide[0])
+        self.passed = _passed(patterns, transfer, field, mixed)
+
+    @property
+    def frequency(self) -> torch.Tensor:
+        """Of the filters, in cycles per raw pixel: (3 row, half of 3 col)."""
+        row, col = frequencies(self._field, SCALE, device=self._bands[0].device)
+        return torch.hypot(row, col)
+
+    def ridged(self, bands: int, ridge: float) -> torch.Tensor:
+        """The filter of a ridge that shows a flat specimen as bright as it is.
+
+        Parameters
+        ----------
+        bands : int
+            0 for all bands, 1 without the modulated ones.
+        ridge : float
+            In what is passed of a flat specimen without patterns.
+        """
+        passed = self.passed[bands]
+        return (passed[0, 0] + ridge) / (passed + ridge)
+
+    def images(self, wanted: Sequence[tuple[int, torch.Tensor]]) -> torch.Tensor:
+        """Images (wanted, 3 row, 3 col), each of some bands (see :meth:`ridged`) and a filter."""
+        needed = sorted({bands for bands, _ in wanted})
+        spectra = torch.fft.rfft2(torch.stack([self._bands[bands] for bands in needed]))
+        filtered = torch.stack([spectra[needed.index(bands)] * passes for bands, passes in wanted])
+        found = torch.fft.irfft2(filtered, s=(SCALE * self._field[0], SCALE * self._field[1]))
+        rows, cols = (slice(SCALE * _MARGIN, SCALE * (_MARGIN + n)) for n in self._shape)
+        return found[:, rows, cols]
 
 
 def _passed(
     patterns: Patterns, transfer: RadialTransfer, field: tuple[int, int], mixed: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the image formation and its adjoint pass of each frequency of the fine grid.
-
-    Returns
-    -------
-    torch.Tensor, torch.Tensor
-        (3 row, half of 3 col): with all bands, and without the modulated ones. Bands are taken as
-        independent, as those of equal phase steps are.
-    """
+    """See :class:`Linear`."""
     row, col = frequencies(field, SCALE, device=mixed.device)
 
     def add(total: torch.Tensor, weight: float, down: float = 0.0, across: float = 0.0) -> None:

@@ -18,13 +18,10 @@ import torch
 
 from zsfiji.errors import UserError
 from zsfiji.physics.sim.patterns import TURN, Patterns
-from zsfiji.words import counted
+from zsfiji.services.blind_sim.stacks import require_enough
 
 ANGLES = PHASES = 3
 """What nine frames are."""
-
-FEWEST = 7
-"""Fewest frames: those of a hexagonal pattern."""
 
 _EVEN = math.radians(20)
 """How far directions may be from 60 degrees between them. Not tuned."""
@@ -37,22 +34,6 @@ class _Wave:
     angle: int
     wave: int
     direction: float
-
-
-def require_enough(angles: int, phases: int) -> None:
-    """Refuse an image with too few frames.
-
-    Raises
-    ------
-    UserError
-        If there are fewer than :data:`FEWEST`.
-    """
-    if angles * phases < FEWEST:
-        raise UserError(
-            f"The image has {counted(angles * phases, 'frame')}, and SIMFormer needs at least "
-            f"{FEWEST}: three phases in each of three directions, or seven frames of a hexagonal "
-            "pattern. Give the order of the frames if there are more."
-        )
 
 
 def is_nine(angles: int, phases: int) -> bool:

@@ -35,7 +35,9 @@ from zsfiji.services.simformer.supervised import Supervised
 PUBLISHED = ("curve", "tube", "ring")
 """The specimens of the published stacks."""
 
-_PHOTONS = (1.0, 10.0, 100.0, 500.0)
+PHOTONS = (1.0, 10.0, 100.0, 500.0)
+"""Photons of the stacks that a training is watched on."""
+
 _SEEDS = (2000, 2001)
 _COLLAPSED = 0.6
 """The mean loss of a part of the training does not rise by so much unless the network collapsed."""
@@ -60,6 +62,8 @@ class Plan:
         Stacks in a step, and their rows and columns.
     saved : int
         Steps between two savings of the state.
+    kept : int
+        Specimens of the stream.
     alone : int
         Steps of a student before its teacher helps.
     """
@@ -70,6 +74,7 @@ class Plan:
     batch: int = 4
     crop: int = 48
     saved: int = 250
+    kept: int = 768
     alone: int = 0
 
 
@@ -77,18 +82,33 @@ TEACHER = Plan(
     size=Size(),
     seed=14,
     schedule=Schedule(
-        steps=100_000, learning_rate=8e-4, betas=(0.9, 0.99), warmup=100, ema=0.998, clip=1.0
+        steps=5800,
+        learning_rate=8e-4,
+        betas=(0.9, 0.99),
+        warmup=100,
+        ema=0.998,
+        halve_at=(4500, 4900, 5250, 5550),
+        clip=1.0,
     ),
 )
+"""Of the model itself. To go on, move its halvings and its end; the step before the first halving
+is kept in `stable.safetensors`."""
 
 PUPIL = Plan(
     size=STUDENT,
     seed=15,
     schedule=Schedule(
-        steps=100_000, learning_rate=1e-3, betas=(0.9, 0.99), warmup=100, ema=0.998, clip=1.0
+        steps=8700,
+        learning_rate=1e-3,
+        betas=(0.9, 0.99),
+        warmup=100,
+        ema=0.998,
+        halve_at=(6800, 7400, 7900, 8300),
+        clip=1.0,
     ),
-    alone=100_000,
+    alone=6000,
 )
+"""Of its student."""
 
 
 def run(
@@ -120,7 +140,7 @@ def run(
     network = Compact(plan.size, plan.seed).to(memory_format=torch.channels_last)
     kept = folder / "state.safetensors"
     state = load(kept) if kept.exists() else TrainingState()
-    stream = Stream(plan.seed, crop=plan.crop, batch=plan.batch)
+    stream = Stream(plan.seed, crop=plan.crop, batch=plan.batch, kept=plan.kept)
     loss = objective(network, stream)
     stacks = tuning_stacks() if watch else []
     average = copy.deepcopy(network)
@@ -136,6 +156,8 @@ def run(
             raise DivergedError(f"The loss rose from {best:.2f} to {mean:.2f}.")
         best = min(best, mean)
         save(state, kept)
+        if not plan.schedule.halve_at or state.step <= plan.schedule.halve_at[0]:
+            save(state, folder / "stable.safetensors")
         seconds = time.process_time() - began
         scores = [f"{score:.2f}" for score in measured(network, stacks)]
         with (folder / "log.csv").open("a") as log:
@@ -149,7 +171,7 @@ def tuning_stacks() -> list[PublishedStack]:
     """Stacks that a training is watched on; none of them is in the benchmark."""
     return [
         published_stack(kind, 96, photons=photons, seed=seed)
-        for photons in _PHOTONS
+        for photons in PHOTONS
         for kind in PUBLISHED
         for seed in _SEEDS
     ]

@@ -24,13 +24,14 @@ from zsfiji.reconstruction.blind import Fitted, Found
 from zsfiji.reconstruction.frames import saturation_said
 from zsfiji.reconstruction.joint import Estimate
 from zsfiji.services import over_parts
+from zsfiji.services.blind_sim import stacks
+from zsfiji.services.blind_sim.stacks import Optics
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.over_parts import Output
 from zsfiji.services.sim.service import require_raw
-from zsfiji.services.simformer import stacks
+from zsfiji.services.simformer import stacks as seeing
 from zsfiji.services.simformer.formation import SCALE, psf_of, sinusoids
 from zsfiji.services.simformer.settings import FINE_STEPS, Settings
-from zsfiji.services.simformer.stacks import Optics
 from zsfiji.services.simformer.trained import Record, Trained, restored, trained
 from zsfiji.services.simformer.training import fine_tune
 from zsfiji.words import counted
@@ -140,10 +141,10 @@ class Simformer:
             progress.report(0, "Finding patterns")
             for stack in _chosen(image):
                 stacks.check(stack)
-                needed = stacks.must_find(unit.kind, stack)
+                needed = seeing.must_find(unit.kind, stack)
                 found = stacks.find(stack, given.optics) if needed else None
                 dark = stacks.background_of(stack, given.optics)
-                learnt_from.append(stacks.seen(stack, found, dark))
+                learnt_from.append(seeing.seen(stack, found, dark))
         steps = settings.steps or FINE_STEPS
 
         def work(where: torch.device) -> Trained:
@@ -240,7 +241,7 @@ class Simformer:
         self, unit: Trained, stack: np.ndarray, channel: int, device: torch.device
     ) -> _Result:
         stacks.check(stack)
-        needed = self._fit or stacks.must_find(unit.kind, stack) or bool(self._wanted)
+        needed = self._fit or seeing.must_find(unit.kind, stack) or bool(self._wanted)
         found = None
         if needed:
             progress.report(0, "Finding patterns")
@@ -248,7 +249,7 @@ class Simformer:
                 found = stacks.find(stack, self._known(channel))
         dark = stacks.background_of(stack, self._optics) if found is None else found.background
         with progress.part(0.15, 0.3 if self._fit else 1):
-            seen = stacks.seen(stack, found, dark)
+            seen = seeing.seen(stack, found, dark)
             made = with_fallback(lambda where: _painted(unit, seen, where), device)
         fitted = None
         if self._fit and found is not None and not progress.finish_requested():
@@ -337,7 +338,7 @@ class _Result:
         return ((above - light).square() / noise.clamp_min(1e-20)).mean((0, 1)).sqrt().numpy()
 
 
-def _painted(unit: Trained, seen: stacks.Stack, device: torch.device) -> dict[str, torch.Tensor]:
+def _painted(unit: Trained, seen: seeing.Stack, device: torch.device) -> dict[str, torch.Tensor]:
     """What the network makes of a stack, on the CPU."""
     unit.network.to(device)
     there = replace(seen, frames=seen.frames.to(device))

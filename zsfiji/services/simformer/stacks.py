@@ -1,86 +1,13 @@
-"""Raw stacks of an image: what is wrong with them, and what can be found in them."""
+"""Raw stacks as networks take them."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from zsfiji.errors import UserError
-from zsfiji.physics.sim.optics import RadialTransfer
-from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Found
-from zsfiji.reconstruction.frames import require_different
-from zsfiji.services.sim.finding import dark_level
-from zsfiji.services.sim.given import Given as SimGiven
 from zsfiji.services.simformer.kinds import Kind, Stack
-from zsfiji.services.simformer.nine import is_nine, require_enough
-
-
-@dataclass(frozen=True)
-class Optics:
-    """What is known of the microscope; nothing has to be.
-
-    Attributes
-    ----------
-    background : float, optional
-        Grey level without light.
-    cutoff : float, optional
-        Highest frequency that the lens passes, in cycles per pixel.
-    damping : float, optional
-        What remains of its OTF there.
-    layout : {"auto", "two-beam", "three-beam", "hexagonal"}
-        What makes the pattern.
-    """
-
-    background: float | None = None
-    cutoff: float | None = None
-    damping: float | None = None
-    layout: str = "auto"
-
-
-def check(stack: np.ndarray) -> None:
-    """Refuse a stack (angle, phase, row, col) that no network can do anything with.
-
-    Raises
-    ------
-    UserError
-        If it has too few frames, or copies among them.
-    """
-    require_enough(int(stack.shape[0]), int(stack.shape[1]))
-    require_different(stack)
-
-
-def find(stack: np.ndarray, optics: Optics) -> Found:
-    """Find patterns, optics and noise of a stack (angle, phase, row, col) in grey levels.
-
-    Raises
-    ------
-    UserError
-        If there is no modulation in it.
-    """
-    angles, phases = (int(n) for n in stack.shape[:2])
-    layouts = SimGiven(RadialTransfer(1 / 3), 1.0, layout=optics.layout).layouts_of(angles, phases)
-    found = blind.find(
-        torch.from_numpy(np.asarray(stack, np.float32)),
-        background_of(stack, optics),
-        layouts,
-        cutoff=optics.cutoff,
-        damping=optics.damping,
-    )
-    if not bool(found.search.found.any()):
-        raise UserError(
-            "No modulation was found in this image, so it has no more than a wide-field image. "
-            "Check that it is a raw SIM image, and give the order of its frames; SIM Parameters... "
-            "shows what there is."
-        )
-    return found
-
-
-def background_of(stack: np.ndarray, optics: Optics) -> float:
-    """Grey level without light: the given one, or the darkest place."""
-    return dark_level(stack) if optics.background is None else optics.background
+from zsfiji.services.simformer.nine import is_nine
 
 
 def seen(stack: np.ndarray, found: Found | None, background: float) -> Stack:

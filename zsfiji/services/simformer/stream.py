@@ -162,7 +162,7 @@ class _Stack:
 
 def _exposed(specimen: Specimen, draws: np.random.Generator) -> _Stack:
     """Frames of a specimen: light, orientation and noise."""
-    emitter, bands, vectors, first = _turned(specimen, draws)
+    emitter, bands, vectors, first = turned(specimen, draws)
     side = emitter.shape[0] // SCALE
     modulation = np.full(3, 0.8)
     if draws.random() < 0.6:
@@ -171,14 +171,7 @@ def _exposed(specimen: Specimen, draws: np.random.Generator) -> _Stack:
     if draws.random() < 0.5:
         steps = steps + draws.normal(0, 0.05, (3, 3))
     phases = draws.uniform(0, TURN, (3, 1)) + steps
-    # The bands have the phase of the pattern at the first pixel before it was turned.
-    cos, sin = (
-        modulation[:, None] * f(phases - first[:, None]).astype(np.float32)
-        for f in (np.cos, np.sin)
-    )
-    waves_of = bands[1:].reshape(3, 2, side, side)
-    frames = bands[0] + np.einsum("anc,acyx->anyx", np.stack([cos, -sin], -1), waves_of)
-    frames = np.maximum(frames, 0).astype(np.float32)
+    frames = mixed(bands, phases - first[:, None], modulation)
     seen = frames > _EMPTY * frames.std()
     photons = math.exp(draws.uniform(*np.log(_PHOTONS)))
     unit = photons / max(float(frames[seen].mean()), 1e-9)
@@ -215,7 +208,27 @@ def _exposed(specimen: Specimen, draws: np.random.Generator) -> _Stack:
     )
 
 
-def _turned(
+def mixed(
+    bands: NDArray[np.float32], phases: NDArray[np.float64], modulation: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Frames (angle, phase, row, col) without noise.
+
+    Parameters
+    ----------
+    bands : numpy.ndarray
+        See :class:`Specimen`.
+    phases : numpy.ndarray
+        (angle, phase): of the pattern, beyond those of the waves of the bands.
+    modulation : numpy.ndarray
+        (angle,).
+    """
+    turn = modulation[:, None] * np.stack([np.cos(phases), -np.sin(phases)])
+    waves_of = bands[1:].reshape(len(phases), 2, *bands.shape[1:])
+    frames = bands[0] + np.einsum("can,acyx->anyx", turn.astype(np.float32), waves_of)
+    return np.maximum(frames, 0).astype(np.float32)
+
+
+def turned(
     specimen: Specimen, draws: np.random.Generator
 ) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     """Mirror and transpose a specimen: emitter, bands, wave vectors, and phases of the waves.

@@ -1,0 +1,186 @@
+"""Compare SIMFormer on stacks as it was published with: PSNR in dB for each number of photons.
+
+Run ``python benchmarks/simformer.py [--photons 0.5,1,10,100,500] [--seeds 1000,...] [--side 128]
+[--methods ...] [--known]``. Curves, tubes and rings as its authors simulate them
+(:mod:`zsfiji.physics.sim.published`), on a grid six times as fine as the camera's pixels. None of
+the seeds is used for training or tuning.
+
+"wide field" is the mean frame; "Richardson-Lucy" deconvolves it with the true PSF and stops where
+the truth says it is best, after 1 to 160 iterations; "Wiener" knows patterns, contrast and PSF, and
+has the best of 13 constants, with or without a window, chosen with the truth. "SIMFormer" and
+"SIMFormer+" find patterns, OTF, noise and background in the stack as ``Blind SIM...`` does (with
+``--known`` they are told). "fit" is ``Blind SIM...``, "SIMFormer, fit" the same from SIMFormer's
+result. The truth is the specimen in pixels a third as wide as the camera's. Each image is fitted
+to it by a straight line; 24 fine pixels at the border are left out; the range is the 99.9 percent
+quantile of the truth. The last line has processor seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from zsfiji.learning import models
+from zsfiji.physics.sim.optics import Blur
+from zsfiji.physics.sim.published import PublishedStack, published_stack
+from zsfiji.reconstruction import blind
+from zsfiji.reconstruction.borders import extended_shape
+from zsfiji.services.simformer.compact import Compact
+from zsfiji.services.simformer.emitter import emitter
+from zsfiji.services.simformer.front import SCALE, Linear
+from zsfiji.services.simformer.remake import PUBLISHED, score
+from zsfiji.services.simformer.service import METHOD, PLUS
+from zsfiji.services.simformer.shipped import path_of
+
+_ITERATIONS = 160
+_CONSTANTS = np.geomspace(1e-4, 1.0, 13)
+_MARGIN = 8
+
+
+@dataclass
+class Case:
+    """A stack, and what is found in it once for all methods."""
+
+    stack: PublishedStack
+    found: blind.Found | None
+
+    @property
+    def frames(self) -> torch.Tensor:
+        """Of all angles and phases."""
+        return torch.from_numpy(self.stack.raw)
+
+    def network(self, network: Compact) -> np.ndarray:
+        """What a network makes of the stack."""
+        found = self.found
+        if found is None:
+            made = emitter(
+                network,
+                self.frames,
+                self.stack.patterns,
+                self.stack.transfer,
+                gain=1.0,
+                read_variance=self.stack.read_noise**2,
+            )
+        else:
+            made = emitter(
+                network,
+                found.above(self.frames),
+                found.patterns,
+                found.transfer,
+                gain=found.gain,
+                read_variance=found.read_variance,
+            )
+        return made.numpy()
+
+    def fit(self, start: np.ndarray | None) -> np.ndarray:
+        """The physics fit."""
+        found = self.found or blind.find(self.frames, 0.0)
+        begin = None if start is None else torch.from_numpy(start)
+        return blind.fit(found, self.frames, start=begin).specimen.numpy()
+
+
+def wide_field(stack: PublishedStack) -> np.ndarray:
+    mean = torch.from_numpy(stack.raw).mean((0, 1))[None, None]
+    wide = F.interpolate(mean, scale_factor=SCALE, mode="bicubic", align_corners=False)
+    return wide[0, 0].numpy()
+
+
+def richardson_lucy(stack: PublishedStack) -> np.ndarray:
+    counts = torch.from_numpy(stack.raw).sum((0, 1)).clamp_min(0)
+    field = extended_shape((counts.shape[0], counts.shape[1]), _MARGIN)
+    blur = Blur(stack.transfer, field, SCALE)
+    seen = F.pad(torch.ones_like(counts), _pads(counts, field))
+    counts = F.pad(counts, _pads(counts, field))
+    reached = blur.up(seen).clamp_min(1e-3 / SCALE**2)
+    now = counts.sum() / seen.sum() * torch.ones(blur.fine)
+    inside = tuple(slice(SCALE * _MARGIN, SCALE * _MARGIN + n) for n in stack.truth.shape)
+    best, found = -np.inf, now
+    for _ in range(_ITERATIONS):
+        ratio = seen * counts / blur.down(now).clamp_min(1e-6)
+        now = now * (blur.up(ratio) / reached).clamp_min(0)
+        good = score(now[inside].numpy(), stack.truth)
+        if good > best:
+            best, found = good, now
+    return found[inside].numpy()
+
+
+def _pads(image: torch.Tensor, field: tuple[int, int]) -> list[int]:
+    rows, cols = (a - n - _MARGIN for a, n in zip(field, image.shape, strict=True))
+    return [_MARGIN, cols, _MARGIN, rows]
+
+
+def wiener(stack: PublishedStack) -> np.ndarray:
+    linear = Linear(torch.from_numpy(stack.raw), stack.patterns, stack.transfer)
+    reach = stack.transfer.cutoff + stack.patterns.finest
+    window = torch.cos(torch.pi / 2 * (linear.frequency / reach).clamp(max=1))
+    filters = []
+    for constant in _CONSTANTS:
+        ridged = linear.ridged(0, float(constant))
+        filters += [(0, ridged), (0, ridged * window)]
+    images = linear.images(filters).clamp_min(0).numpy()
+    return max(images, key=lambda image: score(image, stack.truth))
+
+
+def methods(folder: Path | None) -> dict[str, Callable[[Case], np.ndarray]]:
+    @cache
+    def network(student: bool) -> Compact:
+        path = path_of(student=student)
+        kept = path if folder is None else folder / path.name
+        model = models.load(kept, PLUS if student else METHOD)
+        made = model.units[0].network.to(memory_format=torch.channels_last)
+        assert isinstance(made, Compact)
+        return made
+
+    return {
+        "wide field": lambda case: wide_field(case.stack),
+        "Richardson-Lucy": lambda case: richardson_lucy(case.stack),
+        "Wiener": lambda case: wiener(case.stack),
+        "SIMFormer": lambda case: case.network(network(False)),
+        "SIMFormer+": lambda case: case.network(network(True)),
+        "fit": lambda case: case.fit(None),
+        "SIMFormer, fit": lambda case: case.fit(case.network(network(False))),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photons", default="0.5,1,10,100,500")
+    parser.add_argument("--seeds", default=",".join(map(str, range(1000, 1010))))
+    parser.add_argument("--side", type=int, default=128)
+    parser.add_argument("--methods", help="all by default, separated by commas")
+    parser.add_argument("--known", action="store_true", help="tell the networks the patterns")
+    parser.add_argument("--models", type=Path, help="folder of other models than the shipped ones")
+    chosen = parser.parse_args(arguments)
+    every = methods(chosen.models)
+    names = chosen.methods.split(",") if chosen.methods else list(every)
+    seconds: dict[str, float] = defaultdict(float)
+    for photons in map(float, chosen.photons.split(",")):
+        scores = defaultdict(list)
+        for kind in PUBLISHED:
+            for seed in map(int, chosen.seeds.split(",")):
+                stack = published_stack(kind, chosen.side, photons=photons, seed=seed)
+                found = None if chosen.known else blind.find(torch.from_numpy(stack.raw), 0.0)
+                case = Case(stack, found)
+                for name in names:
+                    began = time.process_time()
+                    image = every[name](case)
+                    seconds[name] += time.process_time() - began
+                    scores[name, kind].append(score(image, stack.truth))
+        for name in names:
+            means = [float(np.mean(scores[name, kind])) for kind in PUBLISHED]
+            cells = " / ".join(f"{mean:5.2f}" for mean in means)
+            print(f"{photons:6g}  {name:16}  {cells}   mean {np.mean(means):5.2f}", flush=True)
+    print("seconds " + ", ".join(f"{name} {seconds[name]:.1f}" for name in names))
+
+
+if __name__ == "__main__":
+    main()

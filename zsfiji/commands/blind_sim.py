@@ -1,0 +1,198 @@
+"""What ``Blind SIM...`` does once its options are read."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from zsfiji.commands import restore as common
+from zsfiji.commands.outcome import Outcome, Table
+from zsfiji.commands.simformer import PSF, psf_image
+from zsfiji.commands.untold import arranged
+from zsfiji.errors import UserError
+from zsfiji.parameters.pixel_sizes import PixelSizes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zsfiji.parameters.model_files import ModelFiles
+    from zsfiji.parameters.sim import RawOrder, UntoldOptics
+    from zsfiji.services.blind_sim.restorer import Restorer
+    from zsfiji.services.blind_sim.service import Given
+    from zsfiji.services.blind_sim.settings import Settings
+
+_FINDING = 0.4
+"""Part of the progress that finding patterns and counting iterations is. Measured."""
+
+
+def reconstructed(
+    image: xr.DataArray,
+    order: RawOrder,
+    optics: UntoldOptics,
+    *,
+    settings: Settings,
+    files: ModelFiles,
+    wanted: tuple[str, ...],
+    uncertainty: bool,
+    device: str,
+) -> Outcome:
+    """Find the specimen of a raw image.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        As it was opened.
+    order, optics : RawOrder, UntoldOptics
+        How it is arranged, and what is known of the microscope.
+    settings : Settings
+        Of the method.
+    files : ModelFiles
+        A model to apply, and where what was found goes.
+    wanted : tuple of str
+        Names of the windows that are wanted besides the emitter.
+    uncertainty : bool
+        Whether that of the emitter is wanted.
+    device : str
+        Where to compute.
+
+    Raises
+    ------
+    UserError
+        If the image cannot be reconstructed.
+    """
+    from zsfiji.services.blind_sim.service import BlindSim
+    from zsfiji.services.simformer.formation import psf_of
+    from zsfiji.services.simformer.service import PSF_SIZE
+
+    given = _given(image, order, optics)
+    raw = arranged(image, order, optics.background)
+    method = BlindSim(wanted)
+    if files.apply_model is not None:
+        model, start = common.load(method, files.apply_model), 0.0
+    else:
+        start = common.trained_share(_FINDING, uncertainty)
+        model = common.fit(
+            method,
+            raw,
+            settings,
+            lambda _: given,
+            save=files.save_model,
+            device=device,
+            share=start,
+        )
+    outcome = common.apply(
+        method,
+        model,
+        raw,
+        bit_depth="32-bit",
+        uncertainty=uncertainty,
+        device=device,
+        start=start,
+    )
+    images = outcome.images
+    if PSF in wanted:
+        channels = model.units if settings.fit_per == "channel" else model.units[:1]
+        planes = [psf_of(one.calibration.transfer, PSF_SIZE)[0, 0].numpy() for one in channels]
+        images = (*images[:-1], psf_image(planes, image), images[-1])
+    title = str(image.attrs.get("title") or "image")
+    found = table(f"{title} patterns", model.units)
+    return Outcome(images, outcome.notes, outcome.metrics, tables=(found,))
+
+
+def _given(image: xr.DataArray, order: RawOrder, optics: UntoldOptics) -> Given:
+    """What is known of the microscope."""
+    from zsfiji.commands.inputs import calibrated
+    from zsfiji.physics.optics.spacing import spacing_micrometres
+    from zsfiji.services.blind_sim.service import Given
+    from zsfiji.services.blind_sim.stacks import Optics
+
+    image = calibrated(image, PixelSizes(pixel_size=optics.pixel_size))
+    told = optics.na is not None and optics.emission is not None
+    if (optics.na is None) != (optics.emission is None):
+        raise UserError(
+            "The cut-off of the lens follows from its numerical aperture and the emission: give "
+            "both 'na' and 'emission', or none of them."
+        )
+    try:
+        pixel = spacing_micrometres(image, ("row", "col"))[1]
+    except UserError:
+        if told:
+            raise
+        pixel = math.nan
+    cutoff = None
+    if optics.na is not None and optics.emission is not None:
+        cutoff = 2 * optics.na / (optics.emission / 1000) * pixel
+        if cutoff > 0.5:
+            raise UserError(
+                f"Pixels of {1000 * pixel:.4g} nm are too wide for a numerical aperture of "
+                f"{optics.na:g} at {optics.emission:g} nm. Is this the pixel size in the specimen, "
+                "in nm? Give 'pixel_size'."
+            )
+    known = Optics(optics.background, cutoff, None, order.pattern)
+    return Given(known, pixel)
+
+
+def table(title: str, units: Sequence[Restorer]) -> Table:
+    """What was found as a table, a row for each wave, each number with its standard error."""
+    from zsfiji.services.sim.report import verdict
+
+    columns = (
+        "Channel",
+        "Angle",
+        "Wave",
+        "Verdict",
+        "Spacing (px)",
+        "Error (px)",
+        "Spacing (nm)",
+        "Direction (deg)",
+        "Error (deg)",
+        "Modulation",
+        "Modulation error",
+        "Cut-off period (px)",
+        "Cut-off error (px)",
+        "Damping",
+    )
+    rows: list[tuple[float | str, ...]] = []
+    for channel, unit in enumerate(units, 1):
+        found = unit.record.found
+        period = 1 / found.cutoff
+        doubts = unit.record.wave_vector_error
+        for angle, (waves, here) in enumerate(zip(unit.calibration.waves, doubts, strict=True), 1):
+            for number, (wave, doubt) in enumerate(zip(waves, here, strict=True), 1):
+                # Of the frequency, and of the direction in radians.
+                relative = _or_nan(doubt) / wave.frequency if wave.frequency else math.nan
+                spacing = 1 / wave.frequency if wave.frequency else math.nan
+                rows.append(
+                    (
+                        channel,
+                        angle,
+                        number,
+                        verdict(wave),
+                        spacing,
+                        spacing * relative,
+                        wave.spacing,
+                        wave.direction,
+                        math.degrees(relative),
+                        wave.modulation,
+                        _or_nan(wave.error),
+                        period,
+                        _or_nan(unit.record.cutoff_error) * period,
+                        found.damping,
+                    )
+                )
+    # A column with the same number everywhere, or with none, says nothing.
+    kept = [
+        n
+        for n in range(len(columns))
+        if (n not in (0, 2) or len({row[n] for row in rows}) > 1)
+        and (n != 6 or not all(math.isnan(unit.record.found.pixel) for unit in units))
+    ]
+    shown = tuple(tuple(row[n] for n in kept) for row in rows)
+    return Table(title, tuple(columns[n] for n in kept), shown)
+
+
+def _or_nan(error: float) -> float:
+    """An error that is not known is negative."""
+    return error if error >= 0 else math.nan

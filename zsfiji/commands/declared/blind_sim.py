@@ -1,0 +1,62 @@
+"""``Blind SIM...``: a raw SIM image of which nothing is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zsfiji.commands.declare import command
+from zsfiji.commands.declared.simformer import Windows
+from zsfiji.commands.duration import of_training
+from zsfiji.parameters.device import Device
+from zsfiji.parameters.model_files import ModelFiles
+from zsfiji.parameters.output import Uncertainty
+from zsfiji.parameters.sim import RawOrder, UntoldOptics
+from zsfiji.services.blind_sim.settings import Settings
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from zsfiji.commands.outcome import Outcome
+
+_WINDOWS = Windows(residual=True)
+
+
+@command(
+    label="Blind SIM...",
+    suffixes=("emitter",),
+    duration=of_training("blind_sim", Settings),
+    on_request=("illumination", "background_image", "residual", "psf", "uncertainty"),
+    memory=60,
+    result_bytes=4,
+    request_bytes=9,
+)
+def blind_sim(
+    image: xr.DataArray,
+    *,
+    order: RawOrder,
+    optics: UntoldOptics,
+    settings: Settings,
+    files: ModelFiles,
+    windows: Windows = _WINDOWS,
+    uncertainty: Uncertainty = False,
+    device: Device = "auto",
+) -> Outcome:
+    """Reconstruct a raw SIM image on a third of its pixel size, told no optics and no patterns.
+
+    Patterns, lens and noise are found in the image. The specimen is the one that explains all
+    frames, found by as many iterations as the noise bears. Nothing is learnt from other images. A
+    table gives spacing, direction and modulation of the patterns and the cut-off of the lens with
+    their errors; the residual map shows where the specimen does not explain the frames.
+    """
+    from zsfiji.commands.blind_sim import reconstructed
+
+    return reconstructed(
+        image,
+        order,
+        optics,
+        settings=settings,
+        files=files,
+        wanted=windows.wanted,
+        uncertainty=uncertainty,
+        device=device,
+    )

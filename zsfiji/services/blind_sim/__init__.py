@@ -1,0 +1,1 @@
+"""Blind SIM: the specimen of a raw SIM image of which nothing is told."""

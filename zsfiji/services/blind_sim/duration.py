@@ -1,0 +1,48 @@
+"""How long ``Blind SIM...`` takes; see :mod:`zsfiji.services.duration`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zsfiji.services import duration as common
+from zsfiji.services.blind_sim.settings import Settings
+
+_FINDING = 3.0
+"""Finding patterns and optics of a channel. Measured."""
+
+_ITERATION = 1.3e-6
+"""An iteration, per raw pixel. Measured."""
+
+_COUNTED, _USUAL, _REFINING = 100, 70, 48
+"""Iterations until their number is known, how many it usually is, and those between which patterns
+are refined."""
+
+_SIDE = 256
+"""Longest side of what patterns are refined and iterations are counted in."""
+
+
+def seconds(
+    sizes: Mapping[str, int], settings: Settings, *, train: bool, applied: int = 1
+) -> float:
+    """Estimate the time on the reference computer.
+
+    Parameters
+    ----------
+    sizes : mapping
+        Axis -> length of the image, as it was opened: patterns may be slices or frames of it.
+    settings : Settings
+        The settings.
+    train : bool
+        Whether patterns are found, or those of a model are used.
+    applied : int
+        How often it is applied.
+    """
+    pixels, stacks = common.pixels(sizes), common.raw_stacks(sizes)
+    number = settings.iterations or _USUAL
+    found = common.START + applied * stacks * number * _ITERATION * pixels
+    if train:
+        units = stacks if settings.fit_per == "plane" else sizes.get("ch", 1)
+        part = min(pixels, _SIDE**2)
+        before = _REFINING + (0 if settings.iterations else _COUNTED)
+        found += units * (_FINDING + before * _ITERATION * part)
+    return found

@@ -1,0 +1,118 @@
+"""What a user should know about a specimen that Blind SIM found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from zsfiji.physics.sim.optics import frequencies
+from zsfiji.reconstruction.blind import SCALE
+from zsfiji.reconstruction.borders import taper
+from zsfiji.reconstruction.cutoff import HIGHEST
+from zsfiji.services.blind_sim.restorer import Restorer
+from zsfiji.words import counted
+
+_BEYOND = 0.02
+"""Share of the fine detail that lies beyond the reach of linear SIM, from which it is said."""
+
+_MISFIT = 1.5
+"""Mean squared residual in variances of the noise from which something does not fit. Not tuned."""
+
+_WIDE = 0.97
+"""Cut-off over the highest one that can be found, from which it may lie beyond."""
+
+
+def beyond_reach(specimen: np.ndarray, cutoff: float, reach: float) -> float:
+    """Share of the power above the cut-off of the lens that lies above the reach of linear SIM.
+
+    Parameters
+    ----------
+    specimen : numpy.ndarray
+        (3 row, 3 col).
+    cutoff, reach : float
+        In cycles per raw pixel.
+    """
+    rows, cols = (n // SCALE for n in specimen.shape)
+    image = torch.from_numpy(np.asarray(specimen, np.float32))
+    spectrum = torch.fft.rfft2((image - image.mean()) * taper((SCALE * rows, SCALE * cols)))
+    power = spectrum.abs().square()
+    radius = torch.hypot(*frequencies((rows, cols), SCALE))
+    fine = float(power[radius > cutoff].sum())
+    return float(power[radius > reach].sum()) / max(fine, 1e-30)
+
+
+def said(
+    units: Sequence[Restorer],
+    *,
+    iterations: Sequence[int],
+    misfit: float,
+    beyond: float,
+    counted_here: bool,
+) -> list[str]:
+    """Sentences for the user, the most important first.
+
+    Parameters
+    ----------
+    units : sequence of Restorer
+        What was found.
+    iterations : sequence of int
+        Of each stack.
+    misfit : float
+        Mean squared residual, in variances of the noise.
+    beyond : float
+        From :func:`beyond_reach`, the largest one.
+    counted_here : bool
+        Whether the number of iterations is the one that the noise bears.
+    """
+    first = units[0]
+    record, patterns = first.record.found, first.calibration.used
+    sentences = []
+    used = patterns.modulation > 0
+    finest = float(patterns.wave_vectors.norm(dim=-1)[used].max()) if bool(used.any()) else 0.0
+    reach = record.cutoff + finest
+    if beyond > _BEYOND:
+        sentences.append(
+            f"Detail finer than {_length(first, 1 / reach)} is beyond what linear SIM passes "
+            f"({_length(first, 1 / record.cutoff)} of the lens, {_length(first, 1 / finest)} of "
+            "the patterns): it follows only from the specimen being nowhere darker than zero. Two "
+            "points closer than that may be one, and one line may be shown as two."
+        )
+    if misfit > _MISFIT:
+        sentences.append(
+            f"The result does not explain the frames: the mean squared residual is {misfit:.1f} "
+            "times the noise. The residual map shows where; light out of focus, drift or another "
+            "kind of pattern may be the reason."
+        )
+    if record.cutoff > _WIDE * HIGHEST:
+        sentences.append(
+            "The cut-off of the lens is as high as the pixels can show, or higher: the pixels may "
+            "be too large for this method. Give 'na', 'emission' and 'pixel_size' if you know them."
+        )
+    error = first.record.cutoff_error
+    if error:
+        certain = f" +- {100 * error:.1f} %" if error > 0 else ", which is uncertain"
+        damping = f", damped to {record.damping:.2f}" if record.damping < 1 else ""
+        sentences.append(
+            f"The lens passes periods down to {_length(first, 1 / record.cutoff)}{certain}"
+            f"{damping}: found in the image."
+        )
+    mean = round(float(np.mean(iterations))) if iterations else 0
+    if counted_here:
+        sentences.append(
+            f"{counted(mean, 'iteration')}: as many as explain held counts best. More show finer "
+            "detail and more noise."
+        )
+    else:
+        sentences.append(f"{counted(mean, 'iteration')}.")
+    return sentences
+
+
+def _length(unit: Restorer, pixels: float) -> str:
+    """A length in pixels as text, in nm if the pixel size is known."""
+    size = unit.record.found.pixel
+    if math.isnan(size):
+        return f"{pixels:.2f} pixels"
+    return f"{1000 * size * pixels:.0f} nm"

@@ -1,0 +1,129 @@
+"""The unit of Blind SIM: what was found in a raw image, and the specimen that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+
+from zsfiji.reconstruction import blind
+from zsfiji.reconstruction.blind import Fitted, Known
+from zsfiji.reconstruction.drift import Drift
+from zsfiji.reconstruction.joint import Estimate
+from zsfiji.services.sim.calibration import Calibration, Numbers
+from zsfiji.services.sim.calibration import Record as Found
+from zsfiji.services.sim.capture import recorded
+from zsfiji.services.sim.straight import straightened
+
+_WARM = 5
+"""A time point that starts from the one before takes one of so many iterations."""
+
+_FEWEST = 4
+"""Iterations that it takes at least."""
+
+_SOFT, _FLOOR = 1.0, 0.05
+"""What it starts from is blurred with a Gaussian of so many fine pixels, and has so much of its
+mean everywhere, or what moves would stay dark where nothing was."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a model file keeps of a unit.
+
+    Attributes
+    ----------
+    found : zsfiji.services.sim.calibration.Record
+        Patterns, optics, background and noise.
+    cutoff_error : float
+        Standard error of the cut-off, relative to it; negative if it is not known, 0 if the cut-off
+        was given.
+    wave_vector_error : tuple
+        (angle, wave): standard error of each component, in cycles per pixel.
+    iterations : int
+        How many the noise bears.
+    """
+
+    found: Found
+    cutoff_error: float
+    wave_vector_error: tuple[Numbers, ...]
+    iterations: int
+
+
+class Restorer:
+    """A unit.
+
+    Parameters
+    ----------
+    record : Record
+        What was found.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.calibration = Calibration(record.found)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """None: all is in the record."""
+        return {}
+
+    @property
+    def known(self) -> Known:
+        """What the fit takes; patterns that are of no use have no modulation."""
+        record = self.record.found
+        return Known(
+            self.calibration.used,
+            self.calibration.transfer,
+            record.gain,
+            record.read_variance,
+            record.background,
+        )
+
+    def restore(
+        self,
+        stack: np.ndarray,
+        device: torch.device,
+        *,
+        iterations: int = 0,
+        before: torch.Tensor | None = None,
+    ) -> tuple[Fitted[Known], Drift]:
+        """Find the specimen of a stack.
+
+        Parameters
+        ----------
+        stack : numpy.ndarray
+            (angle, frame, row, col), in grey levels.
+        device : torch.device
+            Where to compute.
+        iterations : int
+            How many; 0 for as many as were counted.
+        before : torch.Tensor, optional
+            The specimen of the time point before, with its surroundings.
+
+        Returns
+        -------
+        Fitted, Drift
+            The specimen, and how it moved between the angles; where that matters, it was corrected.
+        """
+        known, number = self.known, iterations or self.record.iterations
+        above = known.above(torch.from_numpy(np.asarray(stack, np.float32)).to(device))
+        above, patterns, drift = straightened(above, known.patterns, known.transfer)
+        start = None
+        if before is not None and patterns is known.patterns:
+            start, number = _softened(before), max(_FEWEST, -(-number // _WARM))
+        here = replace(known, patterns=patterns)
+        return blind.run(here, above + known.background, number, start=start), drift
+
+    def capture(self, specimen: np.ndarray, draws: torch.Generator) -> np.ndarray:
+        """Simulate the raw stack of a specimen (3 row, 3 col): (angle, frame, row, col)."""
+        rows, cols = (n // blind.SCALE for n in specimen.shape)
+        joint = self.known.joint((rows, cols))
+        there = torch.from_numpy(np.asarray(specimen, np.float32)).clamp_min(0)
+        expected = joint.predict(Estimate(joint.whole(there), None))
+        return recorded(expected, self.record.found, draws)
+
+
+def _softened(specimen: torch.Tensor) -> torch.Tensor:
+    soft = torch.from_numpy(gaussian_filter(specimen.cpu().numpy(), _SOFT)).to(specimen)
+    return soft + _FLOOR * soft.mean()
