@@ -12,7 +12,7 @@ from zsfiji.compute.rings import between_rings, ring_mean, ring_of, ring_sizes
 from zsfiji.errors import UserError
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies
 from zsfiji.physics.sim.patterns import TURN
-from zsfiji.reconstruction.borders import taper
+from zsfiji.reconstruction.borders import MOST, taper
 from zsfiji.reconstruction.window import with_structure
 
 SIDE = 512
@@ -83,7 +83,13 @@ class Bands:
         return opposite.conj().resolve_conj()
 
 
-def separated(stack: torch.Tensor, transfer: RadialTransfer, noise: float | None = None) -> Bands:
+def separated(
+    stack: torch.Tensor,
+    transfer: RadialTransfer,
+    noise: float | None = None,
+    *,
+    edge: int = MOST,
+) -> Bands:
     """Separate the bands of a raw image as if the phases of its frames were equally spaced.
 
     Parameters
@@ -94,6 +100,8 @@ def separated(stack: torch.Tensor, transfer: RadialTransfer, noise: float | None
         The OTF.
     noise : float, optional
         Variance of a pixel of a frame; measured beyond the cut-off if it is not given.
+    edge : int
+        Pixels that the frames fade over at each border, at most.
 
     Returns
     -------
@@ -118,7 +126,7 @@ def separated(stack: torch.Tensor, transfer: RadialTransfer, noise: float | None
     brightness = mean / mean.mean()
     factor = (1 / brightness).to(inside)
     shape = (int(inside.shape[-2]), int(inside.shape[-1]))
-    window = taper(shape, inside.device)
+    window = taper(shape, inside.device, edge)
     level = float(mean.mean())
     even = (inside * (factor / level)[..., None, None] - 1) * window
     number = torch.arange(frames, dtype=torch.float64)
