@@ -39,7 +39,7 @@ from zsfiji.services.simformer.emitter import emitter
 from zsfiji.services.simformer.front import SCALE, Linear
 from zsfiji.services.simformer.remake import PUBLISHED, score
 from zsfiji.services.simformer.service import METHOD, PLUS
-from zsfiji.services.simformer.shipped import path_of
+from zsfiji.services.simformer.shipped import name_of, path_of
 
 _ITERATIONS = 160
 _CONSTANTS = np.geomspace(1e-4, 1.0, 13)
@@ -133,8 +133,8 @@ def wiener(stack: PublishedStack) -> np.ndarray:
 def methods(folder: Path | None) -> dict[str, Callable[[Case], np.ndarray]]:
     @cache
     def network(student: bool) -> Compact:
-        path = path_of(student=student)
-        kept = path if folder is None else folder / path.name
+        name = name_of(student=student)
+        kept = path_of(student=student) if folder is None else folder / name
         model = models.load(kept, PLUS if student else METHOD)
         made = model.units[0].network.to(memory_format=torch.channels_last)
         assert isinstance(made, Compact)

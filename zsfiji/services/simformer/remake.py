@@ -28,7 +28,7 @@ from zsfiji.services.simformer.distilled import Distilled
 from zsfiji.services.simformer.emitter import emitter
 from zsfiji.services.simformer.service import save_network
 from zsfiji.services.simformer.settings import Settings
-from zsfiji.services.simformer.shipped import path_of
+from zsfiji.services.simformer.shipped import name_of
 from zsfiji.services.simformer.stream import Stream
 from zsfiji.services.simformer.supervised import Supervised
 
@@ -227,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         save_network(
             network,
             "compact",
-            chosen.folder / path_of(student=student).name,
+            chosen.folder / name_of(student=student),
             student=student,
             settings=Settings(),
             steps=(PUPIL if student else TEACHER).schedule.steps,
