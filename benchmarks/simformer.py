@@ -9,7 +9,7 @@ the seeds is used for training or tuning.
 the truth says it is best, after 1 to 160 iterations; "Wiener" knows patterns, contrast and PSF, and
 has the best of 13 constants, with or without a window, chosen with the truth. "SIMFormer" and
 "SIMFormer+" find patterns, OTF, noise and background in the stack as ``Blind SIM...`` does (with
-``--known`` they are told). "fit" is ``Blind SIM...``, "SIMFormer, fit" the same from SIMFormer's
+``--known`` they are told). "fit" is ``Blind SIM...``, "SIMFormer; fit" the same from SIMFormer's
 result. The truth is the specimen in pixels a third as wide as the camera's. Each image is fitted
 to it by a straight line; 24 fine pixels at the border are left out; the range is the 99.9 percent
 quantile of the truth. The last line has processor seconds.
@@ -147,7 +147,7 @@ def methods(folder: Path | None) -> dict[str, Callable[[Case], np.ndarray]]:
         "SIMFormer": lambda case: case.network(network(False)),
         "SIMFormer+": lambda case: case.network(network(True)),
         "fit": lambda case: case.fit(None),
-        "SIMFormer, fit": lambda case: case.fit(case.network(network(False))),
+        "SIMFormer; fit": lambda case: case.fit(case.network(network(False))),
     }
 
 

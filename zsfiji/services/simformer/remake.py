@@ -98,15 +98,15 @@ PUPIL = Plan(
     size=STUDENT,
     seed=15,
     schedule=Schedule(
-        steps=8700,
+        steps=7300,
         learning_rate=1e-3,
         betas=(0.9, 0.99),
         warmup=100,
         ema=0.998,
-        halve_at=(6800, 7400, 7900, 8300),
+        halve_at=(5600, 6150, 6600, 6950),
         clip=1.0,
     ),
-    alone=6000,
+    alone=4800,
 )
 """Of its student."""
 
