@@ -22,6 +22,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,7 @@ def wiener(stack: PublishedStack) -> np.ndarray:
 
 
 def methods(folder: Path | None) -> dict[str, Callable[[Case], np.ndarray]]:
+    @cache
     def network(student: bool) -> Compact:
         path = path_of(student=student)
         kept = path if folder is None else folder / path.name
@@ -138,15 +140,14 @@ def methods(folder: Path | None) -> dict[str, Callable[[Case], np.ndarray]]:
         assert isinstance(made, Compact)
         return made
 
-    teacher, student = network(False), network(True)
     return {
         "wide field": lambda case: wide_field(case.stack),
         "Richardson-Lucy": lambda case: richardson_lucy(case.stack),
         "Wiener": lambda case: wiener(case.stack),
-        "SIMFormer": lambda case: case.network(teacher),
-        "SIMFormer+": lambda case: case.network(student),
+        "SIMFormer": lambda case: case.network(network(False)),
+        "SIMFormer+": lambda case: case.network(network(True)),
         "fit": lambda case: case.fit(None),
-        "SIMFormer, fit": lambda case: case.fit(case.network(teacher)),
+        "SIMFormer, fit": lambda case: case.fit(case.network(network(False))),
     }
 
 

@@ -86,6 +86,13 @@ def test_groups_of_patches_in_small_planes(shape: tuple[int, int]) -> None:
     assert bool(torch.isfinite(result).all())
 
 
+def test_groups_of_patches_leave_no_pixel_out_where_the_estimate_is_constant() -> None:
+    """All patches are the same there; images of a few grey levels became NaN as a whole."""
+    noisy = torch.randn(16, 16, generator=torch.Generator().manual_seed(0))
+    result = patch_groups.group_denoise(noisy, torch.zeros(16, 16), WHITE)
+    assert bool(torch.isfinite(result).all())
+
+
 def test_correlated_noise_needs_its_spectrum(clean: np.ndarray) -> None:
     grain = 2 * uniform_filter(np.random.default_rng(0).normal(0, 1, clean.shape), 2)
     noise = calibrate([np.tile(grain, (2, 2)).astype(np.float32)])

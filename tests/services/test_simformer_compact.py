@@ -98,11 +98,11 @@ def test_the_network_sees_the_same_of_any_number_of_frames(angles, phases):
     there = patterns(phases, angles)
     light = illumination(there, (48, 48), SCALE) * truth
     frames = Blur(stack.transfer, (48, 48), SCALE).down(light)
-    seen = features(frames, there, stack.transfer, 0.0, 1.0)
+    seen = features(frames, there, stack.transfer, 0.0, 400.0)
     assert seen.images.shape == (len(IMAGES), 144, 144)
-    plain, sharp = (remake.score(seen.images[n].numpy(), stack.truth) for n in (4, 0))
+    plain, sharp = (remake.score(seen.images[n].numpy(), stack.truth) for n in (4, 1))
     assert sharp > plain + 0.5
-    some = features(frames, there, stack.transfer, 0.0, 1.0, (1, 3))
+    some = features(frames, there, stack.transfer, 0.0, 400.0, (1, 3))
     assert torch.equal(some.images, seen.images[[1, 3]])
 
 

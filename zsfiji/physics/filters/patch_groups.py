@@ -125,6 +125,9 @@ def _groups(estimate: torch.Tensor, rows: Sequence[int], cols: Sequence[int]) ->
             difference = wider[top : top + height, left : left + width] - estimate
             sums = _sums_along_rows(difference.square_())[lines]
             sums = sums.view(len(rows), EDGE, wide).sum(1)
+            if row == col == 0:
+                # Where the estimate is constant, others are as near, and no pixel may be left out.
+                sums = torch.full_like(sums, -1)
             distances.append(sums[:, across].flatten())
             steps.append(row * wide + col)
     nearest = torch.stack(distances, 1).topk(_GROUP, 1, largest=False, sorted=False).indices

@@ -51,12 +51,6 @@ _COARSE_KURTOSIS = 0.5
 """Limit of the kurtosis at 2 to 4 pixels, where fewer independent values are left. Chosen by
 eye."""
 
-_ALIKE, _LITTLE_TAKEN = 0.45, 0.8
-"""Correlation of the fine detail that a filter removed and kept, above which both are of one kind,
-and the variance of the residual, in variances of the noise, below which that is structure. On 110
-simulated captures whose correlated noise is doubtful, filters that raised the error had 0.48 to
-0.59 with 0.37 to 0.72; those that lowered it up to 0.44, or variances of 0.84 and more."""
-
 _STRIP = 2**20
 """Pixels that are processed at once: bounds the memory, no result depends on it."""
 
@@ -196,36 +190,46 @@ def _skew_and_kurtosis(values: NDArray[np.float32]) -> tuple[float, float]:
     return float(skew), float(kurtosis)
 
 
-def same_kind(noisy: NDArray[np.float32], restored: NDArray[np.float32], noise: Noise) -> bool:
-    """Find out whether a filter removed structure of the kind that it kept.
+def alike(removed: NDArray, kept: NDArray, there: NDArray[np.bool_]) -> float:
+    """Correlation of the fine detail that a filter removed with that which it kept.
 
-    Noise does not depend on the structure beside it, so the fine detail that is removed and the one
-    that is kept are hardly correlated. They are if a filter splits one thing in two. If this is
-    noise, the filter removed about as much as it expected, and left the rest; if it is structure,
-    most of which is too strong to be removed, it removed much less. Noise that is stronger than
-    measured everywhere is split as well: the caller has to tell that apart.
+    Noise does not depend on the structure beside it, so both are hardly correlated. They are if the
+    filter splits one thing in two.
 
     Parameters
     ----------
-    noisy, restored : numpy.ndarray
-        float32 (row, col), in the unit of the image. Large planes are judged by their middle.
-    noise : Noise
-        The noise of `noisy`.
+    removed, kept : numpy.ndarray
+        Shape (row, col), of a stabilised plane.
+    there : numpy.ndarray
+        Pixels that count, bool (row, col).
 
     Returns
     -------
-    bool
-        Whether that is so.
+    float
+        -1 to 1; 0 where one of both is constant.
     """
-    noisy, restored, there = _looked_at(noisy, restored, noise)
-    removed = noisy - restored
-    strength = float(np.mean(removed[there] ** 2 / noise.variance(restored[there])))
-    if strength >= _LITTLE_TAKEN:
-        return False
-    detail = [(image - gaussian_filter(image, 1))[there] for image in (removed, restored)]
-    if min(float(np.ptp(d)) for d in detail) == 0:
-        return False
-    return float(np.corrcoef(detail[0], detail[1])[0, 1]) > _ALIKE
+    detail = [(image - gaussian_filter(image, 1))[there] for image in (removed, kept)]
+    if not there.any() or min(float(np.ptp(d)) for d in detail) == 0:
+        return 0.0
+    return float(np.corrcoef(detail[0], detail[1])[0, 1])
+
+
+def evenness(removed: NDArray, there: NDArray[np.bool_]) -> float:
+    """How much more even than noise a residual is: its negative kurtosis at 1 to 2 pixels.
+
+    Parameters
+    ----------
+    removed, there : numpy.ndarray
+        As :func:`alike` takes them.
+
+    Returns
+    -------
+    float
+        0 to 2; 0 for a residual that is as peaked as noise, or more.
+    """
+    fine = gaussian_filter(removed, 2) - gaussian_filter(removed, 1)
+    kurtosis = _skew_and_kurtosis(fine[there])[1] if there.any() else 0.0
+    return max(-kurtosis, 0.0) if np.isfinite(kurtosis) else 0.0
 
 
 def _compare_away_from_structure(

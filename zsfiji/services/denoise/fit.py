@@ -17,7 +17,7 @@ from zsfiji.learning.denoiser import Denoiser
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.physics.camera.calibration.calibrate import in_smoothest, least_noise
 from zsfiji.physics.camera.defects import repaired
-from zsfiji.physics.camera.doubt import noise_to_use, refuted
+from zsfiji.physics.camera.doubt import noise_to_use, structure_in_it
 from zsfiji.physics.camera.model import KnownCamera, measure
 from zsfiji.physics.filters.anscombe import Stabiliser
 from zsfiji.physics.filters.both import refined
@@ -92,7 +92,7 @@ def prepare(planes: Sequence[np.ndarray], noise_correlation: int, known: KnownCa
         return _at(noise, noise_correlation, planes)
     plane = planes[len(planes) // 2]
     unsure = noise.confidence < SURE
-    if unsure and not noise.white and refuted(noise, plane):
+    if unsure and not noise.white and structure_in_it(noise, planes):
         least = least_noise(planes)
         return Restorer(least, 1, least, doubted=True)
     for d in range(working_resolution(noise), 1, -1):

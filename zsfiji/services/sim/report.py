@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import xarray as xr
@@ -154,12 +155,16 @@ def _reached(unit: Calibration) -> str:
     """Say which patterns are used, and the resolution that they give."""
     used = [[wave for wave in waves if wave.usable] for waves in unit.waves]
     waves = [wave for each in used for wave in each]
-    nm = [f"{1000 * unit.record.pixel / f:.0f}" for f in (unit.reach, unit.record.cutoff)]
+    pixel = unit.record.pixel
+    # Of an image whose pixel size nobody knows.
+    unknown = math.isnan(pixel)
+    wide, name, digits = (1.0, "pixels", ".2f") if unknown else (1000 * pixel, "nm", ".0f")
+    spacings = _span([wide / w.frequency for w in waves], digits)
+    fine, coarse = (f"{wide / f:{digits}} {name}" for f in (unit.reach, unit.record.cutoff))
     return (
-        f"Patterns of {counted(sum(map(bool, used)), 'angle')}: spacing "
-        f"{_span([w.spacing for w in waves], '.0f')} nm, modulation "
-        f"{_span([min(w.modulation, 1) for w in waves], '.2f')}. The finest period that passes is "
-        f"{nm[0]} nm; it is {nm[1]} nm in the wide-field image."
+        f"Patterns of {counted(sum(map(bool, used)), 'angle')}: spacing {spacings} {name}, "
+        f"modulation {_span([min(w.modulation, 1) for w in waves], '.2f')}. The finest period that "
+        f"passes is {fine}; it is {coarse} in the wide-field image."
     )
 
 

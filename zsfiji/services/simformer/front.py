@@ -150,13 +150,13 @@ class Linear:
         there = torch.view_as_real(waves(moved, field, SCALE, device=light.device))
         modulated = (wide[1:] * there.movedim(-1, 2).flatten(0, 2)).sum(0)
         # The first band is the light that is not modulated.
-        self._spectra = torch.fft.rfft2(torch.stack([wide[0] + modulated, wide[0]]))
+        self._bands = (wide[0] + modulated, wide[0])
         self.passed = _passed(patterns, transfer, field, mixed)
 
     @property
     def frequency(self) -> torch.Tensor:
         """Of the filters, in cycles per raw pixel: (3 row, half of 3 col)."""
-        row, col = frequencies(self._field, SCALE, device=self._spectra.device)
+        row, col = frequencies(self._field, SCALE, device=self._bands[0].device)
         return torch.hypot(row, col)
 
     def ridged(self, bands: int, ridge: float) -> torch.Tensor:
@@ -174,7 +174,9 @@ class Linear:
 
     def images(self, wanted: Sequence[tuple[int, torch.Tensor]]) -> torch.Tensor:
         """Images (wanted, 3 row, 3 col), each of some bands (see :meth:`ridged`) and a filter."""
-        filtered = torch.stack([self._spectra[bands] * passes for bands, passes in wanted])
+        needed = sorted({bands for bands, _ in wanted})
+        spectra = torch.fft.rfft2(torch.stack([self._bands[bands] for bands in needed]))
+        filtered = torch.stack([spectra[needed.index(bands)] * passes for bands, passes in wanted])
         found = torch.fft.irfft2(filtered, s=(SCALE * self._field[0], SCALE * self._field[1]))
         rows, cols = (slice(SCALE * _MARGIN, SCALE * (_MARGIN + n)) for n in self._shape)
         return found[:, rows, cols]

@@ -35,7 +35,9 @@ from zsfiji.services.simformer.supervised import Supervised
 PUBLISHED = ("curve", "tube", "ring")
 """The specimens of the published stacks."""
 
-_PHOTONS = (1.0, 10.0, 100.0, 500.0)
+PHOTONS = (1.0, 10.0, 100.0, 500.0)
+"""Photons of the stacks that a training is watched on."""
+
 _SEEDS = (2000, 2001)
 _COLLAPSED = 0.6
 """The mean loss of a part of the training does not rise by so much unless the network collapsed."""
@@ -80,18 +82,33 @@ TEACHER = Plan(
     size=Size(),
     seed=14,
     schedule=Schedule(
-        steps=100_000, learning_rate=8e-4, betas=(0.9, 0.99), warmup=100, ema=0.998, clip=1.0
+        steps=5800,
+        learning_rate=8e-4,
+        betas=(0.9, 0.99),
+        warmup=100,
+        ema=0.998,
+        halve_at=(4500, 4900, 5250, 5550),
+        clip=1.0,
     ),
 )
+"""Of the model itself. To go on, move its halvings and its end; the step before the first halving
+is kept in `stable.safetensors`."""
 
 PUPIL = Plan(
     size=STUDENT,
     seed=15,
     schedule=Schedule(
-        steps=100_000, learning_rate=1e-3, betas=(0.9, 0.99), warmup=100, ema=0.998, clip=1.0
+        steps=8700,
+        learning_rate=1e-3,
+        betas=(0.9, 0.99),
+        warmup=100,
+        ema=0.998,
+        halve_at=(6800, 7400, 7900, 8300),
+        clip=1.0,
     ),
-    alone=100_000,
+    alone=6000,
 )
+"""Of its student."""
 
 
 def run(
@@ -139,6 +156,8 @@ def run(
             raise DivergedError(f"The loss rose from {best:.2f} to {mean:.2f}.")
         best = min(best, mean)
         save(state, kept)
+        if not plan.schedule.halve_at or state.step <= plan.schedule.halve_at[0]:
+            save(state, folder / "stable.safetensors")
         seconds = time.process_time() - began
         scores = [f"{score:.2f}" for score in measured(network, stacks)]
         with (folder / "log.csv").open("a") as log:
@@ -152,7 +171,7 @@ def tuning_stacks() -> list[PublishedStack]:
     """Stacks that a training is watched on; none of them is in the benchmark."""
     return [
         published_stack(kind, 96, photons=photons, seed=seed)
-        for photons in _PHOTONS
+        for photons in PHOTONS
         for kind in PUBLISHED
         for seed in _SEEDS
     ]
