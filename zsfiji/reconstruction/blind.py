@@ -23,6 +23,7 @@ from zsfiji.reconstruction.cutoff import found_transfer
 from zsfiji.reconstruction.joint import Estimate, Joint
 from zsfiji.reconstruction.layouts import Layout
 from zsfiji.reconstruction.noise import noise_line
+from zsfiji.reconstruction.peaks import NEAREST
 from zsfiji.reconstruction.refining import Refined, refined
 from zsfiji.reconstruction.search import Estimate as Search
 from zsfiji.reconstruction.search import estimate
@@ -209,7 +210,13 @@ def find(
             damping=damping is None,
         )
         transfer, error = one.transfer, one.error
-        seen = estimate(above, transfer, layout)
+        # Coarse patterns, which only lower cut-offs have found, are looked for again.
+        nearest = min(NEAREST, _COARSER * seen.patterns.finest / transfer.cutoff)
+        again = estimate(above, transfer, layout, nearest=nearest)
+        if int(again.found.sum()) < int(seen.found.sum()):
+            # They are lost beside the centre of the bands: what the lower cut-off gave is kept.
+            break
+        seen = again
     light = max(float(above.mean()), 1e-12)
     gain, read = noise_line(above, transfer) or (seen.noise_variance / light, 0.0)
     # Frames in which even bright light has no noise of its own: the camera's is all.
@@ -220,6 +227,9 @@ def find(
 
 _BEYOND = 100.0
 """What it counts for a cut-off, in squared significance, that all patterns are found with it."""
+
+_COARSER = 0.8
+"""Lowest frequency that is looked at again, over that of the patterns that were found."""
 
 _LEAST_GAIN = 0.01
 """Least share of the noise that grows with the light."""

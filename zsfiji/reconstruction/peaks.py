@@ -71,7 +71,10 @@ class Peak(NamedTuple):
 
 
 def best_peaks(
-    correlation: Correlation, transfer: RadialTransfer, arrangements: Sequence[list[Member]]
+    correlation: Correlation,
+    transfer: RadialTransfer,
+    arrangements: Sequence[list[Member]],
+    nearest: float = NEAREST,
 ) -> list[Peak]:
     """Find the waves of a raw image.
 
@@ -83,6 +86,8 @@ def best_peaks(
         The OTF.
     arrangements : sequence of list of Member
         How the waves may belong together.
+    nearest : float
+        Lowest frequency of the finest wave over the cut-off that is searched.
 
     Returns
     -------
@@ -92,7 +97,7 @@ def best_peaks(
     most = max(len(members) for members in arrangements)
     for zoom in (1, 2):
         # Peaks that are clear and fit each other need no search on the finer grid.
-        search = _Search(correlation, transfer.cutoff, zoom)
+        search = _Search(correlation, transfer.cutoff, zoom, nearest)
         alone = search.alone(arrangements)
         if alone is not None and len(alone) == most:
             return alone
@@ -102,8 +107,9 @@ def best_peaks(
 class _Search:
     """Search for waves on a grid of `zoom` steps to the natural spacing of frequencies."""
 
-    def __init__(self, correlation: Correlation, cutoff: float, zoom: int) -> None:
+    def __init__(self, correlation: Correlation, cutoff: float, zoom: int, nearest: float) -> None:
         self._correlation, self._cutoff, self._zoom = correlation, cutoff, zoom
+        self._nearest = nearest
         rows, cols = correlation.wave_vectors(zoom)
         self._rows, self._cols = torch.fft.fftshift(rows.cpu()), torch.fft.fftshift(cols.cpu())
         self._radius = torch.hypot(self._rows, self._cols)
@@ -165,7 +171,7 @@ class _Search:
         return far < _REACH * self._deviation(1.0)
 
     def _zone(self, stretch: float) -> torch.Tensor:
-        low, high = NEAREST * self._cutoff, min(FARTHEST * self._cutoff, _SAMPLED)
+        low, high = self._nearest * self._cutoff, min(FARTHEST * self._cutoff, _SAMPLED)
         return (self._radius > stretch * low) & (self._radius < stretch * high)
 
     def _map(self, member: Member) -> torch.Tensor:

@@ -16,7 +16,7 @@ from zsfiji.reconstruction.correlation import Correlation, climbed
 from zsfiji.reconstruction.drift import Drift, aligned, drift
 from zsfiji.reconstruction.layouts import Layout, arrangements
 from zsfiji.reconstruction.optics_check import light_beyond
-from zsfiji.reconstruction.peaks import Peak, best_peaks
+from zsfiji.reconstruction.peaks import NEAREST, Peak, best_peaks
 from zsfiji.reconstruction.phases import Waves, phase_deviations
 from zsfiji.reconstruction.regression import Fit, Regression
 
@@ -87,6 +87,7 @@ def estimate(
     layout: Layout | Sequence[Layout] = Layout.TWO_BEAM,
     *,
     noise: float | None = None,
+    nearest: float = NEAREST,
 ) -> Estimate:
     """Find the wave vectors, phases and modulation of a raw SIM image.
 
@@ -101,6 +102,8 @@ def estimate(
         says which.
     noise : float, optional
         Variance of a raw pixel; measured in the image if it is not given.
+    nearest : float
+        Lowest frequency of the finest wave over the cut-off that is searched.
 
     Returns
     -------
