@@ -45,7 +45,8 @@ def panel(path: Path) -> Image.Image:
         draw.line(points, fill=_COLOURS[n], width=2)
         label = f"{photons:g} photon" + ("s" if photons != 1 else "")
         draw.text((right + 8, _ABOVE + 20 * (len(PHOTONS) - n)), label, _COLOURS[n], font)
-    draw.text((_LEFT, 8), f"{path.stem.replace("simformer-", "").capitalize()}: PSNR (dB) over steps", "black", font)
+    name = path.stem.removeprefix("simformer-").capitalize()
+    draw.text((_LEFT, 8), f"{name}: PSNR (dB) over steps", "black", font)
     return image
 
 
