@@ -9,7 +9,7 @@ the seeds is used for training or tuning.
 the truth says it is best, after 1 to 160 iterations; "Wiener" knows patterns, contrast and PSF, and
 has the best of 13 constants, with or without a window, chosen with the truth. "SIMFormer" and
 "SIMFormer+" find patterns, OTF, noise and background in the stack as ``Blind SIM...`` does (with
-``--known`` they are told). "fit" is ``Blind SIM...``, "SIMFormer, fit" the same from SIMFormer's
+``--known`` they are told). "fit" is ``Blind SIM...``, "SIMFormer; fit" the same from SIMFormer's
 result. The truth is the specimen in pixels a third as wide as the camera's. Each image is fitted
 to it by a straight line; 24 fine pixels at the border are left out; the range is the 99.9 percent
 quantile of the truth. The last line has processor seconds.
@@ -39,7 +39,7 @@ from zsfiji.services.simformer.emitter import emitter
 from zsfiji.services.simformer.front import SCALE, Linear
 from zsfiji.services.simformer.remake import PUBLISHED, score
 from zsfiji.services.simformer.service import METHOD, PLUS
-from zsfiji.services.simformer.shipped import path_of
+from zsfiji.services.simformer.shipped import name_of, path_of
 
 _ITERATIONS = 160
 _CONSTANTS = np.geomspace(1e-4, 1.0, 13)
@@ -133,8 +133,8 @@ def wiener(stack: PublishedStack) -> np.ndarray:
 def methods(folder: Path | None) -> dict[str, Callable[[Case], np.ndarray]]:
     @cache
     def network(student: bool) -> Compact:
-        path = path_of(student=student)
-        kept = path if folder is None else folder / path.name
+        name = name_of(student=student)
+        kept = path_of(student=student) if folder is None else folder / name
         model = models.load(kept, PLUS if student else METHOD)
         made = model.units[0].network.to(memory_format=torch.channels_last)
         assert isinstance(made, Compact)
@@ -147,7 +147,7 @@ def methods(folder: Path | None) -> dict[str, Callable[[Case], np.ndarray]]:
         "SIMFormer": lambda case: case.network(network(False)),
         "SIMFormer+": lambda case: case.network(network(True)),
         "fit": lambda case: case.fit(None),
-        "SIMFormer, fit": lambda case: case.fit(case.network(network(False))),
+        "SIMFormer; fit": lambda case: case.fit(case.network(network(False))),
     }
 
 

@@ -358,3 +358,32 @@ def test_the_order_of_the_frames_is_found(files: dict[str, Path], raw: np.ndarra
     told = call("SIMFormer Reconstruct", opened(raw), order="angle-major", **options)
     assert any("phase-angle" in note for note in found.notes)
     np.testing.assert_array_equal(found.images[-1], told.images[-1])
+
+
+def test_an_angle_without_a_pattern_and_a_drift_are_said(
+    files: dict[str, Path], raw: np.ndarray
+) -> None:
+    flat = raw.copy()
+    draws = np.random.default_rng(3)
+    mean = np.maximum(raw[1].mean(0) - 100, 0)
+    flat[1] = draws.poisson(np.broadcast_to(mean, flat[1].shape)) + 100
+    options = {"model": files["compact"], "fit": False, **ORDER}
+    notes = call("SIMFormer Reconstruct", opened(flat), **options).notes
+    assert any("No pattern was found in angle 2" in note for note in notes)
+    drifted = raw.copy()
+    drifted[2] = np.roll(drifted[2], 2, -1)
+    notes = call("SIMFormer Reconstruct", opened(drifted), **options).notes
+    assert any("moved by 1.9 pixels" in note for note in notes)
+
+
+def test_another_capture_of_the_result_can_be_simulated(
+    files: dict[str, Path], raw: np.ndarray
+) -> None:
+    method = service.Simformer(iterations=8)
+    model = models.load(files["compact"], method)
+    image = as_image(raw, ("ang", "pha", "row", "col"))
+    restored = method.apply(model, image)
+    again = method.simulate(model, restored.images, seed=0)
+    assert again.shape == raw.shape
+    assert float(again.mean()) == pytest.approx(float(raw.mean()), rel=0.05)
+    assert np.corrcoef(again.values.ravel(), raw.ravel())[0, 1] > 0.7

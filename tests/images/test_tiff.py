@@ -429,3 +429,11 @@ def test_the_input_is_never_overwritten(tmp_path):
 def test_pixels_of_64_bit_are_written_as_floats(tmp_path):
     tiff.write(xr.DataArray(noise((6, 5), "f8"), dims=("row", "col")), tmp_path / "a.tif")
     assert tiff.read(tmp_path / "a.tif").dtype == np.float32
+
+
+def test_a_stack_whose_end_is_missing_is_refused(tmp_path):
+    path = tmp_path / "stack.tif"
+    tiff.write(as_image(np.arange(9 * 20 * 20, dtype=np.uint16).reshape(9, 20, 20)), path)
+    path.write_bytes(path.read_bytes()[:4000])
+    with pytest.raises(UserError, match="incomplete: it should have 9 planes"):
+        tiff.read(path)

@@ -11,11 +11,11 @@ import pytest
 import tifffile
 from psf_files import stand_ins
 
+from zsfiji.images.mrc import read_mrc
 from zsfiji.physics.optics.beads import from_beads
 from zsfiji.physics.optics.files import read_psf
 from zsfiji.physics.optics.measure import fwhm, radial_otf
 from zsfiji.physics.optics.microscope import Optics
-from zsfiji.physics.optics.mrc import read_mrc
 from zsfiji.physics.optics.otf import RadialOtf, support
 from zsfiji.physics.optics.pupil import from_optics
 from zsfiji.physics.optics.resample import crop, match, pad

@@ -11,8 +11,8 @@ import torch
 
 from zsfiji.errors import UserError
 from zsfiji.images.axes import pixel_size
+from zsfiji.images.mrc import read_mrc
 from zsfiji.physics.optics.microscope import Optics
-from zsfiji.physics.optics.mrc import read_mrc
 from zsfiji.physics.optics.pupil import from_optics
 from zsfiji.physics.sim.light import Light
 from zsfiji.physics.sim.optics_3d import axial_frequency, calculated, measured

@@ -5,6 +5,7 @@ import pytest
 from structured import TRANSFER, patterns, simulate
 
 from zsfiji.errors import UserError
+from zsfiji.reconstruction import search
 from zsfiji.reconstruction.order import find_order
 
 ANGLES_FIRST = np.arange(9).reshape(3, 3)
@@ -47,6 +48,15 @@ def test_single_order_needs_no_words():
     found = find_order(stack.flatten(0, 1), {"as saved": ANGLES_FIRST}, TRANSFER)
     assert found.clear
     assert not found.said()
+
+
+def test_orders_are_told_apart_before_phases_are_measured(monkeypatch):
+    def measured(*given):
+        raise AssertionError("phases were measured")
+
+    stack = simulate(given=patterns(), shape=(96, 96)).noisy
+    monkeypatch.setattr(search, "Regression", measured)
+    assert find_order(stack.flatten(0, 1), ORDERS, TRANSFER).clear
 
 
 def test_no_order():

@@ -89,6 +89,14 @@ def test_a_saved_model_gives_the_same_pixels(
     assert models.digest(again) == models.digest(model)
 
 
+def test_a_drift_between_the_angles_is_said(model: Model[Settings, Restorer]) -> None:
+    for step in (0.0, 1.2):
+        made = [simulate("filaments", (SIDE, SIDE), 200, moved=(step * n, 0.0)) for n in range(3)]
+        raw = image(torch.stack([one.noisy[n] for n, one in enumerate(made)]))
+        notes = METHOD.apply(model, raw, device="cpu").report.notes
+        assert any("moved by 2." in note for note in notes) == (step > 0)
+
+
 def test_one_training_serves_a_time_lapse(stack: structured.Stack) -> None:
     movie = torch.stack([stack.noisy, stack.noisy.flip(-1).roll(3, -2), stack.noisy])
     raw = image(movie, ("t", "ang", "pha", "row", "col"))

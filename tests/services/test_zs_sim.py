@@ -105,6 +105,18 @@ def test_patterns_are_those_of_the_image_that_a_model_is_applied_to() -> None:
     np.testing.assert_allclose(result.data, wanted.numpy(), atol=1e-3)
 
 
+def test_a_drift_between_the_angles_is_said() -> None:
+    still = np.stack([structured.simulate(shape=(64, 64), peak=200.0).noisy.numpy()] * 2)
+    moved = still.copy()
+    for angle in range(3):
+        there = structured.simulate(shape=(64, 64), peak=200.0, moved=(1.2 * angle, 0.0)).noisy
+        moved[1, angle] = there[angle].numpy()
+    for frames, drifted in ((still, False), (moved, True)):
+        image = as_image(frames, ("t", "ang", "pha", "row", "col"))
+        notes = METHOD.apply(trained(), image, device="cpu").report.notes
+        assert any("moved by 2." in note for note in notes) == drifted
+
+
 def test_a_single_image_is_denoised() -> None:
     clean = 20 * gaussian_filter(specimen("filaments", (96, 98), seed=2), 1.5).astype(np.float32)
     noisy = np.random.default_rng(1).poisson(clean).astype(np.float32)
@@ -141,7 +153,7 @@ def test_a_network_that_does_not_help_leaves_the_image_as_it_is() -> None:
     assert watch.best == 0
     restorer = replace(trained().units[0], record=replace(trained().units[0].record, best=0))
     part = raw_image().data[0]
-    whole, denoised = restorer.restore(part, torch.device("cpu"), restorer.calibration)
+    whole, denoised, _ = restorer.restore(part, torch.device("cpu"), restorer.calibration)
     assert np.array_equal(whole, denoised)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -15,13 +16,12 @@ from zsfiji.parameters.pixel_sizes import PixelSizes
 from zsfiji.parameters.psf import PsfGrid
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import xarray as xr
 
     from zsfiji.commands.outcome import Outcome, Table
     from zsfiji.parameters.sim import RawOrder, SimOptics, StackOptions
     from zsfiji.parameters.source import Source
+    from zsfiji.physics.optics.microscope import Optics
     from zsfiji.physics.sim.optics import RadialTransfer
     from zsfiji.services.method import Method
     from zsfiji.services.sim.calibration import Calibration
@@ -36,6 +36,10 @@ _log = logging.getLogger("zsfiji")
 
 _USUAL_DAMPING = 0.3
 """Damping where its measurement begins: fairSIM's usual one."""
+
+_FEWEST_PERIODS = 4
+"""Least width of an image, in periods of the finest detail that the lens resolves. A 32 x 32 image
+of usual pixels has eight to twelve. Not tuned."""
 
 
 def opened(
@@ -61,10 +65,12 @@ def opened(
     """
     from zsfiji.commands.inputs import calibrated
     from zsfiji.images import raw_sim
+    from zsfiji.images.parts import require_pixels
     from zsfiji.physics.optics.spacing import spacing_micrometres
     from zsfiji.services.sim import stored
     from zsfiji.services.sim.given import Given
 
+    require_pixels(image)
     image = calibrated(image, PixelSizes(pixel_size=optics.pixel_size))
     pixels = spacing_micrometres(image, ("row", "col"))
     if abs(pixels[0] / pixels[1] - 1) > 0.01:
@@ -74,13 +80,15 @@ def opened(
             "'pixel_size'."
         )
     pixel = pixels[1]
+    transfer = _transfer(optics, pixel)
+    _require_wide_enough(image, transfer, pixel)
     given = Given(
-        _transfer(optics, pixel),
+        transfer,
         pixel,
         optics.background,
         order.pattern,
         optics.damping == 0,
-        stored.load(known),
+        stored.load(known, pixel),
     )
     name: str = order.order
     if name == "auto":
@@ -120,16 +128,40 @@ def opened_stack(
     image = calibrated(image, PixelSizes(slice_spacing=stack.slice_spacing))
     raw, given = opened(image, order, replace(optics, otf=None), known)
     (spacing,) = spacing_micrometres(raw, ("pln",))
+    _require_fine_slices(lens, spacing)
     table, steps = (None, ()) if optics.otf is None else _measured_orders(optics.otf)
     known_optics = StackOptics(lens, given.pixel, spacing, given.transfer.damping, steps)
     return raw, StackGiven(known_optics, table, given.background, given.known)
 
 
+def _require_wide_enough(image: xr.DataArray, transfer: RadialTransfer, pixel: float) -> None:
+    """Refuse a pixel size with which the image shows next to nothing of what the lens resolves."""
+    side = min(image.sizes["row"], image.sizes["col"])
+    if side * transfer.cutoff < _FEWEST_PERIODS:
+        raise UserError(
+            f"With pixels of {1000 * pixel:.3g} nm the image is {1000 * pixel * side:.3g} nm wide, "
+            f"and the lens resolves {1000 * pixel / transfer.cutoff:.0f} nm: there is no room for "
+            "a pattern. Is this the pixel size in the specimen, in nm? Give 'pixel_size'."
+        )
+
+
+def _require_fine_slices(lens: Optics, spacing: float) -> None:
+    """Refuse slices farther apart than the finest detail that the lens resolves along the axis."""
+    index, aperture = lens.specimen_index, lens.numerical_aperture
+    finest = lens.emission / (index - math.sqrt(index**2 - aperture**2))
+    if 1000 * spacing > finest:
+        raise UserError(
+            f"The slices are {1000 * spacing:.4g} nm apart, and along the axis the lens resolves "
+            f"{finest:.0f} nm: that is no stack for 3D-SIM. Is the slice spacing right, in nm? "
+            "Give 'slice_spacing', or choose 'dimensions=2d'."
+        )
+
+
 def _measured_orders(source: Source) -> tuple[np.ndarray, tuple[float, ...]]:
     """A measured OTF of all orders, complex (order, kr, kz), and its steps."""
-    from zsfiji.physics.optics.mrc import read_mrc
+    from zsfiji.images.mrc import MRC_ENDINGS, read_mrc
 
-    if source.image is not None:
+    if source.image is not None or Path(source.path).suffix.lower() not in MRC_ENDINGS:
         raise UserError(
             "3D-SIM takes a measured OTF from a file (MRC) with all orders of the pattern. Leave "
             "it empty to calculate the OTF."

@@ -1,4 +1,4 @@
-"""Images in files: ImageJ's TIFF with all its metadata, OME-TIFF, plain TIFF, and pictures.
+"""Images in files: ImageJ's TIFF with all its metadata, OME-TIFF, plain TIFF, MRC, and pictures.
 
 Images are written in ImageJ's own format: a hyperstack with calibration, LUTs, display ranges,
 slice labels, Info, properties, selection and overlay, all of which ImageJ reads. Stacks of more
@@ -23,18 +23,20 @@ import tifffile
 import xarray as xr
 
 from zsfiji.errors import UserError
+from zsfiji.images import mrc
 from zsfiji.images.axes import STACK_DIMS, as_image, pixel_size, set_calibration, size
 from zsfiji.images.files import replacing
 from zsfiji.images.folding import fold, unfold
 from zsfiji.images.metadata import bulk_ranges, is_rgb
 from zsfiji.images.ome import calibration
 from zsfiji.images.palette import picture
+from zsfiji.words import counted
 
 _log = logging.getLogger(__name__)
 
 TIFF_ENDINGS = (".tif", ".tiff", ".lsm", ".stk", ".btf", ".tf8")
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
-ENDINGS = TIFF_ENDINGS + PICTURE_ENDINGS
+ENDINGS = TIFF_ENDINGS + mrc.IMAGE_ENDINGS + PICTURE_ENDINGS
 """Extensions of the files in a folder that are taken for images."""
 
 # tifffile's letters for the axes; those of unknown meaning are slices, as ImageJ reads them.
@@ -68,8 +70,9 @@ def read(path: str | os.PathLike[str]) -> xr.DataArray:
     Parameters
     ----------
     path : path_like
-        A TIFF (of ImageJ, OME, or plain, also with several pages), or a PNG, JPEG, BMP or GIF
-        picture. If a file has several images, the first one is read, and the log says so.
+        A TIFF (of ImageJ, OME, or plain, also with several pages), an MRC (also of DeltaVision),
+        or a PNG, JPEG, BMP or GIF picture. If a file has several images, the first one is read,
+        and the log says so.
 
     Returns
     -------
@@ -94,7 +97,13 @@ def read(path: str | os.PathLike[str]) -> xr.DataArray:
     if not start:
         raise UserError(f"{path} is empty: it holds no image.")
     try:
-        image = _read_tiff(path) if start[:2] in (b"II", b"MM") else _read_picture(path)
+        if start[:2] in (b"II", b"MM"):
+            image = _read_tiff(path)
+        elif path.suffix.lower() in mrc.MRC_ENDINGS:
+            _require_memory(path, path.stat().st_size)
+            image = mrc.read_image(path)
+        else:
+            image = _read_picture(path)
     except (UserError, MemoryError):
         raise
     except Exception as error:
@@ -178,6 +187,7 @@ def _read_tiff(path: Path) -> xr.DataArray:
             _log.warning("%s holds %d images; the first is taken.", path.name, len(file.series))
         _require_memory(path, math.prod(series.shape) * np.dtype(series.dtype).itemsize)
         page = series.keyframe
+        _require_complete(path, series, file.imagej_metadata)
         pixels, axes = _pixels(series, file.imagej_metadata)
         if file.is_lsm:
             # P are positions there.
@@ -197,6 +207,22 @@ def _read_tiff(path: Path) -> xr.DataArray:
     return unfold(
         image.drop_vars([d for d in STACK_DIMS if d not in image.dims and d in image.coords])
     )
+
+
+def _require_complete(path: Path, series: Any, meta: dict[str, Any] | None) -> None:
+    """Refuse an ImageJ stack whose end is missing, of which tifffile gives the first plane."""
+    if meta is None:
+        return
+    page = series.keyframe
+    there = math.prod(series.shape) // (
+        page.imagelength * page.imagewidth * int(page.samplesperpixel)
+    )
+    told = int(meta.get("images", 1))
+    if there < told:
+        raise UserError(
+            f"{path} is incomplete: it should have {counted(told, 'plane')}, and the end of the "
+            "file is missing. Copy it again from where it comes."
+        )
 
 
 def _pixels(series: Any, meta: dict[str, Any] | None) -> tuple[np.ndarray, str]:

@@ -10,13 +10,13 @@ import torch
 
 from zsfiji.compute.rings import between_rings, ring_mean, ring_of, ring_sizes
 from zsfiji.errors import UserError
-from zsfiji.images.middle import middle
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies
 from zsfiji.physics.sim.patterns import TURN
-from zsfiji.reconstruction.borders import taper
+from zsfiji.reconstruction.borders import MOST, taper
+from zsfiji.reconstruction.window import with_structure
 
 SIDE = 512
-"""Longest edge in pixels of the middle that patterns are measured in: bounds the time."""
+"""Longest edge in pixels of the part that patterns are measured in: bounds the time."""
 
 _OUTSIDE = 1.04
 """Frequencies beyond so many times the cut-off have noise only."""
@@ -33,7 +33,7 @@ _ENOUGH = 200
 
 @dataclass(frozen=True, eq=False)
 class Bands:
-    r"""Spectra (:func:`torch.fft.fft2`) of the middle of a raw image, separated.
+    r"""Spectra (:func:`torch.fft.fft2`) of a part of a raw image, separated.
 
     With frames :math:`y_n` of equal brightness, the zeroth band is :math:`\sum_n y_n / N` and that
     of order h is :math:`(2 / N) \sum_n y_n e^{-2\pi i h n / N}`.
@@ -41,9 +41,9 @@ class Bands:
     Attributes
     ----------
     corner : (int, int)
-        First row and column of the middle in the raw image.
+        First row and column of the part in the raw image.
     frames : torch.Tensor
-        float32 (angle, frame, row, col): the middle with equal brightness, without its mean, fading
+        float32 (angle, frame, row, col): the part with equal brightness, without its mean, fading
         to the borders.
     zero : torch.Tensor
         complex64 (angle, row, col).
@@ -71,7 +71,7 @@ class Bands:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of the middle."""
+        """Rows and columns of the part."""
         return int(self.zero.shape[-2]), int(self.zero.shape[-1])
 
     def order(self, angle: int, order: int) -> torch.Tensor:
@@ -83,7 +83,13 @@ class Bands:
         return opposite.conj().resolve_conj()
 
 
-def separated(stack: torch.Tensor, transfer: RadialTransfer, noise: float | None = None) -> Bands:
+def separated(
+    stack: torch.Tensor,
+    transfer: RadialTransfer,
+    noise: float | None = None,
+    *,
+    edge: int = MOST,
+) -> Bands:
     """Separate the bands of a raw image as if the phases of its frames were equally spaced.
 
     Parameters
@@ -94,11 +100,13 @@ def separated(stack: torch.Tensor, transfer: RadialTransfer, noise: float | None
         The OTF.
     noise : float, optional
         Variance of a pixel of a frame; measured beyond the cut-off if it is not given.
+    edge : int
+        Pixels that the frames fade over at each border, at most.
 
     Returns
     -------
     Bands
-        The bands of the middle, of at most `SIDE` x `SIDE` pixels.
+        The bands of the part with most structure, of at most `SIDE` x `SIDE` pixels.
 
     Raises
     ------
@@ -106,7 +114,7 @@ def separated(stack: torch.Tensor, transfer: RadialTransfer, noise: float | None
         If a frame has no light above the background.
     """
     frames = stack.shape[1]
-    rows, cols = middle(stack.shape[-2:], SIDE)
+    rows, cols = with_structure(stack, SIDE)
     inside = stack[..., rows, cols]
     mean = inside.mean((-2, -1)).cpu().double()
     if not bool((mean > 0).all()):
@@ -118,7 +126,7 @@ def separated(stack: torch.Tensor, transfer: RadialTransfer, noise: float | None
     brightness = mean / mean.mean()
     factor = (1 / brightness).to(inside)
     shape = (int(inside.shape[-2]), int(inside.shape[-1]))
-    window = taper(shape, inside.device)
+    window = taper(shape, inside.device, edge)
     level = float(mean.mean())
     even = (inside * (factor / level)[..., None, None] - 1) * window
     number = torch.arange(frames, dtype=torch.float64)

@@ -111,8 +111,11 @@ class Fitted(Generic[K]):
     specimen : torch.Tensor
         float32 (3 row, 3 col), not negative, in grey levels above the background: its mean over
         the pixels of the camera is that of the frames.
+    linear : torch.Tensor
+        float32 (3 row, 3 col): the specimen as an ideal lens would show it that resolves what
+        linear SIM does, see :meth:`.Joint.shown`.
     surroundings : torch.Tensor
-        The same with what lies beyond the border, to start another fit from.
+        The specimen with what lies beyond the border, to start another fit from.
     found : Known
         Patterns, OTF, noise and background, as refined.
     refined : Refined or None
@@ -125,6 +128,7 @@ class Fitted(Generic[K]):
     """
 
     specimen: torch.Tensor
+    linear: torch.Tensor
     surroundings: torch.Tensor
     found: K
     refined: Refined | None
@@ -322,7 +326,8 @@ def run(
     noise = (found.gain * expected.clamp_min(0) + found.read_variance).clamp_min(1e-20)
     residual = ((above - expected).square() / noise).mean((0, 1))
     inside = joint.inside(end.specimen).contiguous()
-    return Fitted(inside, end.specimen, found, None, taken, residual)
+    linear = joint.shown(end.specimen)
+    return Fitted(inside, linear, end.specimen, found, None, taken, residual)
 
 
 def _middle(

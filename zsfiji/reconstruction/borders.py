@@ -13,7 +13,7 @@ MARGIN = 16
 128 x 128 pixels are then as good 4 pixels from their border as in the middle (64 dB; 29 dB without
 margins, 57 dB with 8)."""
 
-_TAPER, _MOST = 8, 20
+_TAPER, MOST = 8, 20
 """A taper takes the eighth part of a side at either end, at most so many pixels. Chosen by eye."""
 
 
@@ -65,11 +65,13 @@ def _fade(length: int, before: int, after: int, like: torch.Tensor) -> torch.Ten
     return torch.cat([ramp(before).flip(0), inside, ramp(after)])
 
 
-def taper(shape: tuple[int, int], device: torch.device | None = None) -> torch.Tensor:
-    """A window (row, col) that falls to zero at the borders."""
+def taper(
+    shape: tuple[int, int], device: torch.device | None = None, most: int = MOST
+) -> torch.Tensor:
+    """A window (row, col) that falls to zero at the borders, over `most` pixels or fewer."""
 
     def one(length: int) -> torch.Tensor:
-        width = min(length // _TAPER, _MOST)
+        width = min(length // _TAPER, most)
         ramp = torch.sin((torch.arange(width, device=device) + 0.5) / max(width, 1) * math.pi / 2)
         window = torch.ones(length, device=device)
         window[:width] = ramp.square()

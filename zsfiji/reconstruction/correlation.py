@@ -24,6 +24,9 @@ _CENTRE = 0.12
 """Width of the middle of a wave's spectrum that is left out, over the cut-off: there leaks what is
 not modulated, if the brightness of the frames is not quite even."""
 
+_DARK = 0.02
+"""Least OTF to divide by."""
+
 _LEFT = 0.01
 """What is left of the middle."""
 
@@ -48,10 +51,19 @@ class Correlation:
         Power of its noise in one frequency.
     transfer : RadialTransfer
         The OTF.
+    matched : bool
+        Whether frequencies count as in the likelihood of a Gaussian specimen, which tells best
+        where a peak is. Whitened bands tell best whether it is one.
     """
 
     def __init__(
-        self, bands: Bands, zero: torch.Tensor, zero_noise: float, transfer: RadialTransfer
+        self,
+        bands: Bands,
+        zero: torch.Tensor,
+        zero_noise: float,
+        transfer: RadialTransfer,
+        *,
+        matched: bool = False,
     ) -> None:
         self.shape = bands.shape
         self._bands, self._zero = bands, zero
@@ -68,6 +80,8 @@ class Correlation:
         centre = _CENTRE * transfer.cutoff
         outer = 1 - (1 - _LEFT) * torch.exp(-radius.square() / (2 * centre**2))
         zero_filter = (light.sqrt() / zero_power.clamp_min(zero_noise))[rings] * inside
+        if matched:
+            zero_filter = zero_filter * light.sqrt()[rings] / otf.clamp_min(_DARK) * outer
         order_filter = otf / order_power.clamp_min(bands.order_noise)[rings] * inside * outer
         self._zero_filter = zero_filter / zero_filter.max()
         self._order_filter = order_filter / order_filter.max()

@@ -18,17 +18,17 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from zsfiji.compute.spectra import independent_share, regridded
-from zsfiji.images.middle import middle
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies, places, plane_waves
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction.borders import taper
 from zsfiji.reconstruction.wiener import unmixing
+from zsfiji.reconstruction.window import with_structure
 
 STRONGEST = 0.02
 """Strongest damping that is looked for."""
 
 _SIDE = 512
-"""Longest side in pixels of the middle that is looked at: bounds the time."""
+"""Longest side in pixels of the part that is looked at: bounds the time."""
 
 _BINS = 32
 """Steps of the distance from the centre of each band. Not tuned."""
@@ -154,7 +154,7 @@ def overlaps(
     bins : int
         Steps of the distance.
     """
-    rows, cols = middle(stack.shape[-2:], _SIDE)
+    rows, cols = with_structure(stack, _SIDE)
     stack = stack[..., rows, cols]
     patterns = patterns.moved(rows.start, cols.start)
     shape = (int(stack.shape[-2]), int(stack.shape[-1]))

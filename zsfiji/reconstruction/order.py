@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from zsfiji.errors import UserError
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.reconstruction.layouts import Layout
-from zsfiji.reconstruction.search import Estimate, estimate
+from zsfiji.reconstruction.search import Estimate, Search
 
 _CLEAR = 1.5
 """Ratio of the evidence for two orders from which the better one is beyond doubt. The true order of
@@ -28,8 +29,8 @@ class Ordering:
     ----------
     name : str
         The best order, by its name.
-    estimate : Estimate
-        The patterns in this order.
+    search : Search
+        The waves in this order.
     ratio : float
         Evidence for it (squared significance of all waves) over that for the next best;
         infinite if there was no other.
@@ -38,14 +39,19 @@ class Ordering:
     """
 
     name: str
-    estimate: Estimate
+    search: Search
     ratio: float
     runner_up: str
 
     @property
     def patterned(self) -> bool:
         """Whether any pattern was found: a wide-field stack has none in any order."""
-        return bool(self.estimate.found.any())
+        return self.search.patterned
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        """The patterns in this order."""
+        return self.search.estimate()
 
     @property
     def clear(self) -> bool:
@@ -107,17 +113,12 @@ def find_order(
             "No order of the frames fits their number. Give the numbers of angles and phases."
         )
     found = {
-        name: estimate(frames[torch.from_numpy(np.asarray(index)).long()], transfer, layout)
+        name: Search(frames[torch.from_numpy(np.asarray(index)).long()], transfer, layout)
         for name, index in orders.items()
     }
-    ranked = sorted(found, key=lambda name: _evidence(found[name]), reverse=True)
+    ranked = sorted(found, key=lambda name: found[name].evidence, reverse=True)
     best = ranked[0]
     if len(ranked) == 1:
         return Ordering(best, found[best], math.inf, "")
-    ratio = _evidence(found[best]) / max(_evidence(found[ranked[1]]), 1e-30)
+    ratio = found[best].evidence / max(found[ranked[1]].evidence, 1e-30)
     return Ordering(best, found[best], ratio, ranked[1])
-
-
-def _evidence(found: Estimate) -> float:
-    """Squared significance of all waves."""
-    return float(found.significance.square().sum())

@@ -20,6 +20,15 @@ from zsfiji.reconstruction.peaks import Peak, best_peaks
 from zsfiji.reconstruction.phases import Waves, phase_deviations
 from zsfiji.reconstruction.regression import Fit, Regression
 
+_EDGE = 10
+"""Pixels that the image fades over where peaks are climbed: light at the borders tells most of
+where they are. With the 20 of the search the errors of wave vectors were 7 to 14 % larger; in the
+search itself 10 made false peaks."""
+
+
+_FIRST, _THEN = 0.5, 0.1
+"""Steps of the spectrum by which the climb begins, and with other weights begins again."""
+
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
@@ -96,30 +105,72 @@ def estimate(
     Returns
     -------
     Estimate
-        The patterns of the whole image, measured in its middle.
+        The patterns of the whole image, measured where it has most structure.
 
     Raises
     ------
     UserError
         If a frame has no light above the background.
     """
-    angles, frames = int(stack.shape[0]), int(stack.shape[1])
-    bands = separated(stack, transfer, noise)
-    moved = drift(bands, transfer)
-    light = _light(bands, transfer, moved)
-    correlation = Correlation(bands, *light, transfer)
-    layouts = [layout] if isinstance(layout, Layout) else layout
-    possible = [a for each in layouts for a in arrangements(each, angles, frames)]
-    peaks = best_peaks(correlation, transfer, possible)
-    peaks = _climbed(correlation, peaks)
-    fits = _fitted(Regression(bands, *light, transfer), peaks)
-    deviations = _deviations(bands, light, transfer, peaks, fits)
-    if bool(deviations.any()):
-        bands = separated_again(bands, deviations, sorted({abs(p.member.order) for p in peaks}))
-        light = _light(bands, transfer, moved)
+    return Search(stack, transfer, layout, noise=noise).estimate()
+
+
+class Search:
+    """The search for the waves of a raw SIM image; see :func:`estimate`.
+
+    It takes most of the time of an estimate. Phases, modulation and exact places of the waves are
+    measured when they are asked for.
+
+    Attributes
+    ----------
+    peaks : list of Peak
+        The waves.
+    """
+
+    def __init__(
+        self,
+        stack: torch.Tensor,
+        transfer: RadialTransfer,
+        layout: Layout | Sequence[Layout] = Layout.TWO_BEAM,
+        *,
+        noise: float | None = None,
+    ) -> None:
+        angles, frames = int(stack.shape[0]), int(stack.shape[1])
+        self._stack, self._transfer, self._noise = stack, transfer, noise
+        self._bands = separated(stack, transfer, noise)
+        self._moved = drift(self._bands, transfer)
+        self._light = _light(self._bands, transfer, self._moved)
+        self._correlation = Correlation(self._bands, *self._light, transfer)
+        layouts = [layout] if isinstance(layout, Layout) else layout
+        possible = [a for each in layouts for a in arrangements(each, angles, frames)]
+        self.peaks = best_peaks(self._correlation, transfer, possible)
+
+    @property
+    def evidence(self) -> float:
+        """Squared significance of all waves."""
+        return sum(max(peak.height, 0.0) for peak in self.peaks)
+
+    @property
+    def patterned(self) -> bool:
+        """Whether any wave was found."""
+        return any(peak.found for peak in self.peaks)
+
+    def estimate(self) -> Estimate:
+        """Measure the waves."""
+        transfer, bands, light = self._transfer, self._bands, self._light
+        peaks = _climbed(self._correlation, self.peaks, _FIRST)
+        # Other weights tell the place better, but have higher peaks beside it.
+        wide = separated(self._stack, transfer, self._noise, edge=_EDGE)
+        lit = _light(wide, transfer, self._moved)
+        peaks = _climbed(Correlation(wide, *lit, transfer, matched=True), peaks, _THEN)
         fits = _fitted(Regression(bands, *light, transfer), peaks)
-    beyond = light_beyond(bands, transfer)
-    return _estimate(bands, correlation, peaks, fits, deviations, moved, beyond)
+        deviations = _deviations(bands, light, transfer, peaks, fits)
+        if bool(deviations.any()):
+            bands = separated_again(bands, deviations, sorted({abs(p.member.order) for p in peaks}))
+            light = _light(bands, transfer, self._moved)
+            fits = _fitted(Regression(bands, *light, transfer), peaks)
+        beyond = light_beyond(bands, transfer)
+        return _estimate(bands, self._correlation, peaks, fits, deviations, self._moved, beyond)
 
 
 def _light(bands: Bands, transfer: RadialTransfer, moved: Drift) -> tuple[torch.Tensor, float]:
@@ -155,10 +206,10 @@ def _deviations(
     return phase_deviations(bands, *light, transfer, waves)
 
 
-def _climbed(correlation: Correlation, peaks: Sequence[Peak]) -> list[Peak]:
-    """Move the peaks to the top between the places of the search."""
+def _climbed(correlation: Correlation, peaks: Sequence[Peak], reach: float) -> list[Peak]:
+    """Move the peaks to the top about them, up to 4 times `reach` steps of the spectrum away."""
     rows, cols = correlation.shape
-    step = (0.5 / rows, 0.5 / cols)
+    step = (reach / rows, reach / cols)
     best = []
     for angle in sorted({peak.member.angle for peak in peaks}):
         here = [peak for peak in peaks if peak.member.angle == angle]

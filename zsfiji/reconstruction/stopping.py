@@ -14,9 +14,9 @@ import torch
 
 from zsfiji import progress
 from zsfiji.compute.device import generator
-from zsfiji.images.middle import middle
 from zsfiji.physics.camera.recorruption import local_mean, pair
 from zsfiji.reconstruction.joint import SHARE, Estimate, Joint
+from zsfiji.reconstruction.window import with_structure
 
 MOST = 60
 """Most iterations. More than twice of what simulated stacks of 500 photons needed."""
@@ -32,7 +32,7 @@ _SHARES = (0.2, 0.5, 0.7, 0.8, 0.9)
 best result, or one within 0.5 dB, on 14 of 16 simulated stacks."""
 
 _SIDE = 256
-"""Longest side in pixels of the middle that is looked at: bounds the time. Not tuned."""
+"""Longest side in pixels of the part that is looked at: bounds the time. Not tuned."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,7 @@ def choose(
     Choice
         The best one.
     """
-    inside = middle(joint.shape, _SIDE)
-    rows, cols = (slice(*cut.indices(n)[:2]) for cut, n in zip(inside, joint.shape, strict=True))
+    rows, cols = with_structure(stack, _SIDE)
     part = joint.part(rows, cols)
     given, held = recorrupted(
         stack[..., rows, cols], variance[..., rows, cols], generator(seed, stack.device)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 from zsfiji.commands.declare import command
 from zsfiji.commands.declared.simformer import Windows
 from zsfiji.commands.duration import of_training
+from zsfiji.parameters.declare import Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
 from zsfiji.parameters.output import Uncertainty
@@ -18,6 +21,15 @@ if TYPE_CHECKING:
 
     from zsfiji.commands.outcome import Outcome
 
+Linear = Annotated[
+    bool,
+    Field(
+        description="Also the emitter without what lies beyond the reach of linear SIM, as a lens "
+        "of that resolution would show it: to compare with other reconstructions."
+    ),
+    Shown("Emitter within linear SIM"),
+]
+
 _WINDOWS = Windows(residual=True)
 
 
@@ -25,7 +37,7 @@ _WINDOWS = Windows(residual=True)
     label="Blind SIM...",
     suffixes=("emitter",),
     duration=of_training("blind_sim", Settings),
-    on_request=("illumination", "background_image", "residual", "psf", "uncertainty"),
+    on_request=("illumination", "background_image", "residual", "psf", "linear", "uncertainty"),
     memory=60,
     result_bytes=4,
     request_bytes=9,
@@ -38,6 +50,7 @@ def blind_sim(
     settings: Settings,
     files: ModelFiles,
     windows: Windows = _WINDOWS,
+    linear: Linear = False,
     uncertainty: Uncertainty = False,
     device: Device = "auto",
 ) -> Outcome:
@@ -56,7 +69,7 @@ def blind_sim(
         optics,
         settings=settings,
         files=files,
-        wanted=windows.wanted,
+        wanted=(*windows.wanted, "linear") if linear else windows.wanted,
         uncertainty=uncertainty,
         device=device,
     )

@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 
 from zsfiji.errors import UserError
 from zsfiji.images.axes import size
+from zsfiji.images.mrc import MRC_ENDINGS, Mrc, read_mrc
 from zsfiji.images.tiff import read
 from zsfiji.physics.optics.kernel import Psf
-from zsfiji.physics.optics.mrc import Mrc, read_mrc
 from zsfiji.physics.optics.otf import RadialOtf, from_otf
 from zsfiji.physics.optics.prepare import prepare
 from zsfiji.physics.optics.spacing import spacing_micrometres
 from zsfiji.words import counted
-
-_MRC = (".mrc", ".dv", ".otf")
 
 
 def read_psf(
@@ -61,7 +59,7 @@ def read_psf(
     suffix = path.suffix.lower()
     own: tuple[float, ...] | None
     properties: Mapping[str, str] = {}
-    if suffix in _MRC:
+    if suffix in MRC_ENDINGS:
         mrc = read_mrc(path)
         if mrc.values.dtype.kind == "c":
             if grid is None:

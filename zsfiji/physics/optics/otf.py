@@ -98,6 +98,8 @@ def from_otf(
     if not abs(values.flat[0]) > 0:
         raise UserError("The OTF holds no light: it is zero at frequency 0.")
     end = support(transfer)
+    if not end:
+        raise UserError("The OTF has nothing above its noise. Choose another file.")
     k = np.arange(values.shape[0]) * transfer.steps[0]
     # A soft end over a tenth of the support, chosen by eye: a hard one causes ringing.
     taper = np.clip((end - k) / (0.1 * end), 0, 1)

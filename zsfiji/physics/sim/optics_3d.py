@@ -262,11 +262,13 @@ def measured(
     UserError
         If the table does not have two or three orders, or is not finite.
     """
-    if values.ndim != 3 or values.shape[0] not in (2, 3) or not np.isfinite(values).all():
+    if values.ndim != 3 or values.shape[0] not in (2, 3):
         raise UserError(
             f"The OTF has {' x '.join(map(str, values.shape))} values. That of a stack has two or "
             "three orders, each over radial and axial frequency. Choose another file."
         )
+    if not np.isfinite(values).all():
+        raise UserError("The OTF has values that are NaN or infinite. Choose another file.")
     per_pixel, last = pixel / 1000, values.shape[0] - 1
     wanted = np.fft.fftfreq(slices) / (spacing / 1000)
     there = np.fft.fftshift(np.fft.fftfreq(values.shape[2]) * values.shape[2] * steps[1])
@@ -282,6 +284,10 @@ def measured(
             for part in (clean.real, clean.imag)
         ]
         found = (parts[0] + 1j * parts[1]).T
+        if not found.any() or (not orders and not found[0, 0]):
+            raise UserError(
+                f"Order {order} of the OTF has nothing above its noise. Choose another file."
+            )
         scale = found[0, 0] if order == 0 else _contrast(orders[0], found, order != last)
         orders.append(found / scale)
         if order == 0:

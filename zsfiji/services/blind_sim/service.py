@@ -33,13 +33,14 @@ from zsfiji.services.sim.finding import record_of, tuples
 from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.service import require_raw
 
-RESULTS = ("illumination", "background", "residual", "emitter")
+RESULTS = ("illumination", "background", "residual", "linear", "emitter")
 """Names of the results, the main one last."""
 
 _OUTPUTS = (
     Output("illumination", SCALE),
     Output("background", SCALE, ("ang", "pha")),
     Output("residual", 1, ("ang", "pha")),
+    Output("linear", SCALE, ("ang", "pha")),
     Output("emitter", SCALE, ("ang", "pha")),
 )
 
@@ -113,8 +114,9 @@ class BlindSim:
         -------
         Restored
             The wanted ones of :data:`RESULTS`: the light of the patterns relative to its mean, the
-            background in grey levels, the residual in standard deviations of the noise, and the
-            emitter in grey levels above the background.
+            background in grey levels, the residual in standard deviations of the noise, the
+            emitter as linear SIM would show it, and the emitter itself, both in grey levels above
+            the background.
         """
         require_raw(image)
         chosen = choose(device)
@@ -160,7 +162,7 @@ class BlindSim:
             label="Reconstructing",
         )
         units = [unit.calibration for unit in model.units]
-        found = calibration_report(units, image, model.settings.fit_per)
+        found = calibration_report(units, image, model.settings.fit_per, told=False)
         misfit = float(np.mean(misfits))
         own = said(
             model.units,
@@ -228,6 +230,8 @@ def _result(name: str, fitted: Fitted[Known]) -> np.ndarray:
     rows, cols = (int(n) for n in fitted.residual.shape)
     if name == "emitter":
         made = fitted.specimen
+    elif name == "linear":
+        made = fitted.linear
     elif name == "residual":
         made = fitted.residual.sqrt()
     elif name == "background":

@@ -39,6 +39,8 @@ class Linear:
         The filter.
     ridge : torch.Tensor
         Its constant, at all frequencies or at each.
+    drift : Drift
+        How far the specimen moves between the angles of the image.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class Linear:
         share: float = 1.0,
     ) -> None:
         self._background = calibration.record.background
-        above, patterns, self._drift = straightened(
+        above, patterns, self.drift = straightened(
             stack - self._background, calibration.used, calibration.transfer
         )
         classical = constant is not None
@@ -73,7 +75,7 @@ class Linear:
             yield self.wiener.solve(numerator, classical_ridge(self.wiener, constant))
 
     def _numerator(self, stack: torch.Tensor) -> torch.Tensor:
-        return self.wiener.numerator(moved(stack - self._background, self._drift))
+        return self.wiener.numerator(moved(stack - self._background, self.drift))
 
 
 def wiener_of(

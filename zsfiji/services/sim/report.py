@@ -39,7 +39,9 @@ def verdict(wave: Wave) -> str:
     return "usable" if wave.modulation < GOOD else "good"
 
 
-def calibration_report(units: Sequence[Calibration], image: xr.DataArray, per: str) -> Report:
+def calibration_report(
+    units: Sequence[Calibration], image: xr.DataArray, per: str, *, told: bool = True
+) -> Report:
     """Report on the patterns that were found.
 
     Parameters
@@ -50,6 +52,8 @@ def calibration_report(units: Sequence[Calibration], image: xr.DataArray, per: s
         The raw image.
     per : {"channel", "plane"}
         Which of both.
+    told : bool
+        Whether the optics were told, and not found in the image.
 
     Returns
     -------
@@ -64,9 +68,9 @@ def calibration_report(units: Sequence[Calibration], image: xr.DataArray, per: s
     channels = len(units) if per == "channel" else 1
     for number, unit in enumerate(units if per == "channel" else units[:1]):
         name = f"Channel {number + 1}: " if channels > 1 else ""
-        for sentence in _said(unit):
+        for sentence in _said(unit, told):
             notes[name + sentence] = None
-    if channels > 1:
+    if channels > 1 and told:
         notes[
             "All channels were reconstructed with the OTF of one wavelength. Split the channels to "
             "give each its own (Image > Color > Split Channels)."
@@ -102,7 +106,7 @@ def drift_said(drifts: Sequence[Drift]) -> list[str]:
     ]
 
 
-def _said(unit: Calibration) -> list[str]:
+def _said(unit: Calibration, told: bool) -> list[str]:
     record = unit.record
     sentences = []
     lost = [n + 1 for n, waves in enumerate(unit.usable) if not any(waves)]
@@ -128,9 +132,10 @@ def _said(unit: Calibration) -> list[str]:
             f"The pattern of angle {', '.join(map(str, weak))} is weak (modulation below "
             f"{WEAKER:g}): the fine detail has much noise."
         )
-    sentences += optics_said(record.light_beyond, record.cutoff)
+    if told:
+        sentences += optics_said(record.light_beyond, record.cutoff)
     finest = unit.patterns.finest / record.cutoff
-    if finest > _FINER and not lost:
+    if told and finest > _FINER and not lost:
         sentences.append(
             f"The pattern is {finest:.2f} times as fine as the numerical aperture resolves, as in "
             "TIRF, or the numerical aperture or the emission is not the true one."

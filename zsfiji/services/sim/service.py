@@ -132,7 +132,7 @@ def require_raw(image: xr.DataArray) -> None:
     Raises
     ------
     UserError
-        If it has no patterns, is too small, has no contrast, or is not finite.
+        If it has no patterns, is too small, has no contrast in a frame, or is not finite.
     """
     require_pixels(image)
     require_contrast(image)
@@ -141,12 +141,28 @@ def require_raw(image: xr.DataArray) -> None:
             "The image has no patterns: a raw SIM image has several phases for each angle. Open "
             "the raw stack of the microscope, not a reconstruction."
         )
+    _require_structure(image)
     height, width = size(image, "row"), size(image, "col")
     if min(height, width) < SMALLEST:
         raise UserError(
             f"The image is {width} x {height} pixels. A reconstruction needs at least {SMALLEST} x "
             f"{SMALLEST}: choose a larger image or region."
         )
+
+
+def _require_structure(image: xr.DataArray) -> None:
+    """Refuse an image with a frame of one value: dark, saturated, or lost when it was saved."""
+    over = [dim for dim in ("pln", "row", "col") if dim in image.dims]
+    flat = image.min(over).data == image.max(over).data
+    if not flat.any():
+        return
+    left = [str(dim) for dim in image.dims if dim not in over]
+    place = dict(zip(left, np.argwhere(flat)[0], strict=True))
+    raise UserError(
+        f"All pixels of phase {place.get('pha', 0) + 1} of angle {place.get('ang', 0) + 1} have "
+        "the same value: the frame is dark, saturated or lost. Acquire again, or remove the time "
+        "point."
+    )
 
 
 METHOD: Method[Settings, Given, Reconstructor] = Sim()

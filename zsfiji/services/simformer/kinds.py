@@ -162,7 +162,7 @@ class CompactKind:
         assert stack.transfer is not None, "it needs the optics"
         assert isinstance(network, Compact)
         found = emitter(
-            network,
+            network.eval(),
             stack.frames,
             stack.patterns,
             stack.transfer,
@@ -239,7 +239,9 @@ class VitKind:
         assert isinstance(network, Simformer)
         frames = stack.frames
         if stack.patterns is not None:
-            frames, _ = nine_frames(frames, stack.patterns)
+            frames, patterns = nine_frames(frames, stack.patterns)
+            # Those that it learnt from are equally bright.
+            frames = frames / patterns.brightness.to(frames)[..., None, None]
         offset, unit = level(frames)
         found = painted(network, ((frames - offset) / unit).flatten(0, 1), label)
         for name in ("emitter", "background"):

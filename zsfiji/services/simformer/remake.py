@@ -28,7 +28,7 @@ from zsfiji.services.simformer.distilled import Distilled
 from zsfiji.services.simformer.emitter import emitter
 from zsfiji.services.simformer.service import save_network
 from zsfiji.services.simformer.settings import Settings
-from zsfiji.services.simformer.shipped import path_of
+from zsfiji.services.simformer.shipped import name_of
 from zsfiji.services.simformer.stream import Stream
 from zsfiji.services.simformer.supervised import Supervised
 
@@ -98,15 +98,15 @@ PUPIL = Plan(
     size=STUDENT,
     seed=15,
     schedule=Schedule(
-        steps=8700,
+        steps=7300,
         learning_rate=1e-3,
         betas=(0.9, 0.99),
         warmup=100,
         ema=0.998,
-        halve_at=(6800, 7400, 7900, 8300),
+        halve_at=(5600, 6150, 6600, 6950),
         clip=1.0,
     ),
-    alone=6000,
+    alone=4800,
 )
 """Of its student."""
 
@@ -227,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         save_network(
             network,
             "compact",
-            chosen.folder / path_of(student=student).name,
+            chosen.folder / name_of(student=student),
             student=student,
             settings=Settings(),
             steps=(PUPIL if student else TEACHER).schedule.steps,

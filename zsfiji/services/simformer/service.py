@@ -21,6 +21,7 @@ from zsfiji.learning.models import Model, model_of
 from zsfiji.quality.report import Report
 from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Fitted, Found
+from zsfiji.reconstruction.drift import Drift
 from zsfiji.reconstruction.frames import saturation_said
 from zsfiji.reconstruction.joint import Estimate
 from zsfiji.services import over_parts
@@ -28,10 +29,12 @@ from zsfiji.services.blind_sim import stacks
 from zsfiji.services.blind_sim.stacks import Optics
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.over_parts import Output
+from zsfiji.services.sim.report import drift_said
 from zsfiji.services.sim.service import require_raw
 from zsfiji.services.simformer import stacks as seeing
 from zsfiji.services.simformer.formation import SCALE, psf_of, sinusoids
 from zsfiji.services.simformer.settings import FINE_STEPS, Settings
+from zsfiji.services.simformer.stacks import Straight
 from zsfiji.services.simformer.trained import Record, Trained, restored, trained
 from zsfiji.services.simformer.training import fine_tune
 from zsfiji.words import counted
@@ -141,10 +144,12 @@ class Simformer:
             progress.report(0, "Finding patterns")
             for stack in _chosen(image):
                 stacks.check(stack)
-                needed = seeing.must_find(unit.kind, stack)
-                found = stacks.find(stack, given.optics) if needed else None
-                dark = stacks.background_of(stack, given.optics)
-                learnt_from.append(seeing.seen(stack, found, dark))
+                if seeing.must_find(unit.kind, stack):
+                    found = stacks.find(stack, given.optics)
+                    learnt_from.append(seeing.known(seeing.straight(stack, found)))
+                else:
+                    dark = stacks.background_of(stack, given.optics)
+                    learnt_from.append(seeing.seen(stack, dark))
         steps = settings.steps or FINE_STEPS
 
         def work(where: torch.device) -> Trained:
@@ -182,8 +187,10 @@ class Simformer:
         unit.network.to(chosen).eval()
         wanted = tuple(o for o in _OUTPUTS if o.name in self._wanted or o.name == "emitter")
         residuals: list[float] = []
+        iterations: list[int] = []
         saturated: list[str] = []
-        stray: list[int] = []
+        drifts: list[Drift] = []
+        lost: set[int] = set()
 
         def restore_one(
             one: Trained,
@@ -195,7 +202,10 @@ class Simformer:
             made = self._restored(one, stack, channel or 0, chosen)
             if made.fitted is not None:
                 residuals.append(float(made.fitted.residual.mean()))
-                stray.append(made.fitted.iterations)
+                iterations.append(made.fitted.iterations)
+            if made.straight is not None:
+                drifts.append(made.straight.drift)
+                lost.update(made.straight.lost())
             for name, values in results.items():
                 values[:] = made.result(name)
 
@@ -208,10 +218,12 @@ class Simformer:
             part=PATTERN,
             label="Reconstructing",
         )
-        notes = [*dict.fromkeys(saturated), *self._said(unit, image, residuals, stray)]
-        metrics = {"Iterations": float(np.mean(stray))} if stray else {}
+        notes = [*dict.fromkeys(saturated), *drift_said(drifts), *_lost_said(sorted(lost))]
+        notes += _said(residuals, iterations)
+        metrics = {}
         if residuals:
-            metrics["Misfit"] = float(np.mean(residuals))
+            metrics["iterations"] = float(np.mean(iterations))
+            metrics["misfit"] = float(np.mean(residuals))
         return Restored(images, Report(tuple(notes), metrics))
 
     def simulate(
@@ -242,21 +254,23 @@ class Simformer:
     ) -> _Result:
         stacks.check(stack)
         needed = self._fit or seeing.must_find(unit.kind, stack) or bool(self._wanted)
-        found = None
+        there = None
         if needed:
             progress.report(0, "Finding patterns")
             with progress.part(0, 0.15):
-                found = stacks.find(stack, self._known(channel))
+                there = seeing.straight(stack, stacks.find(stack, self._known(channel)))
+        found = None if there is None else there.found
         dark = stacks.background_of(stack, self._optics) if found is None else found.background
         with progress.part(0.15, 0.3 if self._fit else 1):
-            seen = seeing.seen(stack, found, dark)
+            seen = seeing.seen(stack, dark) if there is None else seeing.known(there)
             made = with_fallback(lambda where: _painted(unit, seen, where), device)
         fitted = None
-        if self._fit and found is not None and not progress.finish_requested():
+        if self._fit and there is not None and not progress.finish_requested():
             with progress.part(0.3, 1):
+                progress.report(0, "Reconstructing", preview=made["emitter"].numpy)
                 fitted = blind.fit(
-                    found,
-                    torch.from_numpy(np.asarray(stack, np.float32)),
+                    there.found,
+                    there.frames,
                     start=made["emitter"],
                     iterations=self._iterations,
                 )
@@ -268,7 +282,8 @@ class Simformer:
             psf = psf_of(found.transfer, PSF_SIZE)[0, 0]
         if psf is not None:
             self.psfs[channel] = psf.numpy()
-        return _Result(stack, dark, made, found, fitted)
+        frames = seen.frames + dark
+        return _Result(frames, dark, made, found, fitted, there)
 
     def _known(self, channel: int) -> Optics:
         """The optics, with the OTF of an earlier time point or slice of a channel."""
@@ -278,44 +293,21 @@ class Simformer:
         lens = before.transfer
         return replace(self._optics, cutoff=lens.cutoff, damping=lens.damping)
 
-    def _said(
-        self, unit: Trained, image: xr.DataArray, residuals: list[float], iterations: list[int]
-    ) -> list[str]:
-        """What a user should know about the results."""
-        said = [
-            "The network was trained on simulated specimens. It can add detail finer than the "
-            "image tells, which looks real and may be wrong: believe what the fit keeps, and "
-            "compare with Blind SIM... or SIM Reconstruct...."
-        ]
-        if not residuals:
-            said.append(
-                "Nothing was fitted to the frames: the emitter is what the network makes of them."
-            )
-        elif np.mean(residuals) > _MISFIT:
-            said.append(
-                f"The result does not explain the frames: the mean squared difference is "
-                f"{np.mean(residuals):.1f} times the noise. Drift, light out of focus or another "
-                "kind of pattern may be the reason; show the residual to see where."
-            )
-        if iterations:
-            mean = round(float(np.mean(iterations)))
-            said.append(f"The fit to the frames took {counted(mean, 'iteration')}.")
-        return said
-
 
 @dataclass(frozen=True, eq=False)
 class _Result:
     """What is there of one stack."""
 
-    stack: np.ndarray
+    frames: torch.Tensor
     dark: float
     made: dict[str, torch.Tensor]
     found: Found | None
-    fitted: Fitted | None
+    fitted: Fitted[Found] | None
+    straight: Straight | None
 
     def result(self, name: str) -> np.ndarray:
         """One of :data:`RESULTS`."""
-        angles, phases, rows, cols = self.stack.shape
+        angles, phases, rows, cols = self.frames.shape
         if name == "emitter":
             best = self.made["emitter"] if self.fitted is None else self.fitted.specimen
             return best.numpy()
@@ -333,9 +325,42 @@ class _Result:
         assert self.found is not None, "the noise is found where the residual is shown"
         joint = self.found.joint((rows, cols))
         light = joint.predict(Estimate(joint.whole(self.made["emitter"]), None))
-        above = self.found.above(torch.from_numpy(np.asarray(self.stack, np.float32)))
+        above = self.found.above(self.frames)
         noise = self.found.gain * light.clamp_min(0) + self.found.read_variance
         return ((above - light).square() / noise.clamp_min(1e-20)).mean((0, 1)).sqrt().numpy()
+
+
+def _said(residuals: list[float], iterations: list[int]) -> list[str]:
+    """What a user should know about the results."""
+    said = [
+        "The network was trained on simulated specimens. It can add detail finer than the image "
+        "tells, which looks real and may be wrong: believe what the fit keeps, and compare with "
+        "Blind SIM... or SIM Reconstruct...."
+    ]
+    if not residuals:
+        return [
+            *said,
+            "Nothing was fitted to the frames: the emitter is what the network makes of them.",
+        ]
+    misfit, number = float(np.mean(residuals)), round(float(np.mean(iterations)))
+    if misfit > _MISFIT:
+        said.append(
+            f"The result does not explain the frames: the mean squared difference is {misfit:.1f} "
+            "times the noise. Drift, light out of focus or another kind of pattern may be the "
+            "reason; show the residual to see where."
+        )
+    return [*said, f"The fit to the frames took {counted(number, 'iteration')}."]
+
+
+def _lost_said(angles: list[int]) -> list[str]:
+    """Say which angles have no pattern."""
+    if not angles:
+        return []
+    which = " and ".join(str(angle) for angle in angles)
+    return [
+        f"No pattern was found in angle {which}: there the result is no finer than a wide-field "
+        "image. Were the frames acquired and saved in the right order?"
+    ]
 
 
 def _painted(unit: Trained, seen: seeing.Stack, device: torch.device) -> dict[str, torch.Tensor]:

@@ -9,6 +9,11 @@ from zsfiji.errors import UserError
 _FOLDER = Path(__file__).parent / "weights"
 
 
+def name_of(*, student: bool = False) -> str:
+    """The name of the file of a shipped model."""
+    return "simformer-plus.zsfiji" if student else "simformer.zsfiji"
+
+
 def path_of(*, student: bool = False) -> Path:
     """The file of the shipped model.
 
@@ -17,7 +22,7 @@ def path_of(*, student: bool = False) -> Path:
     UserError
         If this installation has none.
     """
-    path = _FOLDER / ("simformer-plus.zsfiji" if student else "simformer.zsfiji")
+    path = _FOLDER / name_of(student=student)
     if not path.is_file():
         raise UserError(
             "This installation of zsfiji has no trained model of SIMFormer. Choose a model that "

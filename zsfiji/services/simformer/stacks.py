@@ -2,30 +2,82 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import torch
 
 from zsfiji.reconstruction.blind import Found
+from zsfiji.reconstruction.drift import Drift
+from zsfiji.services.sim.straight import straightened
 from zsfiji.services.simformer.kinds import Kind, Stack
 from zsfiji.services.simformer.nine import is_nine
 
 
-def seen(stack: np.ndarray, found: Found | None, background: float) -> Stack:
-    """A stack as networks take it.
+@dataclass(frozen=True, eq=False)
+class Straight:
+    """A raw stack in which the specimen is at one place in all angles.
+
+    Attributes
+    ----------
+    frames : torch.Tensor
+        float32 (angle, phase, row, col), in grey levels.
+    found : Found
+        What was found in it; patterns that were not found have no modulation.
+    drift : Drift
+        How far the specimen had moved.
+    """
+
+    frames: torch.Tensor
+    found: Found
+    drift: Drift
+
+    def lost(self) -> list[int]:
+        """Angles without any pattern, counted from 1."""
+        there = self.found.patterns.modulation.amax(1) > 0
+        return [angle for angle, one in enumerate(there.tolist(), 1) if not one]
+
+
+def straight(stack: np.ndarray, found: Found) -> Straight:
+    """Take a drift between the angles off a raw stack.
 
     Parameters
     ----------
     stack : numpy.ndarray
         (angle, phase, row, col), in grey levels.
-    found : Found or None
-        What was found in it, if it was looked for.
+    found : Found
+        What was found in it.
+    """
+    known = found.patterns.modulation * found.search.found.double()
+    patterns = replace(found.patterns, modulation=known)
+    above = found.above(torch.from_numpy(np.asarray(stack, np.float32)))
+    above, patterns, drift = straightened(above, patterns, found.transfer)
+    return Straight(above + found.background, replace(found, patterns=patterns), drift)
+
+
+def seen(stack: np.ndarray, background: float) -> Stack:
+    """A stack in which nothing was looked for, as networks take it.
+
+    Parameters
+    ----------
+    stack : numpy.ndarray
+        (angle, phase, row, col), in grey levels.
     background : float
         Grey level without light.
     """
-    light = torch.from_numpy(np.asarray(stack, np.float32) - np.float32(background))
-    if found is None:
-        return Stack(light)
-    return Stack(light, found.patterns, found.transfer, found.gain, found.read_variance)
+    return Stack(torch.from_numpy(np.asarray(stack, np.float32) - np.float32(background)))
+
+
+def known(stack: Straight) -> Stack:
+    """A stack with what was found in it, as networks take it."""
+    found = stack.found
+    return Stack(
+        found.above(stack.frames),
+        found.patterns,
+        found.transfer,
+        found.gain,
+        found.read_variance,
+    )
 
 
 def must_find(kind: Kind, stack: np.ndarray) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -147,7 +148,14 @@ def fine_tune(
         seed=seed,
     )
     schedule = _schedule(kind, steps, rate=_FINE_RATE * kind.rate)
-    return _run(network, objective, schedule, None, label)
+
+    def preview() -> np.ndarray:
+        with torch.no_grad():
+            shown: np.ndarray = kind.apply(network, stacks[0])["emitter"].cpu().numpy()
+        network.train()
+        return shown
+
+    return _run(network, objective, schedule, None, label, preview)
 
 
 def distil(
@@ -201,6 +209,7 @@ def _run(
     schedule: Schedule,
     kept: Path | None,
     label: str,
+    preview: Callable[[], np.ndarray] | None = None,
 ) -> Course:
     """Train in stretches, and save after each."""
     state = states.load(kept) if kept is not None and kept.exists() else TrainingState()
@@ -211,6 +220,7 @@ def _run(
             objective,
             schedule,
             label=label,
+            preview=preview,
             state=state,
             stop=None if kept is None else lambda _: True,
         )

@@ -13,6 +13,7 @@ from zsfiji.errors import UserError
 from zsfiji.learning.denoiser import Denoiser
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction import stopping
+from zsfiji.reconstruction.drift import Drift
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.calibration import Record as CalibrationRecord
 from zsfiji.services.sim.reconstructor import image_formation
@@ -88,7 +89,7 @@ class Restorer:
 
     def restore(
         self, stack: np.ndarray, device: torch.device, label: str | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, Drift]:
         """Restore a raw stack.
 
         Parameters
@@ -105,6 +106,8 @@ class Restorer:
         numpy.ndarray, numpy.ndarray
             The automatic reconstruction and the network's: float32 (2 row, 2 col), in grey levels
             above the background.
+        Drift
+            How far the specimen moves between the angles.
         """
         part = prepared(self.calibration, stack, device, remove=self.record.haze == "remove")
         above = part.stack
@@ -115,7 +118,7 @@ class Restorer:
         automatic = features[-1]
         result = kept(automatic, result, self.record.support, imaging.wiener.reach)
         unit = self.record.level.unit
-        return (automatic * unit).cpu().numpy(), (result * unit).cpu().numpy()
+        return (automatic * unit).cpu().numpy(), (result * unit).cpu().numpy(), part.drift
 
     def capture(self, seen: np.ndarray, draws: torch.Generator) -> np.ndarray:
         """Simulate a raw stack of what a result shows.
@@ -168,12 +171,15 @@ class Part(NamedTuple):
         (angle, frame, row, col), without background and haze, its angles at one place.
     patterns : Patterns
         Its patterns.
+    drift : Drift
+        How far the specimen moved between the angles.
     haze : torch.Tensor or None
         The haze that was taken off, (row, col).
     """
 
     stack: torch.Tensor
     patterns: Patterns
+    drift: Drift
     haze: torch.Tensor | None
 
 
@@ -194,9 +200,9 @@ def prepared(
         Whether light that is not modulated is taken off.
     """
     above = calibration.above(stack).to(device)
-    above, patterns, _ = straightened(above, calibration.used, calibration.transfer)
+    above, patterns, drift = straightened(above, calibration.used, calibration.transfer)
     if not remove:
-        return Part(above, patterns, None)
+        return Part(above, patterns, drift, None)
     record = calibration.record
     shape = (int(above.shape[-2]), int(above.shape[-1]))
     joint = image_formation(calibration, patterns, shape, device)
@@ -204,4 +210,4 @@ def prepared(
     choice = stopping.choose(joint, above, variance, label="Finding haze")
     haze = joint.haze(joint.run(above, choice.iterations, share=choice.share))
     bright = patterns.brightness.to(above)[..., None, None]
-    return Part(above - bright * haze, patterns, haze)
+    return Part(above - bright * haze, patterns, drift, haze)

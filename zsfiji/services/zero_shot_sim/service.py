@@ -16,12 +16,13 @@ from zsfiji.images.parts import PATTERN
 from zsfiji.learning.denoiser import Denoiser
 from zsfiji.learning.models import Model, load_weights, model_of
 from zsfiji.quality.report import Report
+from zsfiji.reconstruction.drift import Drift
 from zsfiji.services import over_parts
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.capture import captured
 from zsfiji.services.sim.given import Given
 from zsfiji.services.sim.group import calibration_for
-from zsfiji.services.sim.report import calibration_report
+from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.service import outputs, require_raw
 from zsfiji.services.zero_shot_sim.fit import fit_restorer
 from zsfiji.services.zero_shot_sim.report import said
@@ -87,6 +88,7 @@ class ZeroShotSim:
         chosen = choose(device)
         for unit in model.units:
             unit.to(chosen)
+        drifts: list[Drift] = []
 
         def restore_one(
             unit: Restorer,
@@ -96,7 +98,9 @@ class ZeroShotSim:
         ) -> None:
             unit.require_fit(stack)
             work = partial(unit.restore, stack, label="Reconstructing")
-            for name, values in zip(RESULTS, with_fallback(work, chosen), strict=True):
+            *found, drift = with_fallback(work, chosen)
+            drifts.append(drift)
+            for name, values in zip(RESULTS, found, strict=True):
                 results[name][:] = values
 
         images = over_parts.apply(
@@ -108,11 +112,12 @@ class ZeroShotSim:
             part=PATTERN,
             label="Reconstructing",
         )
-        found = calibration_report(
+        known = calibration_report(
             [unit.calibration for unit in model.units], image, model.settings.fit_per
         )
         notes, metrics = said([unit.record for unit in model.units])
-        return Restored(images, Report((*found.notes, *notes), {**found.metrics, **metrics}))
+        sentences = (*drift_said(drifts), *known.notes, *notes)
+        return Restored(images, Report(sentences, {**known.metrics, **metrics}))
 
     def simulate(
         self,

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 import torch
 
+from zsfiji.reconstruction.drift import Drift
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.linear import Linear
 from zsfiji.services.sim.reconstructor import SCALE
@@ -44,6 +45,9 @@ class Reconstruction(Protocol):
     scale: int
     """Pixels of the result to a pixel of the image, along rows and along columns."""
 
+    drift: Drift | None
+    """How far the specimen moves between the angles of the part; none of a plane."""
+
     def whole(self, part: torch.Tensor) -> torch.Tensor:
         """Reconstruct a part; gives (row, col)."""
 
@@ -55,6 +59,7 @@ class Planes:
     """Planes (row, col) are what they are."""
 
     scale = 1
+    drift: Drift | None = None
 
     def whole(self, part: torch.Tensor) -> torch.Tensor:
         """The plane itself."""
@@ -88,6 +93,7 @@ class OfPatterns:
             self._take = Linear(calibration, stack, constant=filtering.constant)
         else:
             self._take = Linear(calibration, stack, share=_SHARE)
+        self.drift: Drift | None = self._take.drift
 
     def whole(self, part: torch.Tensor) -> torch.Tensor:
         """Reconstruct (angle, frame, row, col)."""

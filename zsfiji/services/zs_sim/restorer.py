@@ -12,6 +12,7 @@ from zsfiji.compute.device import autocast
 from zsfiji.compute.tiling import by_tiles
 from zsfiji.learning.models import load_weights
 from zsfiji.physics.noise import Noise
+from zsfiji.reconstruction.drift import Drift
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.calibration import Record as SimRecord
 from zsfiji.services.zs_sim.network import MARGIN, ZsSimNetwork
@@ -93,7 +94,7 @@ class Restorer:
 
     def restore(
         self, part: np.ndarray, device: torch.device, calibration: Calibration | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, Drift | None]:
         """Restore a part, float32, in the unit of the image.
 
         Parameters
@@ -109,11 +110,14 @@ class Restorer:
         -------
         reconstruction, denoised : numpy.ndarray
             (row, col), of the same mean.
+        drift : Drift or None
+            Between the angles of a raw SIM image.
         """
         raw = torch.from_numpy(part).to(device)
-        whole = reconstruction_of(raw, calibration, self.record.filtering).whole(raw)
+        reconstruction = reconstruction_of(raw, calibration, self.record.filtering)
+        whole = reconstruction.whole(raw)
         denoised = whole if self.record.best == 0 else self.denoised(self.network, whole)
-        return whole.cpu().numpy(), denoised.cpu().numpy()
+        return whole.cpu().numpy(), denoised.cpu().numpy(), reconstruction.drift
 
     def denoised(self, network: ZsSimNetwork, whole: torch.Tensor) -> torch.Tensor:
         """Denoise a reconstruction (row, col) with a network; the mean stays."""

@@ -22,13 +22,14 @@ from zsfiji.images.parts import (
 from zsfiji.learning.models import Model, model_of
 from zsfiji.physics.camera.model import NOTHING_KNOWN, KnownCamera
 from zsfiji.quality.report import Findings
+from zsfiji.reconstruction.drift import Drift
 from zsfiji.services import over_parts
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.capture import capture, captured
 from zsfiji.services.sim.given import Given as SimGiven
 from zsfiji.services.sim.group import calibration_for
-from zsfiji.services.sim.report import calibration_report
+from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.service import outputs, require_raw
 from zsfiji.services.zs_sim.fit import fit_parts
 from zsfiji.services.zs_sim.restorer import Record, Restorer
@@ -126,6 +127,7 @@ class ZsSim:
         findings = Findings()
         part, per = _part(sim), model.settings.fit_per
         calibrations: list[Calibration] = []
+        drifts: list[Drift] = []
         if sim:
             found = groups(image, per, part)
             over_parts.require_as_many(len(model.units), len(found), per)
@@ -139,12 +141,13 @@ class ZsSim:
             channel: int | None,
             results: Mapping[str, np.ndarray],
         ) -> None:
-            whole, denoised = with_fallback(
+            whole, denoised, drift = with_fallback(
                 lambda where: unit.restore(part, where, own.get(id(unit))), chosen
             )
             results[NAME][:] = denoised
-            if sim:
+            if drift is not None:
                 results[RECONSTRUCTION][:] = whole
+                drifts.append(drift)
             else:
                 findings.add(unit.record.noise, whole, denoised, channel)
             findings.remark(_stopped(unit.record))
@@ -162,7 +165,8 @@ class ZsSim:
         if sim:
             known = calibration_report(calibrations, image, per)
             report = type(report)(
-                (*report.notes, *known.notes), {**report.metrics, **known.metrics}
+                (*drift_said(drifts), *report.notes, *known.notes),
+                {**report.metrics, **known.metrics},
             )
         return Restored(images, report)
 

@@ -1,0 +1,166 @@
+"""Blind SIM: fit to raw images and bad ones, time-lapses, models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import structured
+import xarray as xr
+from structured import hexagonal, patterns, simulate
+
+from zsfiji.errors import UserError
+from zsfiji.images.axes import as_image
+from zsfiji.learning import models
+from zsfiji.learning.models import Model
+from zsfiji.services.blind_sim import service
+from zsfiji.services.blind_sim.restorer import Restorer
+from zsfiji.services.blind_sim.service import METHOD, BlindSim, Given
+from zsfiji.services.blind_sim.settings import Settings
+from zsfiji.services.simformer.stacks import Optics
+
+DIMS = ("ang", "pha", "row", "col")
+QUICK = Settings(iterations=10)
+FLAT = Given(Optics(background=0.0))
+
+
+@cache
+def one(seed: int = 4) -> structured.Stack:
+    return simulate("reticulum", (64, 80), 200, seed=seed)
+
+
+def image(stack: object, dims: tuple[str, ...] = DIMS) -> xr.DataArray:
+    return as_image(np.asarray(stack, np.float32), dims)
+
+
+@cache
+def model() -> Model[Settings, Restorer]:
+    return METHOD.fit(image(one().noisy), QUICK, FLAT)
+
+
+def notes(stack: object, settings: Settings = QUICK) -> str:
+    raw = image(stack)
+    return " ".join(METHOD.apply(METHOD.fit(raw, settings, FLAT), raw).report.notes)
+
+
+def test_the_results_have_their_grids_and_units() -> None:
+    raw = image(one().noisy)
+    restored = METHOD.apply(model(), raw)
+    assert list(restored.images) == list(service.RESULTS)
+    emitter, linear = restored.images["emitter"], restored.images["linear"]
+    assert emitter.shape == linear.shape == (192, 240)
+    assert float(emitter.min()) >= 0
+    assert float(emitter.mean()) == pytest.approx(float(raw.mean()), rel=0.05)
+    assert restored.images["residual"].shape == (64, 80)
+    assert float(restored.images["residual"].mean()) == pytest.approx(1, abs=0.25)
+    assert restored.images["illumination"].shape == (3, 3, 192, 240)
+    assert float(restored.images["illumination"].mean()) == pytest.approx(1, abs=0.05)
+    assert float(restored.images["background"].max()) == 0
+    metrics = restored.report.metrics
+    assert metrics["cutoff"] == pytest.approx(structured.CUTOFF, rel=0.04)
+    assert metrics["iterations"] == 10
+
+
+def test_only_what_is_wanted_is_made() -> None:
+    assert list(BlindSim(("linear",)).apply(model(), image(one().noisy)).images) == [
+        "linear",
+        "emitter",
+    ]
+
+
+def test_a_saved_model_gives_the_same_pixels(tmp_path: Path) -> None:
+    raw = image(one().noisy)
+    path = tmp_path / "blind.zsfiji"
+    models.save(model(), path)
+    again = METHOD.apply(models.load(path, METHOD), raw)
+    np.testing.assert_array_equal(again.image, METHOD.apply(model(), raw).image)
+
+
+def test_a_time_point_starts_from_the_one_before() -> None:
+    frames = np.stack([one().noisy, one().noisy[..., ::1] * 0.98])
+    raw = image(frames, ("t", *DIMS))
+    settings = Settings(iterations=40)
+    found = METHOD.fit(raw, settings, FLAT)
+    both = METHOD.apply(found, raw).image
+    alone = METHOD.apply(found, raw.isel(t=1)).image
+    kept = found.units[0]
+    fitted, _ = kept.restore(frames[1], service.choose("cpu"), iterations=40, before=None)
+    warm, _ = kept.restore(
+        frames[1], service.choose("cpu"), iterations=40, before=fitted.surroundings
+    )
+    assert (fitted.iterations, warm.iterations) == (40, 8)
+    corr = np.corrcoef(both.data[1].ravel(), alone.data.ravel())[0, 1]
+    assert corr > 0.97
+
+
+@pytest.mark.parametrize("light", [hexagonal(), patterns(5, 3)])
+def test_seven_frames_and_more_serve(light: structured.Patterns) -> None:
+    stack = simulate("filaments", (64, 64), 300, light)
+    found = METHOD.fit(image(stack.noisy), QUICK, FLAT).units[0]
+    for angle, waves in enumerate(found.calibration.waves):
+        for wave, got in enumerate(waves):
+            true = stack.patterns.wave_vectors[angle, wave].norm()
+            assert got.found
+            assert got.frequency == pytest.approx(float(true), rel=0.01)
+
+
+def test_a_known_cutoff_is_used() -> None:
+    given = Given(Optics(background=0.0, cutoff=0.35, damping=1.0))
+    record = METHOD.fit(image(one().noisy), QUICK, given).units[0].record
+    assert record.found.cutoff == 0.35
+    assert record.cutoff_error == 0
+
+
+def test_a_simulated_capture_looks_like_the_image() -> None:
+    restored = METHOD.apply(model(), image(one().noisy)).images
+    capture = METHOD.simulate(model(), restored, seed=1)
+    assert capture.shape == (3, 3, 64, 80)
+    residual = capture.data - np.asarray(one().expected)
+    noise = math.sqrt(float(one().expected.mean()) + structured.READ**2)
+    assert float(residual.std()) == pytest.approx(noise, rel=0.25)
+
+
+BAD: Mapping[str, tuple[object, str]] = {
+    "few": (one().noisy[:2, :3], "at least 7"),
+    "flat": (np.full((3, 3, 64, 64), 7.0), "contrast|same|constant"),
+    "no pattern": (
+        np.random.default_rng(1).poisson(
+            np.asarray(one().expected.mean((0, 1))) * np.ones((3, 3, 1, 1))
+        ),
+        "modulation",
+    ),
+    "not finite": (np.where(np.arange(80) == 3, np.nan, np.asarray(one().noisy)), "finite|NaN"),
+    "dark frame": (np.asarray(one().noisy) * (np.arange(9).reshape(3, 3, 1, 1) != 4), "no light"),
+    "twice": (np.asarray(one().noisy)[:, [0, 1, 1]], "same"),
+}
+
+
+@pytest.mark.parametrize("name", list(BAD))
+def test_bad_input_is_refused_in_words(name: str) -> None:
+    stack, words = BAD[name]
+    with pytest.raises(UserError, match=words):
+        METHOD.fit(image(stack), QUICK, FLAT)
+
+
+def test_saturated_pixels_are_said() -> None:
+    stack = np.asarray(one().noisy)
+    assert "saturated" in notes(np.minimum(stack, np.quantile(stack, 0.97)))
+
+
+def test_bleaching_is_said_and_drift_is_corrected() -> None:
+    stack = np.asarray(one().noisy) * np.array([1, 0.8, 0.6]).reshape(3, 1, 1, 1)
+    stack[2] = np.roll(stack[2], 2, axis=-1)
+    said = notes(stack)
+    assert "bleaching" in said
+    assert "moved" in said
+
+
+def test_detail_beyond_linear_sim_is_said() -> None:
+    said = notes(one().noisy, Settings(iterations=60))
+    assert "beyond what linear SIM passes" in said
+    assert "numerical aperture" not in said.replace("Give 'na'", "")
+    assert "nan" not in said
