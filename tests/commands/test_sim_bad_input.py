@@ -90,6 +90,7 @@ def test_slices_that_are_too_far_apart() -> None:
         (lambda one: one["channels"][0].update(pixel=0.0), "damaged ones"),
         (lambda one: one["channels"][0].update(brightness=[[0, 0, 0]] * 3), "damaged ones"),
         (lambda one: one["channels"][0].update(gain=-1.0), "damaged ones"),
+        (lambda one: one["channels"][0].update(noise_variance=0.0), "damaged ones"),
         (lambda one: one["channels"][0].update(contrast=[]), "damaged ones"),
         (lambda one: one["channels"][0].update(curve=[0.5]), "damaged ones"),
         (lambda one: one["channels"][0].update(pixel=0.13), "for pixels of 130 nm"),
