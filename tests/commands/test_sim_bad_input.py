@@ -115,6 +115,15 @@ def parameters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def test_parameters_of_another_size_are_doubted(parameters: Path) -> None:
+    smaller = raw(noisy()[:, 8:, 4:])
+    options = {**OPTICS, "damping": 1, "use_parameters": parameters, "quality": "classical"}
+    found = run(find("SIM Reconstruct..."), smaller, {**options, "spectrum": False})
+    assert "of an image of 72 x 64 pixels, and this one has 68 x 56" in " ".join(found.notes)
+    again = run(find("SIM Reconstruct..."), raw(), {**options, "spectrum": False})
+    assert "begin at the same pixel" not in " ".join(again.notes)
+
+
 def otf(path: Path, values: np.ndarray) -> Path:
     """An OTF as DeltaVision saves it."""
     header = np.zeros(256, ">i4")

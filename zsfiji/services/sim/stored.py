@@ -129,6 +129,8 @@ def _sound(record: Record) -> bool:
             return False
         if values.shape != shape or not np.isfinite(values).all():
             return False
+    if len(record.shape) not in (0, 2):
+        return False
     numbers = (
         record.noise_variance,
         record.gain,
