@@ -1,6 +1,6 @@
 #@script(label="SIMFormer Distill", description="Teach a small student what a trained network makes of raw SIM images, for SIMFormer+.", language="python", headless=true)
 #@ File (label="Save model as", description="Where to save the model. The file gets the ending .zsfiji unless it has one.", style="save", required=true, persist=false) save_model
-#@ File (label="Model", description="A model that SIMFormer Train..., Fine-tune... or Distill... has saved. Empty: the one that zsfiji ships.", style="open", required=false, persist=false) teacher
+#@ File (label="Teacher", description="A model of SIMFormer that the student learns from. Empty: the one that zsfiji ships.", style="open", required=false, persist=false) teacher
 #@ Integer (label="Steps (0 = default)", description="Training steps. 0: those of the network, 40,000 for compact and small.", value=0, persistKey="zsfiji.simformer_distill.steps", min=0, max=10000000) steps
 #@ Integer (label="Seed", description="Start of the random numbers. The same seed gives the same pixels on the same machine.", value=0, persistKey="zsfiji.simformer_distill.seed", min=0, max=2147483647) seed
 #@ Double (label="Photons of a photon", description="Noise that the student sees beyond that of the teacher: photons that a photon stands for, at least; at most ten times as many. Less is more noise.", value=0.5, persistKey="zsfiji.simformer_distill.shots", max=1000000) shots

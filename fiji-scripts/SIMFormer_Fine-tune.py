@@ -1,4 +1,4 @@
-#@script(label="SIMFormer Fine-tune", description="Train a model further on one raw SIM image, and save it for SIMFormer Reconstruct....", language="python", headless=true)
+#@script(label="SIMFormer Fine-tune", description="Train a model of SIMFormer further on one raw SIM image, and save it.", language="python", headless=true)
 #@ ImagePlus (label="Image") input
 #@ File (label="Save model as", description="Where to save the model. The file gets the ending .zsfiji unless it has one.", style="save", required=true, persist=false) save_model
 #@ String (label="Order of the frames", description="How the frames follow each other. auto: found by trying which order shows patterns. angle-major: the phases of the first angle, then those of the next one. phase-major: the angles of the first phase first. omx: angle, slice, phase. elyra: phases and angles on axes of their own. n-sim: one large image of tiles. The others name the axes from the slowest to the fastest.", choices={"auto", "angle-major", "phase-major", "omx", "elyra", "n-sim", "angle-time-phase", "phase-angle-z", "phase-z-angle", "angle-phase-z"}, value="auto", persistKey="zsfiji.simformer_fine_tune.order") order
@@ -7,12 +7,12 @@
 #@ Integer (label="Slices (0 = auto)", description="Slices of the specimen, where they are mixed with time points on one axis. 0: as the image has them.", value=0, persistKey="zsfiji.simformer_fine_tune.slices", min=0, max=10000) slices
 #@ String (label="Pattern", description="What makes the pattern: two beams (lines of one spacing), three beams (lines of a spacing and of half of it) or a hexagonal pattern. auto: hexagonal for a single angle with seven phases, two or three beams, as the image shows, for five phases or more, else two.", choices={"auto", "two-beam", "three-beam", "hexagonal"}, value="auto", persistKey="zsfiji.simformer_fine_tune.pattern") pattern
 #@ String (label="Background (grey levels)", description="Grey level of the camera without light, often about 100. Empty: the darkest place of the image.", required=false, persist=false) background
-#@ File (label="Model", description="A model that SIMFormer Train..., Fine-tune... or Distill... has saved. Empty: the one that zsfiji ships.", style="open", required=false, persist=false) start_model
+#@ File (label="Start from", description="A model of SIMFormer that is trained further. Empty: the one that zsfiji ships.", style="open", required=false, persist=false) start_model
 #@ Integer (label="Steps (0 = default)", description="Training steps, half of them on this image. 0: 400.", value=0, persistKey="zsfiji.simformer_fine_tune.steps", min=0, max=1000000) steps
 #@ Integer (label="Seed", description="Start of the random numbers. The same seed gives the same pixels on the same machine.", value=0, persistKey="zsfiji.simformer_fine_tune.seed", min=0, max=2147483647) seed
 #@ String (label="Device", description="Where to compute. auto: a GPU if one can be used, else the CPU.", choices={"auto", "cpu", "cuda", "mps"}, value="auto", persistKey="zsfiji.simformer_fine_tune.device") device
 
-# Train a model further on one raw SIM image, and save it for SIMFormer Reconstruct....
+# Train a model of SIMFormer further on one raw SIM image, and save it.
 # Written from zsfiji's table of commands by: python -m zsfiji.bridge.scripts
 
 from zsfiji.bridge.scripts import call

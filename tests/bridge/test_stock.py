@@ -7,6 +7,7 @@ Fiji is in test_fiji.py.
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 from pathlib import Path
@@ -18,6 +19,8 @@ import xarray as xr
 import zsfiji
 from zsfiji.bridge.start import jars, java
 from zsfiji.bridge.stock import install
+from zsfiji.bridge.ui import tables
+from zsfiji.commands.outcome import Table
 from zsfiji.errors import UserError
 from zsfiji.folders import cache_folder
 from zsfiji.images import tiff
@@ -119,6 +122,19 @@ def test_quitting_in_the_middle_of_a_job_asks_and_is_quick(windows, installed):
         assert found[key]["open"], found
     assert found["quit"]["seconds"] < 8
     assert not found["quit"]["job"]
+
+
+@pytest.mark.gui
+def test_a_table_opens_beside_its_image(windows, installed):
+    rows = ((1, "good", 0.0123), (2, "weak", math.nan))
+    table = Table("cells patterns", ("Angle", "Verdict", "Error"), rows)
+    listed = tables.listing(table)
+    (installed / "Fiji.app" / "zsfiji" / "listed.json").write_text(json.dumps(listed))
+    seen = drive(installed, "stock_table.groovy", windowed=True)["table"]
+    assert seen["columns"] == ["Angle", "Verdict", "Error"]
+    assert seen["rows"] == [["1", "good", "0.012"], ["2", "weak", "-"]]
+    assert seen["width"] == listed["width"]
+    assert seen["beside"]
 
 
 def test_the_result_is_a_native_image_with_all_that_the_source_knew(steps):

@@ -374,3 +374,16 @@ def test_an_angle_without_a_pattern_and_a_drift_are_said(
     drifted[2] = np.roll(drifted[2], 2, -1)
     notes = call("SIMFormer Reconstruct", opened(drifted), **options).notes
     assert any("moved by 1.9 pixels" in note for note in notes)
+
+
+def test_another_capture_of_the_result_can_be_simulated(
+    files: dict[str, Path], raw: np.ndarray
+) -> None:
+    method = service.Simformer(iterations=8)
+    model = models.load(files["compact"], method)
+    image = as_image(raw, ("ang", "pha", "row", "col"))
+    restored = method.apply(model, image)
+    again = method.simulate(model, restored.images, seed=0)
+    assert again.shape == raw.shape
+    assert float(again.mean()) == pytest.approx(float(raw.mean()), rel=0.05)
+    assert np.corrcoef(again.values.ravel(), raw.ravel())[0, 1] > 0.7

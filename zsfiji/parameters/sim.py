@@ -147,7 +147,7 @@ Excitation = Annotated[
         description="Wavelength of the laser. 3d needs it: it says how the pattern changes with "
         "depth.",
     ),
-    Shown("Excitation (3d)", unit="nm", advanced=True),
+    Shown("Excitation (3d)", unit="nm"),
 ]
 
 
@@ -265,5 +265,9 @@ class StackOptions(ParameterGroup):
 
     dimensions: Dimensions = "2d"
     excitation: Excitation = None
-    immersion: Immersion = 1.515
-    slice_spacing: ImageSpacing = None
+    immersion: Annotated[
+        Immersion, Shown("Refractive index of the immersion (3d)", advanced=True)
+    ] = 1.515
+    slice_spacing: Annotated[
+        ImageSpacing, Shown("Slice spacing of the image (3d)", unit="nm", advanced=True)
+    ] = None

@@ -30,6 +30,24 @@ Chosen = Annotated[
     Shown("Model", path="open"),
 ]
 
+StartFrom = Annotated[
+    Path | None,
+    Field(
+        description="A model of SIMFormer that is trained further. Empty: the one that zsfiji "
+        "ships."
+    ),
+    Shown("Start from", path="open"),
+]
+
+Teacher = Annotated[
+    Path | None,
+    Field(
+        description="A model of SIMFormer that the student learns from. Empty: the one that zsfiji "
+        "ships."
+    ),
+    Shown("Teacher", path="open"),
+]
+
 NewModel = Annotated[
     Path,
     Field(
@@ -281,12 +299,12 @@ def simformer_fine_tune(
     save_model: NewModel,
     order: RawOrder,
     background: DarkLevel = None,
-    start_model: Chosen = None,
+    start_model: StartFrom = None,
     steps: FineSteps = 0,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> Outcome:
-    """Train a model further on one raw SIM image, and save it for SIMFormer Reconstruct....
+    """Train a model of SIMFormer further on one raw SIM image, and save it.
 
     The network learns to explain the frames of the image. Every second step is on simulated
     specimens, so that it does not forget what it knew. There is no truth of an image: whether the
@@ -333,7 +351,7 @@ def simformer_train(
 def simformer_distill(
     *,
     save_model: NewModel,
-    teacher: Chosen = None,
+    teacher: Teacher = None,
     distilling: Distilling,
     training_state: Kept = None,
     device: Device = "auto",

@@ -162,7 +162,7 @@ class CompactKind:
         assert stack.transfer is not None, "it needs the optics"
         assert isinstance(network, Compact)
         found = emitter(
-            network,
+            network.eval(),
             stack.frames,
             stack.patterns,
             stack.transfer,
