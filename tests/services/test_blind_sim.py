@@ -21,7 +21,7 @@ from zsfiji.services.blind_sim import service
 from zsfiji.services.blind_sim.restorer import Restorer
 from zsfiji.services.blind_sim.service import METHOD, BlindSim, Given
 from zsfiji.services.blind_sim.settings import Settings
-from zsfiji.services.simformer.stacks import Optics
+from zsfiji.services.blind_sim.stacks import Optics
 
 DIMS = ("ang", "pha", "row", "col")
 QUICK = Settings(iterations=10)
@@ -134,7 +134,7 @@ BAD: Mapping[str, tuple[object, str]] = {
         "modulation",
     ),
     "not finite": (np.where(np.arange(80) == 3, np.nan, np.asarray(one().noisy)), "finite|NaN"),
-    "dark frame": (np.asarray(one().noisy) * (np.arange(9).reshape(3, 3, 1, 1) != 4), "no light"),
+    "dark frame": (np.asarray(one().noisy) * (np.arange(9).reshape(3, 3, 1, 1) != 4), "dark"),
     "twice": (np.asarray(one().noisy)[:, [0, 1, 1]], "same"),
 }
 

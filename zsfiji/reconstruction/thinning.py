@@ -29,9 +29,9 @@ _ALIKE = 1.0
 still be taken: what held counts cannot tell apart."""
 
 _MORE = 1.25
-"""Iterations of the whole stack over those of its thinned part, which has more noise. Both were
-chosen on nine simulated stacks: 23.3 dB with the best look alone, 23.8 with them, 24.0 with the
-truth."""
+"""Iterations of the whole stack over those of its thinned part, which has more noise. Nine
+simulated stacks of 1, 10 and 100 photons had 22.8 dB with the best look alone, 23.6 with both
+constants."""
 
 _SPARSE = 4
 """One of so many pixels says how sure a difference is: bounds the memory."""

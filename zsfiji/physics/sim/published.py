@@ -29,10 +29,10 @@ CUTOFF = 2 * 1.3 / 488 * PIXEL
 TRUTH = 3
 """Pixels of the truth to a raw one."""
 
-_FACTOR = 6
+FACTOR = 6
 """Pixels of the drawing to a raw one."""
 
-_MARGIN = 8
+MARGIN = 8
 """Width in raw pixels of the field outside the image."""
 
 _EMPTY = 1e-2
@@ -100,15 +100,49 @@ def published_stack(
         Of the structures, see :func:`~zsfiji.physics.specimens.thin_specimen`.
     """
     draws = np.random.default_rng([seed, 714])
-    field = side + 2 * _MARGIN
+    field = side + 2 * MARGIN
     drawn = thin_specimen(
-        kind, (field * _FACTOR,) * 2, draws=draws, pixel=PIXEL / _FACTOR, width=width
+        kind, (field * FACTOR,) * 2, draws=draws, pixel=PIXEL / FACTOR, width=width
     )
+    return stack_of(
+        drawn,
+        draws,
+        photons=photons,
+        seed=seed,
+        period=period,
+        modulation=modulation,
+        noise=noise,
+    )
+
+
+def stack_of(
+    drawn: NDArray[np.float32],
+    draws: np.random.Generator,
+    *,
+    photons: float,
+    seed: int,
+    period: float = 5.0,
+    modulation: float = 0.8,
+    noise: float = 0.1,
+) -> PublishedStack:
+    """Simulate a stack of a specimen.
+
+    Parameters
+    ----------
+    drawn : numpy.ndarray
+        float32, square, :data:`FACTOR` pixels to a raw one, with :data:`MARGIN` raw pixels beyond
+        the image on each side.
+    draws : numpy.random.Generator
+        For the directions and phases of the patterns.
+    photons, seed, period, modulation, noise
+        See :func:`published_stack`; the seed is that of the noise.
+    """
+    field = drawn.shape[0] // FACTOR
     patterns = _patterns(draws, period, modulation)
     transfer = RadialTransfer(CUTOFF)
     density = torch.from_numpy(drawn)
-    frames = _frames(density, patterns.moved(-_MARGIN, -_MARGIN), transfer, field)
-    inside = slice(_MARGIN, _MARGIN + side)
+    frames = _frames(density, patterns.moved(-MARGIN, -MARGIN), transfer, field)
+    inside = slice(MARGIN, field - MARGIN)
     clean = frames[..., inside, inside].clamp_min(0).numpy()
     unit = photons / float(clean[clean > _EMPTY * clean.std()].mean())
     clean = clean * np.float32(unit)
@@ -116,7 +150,7 @@ def published_stack(
     shots = np.random.default_rng([seed, 715])
     raw = shots.poisson(clean) + read_noise * shots.standard_normal(clean.shape)
     fine = slice(TRUTH * inside.start, TRUTH * inside.stop)
-    truth = bin_mean(density, _FACTOR // TRUTH)[fine, fine].numpy() * np.float32(unit)
+    truth = bin_mean(density, FACTOR // TRUTH)[fine, fine].numpy() * np.float32(unit)
     return PublishedStack(raw.astype(np.float32), truth, clean, patterns, transfer, read_noise)
 
 
@@ -137,9 +171,9 @@ def _frames(
     density: torch.Tensor, patterns: Patterns, transfer: RadialTransfer, field: int
 ) -> torch.Tensor:
     """Frames (angle, phase, row, col) of the whole field without noise."""
-    blur = Blur(transfer, (field, field), _FACTOR)
+    blur = Blur(transfer, (field, field), FACTOR)
     plain = blur.down(density)
-    there = torch.view_as_real(waves(patterns, (field, field), _FACTOR)[:, 0]).movedim(-1, 1)
+    there = torch.view_as_real(waves(patterns, (field, field), FACTOR)[:, 0]).movedim(-1, 1)
     bands = blur.down(there * density)
     strength = patterns.modulation[..., None]
     cos, sin = (strength * f(patterns.phases) for f in (torch.cos, torch.sin))
