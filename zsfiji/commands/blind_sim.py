@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from zsfiji.commands import restore as common
+from zsfiji.commands.inputs import calibrated
 from zsfiji.commands.outcome import Outcome, Table
 from zsfiji.commands.simformer import PSF, psf_image
 from zsfiji.commands.untold import arranged
@@ -66,6 +67,7 @@ def reconstructed(
     from zsfiji.services.simformer.formation import psf_of
     from zsfiji.services.simformer.service import PSF_SIZE
 
+    image = calibrated(image, PixelSizes(pixel_size=optics.pixel_size))
     given = _given(image, order, optics)
     raw = arranged(image, order, optics.background)
     method = BlindSim(wanted)
@@ -103,12 +105,10 @@ def reconstructed(
 
 def _given(image: xr.DataArray, order: RawOrder, optics: UntoldOptics) -> Given:
     """What is known of the microscope."""
-    from zsfiji.commands.inputs import calibrated
     from zsfiji.physics.optics.spacing import spacing_micrometres
     from zsfiji.services.blind_sim.service import Given
     from zsfiji.services.blind_sim.stacks import Optics
 
-    image = calibrated(image, PixelSizes(pixel_size=optics.pixel_size))
     told = optics.na is not None and optics.emission is not None
     if (optics.na is None) != (optics.emission is None):
         raise UserError(
