@@ -18,10 +18,18 @@ from scipy.fft import irfft2, rfft2
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
+from zsfiji.physics.noise import dct_spectrum
+
 KINDS = ("filaments", "rings", "network", "blobs", "texture", "spots", "empty")
 
 OFFSET = 100.0
 """Grey level without light, of every camera here."""
+
+ROUNDING = 1 / 12
+"""Variance of rounding to whole grey levels."""
+
+_BLOCK = 8
+"""Edge in pixels of the blocks of :attr:`Capture.spectrum`, as in the calibration."""
 
 _FINE = 3
 """Pixels of the specimen per pixel of the camera, along rows and along columns."""
@@ -45,8 +53,9 @@ class Capture:
     gain, intercept : float
         The variance of a pixel of the expectation m is ``gain * m + intercept``, rounding to whole
         grey levels included.
-    white : bool
-        Whether pixels have independent noise.
+    spectrum : numpy.ndarray or None
+        Power of the noise in the coefficients of a DCT of 8 x 8 pixels, mean 1, without that of the
+        rounding; None where pixels have independent noise.
     saturation : float or None
         The value at which pixels were clipped.
     photons : float
@@ -61,7 +70,7 @@ class Capture:
     truth: NDArray[np.float32]
     gain: float
     intercept: float
-    white: bool
+    spectrum: NDArray[np.float64] | None
     saturation: float | None
     photons: float
     sampling: float
@@ -69,6 +78,11 @@ class Capture:
     def variance(self, mean: float) -> float:
         """The true variance of pixels of the expectation `mean`."""
         return self.gain * mean + self.intercept
+
+    @property
+    def white(self) -> bool:
+        """Whether pixels have independent noise."""
+        return self.spectrum is None
 
     @property
     def shot(self) -> float:
@@ -178,17 +192,19 @@ def expose(
         Share of the pixels that are saturated.
     """
     noise = gain * (draws.poisson(light) - light + draws.normal(0, read, light.shape))
-    power = 1.0
+    power, spectrum = 1.0, None
     if transfer is not None:
         noise = np.fft.ifft2(np.fft.fft2(noise) * transfer).real
         power = float((np.abs(transfer) ** 2).mean())
+        lags = np.arange(1 - _BLOCK, _BLOCK)
+        spectrum = dct_spectrum(np.fft.ifft2(np.abs(transfer) ** 2).real[np.ix_(lags, lags)])
     truth = gain * light + OFFSET
     image = np.clip(np.rint(truth + noise), 0, 65535)
     saturation = None
     if cut > 0:
         saturation = float(np.rint(np.quantile(image, 1 - cut)))
         image = np.minimum(image, saturation)
-    intercept = power * ((gain * read) ** 2 - gain * OFFSET) + 1 / 12
+    intercept = power * ((gain * read) ** 2 - gain * OFFSET) + ROUNDING
     return Capture(
         name + (" correlated" if transfer is not None else "") + (" cut" if cut > 0 else ""),
         kind,
@@ -196,7 +212,7 @@ def expose(
         truth.astype(np.float32),
         gain * power,
         intercept,
-        transfer is None,
+        spectrum,
         saturation,
         photons,
         sampling,

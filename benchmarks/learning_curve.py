@@ -1,6 +1,6 @@
 """Draw the logs of ``python -m zsfiji.services.simformer.remake`` as a picture.
 
-Run ``python benchmarks/learning_curve.py teacher/log.csv student/log.csv curve.png``. Each log is a
+Run ``python benchmarks/learning_curve.py model.csv student.csv curve.png``. Each log is a
 panel: PSNR in dB of stacks that are not learned from, over the steps, a line for each number of
 photons.
 """
@@ -45,7 +45,8 @@ def panel(path: Path) -> Image.Image:
         draw.line(points, fill=_COLOURS[n], width=2)
         label = f"{photons:g} photon" + ("s" if photons != 1 else "")
         draw.text((right + 8, _ABOVE + 20 * (len(PHOTONS) - n)), label, _COLOURS[n], font)
-    draw.text((_LEFT, 8), f"{path.parent.name}: PSNR (dB) over steps", "black", font)
+    name = path.stem.removeprefix("simformer-").capitalize()
+    draw.text((_LEFT, 8), f"{name}: PSNR (dB) over steps", "black", font)
     return image
 
 

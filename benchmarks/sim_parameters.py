@@ -8,8 +8,9 @@ installed.
 
 A wave counts as found if it is within half a step of the spectrum (1 / side) of the true one. Then
 come the waves that the estimate itself says are found, those it says so of wrongly, the error of
-the wave vectors in such steps (median and largest of the found), that of the phases in degrees at
-the middle of the image (median and largest; of the worst frame of each angle), the error of the
+the wave vectors in such steps (median and largest of the found, root mean square, and that of the
+Cramer-Rao bound of two beams, see `bounds`), that of the phases in degrees at the middle of the
+image (median and largest; of the worst frame of each angle), the error of the
 modulation (mean and standard deviation) and the CPU seconds.
 """
 
@@ -87,6 +88,29 @@ def errors(found: Estimate, true: Patterns, size: int) -> np.ndarray:
     )
 
 
+def bounds(photons: np.ndarray) -> np.ndarray:
+    """Least standard deviation (angle,) of a wave vector in steps of the spectrum: Cramer-Rao.
+
+    Of an estimate without bias that knows everything else but the phase, the specimen included;
+    two beams. `photons` are the expected ones, (angle, frame, row, col).
+    """
+    frames, rows, cols = photons.shape[1:]
+    turn = np.exp(-1j * TURN * np.arange(frames) / frames)
+    wave = np.abs(np.einsum("f,afyx->ayx", turn, photons)) * (2 / frames)
+    noise = (photons.mean(1) + CAMERA.read_noise**2) * (4 / frames)
+    found = []
+    for information in 2 * (TURN * wave) ** 2 / noise:
+        y, x = (np.arange(n, dtype=float) for n in (rows, cols))
+        total = information.sum()
+        y -= (information.sum(1) * y).sum() / total
+        x -= (information.sum(0) * x).sum() / total
+        down, across = (information.sum(1) * y**2).sum(), (information.sum(0) * x**2).sum()
+        both = y @ information @ x
+        covariance = np.linalg.inv([[down, both], [both, across]])
+        found.append(rows * math.sqrt(np.trace(covariance)))
+    return np.array(found)
+
+
 def stacks(
     args: argparse.Namespace, modulation: float, haze: float
 ) -> Iterator[tuple[np.ndarray, Patterns, int]]:
@@ -112,10 +136,12 @@ def stacks(
 def table(args: argparse.Namespace) -> None:
     cutoff = 2 * OPTICS.numerical_aperture / OPTICS.emission * PIXEL
     print(
-        "peak  m    haze | found, said, wrongly | steps      | degrees     | modulation    | CPU s"
+        "peak  m    haze | found, said, wrongly | steps                  | degrees     | "
+        "modulation    | CPU s"
     )
     for haze, modulation in itertools.product(args.hazes, args.modulations):
         rows: dict[float, list[np.ndarray]] = {peak: [] for peak in args.peaks}
+        least: dict[float, list[np.ndarray]] = {peak: [] for peak in args.peaks}
         seconds = dict.fromkeys(args.peaks, 0.0)
         for expected, true, seed in stacks(args, modulation, haze):
             for peak in args.peaks:
@@ -127,6 +153,7 @@ def table(args: argparse.Namespace) -> None:
                 found = estimate(stack, RadialTransfer(cutoff), LAYOUTS[args.beams])
                 seconds[peak] += time.process_time() - start
                 rows[peak].append(errors(found, true, args.size))
+                least[peak].append(bounds(np.clip(expected * (peak / BRIGHT), 0, None)))
         for peak in args.peaks:
             every = np.concatenate(rows[peak])
             near, said = every[:, 0] < 0.5, every[:, 3] > 0
@@ -134,12 +161,17 @@ def table(args: argparse.Namespace) -> None:
             print(
                 f"{peak:5g} {modulation:.1f} {haze:5.1f} | {near.sum():3d}/{len(every)} "
                 f"{said.sum():3d} {(said & ~near).sum():3d} | "
-                f"{np.median(good[:, 0]):.3f} {good[:, 0].max():.3f} | "
+                f"{np.median(good[:, 0]):.3f} {good[:, 0].max():.3f} "
+                f"{_rms(good[:, 0]):.3f} {_rms(np.array(least[peak])):.3f} | "
                 f"{np.median(good[:, 1]):5.2f} {good[:, 1].max():5.1f} | "
                 f"{good[:, 2].mean():+.3f} {good[:, 2].std():.3f} | "
                 f"{seconds[peak] / len(rows[peak]):.2f}",
                 flush=True,
             )
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.square(values).mean()))
 
 
 def show(name: str, stack: np.ndarray, transfer: RadialTransfer, layout: Layout, um: float) -> None:

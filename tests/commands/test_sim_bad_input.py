@@ -90,6 +90,7 @@ def test_slices_that_are_too_far_apart() -> None:
         (lambda one: one["channels"][0].update(pixel=0.0), "damaged ones"),
         (lambda one: one["channels"][0].update(brightness=[[0, 0, 0]] * 3), "damaged ones"),
         (lambda one: one["channels"][0].update(gain=-1.0), "damaged ones"),
+        (lambda one: one["channels"][0].update(noise_variance=0.0), "damaged ones"),
         (lambda one: one["channels"][0].update(contrast=[]), "damaged ones"),
         (lambda one: one["channels"][0].update(curve=[0.5]), "damaged ones"),
         (lambda one: one["channels"][0].update(pixel=0.13), "for pixels of 130 nm"),
@@ -112,6 +113,15 @@ def parameters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("saved") / "patterns.json"
     run(find("SIM Parameters..."), raw(), {**OPTICS, "damping": 1, "save_parameters": path})
     return path
+
+
+def test_parameters_of_another_size_are_doubted(parameters: Path) -> None:
+    smaller = raw(noisy()[:, 8:, 4:])
+    options = {**OPTICS, "damping": 1, "use_parameters": parameters, "quality": "classical"}
+    found = run(find("SIM Reconstruct..."), smaller, {**options, "spectrum": False})
+    assert "of an image of 72 x 64 pixels, and this one has 68 x 56" in " ".join(found.notes)
+    again = run(find("SIM Reconstruct..."), raw(), {**options, "spectrum": False})
+    assert "begin at the same pixel" not in " ".join(again.notes)
 
 
 def otf(path: Path, values: np.ndarray) -> Path:

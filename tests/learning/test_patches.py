@@ -109,3 +109,17 @@ def test_a_point_turns_about_the_middle():
     ) / found.sum()
     assert float(where.norm()) == pytest.approx(6, abs=0.2)
     assert abs(float(where[0])) == pytest.approx(3, abs=0.2)
+
+
+def test_the_ensemble_is_the_mean_over_the_chosen_flips_and_rotations() -> None:
+    patch = torch.arange(6.0).reshape(2, 3)
+    ramp = torch.linspace(0, 1, 3)
+
+    def shaded(turned: torch.Tensor) -> torch.Tensor:
+        return turned * ramp[: turned.shape[-1]]
+
+    assert torch.equal(symmetries.self_ensemble(lambda x: x, patch, (0, 2, 5, 7)), patch)
+    one = symmetries.self_ensemble(shaded, patch, (0,))
+    assert torch.equal(one, shaded(patch))
+    both = symmetries.self_ensemble(shaded, patch, (0, 2))
+    assert torch.allclose(both, (one + patch * ramp.flip(0)) / 2)

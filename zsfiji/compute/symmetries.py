@@ -54,9 +54,11 @@ def some_symmetry(symmetries: Sequence[int], draw: int, *, square: bool) -> int:
 
 
 def self_ensemble(
-    function: Callable[[torch.Tensor], torch.Tensor], patch: torch.Tensor
+    function: Callable[[torch.Tensor], torch.Tensor],
+    patch: torch.Tensor,
+    symmetries: Sequence[int] = range(SYMMETRIES),
 ) -> torch.Tensor:
-    """Mean of the results of `function` for the eight flips and rotations of `patch`.
+    """Mean of the results of `function` for flips and rotations of `patch`.
 
     Parameters
     ----------
@@ -64,13 +66,16 @@ def self_ensemble(
         Takes and gives tensors of shape (..., height, width).
     patch : torch.Tensor
         Shape (..., height, width).
+    symmetries : sequence of int
+        Those to use, at least one; see :func:`dihedral`.
 
     Returns
     -------
     torch.Tensor
         The mean, flipped and rotated back to the position of `patch`.
     """
-    total = undo_dihedral(function(dihedral(patch, 0)), 0)
-    for which in range(1, SYMMETRIES):
+    first, *others = symmetries
+    total = undo_dihedral(function(dihedral(patch, first)), first)
+    for which in others:
         total = total + undo_dihedral(function(dihedral(patch, which)), which)
-    return total / SYMMETRIES
+    return total / len(symmetries)

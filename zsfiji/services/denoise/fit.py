@@ -38,7 +38,7 @@ from zsfiji.services.denoise.restorer import (
     apply_network,
     restore,
 )
-from zsfiji.services.denoise.settings import BATCH, LOOK, PIXELS, Settings, steps
+from zsfiji.services.denoise.settings import BATCH, LOOK, PIXELS, SYMMETRIES, Settings, steps
 
 SMALLEST = 32
 """Planes with a shorter edge at working resolution are only filtered. Not tuned."""
@@ -193,11 +193,11 @@ def fit_restorer(
             preview=Preview(unit, planes[0]),
         )
     if unit.d == 1:
-        unit.weight = _checked_weight(unit, planes[len(planes) // 2], seed)
+        unit.weight = _checked_weight(unit, planes[len(planes) // 2], settings)
     return unit
 
 
-def _checked_weight(unit: Restorer, plane: np.ndarray, seed: int) -> float:
+def _checked_weight(unit: Restorer, plane: np.ndarray, settings: Settings) -> float:
     """Share of the network that causes no large error, by a recorrupted pair.
 
     Neighbouring pixels of a sharp image differ, and a network that learnt from them blurs it. With
@@ -209,11 +209,12 @@ def _checked_weight(unit: Restorer, plane: np.ndarray, seed: int) -> float:
     stabilised = torch.from_numpy(stabiliser.forward(plane[middle(plane.shape, LOOK)]))
     assert unit.network is not None, "called only with a network"
     device = next(unit.network.parameters()).device
-    added = torch.randn(stabilised.shape, generator=generator(seed)).to(device)
+    added = torch.randn(stabilised.shape, generator=generator(settings.seed)).to(device)
     noisier = stabilised.to(device) + _ADDED * added
     by_filters = refined(noisier, unit.working)
     taken = noisier - by_filters
-    change = apply_network(unit, noisier, by_filters) - by_filters
+    symmetries = SYMMETRIES[settings.quality]
+    change = apply_network(unit, noisier, by_filters, symmetries=symmetries) - by_filters
     target = (_ADDED + 1 / _ADDED) * added
     # Errors count in grey levels, as they are seen: weighted by the variance at each brightness.
     weight = torch.from_numpy(unit.working.variance(stabiliser.inverse(by_filters.cpu().numpy())))

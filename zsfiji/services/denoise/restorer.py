@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import torch
 
 from zsfiji import progress
 from zsfiji.compute.device import autocast
-from zsfiji.compute.symmetries import self_ensemble
+from zsfiji.compute.symmetries import SYMMETRIES, self_ensemble
 from zsfiji.compute.tiling import by_tiles
 from zsfiji.images.middle import middle
 from zsfiji.learning.denoiser import MARGIN, MULTIPLE, Denoiser
@@ -122,6 +123,7 @@ def restore(
     plane: np.ndarray,
     device: torch.device,
     *,
+    symmetries: Sequence[int] = range(SYMMETRIES),
     draft: bool = False,
     label: str | None = None,
 ) -> Plane:
@@ -135,6 +137,8 @@ def restore(
         float32 (row, col).
     device : torch.device
         Where to compute.
+    symmetries : sequence of int
+        Flips and rotations of which the network's result is the mean.
     draft : bool
         Whether a first estimate is enough: that of the filters, without groups of patches, and
         without putting structure back.
@@ -161,7 +165,7 @@ def restore(
         value = stabiliser.inverse(smooth.cpu().numpy())
         if unit.network is not None and unit.weight > 0:
             with progress.part((number + 0.5) / unit.d**2, (number + 1) / unit.d**2):
-                learnt = apply_network(unit, noisy, smooth, label=label)
+                learnt = apply_network(unit, noisy, smooth, symmetries=symmetries, label=label)
             by_network = stabiliser.inverse(learnt.cpu().numpy())
             value = unit.weight * by_network + (1 - unit.weight) * value
         result[part] = value
@@ -177,7 +181,7 @@ def apply_network(
     noisy: torch.Tensor,
     smooth: torch.Tensor,
     *,
-    ensemble: bool = True,
+    symmetries: Sequence[int] = range(SYMMETRIES),
     label: str | None = None,
 ) -> torch.Tensor:
     """Result of the network for a stabilised plane and its filtered version (height, width)."""
@@ -189,7 +193,7 @@ def apply_network(
             return network(image.contiguous(memory_format=torch.channels_last)).float()
 
     def work(tile: torch.Tensor) -> torch.Tensor:
-        return self_ensemble(once, tile[None])[0] if ensemble else once(tile[None])[0]
+        return self_ensemble(once, tile[None], symmetries)[0]
 
     scaled = (to_network(noisy, smooth) - unit.centre) * NOISE_SCALE
     result = by_tiles(
@@ -225,4 +229,4 @@ class Preview:
             device = next(unit.network.parameters()).device
             noisy = torch.from_numpy(stabiliser.forward(part)).to(device)
             self._planes = noisy, refined(noisy, unit.working)
-        return stabiliser.inverse(apply_network(unit, *self._planes, ensemble=False).cpu().numpy())
+        return stabiliser.inverse(apply_network(unit, *self._planes, symmetries=(0,)).cpu().numpy())

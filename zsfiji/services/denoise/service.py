@@ -21,7 +21,7 @@ from zsfiji.services import over_parts
 from zsfiji.services.denoise.fit import fit_restorer, network_weight
 from zsfiji.services.denoise.objective import INPUTS
 from zsfiji.services.denoise.restorer import Record, Restorer, restore
-from zsfiji.services.denoise.settings import TRAINING_PIXELS, Settings
+from zsfiji.services.denoise.settings import SYMMETRIES, TRAINING_PIXELS, Settings
 from zsfiji.services.method import Method, Restored
 
 OUTPUT = over_parts.Output("denoised")
@@ -89,6 +89,7 @@ class ZeroShotDenoise:
         """Denoise an image; see :class:`.Method`."""
         require_pixels(image)
         chosen = choose(device)
+        symmetries = SYMMETRIES[model.settings.quality]
         findings = Findings()
         defects = 0
         shares: list[float] = []
@@ -102,7 +103,9 @@ class ZeroShotDenoise:
             results: Mapping[str, np.ndarray],
         ) -> None:
             nonlocal defects
-            plane = with_fallback(partial(restore, unit, noisy, label="Denoising"), chosen)
+            plane = with_fallback(
+                partial(restore, unit, noisy, symmetries=symmetries, label="Denoising"), chosen
+            )
             results[OUTPUT.name][:] = plane.values
             defects += plane.defects
             shares.append(plane.put_back)

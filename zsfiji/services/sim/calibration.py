@@ -57,6 +57,8 @@ class Record:
         Mean of the raw image above the background.
     pixel : float
         Width of a pixel in micrometres.
+    shape : tuple of int
+        Rows and columns of the image; empty where an earlier version did not keep them.
     """
 
     wave_vectors: tuple[tuple[Numbers, ...], ...]
@@ -78,6 +80,7 @@ class Record:
     read_variance: float
     light: float
     pixel: float
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

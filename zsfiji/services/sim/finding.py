@@ -133,6 +133,7 @@ def record_of(
         read_variance=read,
         light=light,
         pixel=pixel,
+        shape=(int(above.shape[-2]), int(above.shape[-1])),
     )
 
 

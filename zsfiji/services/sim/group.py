@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -14,6 +15,8 @@ from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.finding import calibrate
 from zsfiji.services.sim.given import Given
 from zsfiji.words import counted
+
+_log = logging.getLogger(__name__)
 
 
 def calibration_for(image: xr.DataArray, where: Sequence[Position], given: Given) -> Calibration:
@@ -62,5 +65,16 @@ def known_or_found(
         raise UserError(
             f"The saved parameters are for {saved[0]} angles x {saved[1]} phases and the image has "
             f"{there[0]} x {there[1]}. Find the patterns of this image, or give its order."
+        )
+    here = (size(image, "row"), size(image, "col"))
+    if found.record.shape and found.record.shape != here:
+        rows, cols = found.record.shape
+        _log.warning(
+            "The saved parameters are of an image of %d x %d pixels, and this one has %d x %d: the "
+            "phases of the patterns are right only if both begin at the same pixel of the camera.",
+            cols,
+            rows,
+            here[1],
+            here[0],
         )
     return found

@@ -129,6 +129,8 @@ def _sound(record: Record) -> bool:
             return False
         if values.shape != shape or not np.isfinite(values).all():
             return False
+    if len(record.shape) not in (0, 2):
+        return False
     numbers = (
         record.noise_variance,
         record.gain,
@@ -143,8 +145,8 @@ def _sound(record: Record) -> bool:
     )
     return (
         all(map(math.isfinite, numbers))
-        and min(record.cutoff, record.damping, record.pixel) > 0
-        and min(record.noise_variance, record.gain, record.read_variance) >= 0
+        and min(record.cutoff, record.damping, record.pixel, record.noise_variance) > 0
+        and min(record.gain, record.read_variance) >= 0
         and float(patterns.wave_vectors.abs().max()) < 1
         and float(patterns.modulation.min()) >= 0
         and float(patterns.brightness.min()) > 0
