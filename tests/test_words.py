@@ -20,7 +20,7 @@ _NOUNS = "channel|plane|slice|frame|stack|network|axis|axes|PSF|bead|capture|thr
 _FINE = (
     " x ",
     "sizes",
-    "of {planned}",
+    "of {planned",
     "of {total}",
     "of {self._parts}",
     "{name}",

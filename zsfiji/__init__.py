@@ -12,6 +12,7 @@ from zsfiji.errors import Cancelled, UserError
 from zsfiji.version import __version__
 
 if TYPE_CHECKING:
+    from zsfiji.commands.declared.blind_sim import blind_sim
     from zsfiji.commands.declared.deconvolve import deconvolve
     from zsfiji.commands.declared.denoise import denoise
     from zsfiji.commands.declared.fm2s import fm2s
@@ -38,6 +39,7 @@ __all__ = [
     "Cancelled",
     "UserError",
     "__version__",
+    "blind_sim",
     "deconvolve",
     "denoise",
     "fm2s",

@@ -38,10 +38,11 @@ def test_labels_are_what_imagej_users_expect(command):
 
 
 def test_the_menu_begins_with_our_own_commands_before_the_published_methods():
-    assert [command.label for command in COMMANDS][:7] == [
+    assert [command.label for command in COMMANDS][:8] == [
         "Zero-Shot Denoise...",
         "Zero-Shot Deconvolve...",
         "Zero-Shot SIM...",
+        "Blind SIM...",
         "FM2S Denoise...",
         "ZS-DeconvNet Restore...",
         "ZS-DeconvNet Train...",

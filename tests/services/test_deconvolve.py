@@ -652,7 +652,7 @@ def test_saturation_and_correlated_noise_are_said():
     cut = fit(calibrated(np.minimum(noisy, 140)), gaussian_psf(), steps=1)
     notes = apply(cut, calibrated(np.minimum(noisy, 140)), symmetries=1).report.notes
     assert any("saturated" in n for n in notes)
-    smeared = gaussian_filter(draws.normal(size=(128, 128)), 1.2) * 40 + lines(128)[0][::2, ::2]
+    smeared = gaussian_filter(draws.normal(size=(128, 128)), 0.6) * 20 + lines(128)[0][::2, ::2]
     image = calibrated(smeared.astype(np.float32))
     fitted = fit(image, gaussian_psf(), steps=1)
     notes = apply(fitted, image, symmetries=1).report.notes

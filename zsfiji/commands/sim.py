@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from zsfiji.errors import UserError
+from zsfiji.images.axes import size
 from zsfiji.parameters.pixel_sizes import PixelSizes
 from zsfiji.parameters.psf import PsfGrid
 
@@ -128,7 +129,9 @@ def opened_stack(
     image = calibrated(image, PixelSizes(slice_spacing=stack.slice_spacing))
     raw, given = opened(image, order, replace(optics, otf=None), known)
     (spacing,) = spacing_micrometres(raw, ("pln",))
-    _require_fine_slices(lens, spacing)
+    # A single slice is no stack, whatever its thickness: the method says so.
+    if size(raw, "pln") > 1:
+        _require_fine_slices(lens, spacing)
     table, steps = (None, ()) if optics.otf is None else _measured_orders(optics.otf)
     known_optics = StackOptics(lens, given.pixel, spacing, given.transfer.damping, steps)
     return raw, StackGiven(known_optics, table, given.background, given.known)
