@@ -18,7 +18,7 @@
 #@ Boolean (label="Background image", description="Also the background, in grey levels. It is flat unless a vision transformer has painted one.", value=false, persistKey="zsfiji.blind_sim.background_image") background_image
 #@ Boolean (label="Residual", description="Also the difference of the frames from what explains them, in standard deviations of their noise: about 1 where the result can be believed.", value=true, persistKey="zsfiji.blind_sim.residual") residual
 #@ Boolean (label="PSF", description="Also the point spread function that was found.", value=false, persistKey="zsfiji.blind_sim.psf") psf
-#@ Boolean (label="Emitter within linear SIM", description="Also the emitter without what lies beyond the reach of linear SIM, as a lens of that resolution would show it: to compare with other reconstructions.", value=false, persistKey="zsfiji.blind_sim.linear") linear
+#@ Boolean (label="Emitter within linear SIM", description="Also the emitter without what lies beyond the reach of linear SIM, as a lens of that resolution would show it: to compare with other reconstructions.", value=true, persistKey="zsfiji.blind_sim.linear") linear
 #@ Boolean (label="Uncertainty map", description="A further image: the standard deviation of the error of each pixel, in grey levels, from simulated captures of the result. Takes as long as applying the model three more times.", value=false, persistKey="zsfiji.blind_sim.uncertainty") uncertainty
 #@ String (label="Device", description="Where to compute. auto: a GPU if one can be used, else the CPU.", choices={"auto", "cpu", "cuda", "mps"}, value="auto", persistKey="zsfiji.blind_sim.device") device
 

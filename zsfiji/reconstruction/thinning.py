@@ -7,8 +7,6 @@ camera's read noise counts as light that has this noise.
 
 from __future__ import annotations
 
-import math
-
 import torch
 
 from zsfiji import progress
@@ -23,18 +21,6 @@ _MANY = 4000.0
 
 _PATIENCE = 6
 """Looks without a better one before an end."""
-
-_ALIKE = 1.0
-"""Standard errors of their difference by which a later look may be worse than the best one and
-still be taken: what held counts cannot tell apart."""
-
-_MORE = 1.25
-"""Iterations of the whole stack over those of its thinned part, which has more noise. Nine
-simulated stacks of 1, 10 and 100 photons had 22.8 dB with the best look alone, 23.6 with both
-constants."""
-
-_SPARSE = 4
-"""One of so many pixels says how sure a difference is: bounds the memory."""
 
 
 def thinned(
@@ -118,11 +104,6 @@ def count_iterations(
     given, held = thinned(stack, gain, joint.read, generator(seed, stack.device))
     held = (held + joint.read).clamp_min(0).double()
     scores: list[float] = []
-    samples: list[torch.Tensor] = []
-
-    def alike(look: int, best: int) -> bool:
-        spread = (samples[look] - samples[best]).square().sum() * _SPARSE
-        return scores[look] >= scores[best] - _ALIKE * math.sqrt(float(spread))
 
     def watch(step: int, now: Estimate) -> bool:
         if label is not None:
@@ -133,18 +114,10 @@ def count_iterations(
             return False
         expected = (joint.predict(now) + joint.read).double()
         expected = expected.clamp_min(1e-6 * float(held.mean()))
-        # In units of independent counts.
-        each = (held * expected.log() - expected) * ((1 - SHARE) / gain)
-        scores.append(float(each.sum()))
-        samples.append(each.flatten()[::_SPARSE].float())
-        best = scores.index(max(scores))
-        late = len(scores) - 1
-        return late - best >= _PATIENCE and not alike(late, best)
+        scores.append(float((held * expected.log() - expected).sum()))
+        return len(scores) - 1 - scores.index(max(scores)) >= _PATIENCE
 
     joint.run(given, most, start=start, swift=True, watch=watch)
     if not scores:
         return every
-    last = best = scores.index(max(scores))
-    while last + 1 < len(scores) and alike(last + 1, best):
-        last += 1
-    return min(round(_MORE * every * (last + 1)), most)
+    return min(every * (scores.index(max(scores)) + 1), most)

@@ -50,7 +50,7 @@ def blind_sim(
     settings: Settings,
     files: ModelFiles,
     windows: Windows = _WINDOWS,
-    linear: Linear = False,
+    linear: Linear = True,
     uncertainty: Uncertainty = False,
     device: Device = "auto",
 ) -> Outcome:
