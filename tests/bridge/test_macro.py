@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -211,3 +213,35 @@ def test_a_macro_file_that_is_missing_is_told(ij, tmp_path):
 
     with pytest.raises(UserError, match=r"none\.ijm cannot be read"):
         run_macro(ij, tmp_path / "none.ijm")
+
+
+LOOP = "start = getTime(); while (getTime() - start < 20000) wait(1);"
+
+
+@pytest.mark.parametrize(("inside", "times"), [(False, 200), (True, 20)])
+def test_a_macro_is_stopped_at_any_moment(ij, tmp_path, monkeypatch, inside, times):
+    from zsfiji import signals
+    from zsfiji.bridge.macro import run_macro
+    from zsfiji.errors import Cancelled
+
+    loop = tmp_path / "loop.ijm"
+    loop.write_text(LOOP)
+    monkeypatch.setattr(signals, "received", lambda: 1)
+
+    def stop_after(seconds):
+        while not signals._gentle:
+            time.sleep(0.0002)
+        time.sleep(seconds)
+        for stop in list(signals._gentle):
+            stop()
+
+    # From before its first statement to the middle of any: 1 in 300 ran on, or recursed without
+    # end, where the interpreter was ended from another thread.
+    for number in range(times):
+        started = time.monotonic()
+        stopper = threading.Thread(target=stop_after, args=(number % 25 * 0.0004,))
+        stopper.start()
+        with pytest.raises(Cancelled):
+            run_macro(ij, f'runMacro("{loop}");' if inside else LOOP)
+        stopper.join()
+        assert time.monotonic() - started < 10

@@ -19,6 +19,9 @@ from zsfiji.errors import Cancelled, UserError
 _PROXIES = "org.jpype.proxy."
 """How the names of the Java classes begin with which JPype calls Python."""
 
+_AGAIN_AFTER = 0.1
+"""Seconds after which a macro that has not stopped is told again. Chosen by eye."""
+
 
 def run_macro(host: Host, macro: str | Path, argument: str = "") -> str:
     """Run a macro in this thread, to its end.
@@ -79,23 +82,43 @@ def run_macro(host: Host, macro: str | Path, argument: str = "") -> str:
 @contextmanager
 def _stoppable(interpreter: Any) -> Iterator[None]:
     """Let a signal end a macro, which may be in Java for long."""
-    thread = jc.Thread.currentThread()
-    ended, guard = False, threading.Lock()
+    import jpype
 
-    def stop() -> None:
-        end(interpreter, None)
+    thread = jc.Thread.currentThread()
+    ended, guard = threading.Event(), threading.Lock()
+
+    def debug(running: Any, _mode: int) -> int:
+        end(running, None)
+        return 0
+
+    # The interpreter calls its debugger before each statement. Ended from another thread, in the
+    # middle of an expression, it may recurse without end, or run on.
+    debugger = jpype.JProxy("ij.macro.Debugger", dict={"debug": debug})
+
+    def stop_once() -> None:
+        # A macro that another one has called has an interpreter of its own.
+        for running in (interpreter, jc.Interpreter.getInstance()):
+            if running is not None:
+                running.setDebugger(debugger)
         # A wait and a filter end when they see this. One of our jobs, back in Python, would fail.
         frames = thread.getStackTrace()
         with guard:
-            if not (ended or any(str(f.getClassName()).startswith(_PROXIES) for f in frames)):
+            in_python = any(str(f.getClassName()).startswith(_PROXIES) for f in frames)
+            if not (ended.is_set() or in_python):
                 thread.interrupt()
 
-    with signals.gently(stop):
+    def stop() -> None:
+        # A called macro may be about to begin.
+        while not ended.is_set():
+            stop_once()
+            ended.wait(_AGAIN_AFTER)
+
+    with signals.gently(lambda: threading.Thread(target=stop, daemon=True).start()):
         try:
             yield
         finally:
             with guard:
-                ended = True
+                ended.set()
             jc.Thread.interrupted()
 
 
