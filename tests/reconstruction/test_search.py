@@ -225,3 +225,11 @@ def test_wave_vectors_are_as_exact_as_the_light_at_the_borders_allows():
         errors.append(_compared(estimate(raw.noisy, TRANSFER), raw)[0])
     # In steps of the spectrum. With one climb in the bands of the search it was 0.129.
     assert float(torch.stack(errors).square().mean().sqrt()) < 0.115
+
+
+def test_coarse_patterns_are_looked_for_only_on_request():
+    raw = simulate(given=patterns(spacing=0.35), shape=(128, 128), peak=200)
+    assert not bool(estimate(raw.noisy, TRANSFER).found.any())
+    found = estimate(raw.noisy, TRANSFER, nearest=0.2)
+    assert bool(found.found.all())
+    assert float(_compared(found, raw)[0].max()) < 0.2

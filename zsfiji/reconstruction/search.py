@@ -115,7 +115,7 @@ def estimate(
     UserError
         If a frame has no light above the background.
     """
-    return Search(stack, transfer, layout, noise=noise).estimate()
+    return Search(stack, transfer, layout, noise=noise, nearest=nearest).estimate()
 
 
 class Search:
@@ -137,6 +137,7 @@ class Search:
         layout: Layout | Sequence[Layout] = Layout.TWO_BEAM,
         *,
         noise: float | None = None,
+        nearest: float = NEAREST,
     ) -> None:
         angles, frames = int(stack.shape[0]), int(stack.shape[1])
         self._stack, self._transfer, self._noise = stack, transfer, noise
@@ -146,7 +147,7 @@ class Search:
         self._correlation = Correlation(self._bands, *self._light, transfer)
         layouts = [layout] if isinstance(layout, Layout) else layout
         possible = [a for each in layouts for a in arrangements(each, angles, frames)]
-        self.peaks = best_peaks(self._correlation, transfer, possible)
+        self.peaks = best_peaks(self._correlation, transfer, possible, nearest=nearest)
 
     @property
     def evidence(self) -> float:
