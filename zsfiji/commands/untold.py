@@ -69,7 +69,7 @@ def _detected(image: xr.DataArray, order: RawOrder, background: float | None) ->
         transfer = RadialTransfer(cutoff)
         layouts = Given(transfer, 1.0, layout=order.pattern).layouts_of(*index.shape)
         tried.append(find_order(above, found.orders, transfer, layouts))
-    best = max(tried, key=lambda one: float(one.estimate.significance.square().sum()))
+    best = max(tried, key=lambda one: one.search.evidence)
     if not best.patterned:
         return first
     if not best.clear or best.name != first:

@@ -25,8 +25,8 @@ from zsfiji.reconstruction.layouts import Layout
 from zsfiji.reconstruction.noise import noise_line
 from zsfiji.reconstruction.peaks import NEAREST
 from zsfiji.reconstruction.refining import Refined, refined
-from zsfiji.reconstruction.search import Estimate as Search
-from zsfiji.reconstruction.search import estimate
+from zsfiji.reconstruction.search import Estimate as Seen
+from zsfiji.reconstruction.search import Search, estimate
 from zsfiji.reconstruction.thinning import count_iterations
 
 K = TypeVar("K", bound="Known")
@@ -100,7 +100,7 @@ class Found(Known):
     """
 
     cutoff_error: float
-    search: Search
+    search: Seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,16 +186,17 @@ def find(
         If a frame has no light above the background.
     """
     above = stack - background
-    best: tuple[float, float, Search] | None = None
-    for tried in (cutoff,) if cutoff is not None else _CUTOFFS:
+    best: tuple[float, RadialTransfer, Search] | None = None
+    for guess in (cutoff,) if cutoff is not None else _CUTOFFS:
         progress.stop_if_cancelled()
-        seen = estimate(above, RadialTransfer(tried, damping or 1.0), layout)
-        evidence = float(seen.significance.square().sum()) + _BEYOND * int(seen.found.all())
+        lens = RadialTransfer(guess, damping or 1.0)
+        search = Search(above, lens, layout)
+        evidence = search.evidence + _BEYOND * all(peak.found for peak in search.peaks)
         if best is None or evidence > best[0]:
-            best = (evidence, tried, seen)
+            best = (evidence, lens, search)
     assert best is not None
-    _, guess, seen = best
-    transfer, error = RadialTransfer(guess, damping or 1.0), math.inf
+    # Phases and exact places are measured with the best one only.
+    transfer, seen, error = best[1], best[2].estimate(), math.inf
     for _ in range(_ROUNDS):
         if not bool(seen.found.any()):
             break
