@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import torch
 
 from zsfiji.errors import UserError
 from zsfiji.images.axes import size
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
 
 G = TypeVar("G")
 U = TypeVar("U", bound=Any)
-
-_log = logging.getLogger("zsfiji")
 
 _USUAL_DAMPING = 0.3
 """Damping where its measurement begins: fairSIM's usual one."""
@@ -65,7 +61,7 @@ def opened(
         If the image cannot be a raw SIM image with these options, or its pixel size is not known.
     """
     from zsfiji.commands.inputs import calibrated
-    from zsfiji.images import raw_sim
+    from zsfiji.commands.raw_order import arranged
     from zsfiji.images.parts import require_pixels
     from zsfiji.physics.optics.spacing import spacing_micrometres
     from zsfiji.services.sim import stored
@@ -91,12 +87,7 @@ def opened(
         optics.damping == 0,
         stored.load(known, pixel),
     )
-    name: str = order.order
-    if name == "auto":
-        name = _detected(image, order, given)
-    if name != raw_sim.AS_SAVED:
-        image = raw_sim.arrange(image, name, order.angles, order.phases, order.slices)
-    return image, given
+    return arranged(image, order, [transfer], optics.background), given
 
 
 def opened_stack(
@@ -181,37 +172,6 @@ def _measured_orders(source: Source) -> tuple[np.ndarray, tuple[float, ...]]:
             "it empty to calculate the OTF."
         )
     return mrc.values.astype(np.complex128), mrc.cell[1:]
-
-
-def _detected(image: xr.DataArray, order: RawOrder, given: Given) -> str:
-    """The order of the frames that shows patterns."""
-    from zsfiji.images import raw_sim
-
-    found = raw_sim.candidates(image, order.angles, order.phases)
-    first = next(iter(found.orders))
-    if len(found.orders) == 1:
-        return first
-    from zsfiji.reconstruction.order import find_order
-    from zsfiji.services.sim.finding import dark_level
-
-    index = found.orders[first]
-    frames = np.asarray(found.frames, np.float32)
-    background = given.background
-    if background is None:
-        background = dark_level(frames[None])
-    tried = find_order(
-        torch.from_numpy(frames - np.float32(background)),
-        found.orders,
-        given.transfer,
-        given.layouts_of(*index.shape),
-    )
-    if not tried.patterned:
-        return first
-    if not tried.clear or tried.name != first:
-        # Warnings of a job are among its notes.
-        for sentence in tried.said():
-            _log.warning("%s", sentence)
-    return tried.name
 
 
 def _transfer(optics: SimOptics, pixel: float) -> RadialTransfer:

@@ -8,12 +8,11 @@ import numpy as np
 import torch
 
 from zsfiji.errors import UserError
-from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Found
 from zsfiji.reconstruction.frames import require_different
 from zsfiji.services.sim.finding import dark_level
-from zsfiji.services.sim.given import Given as SimGiven
+from zsfiji.services.sim.given import layouts_of
 from zsfiji.words import counted
 
 FEWEST = 7
@@ -62,12 +61,10 @@ def find(stack: np.ndarray, optics: Optics) -> Found:
     UserError
         If there is no modulation in it.
     """
-    angles, phases = (int(n) for n in stack.shape[:2])
-    layouts = SimGiven(RadialTransfer(1 / 3), 1.0, layout=optics.layout).layouts_of(angles, phases)
     found = blind.find(
         torch.from_numpy(np.asarray(stack, np.float32)),
         background_of(stack, optics),
-        layouts,
+        layouts_of(optics.layout, stack.shape[0], stack.shape[1]),
         cutoff=optics.cutoff,
         damping=optics.damping,
     )

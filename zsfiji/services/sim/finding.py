@@ -17,7 +17,7 @@ from zsfiji.reconstruction.frames import require_different
 from zsfiji.reconstruction.noise import noise_line
 from zsfiji.reconstruction.search import Estimate, estimate
 from zsfiji.services.sim.calibration import Calibration, Record
-from zsfiji.services.sim.given import Given
+from zsfiji.services.sim.given import Given, layouts_of
 
 _DARK = 4.0
 """Standard deviation in pixels of the Gaussian before the darkest place is taken as background."""
@@ -58,7 +58,8 @@ def _with_otf(stack: np.ndarray, given: Given) -> Calibration:
     """The patterns, with the OTF that is given."""
     background = dark_level(stack) if given.background is None else given.background
     above = torch.from_numpy(np.asarray(stack, np.float32) - np.float32(background))
-    found = estimate(above, given.transfer, given.layouts_of(stack.shape[0], stack.shape[1]))
+    layouts = layouts_of(given.layout, stack.shape[0], stack.shape[1])
+    found = estimate(above, given.transfer, layouts)
     record = record_of(
         found,
         found.patterns,

@@ -40,27 +40,35 @@ class Given:
     measure_damping: bool = False
     known: tuple[Calibration, ...] = ()
 
-    def layouts_of(self, angles: int, frames: int) -> list[Layout]:
-        """The layouts that a raw stack can have.
 
-        Raises
-        ------
-        UserError
-            If it has too few phases for it.
-        """
-        layouts = _named(self.layout, angles, frames)
-        layout = layouts[0]
-        if frames < layout.fewest_frames:
-            raise UserError(
-                f"A {layout.value} pattern needs at least {layout.fewest_frames} phases of each "
-                f"angle, and the image has {counted(frames, 'phase')}. Choose another pattern."
-            )
-        if layout is Layout.HEXAGONAL and angles != 1:
-            raise UserError(
-                f"A hexagonal pattern has one angle, and the image has {angles}. Choose another "
-                "pattern, or give 'angles=1'."
-            )
-        return layouts
+def layouts_of(name: str, angles: int, frames: int) -> list[Layout]:
+    """The layouts that a raw stack can have.
+
+    Parameters
+    ----------
+    name : {"auto", "two-beam", "three-beam", "hexagonal"}
+        What makes the pattern.
+    angles, frames : int
+        Number of angles, and of frames of each.
+
+    Raises
+    ------
+    UserError
+        If it has too few phases for it.
+    """
+    layouts = _named(name, angles, frames)
+    layout = layouts[0]
+    if frames < layout.fewest_frames:
+        raise UserError(
+            f"A {layout.value} pattern needs at least {layout.fewest_frames} phases of each "
+            f"angle, and the image has {counted(frames, 'phase')}. Choose another pattern."
+        )
+    if layout is Layout.HEXAGONAL and angles != 1:
+        raise UserError(
+            f"A hexagonal pattern has one angle, and the image has {angles}. Choose another "
+            "pattern, or give 'angles=1'."
+        )
+    return layouts
 
 
 def _named(name: str, angles: int, frames: int) -> list[Layout]:
