@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from zsfiji.physics.sim.optics import RadialTransfer
+from zsfiji.physics.sim.optics import RadialTransfer, psf_of
 from zsfiji.services.simformer import losses
-from zsfiji.services.simformer.formation import convolved, predicted, psf_of
+from zsfiji.services.simformer.formation import SCALE, convolved, predicted
 from zsfiji.services.simformer.vit.adapter import Extractor, _fewer
 from zsfiji.services.simformer.vit.coding import LowRankCoding
 from zsfiji.services.simformer.vit.configuration import PUBLISHED, SMALL, Configuration
@@ -188,7 +188,7 @@ def test_modulation_costs_no_variation() -> None:
 
 
 def test_a_blur_keeps_a_flat_image_flat_to_its_rims() -> None:
-    psf = psf_of(RadialTransfer(1 / 3), 13)
+    psf = psf_of(RadialTransfer(1 / 3), 13, SCALE)[None, None]
     flat = torch.ones(2, 9, 48, 48)
     torch.testing.assert_close(convolved(flat, psf), flat)
     seen = predicted(torch.ones(2, 1, 48, 48), flat, psf, torch.full((2, 1, 48, 48), 0.5))
@@ -205,7 +205,7 @@ def test_a_blur_is_a_convolution_that_moves_nothing() -> None:
 
 def test_two_ways_to_the_psf_of_a_lens_agree() -> None:
     by_pupil = psf_of_pupil(torch.tensor([0.3]), 49)[0, 0]
-    by_transfer = psf_of(RadialTransfer(0.3), 49)[0, 0]
+    by_transfer = psf_of(RadialTransfer(0.3), 49, SCALE)
     assert float((by_pupil - by_transfer).abs().max()) < 0.02 * float(by_transfer.max())
     torch.testing.assert_close(by_pupil.sum(), torch.tensor(1.0))
 

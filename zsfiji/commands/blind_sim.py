@@ -10,8 +10,7 @@ import xarray as xr
 from zsfiji.commands import restore as common
 from zsfiji.commands.inputs import calibrated
 from zsfiji.commands.outcome import Outcome, Table
-from zsfiji.commands.simformer import PSF, psf_image
-from zsfiji.commands.untold import arranged
+from zsfiji.commands.untold import PSF, arranged, with_psf
 from zsfiji.errors import UserError
 from zsfiji.parameters.pixel_sizes import PixelSizes
 
@@ -63,9 +62,8 @@ def reconstructed(
     UserError
         If the image cannot be reconstructed.
     """
+    from zsfiji.services.blind_sim.results import psf_shown
     from zsfiji.services.blind_sim.service import BlindSim
-    from zsfiji.services.simformer.formation import psf_of
-    from zsfiji.services.simformer.service import PSF_SIZE
 
     image = calibrated(image, PixelSizes(pixel_size=optics.pixel_size))
     given = _given(image, order, optics)
@@ -96,8 +94,8 @@ def reconstructed(
     images = outcome.images
     if PSF in wanted:
         channels = model.units if settings.fit_per == "channel" else model.units[:1]
-        planes = [psf_of(one.calibration.transfer, PSF_SIZE)[0, 0].numpy() for one in channels]
-        images = (*images[:-1], psf_image(planes, image), images[-1])
+        planes = [psf_shown(one.calibration.transfer) for one in channels]
+        images = with_psf(images, planes, image)
     title = str(image.attrs.get("title") or "image")
     found = table(f"{title} patterns", model.units)
     return Outcome(images, outcome.notes, outcome.metrics, tables=(found,))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,17 +9,14 @@ import numpy as np
 import xarray as xr
 
 from zsfiji.commands import restore as common
-from zsfiji.commands.outcome import Curve, Outcome, Plot, result_title
-from zsfiji.commands.untold import arranged
+from zsfiji.commands.outcome import Curve, Outcome, Plot
+from zsfiji.commands.untold import PSF, arranged, with_psf
 
 if TYPE_CHECKING:
     from zsfiji.learning.models import Model
     from zsfiji.parameters.sim import RawOrder
     from zsfiji.services.simformer.settings import Settings
     from zsfiji.services.simformer.trained import Trained
-
-PSF = "psf"
-"""Name of the window of the PSF."""
 
 
 def model_of(path: Path | None, *, student: bool) -> Model[Settings, Trained]:
@@ -89,8 +85,7 @@ def reconstructed(
     if PSF not in wanted:
         return outcome
     planes = [method.psfs[channel] for channel in sorted(method.psfs)]
-    images = (*outcome.images[:-1], psf_image(planes, image), outcome.images[-1])
-    return Outcome(images, outcome.notes, outcome.metrics)
+    return Outcome(with_psf(outcome.images, planes, image), outcome.notes, outcome.metrics)
 
 
 def learnt(
@@ -118,21 +113,6 @@ def learnt(
     x, y = (tuple(float(one[n]) for one in losses) for n in (0, 1))
     plot = Plot("SIMFormer training", "Training step", "Loss (a.u.)", (Curve("loss", x, y),))
     return Outcome((), tuple(notes), metrics, (plot,))
-
-
-def psf_image(planes: Sequence[np.ndarray], image: xr.DataArray) -> xr.DataArray:
-    """PSFs on the fine grid, one for each channel of a raw image."""
-    from zsfiji.images.axes import pixel_size, set_calibration
-    from zsfiji.services.simformer.formation import SCALE
-
-    made = xr.DataArray(np.stack(planes, -1), dims=("row", "col", "ch"))
-    if len(planes) == 1:
-        made = made.isel(ch=0)
-    made.attrs["title"] = result_title(str(image.attrs.get("title") or "image"), PSF)
-    step = {dim: pixel_size(image, dim) / SCALE for dim in ("row", "col")}
-    units = image.attrs.get("units", {})
-    set_calibration(made, step, {dim: units[dim] for dim in step if dim in units})
-    return made
 
 
 def trained(settings: Settings, save: Path, kept: Path | None, *, device: str) -> Outcome:

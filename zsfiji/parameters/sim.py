@@ -173,6 +173,47 @@ KnownEmission = Annotated[
     Shown("Emission", unit="nm", advanced=True),
 ]
 
+Iterations = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=2000,
+        description="Of the fit to the frames. 0: as many as the noise bears. More show finer "
+        "detail and more noise.",
+    ),
+    Shown("Iterations (0 = auto)", advanced=True),
+]
+
+Illumination = Annotated[
+    bool,
+    Field(description="Also the light of each frame, relative to its mean."),
+    Shown("Illumination"),
+]
+
+BackgroundImage = Annotated[
+    bool,
+    Field(
+        description="Also the background, in grey levels. It is flat unless a vision transformer "
+        "has painted one."
+    ),
+    Shown("Background image"),
+]
+
+FoundPsf = Annotated[
+    bool,
+    Field(description="Also the point spread function that was found."),
+    Shown("PSF"),
+]
+
+Residual = Annotated[
+    bool,
+    Field(
+        description="Also the difference of the frames from what explains them, in standard "
+        "deviations of their noise: about 1 where the result can be believed."
+    ),
+    Shown("Residual"),
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class RawOrder(ParameterGroup):
@@ -271,3 +312,30 @@ class StackOptions(ParameterGroup):
     slice_spacing: Annotated[
         ImageSpacing, Shown("Slice spacing of the image (3d)", unit="nm", advanced=True)
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmitterWindows(ParameterGroup):
+    """Images beside the emitter, where no optics are told.
+
+    Attributes
+    ----------
+    illumination, background_image, psf, residual : bool
+        Which of them.
+    """
+
+    illumination: Illumination = False
+    background_image: BackgroundImage = False
+    residual: Residual = False
+    psf: FoundPsf = False
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Names of the results."""
+        asked = {
+            "illumination": self.illumination,
+            "background": self.background_image,
+            "residual": self.residual,
+            "psf": self.psf,
+        }
+        return tuple(name for name, wanted in asked.items() if wanted)

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from zsfiji.commands.declare import command
-from zsfiji.commands.declared.simformer import Windows
 from zsfiji.commands.duration import of_training
 from zsfiji.parameters.declare import Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
 from zsfiji.parameters.output import Uncertainty
-from zsfiji.parameters.sim import RawOrder, UntoldOptics
+from zsfiji.parameters.sim import EmitterWindows, RawOrder, UntoldOptics
 from zsfiji.services.blind_sim.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ Linear = Annotated[
     Shown("Emitter within linear SIM"),
 ]
 
-_WINDOWS = Windows(residual=True)
+_WINDOWS = EmitterWindows(residual=True)
 
 
 @command(
@@ -49,7 +48,7 @@ def blind_sim(
     optics: UntoldOptics,
     settings: Settings,
     files: ModelFiles,
-    windows: Windows = _WINDOWS,
+    windows: EmitterWindows = _WINDOWS,
     linear: Linear = True,
     uncertainty: Uncertainty = False,
     device: Device = "auto",

@@ -12,7 +12,7 @@ from pydantic import Field
 from zsfiji.commands.declare import command
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.device import Device
-from zsfiji.parameters.sim import DarkLevel, RawOrder
+from zsfiji.parameters.sim import DarkLevel, EmitterWindows, Iterations, RawOrder
 from zsfiji.parameters.training import Seed
 from zsfiji.services.simformer.settings import FINE_STEPS, Settings, Steps
 
@@ -75,47 +75,6 @@ Fit = Annotated[
     Shown("Fit to the frames"),
 ]
 
-Iterations = Annotated[
-    int,
-    Field(
-        ge=0,
-        le=2000,
-        description="Of the fit to the frames. 0: as many as the noise bears. More show finer "
-        "detail and more noise.",
-    ),
-    Shown("Iterations (0 = auto)", advanced=True),
-]
-
-Illumination = Annotated[
-    bool,
-    Field(description="Also the light of each frame, relative to its mean."),
-    Shown("Illumination"),
-]
-
-Background = Annotated[
-    bool,
-    Field(
-        description="Also the background, in grey levels. It is flat unless a vision transformer "
-        "has painted one."
-    ),
-    Shown("Background image"),
-]
-
-Psf = Annotated[
-    bool,
-    Field(description="Also the point spread function that was found."),
-    Shown("PSF"),
-]
-
-Residual = Annotated[
-    bool,
-    Field(
-        description="Also the difference of the frames from what explains them, in standard "
-        "deviations of their noise: about 1 where the result can be believed."
-    ),
-    Shown("Residual"),
-]
-
 FineSteps = Annotated[
     int,
     Field(
@@ -147,33 +106,6 @@ Gaussian = Annotated[
     ),
     Shown("Gaussian noise", advanced=True),
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Windows(ParameterGroup):
-    """Images beside the emitter.
-
-    Attributes
-    ----------
-    illumination, background_image, psf, residual : bool
-        Which of them.
-    """
-
-    illumination: Illumination = False
-    background_image: Background = False
-    residual: Residual = False
-    psf: Psf = False
-
-    @property
-    def wanted(self) -> tuple[str, ...]:
-        """Names of the results."""
-        asked = {
-            "illumination": self.illumination,
-            "background": self.background_image,
-            "residual": self.residual,
-            "psf": self.psf,
-        }
-        return tuple(name for name, wanted in asked.items() if wanted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +163,7 @@ def simformer_reconstruct(
     fit: Fit = True,
     iterations: Iterations = 0,
     model: Chosen = None,
-    windows: Windows,
+    windows: EmitterWindows,
     device: Device = "auto",
 ) -> Outcome:
     """Reconstruct a raw SIM image on a third of its pixel size, told no optics and no patterns.

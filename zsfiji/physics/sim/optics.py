@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from zsfiji.compute.spectra import frequencies_kept
 from zsfiji.physics.sim.patterns import TURN, Patterns
 
+_FIELD = 48
+"""Edge in raw pixels of the field that a PSF is calculated in."""
+
 
 @dataclass(frozen=True)
 class RadialTransfer:
@@ -160,6 +163,33 @@ class Blur:
         wide = spectrum.new_zeros(*image.shape[:-2], self.fine[0], self._cols)
         wide[..., self._rows, :] = spectrum
         return torch.fft.irfft(torch.fft.ifft(wide, dim=-2), n=self.fine[1])
+
+
+def psf_of(transfer: RadialTransfer, size: int, scale: int) -> torch.Tensor:
+    """The PSF of a lens on a finer grid.
+
+    Parameters
+    ----------
+    transfer : RadialTransfer
+        The OTF.
+    size : int
+        Odd edge in fine pixels, less than 48 raw ones.
+    scale : int
+        Finer pixels to a raw one.
+
+    Returns
+    -------
+    torch.Tensor
+        float32 (size, size), not negative, its sum 1.
+    """
+    field = (_FIELD, _FIELD)
+    row, col = frequencies(field, scale)
+    otf = transfer.lens(torch.hypot(row, col))
+    whole = torch.fft.fftshift(torch.fft.irfft2(otf, s=(scale * _FIELD,) * 2))
+    middle = scale * _FIELD // 2
+    part = slice(middle - size // 2, middle + size // 2 + 1)
+    psf = whole[part, part].clamp_min(0)
+    return (psf / psf.sum()).float()
 
 
 def places(

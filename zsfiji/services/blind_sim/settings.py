@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from pydantic import Field
-
-from zsfiji.parameters.declare import ParameterGroup, Shown
+from zsfiji.parameters.declare import ParameterGroup
+from zsfiji.parameters.sim import Iterations
 from zsfiji.parameters.training import FitPer, Seed
-
-Iterations = Annotated[
-    int,
-    Field(
-        ge=0,
-        le=2000,
-        description="Iterations. 0: as many as the noise bears. More show finer detail and more "
-        "noise: 500 tell bright points apart that the automatic number does not.",
-    ),
-    Shown("Iterations (0 = auto)", advanced=True),
-]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,15 +9,11 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from zsfiji.physics.sim.optics import RadialTransfer, frequencies
 from zsfiji.physics.sim.optics import illumination as light_of
 from zsfiji.physics.sim.patterns import Patterns
 
 SCALE = 3
 """Fine pixels to a raw one, along rows and columns."""
-
-_FIELD = 48
-"""Edge in raw pixels of the field that a PSF is calculated in."""
 
 
 def predicted(
@@ -60,26 +56,6 @@ def convolved(image: torch.Tensor, psf: torch.Tensor) -> torch.Tensor:
     # The first pixel of the kernel, not its centre, is at the origin.
     whole = torch.fft.irfft2(spectrum, s=shape)
     return whole[..., 2 * reach :, 2 * reach :]
-
-
-def psf_of(transfer: RadialTransfer, size: int) -> torch.Tensor:
-    """The PSF of a lens on the fine grid: (1, 1, size, size), its sum 1.
-
-    Parameters
-    ----------
-    transfer : RadialTransfer
-        The OTF.
-    size : int
-        Odd edge in fine pixels, less than 144.
-    """
-    field = (_FIELD, _FIELD)
-    row, col = frequencies(field, SCALE)
-    otf = transfer.lens(torch.hypot(row, col))
-    whole = torch.fft.fftshift(torch.fft.irfft2(otf, s=(SCALE * _FIELD,) * 2))
-    middle = SCALE * _FIELD // 2
-    part = slice(middle - size // 2, middle + size // 2 + 1)
-    psf = whole[part, part].clamp_min(0)
-    return (psf / psf.sum())[None, None].float()
 
 
 def sinusoids(patterns: Patterns, shape: tuple[int, int]) -> torch.Tensor:

@@ -14,9 +14,10 @@ import torch
 from torch import nn
 
 from zsfiji.learning.losses import hessian
+from zsfiji.physics.sim.optics import psf_of
 from zsfiji.services.simformer import losses
 from zsfiji.services.simformer.batch import Batch, Imaging
-from zsfiji.services.simformer.formation import predicted, psf_of, sinusoids
+from zsfiji.services.simformer.formation import SCALE, predicted, sinusoids
 from zsfiji.services.simformer.kinds import Kind, Outputs, normalised
 from zsfiji.services.simformer.stages import Stage, stage_at
 from zsfiji.services.simformer.supervised import relative_error
@@ -193,4 +194,5 @@ def _illumination(imaging: Imaging, frames: torch.Tensor) -> torch.Tensor:
 
 def _psf(imaging: Imaging) -> torch.Tensor:
     """The PSF of known lenses: (stack, 1, size, size)."""
-    return torch.cat([psf_of(imaging.transfer(n), _PSF_SIZE) for n in range(len(imaging.cutoff))])
+    lenses = (imaging.transfer(n) for n in range(len(imaging.cutoff)))
+    return torch.stack([psf_of(lens, _PSF_SIZE, SCALE) for lens in lenses])[:, None]

@@ -26,13 +26,14 @@ from zsfiji.reconstruction.frames import saturation_said
 from zsfiji.reconstruction.joint import Estimate
 from zsfiji.services import over_parts
 from zsfiji.services.blind_sim import stacks
+from zsfiji.services.blind_sim.results import psf_shown
 from zsfiji.services.blind_sim.stacks import Optics
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.over_parts import Output
 from zsfiji.services.sim.report import drift_said
 from zsfiji.services.sim.service import require_raw
 from zsfiji.services.simformer import stacks as seeing
-from zsfiji.services.simformer.formation import SCALE, psf_of, sinusoids
+from zsfiji.services.simformer.formation import SCALE, sinusoids
 from zsfiji.services.simformer.settings import FINE_STEPS, Settings
 from zsfiji.services.simformer.stacks import Straight
 from zsfiji.services.simformer.trained import Record, Trained, restored, trained
@@ -41,9 +42,6 @@ from zsfiji.words import counted
 
 RESULTS = ("illumination", "background", "residual", "emitter")
 """Names of the results, the main one last."""
-
-PSF_SIZE = 49
-"""Edge in fine pixels of the PSF that is shown."""
 
 _OUTPUTS = (
     Output("illumination", SCALE),
@@ -97,7 +95,7 @@ class Simformer:
     found : dict of int to Found
         Channel -> what was found in the last stack that was restored.
     psfs : dict of int to numpy.ndarray
-        Channel -> PSF (:data:`PSF_SIZE`, the same) on the fine grid.
+        Channel -> PSF on the fine grid, square.
     """
 
     settings_type = Settings
@@ -277,11 +275,10 @@ class Simformer:
             found = fitted.found
         if found is not None:
             self.found[channel] = found
-        psf = made.get("psf")
-        if psf is None and found is not None:
-            psf = psf_of(found.transfer, PSF_SIZE)[0, 0]
-        if psf is not None:
-            self.psfs[channel] = psf.numpy()
+        if "psf" in made:
+            self.psfs[channel] = made["psf"].numpy()
+        elif found is not None:
+            self.psfs[channel] = psf_shown(found.transfer)
         frames = seen.frames + dark
         return _Result(frames, dark, made, found, fitted, there)
 
