@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.published import (
     FACTOR,
     MARGIN,
@@ -34,7 +35,7 @@ from zsfiji.physics.sim.published import (
 )
 from zsfiji.physics.specimens import THIN_KINDS
 from zsfiji.reconstruction import blind
-from zsfiji.reconstruction.blind import SCALE, Fitted, Found
+from zsfiji.reconstruction.blind import Fitted, Found
 
 _PAIRS = 6
 """Rows and columns of pairs."""

@@ -30,13 +30,14 @@ import torch
 import torch.nn.functional as F
 
 from zsfiji.learning import models
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import Blur
 from zsfiji.physics.sim.published import PublishedStack, published_stack
 from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.borders import extended_shape
 from zsfiji.services.simformer.compact import Compact
 from zsfiji.services.simformer.emitter import emitter
-from zsfiji.services.simformer.front import SCALE, Linear
+from zsfiji.services.simformer.front import Linear
 from zsfiji.services.simformer.remake import PUBLISHED, score
 from zsfiji.services.simformer.service import METHOD, PLUS
 from zsfiji.services.simformer.shipped import name_of, path_of

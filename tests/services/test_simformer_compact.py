@@ -6,6 +6,7 @@ import torch
 
 from zsfiji.learning import models
 from zsfiji.learning.loop import DivergedError
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import Blur, RadialTransfer, illumination
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.physics.sim.published import published_stack
@@ -15,7 +16,7 @@ from zsfiji.services.simformer.batch import Imaging
 from zsfiji.services.simformer.compact import STUDENT, Compact, Size
 from zsfiji.services.simformer.distilled import Distilled
 from zsfiji.services.simformer.emitter import emitter
-from zsfiji.services.simformer.front import IMAGES, SCALE, Linear, features
+from zsfiji.services.simformer.front import IMAGES, Linear, features
 from zsfiji.services.simformer.service import METHOD, PLUS
 from zsfiji.services.simformer.shipped import path_of
 from zsfiji.services.simformer.stream import Stream, make_specimen, mixed, turned

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import RadialTransfer, psf_of
 from zsfiji.services.simformer import losses
-from zsfiji.services.simformer.formation import SCALE, convolved, predicted
+from zsfiji.services.simformer.formation import convolved, predicted
 from zsfiji.services.simformer.vit.adapter import Extractor, _fewer
 from zsfiji.services.simformer.vit.coding import LowRankCoding
 from zsfiji.services.simformer.vit.configuration import PUBLISHED, SMALL, Configuration

@@ -11,8 +11,8 @@ import xarray as xr
 from zsfiji.commands import raw_order
 from zsfiji.commands.outcome import result_title
 from zsfiji.images.axes import pixel_size, set_calibration
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import RadialTransfer
-from zsfiji.reconstruction.blind import SCALE
 
 if TYPE_CHECKING:
     from zsfiji.parameters.sim import RawOrder

@@ -17,6 +17,7 @@ import torch
 
 from zsfiji import progress
 from zsfiji.images.middle import middle
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction.cutoff import found_transfer
@@ -30,9 +31,6 @@ from zsfiji.reconstruction.search import Search, estimate
 from zsfiji.reconstruction.thinning import count_iterations
 
 K = TypeVar("K", bound="Known")
-
-SCALE = 3
-"""Fine pixels to a raw one, along rows and along columns."""
 
 MOST = 240
 """Most iterations that are counted."""

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from zsfiji.physics.optics.degradation import bin_mean
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import Blur, RadialTransfer, waves
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.physics.specimens import thin_specimen
@@ -25,9 +26,6 @@ PIXEL = 62.6
 
 CUTOFF = 2 * 1.3 / 488 * PIXEL
 """Of the lens, in cycles per raw pixel."""
-
-TRUTH = 3
-"""Pixels of the truth to a raw one."""
 
 FACTOR = 6
 """Pixels of the drawing to a raw one."""
@@ -149,8 +147,8 @@ def stack_of(
     read_noise = noise * float(clean.std())
     shots = np.random.default_rng([seed, 715])
     raw = shots.poisson(clean) + read_noise * shots.standard_normal(clean.shape)
-    fine = slice(TRUTH * inside.start, TRUTH * inside.stop)
-    truth = bin_mean(density, FACTOR // TRUTH)[fine, fine].numpy() * np.float32(unit)
+    fine = slice(SCALE * inside.start, SCALE * inside.stop)
+    truth = bin_mean(density, FACTOR // SCALE)[fine, fine].numpy() * np.float32(unit)
     return PublishedStack(raw.astype(np.float32), truth, clean, patterns, transfer, read_noise)
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import frequencies
-from zsfiji.reconstruction.blind import SCALE
 from zsfiji.reconstruction.borders import taper
 from zsfiji.reconstruction.cutoff import HIGHEST
 from zsfiji.services.blind_sim.restorer import Restorer

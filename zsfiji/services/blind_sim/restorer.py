@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Fitted, Known
 from zsfiji.reconstruction.drift import Drift
@@ -117,7 +118,7 @@ class Restorer:
 
     def capture(self, specimen: np.ndarray, draws: torch.Generator) -> np.ndarray:
         """Simulate the raw stack of a specimen (3 row, 3 col): (angle, frame, row, col)."""
-        rows, cols = (n // blind.SCALE for n in specimen.shape)
+        rows, cols = (n // SCALE for n in specimen.shape)
         joint = self.known.joint((rows, cols))
         there = torch.from_numpy(np.asarray(specimen, np.float32)).clamp_min(0)
         expected = joint.predict(Estimate(joint.whole(there), None))

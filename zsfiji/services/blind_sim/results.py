@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import RadialTransfer, psf_of
-from zsfiji.reconstruction.blind import SCALE
 
 PSF_SIZE = 49
 """Edge in fine pixels of the PSF that is shown."""

@@ -15,10 +15,11 @@ from zsfiji.compute.device import choose, with_fallback
 from zsfiji.images.axes import size
 from zsfiji.images.parts import PATTERN, pixels_of
 from zsfiji.learning.models import Model, model_of
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import illumination
 from zsfiji.quality.report import Report
 from zsfiji.reconstruction import blind
-from zsfiji.reconstruction.blind import SCALE, Fitted, Known
+from zsfiji.reconstruction.blind import Fitted, Known
 from zsfiji.reconstruction.drift import Drift
 from zsfiji.services import over_parts
 from zsfiji.services.blind_sim import stacks

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from zsfiji.learning.initial import init_uniform, zero_init
-from zsfiji.services.simformer.front import IMAGES, RIDGES, SCALE
+from zsfiji.physics.sim.grid import SCALE
+from zsfiji.services.simformer.front import IMAGES, RIDGES
 
 MULTIPLE = 4
 """Rows and columns have to be multiples of so many raw pixels: it downsamples twice."""

@@ -6,10 +6,11 @@ import torch
 import torch.nn.functional as F
 
 from zsfiji.compute.tiling import by_tiles
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.services.simformer.compact import MULTIPLE, Compact
-from zsfiji.services.simformer.front import SCALE, features
+from zsfiji.services.simformer.front import features
 
 TILE = 336 * SCALE
 """Edge of a tile in fine pixels: bounds the memory."""

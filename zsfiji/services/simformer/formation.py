@@ -9,11 +9,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import illumination as light_of
 from zsfiji.physics.sim.patterns import Patterns
-
-SCALE = 3
-"""Fine pixels to a raw one, along rows and columns."""
 
 
 def predicted(

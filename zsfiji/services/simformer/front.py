@@ -16,13 +16,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import Blur, RadialTransfer, frequencies, waves
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction.borders import extended, extended_shape
 from zsfiji.reconstruction.joint import mixing
-
-SCALE = 3
-"""Fine pixels to a raw one."""
 
 RIDGES = (0.03, 0.3, 3.0, 30.0)
 """Ridges of the reconstructions with all bands."""

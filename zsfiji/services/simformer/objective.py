@@ -14,10 +14,11 @@ import torch
 from torch import nn
 
 from zsfiji.learning.losses import hessian
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import psf_of
 from zsfiji.services.simformer import losses
 from zsfiji.services.simformer.batch import Batch, Imaging
-from zsfiji.services.simformer.formation import SCALE, predicted, sinusoids
+from zsfiji.services.simformer.formation import predicted, sinusoids
 from zsfiji.services.simformer.kinds import Kind, Outputs, normalised
 from zsfiji.services.simformer.stages import Stage, stage_at
 from zsfiji.services.simformer.supervised import relative_error
@@ -164,7 +165,7 @@ def explained(found: Outputs, example: Example, stage: Stage) -> torch.Tensor:
     else:
         counted = None
         if found.dropped is not None and stage.mask > losses.MANY:
-            counted = nn.functional.avg_pool2d(found.dropped, 3)
+            counted = nn.functional.avg_pool2d(found.dropped, SCALE)
         loss = losses.difference(frames, target, counted)
     if found.illumination is not None:
         loss = loss + losses.LIGHT_VARIATION * losses.light_variation(found.illumination)

@@ -18,6 +18,7 @@ from zsfiji.images.axes import DIMS, size
 from zsfiji.images.parts import PATTERN, pixels_of, place, positions
 from zsfiji.learning import models
 from zsfiji.learning.models import Model, model_of
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.quality.report import Report
 from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Fitted, Found
@@ -33,7 +34,7 @@ from zsfiji.services.over_parts import Output
 from zsfiji.services.sim.report import drift_said
 from zsfiji.services.sim.service import require_raw
 from zsfiji.services.simformer import stacks as seeing
-from zsfiji.services.simformer.formation import SCALE, sinusoids
+from zsfiji.services.simformer.formation import sinusoids
 from zsfiji.services.simformer.settings import FINE_STEPS, Settings
 from zsfiji.services.simformer.stacks import Straight
 from zsfiji.services.simformer.trained import Record, Trained, restored, trained

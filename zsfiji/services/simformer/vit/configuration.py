@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from zsfiji.physics.sim.grid import SCALE
+
 FRAMES = 9
 """Frames of a raw image: three phases of three angles, the phases of an angle after each other."""
-
-SCALE = 3
-"""Pixels of the results to a raw pixel, along rows and along columns."""
 
 
 @dataclass(frozen=True, kw_only=True)

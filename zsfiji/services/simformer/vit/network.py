@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.services.simformer.vit.coding import LowRankCoding
-from zsfiji.services.simformer.vit.configuration import FRAMES, SCALE, Configuration
+from zsfiji.services.simformer.vit.configuration import FRAMES, Configuration
 from zsfiji.services.simformer.vit.decoder import Decoder
 from zsfiji.services.simformer.vit.encoder import Encoder
 from zsfiji.services.simformer.vit.painters import (

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from zsfiji.services.simformer.vit.configuration import SCALE
+from zsfiji.physics.sim.grid import SCALE
 
 CUTOFF = 1 / 3
 """Cut-off at the start of a training, in cycles per raw pixel: NA 1.3 at 488 nm on 62.6 nm."""
