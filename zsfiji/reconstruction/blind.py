@@ -83,6 +83,23 @@ class Known:
             self.patterns, self.transfer, shape, read, scale=SCALE, haze=None, device=device
         )
 
+    def predict(self, specimen: torch.Tensor) -> torch.Tensor:
+        """The light in the frames of a specimen (3 row, 3 col): (angle, frame, row, col)."""
+        rows, cols = (int(n) // SCALE for n in specimen.shape)
+        joint = self.joint((rows, cols), specimen.device)
+        return joint.predict(Estimate(joint.whole(specimen)))
+
+    def residual(self, above: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
+        """Mean squared difference of frames, in variances of the noise: (row, col).
+
+        Parameters
+        ----------
+        above, expected : torch.Tensor
+            (angle, frame, row, col): the measured light, and the explained one.
+        """
+        noise = (self.gain * expected.clamp_min(0) + self.read_variance).clamp_min(1e-20)
+        return ((above - expected).square() / noise).mean((0, 1))
+
 
 @dataclass(frozen=True, eq=False)
 class Found(Known):
@@ -331,9 +348,7 @@ def run(
         watch=watch,
         label="Reconstructing",
     )
-    expected = joint.predict(end)
-    noise = (found.gain * expected.clamp_min(0) + found.read_variance).clamp_min(1e-20)
-    residual = ((above - expected).square() / noise).mean((0, 1))
+    residual = found.residual(above, joint.predict(end))
     inside = joint.inside(end.specimen).contiguous()
     linear = joint.shown(end.specimen)
     return Fitted(inside, linear, end.specimen, found, None, taken, residual)

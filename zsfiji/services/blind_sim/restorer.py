@@ -8,14 +8,11 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
-from zsfiji.physics.sim.grid import SCALE
 from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Fitted, Known
 from zsfiji.reconstruction.drift import Drift
-from zsfiji.reconstruction.joint import Estimate
 from zsfiji.services.sim.calibration import Calibration, Numbers
 from zsfiji.services.sim.calibration import Record as Found
-from zsfiji.services.sim.capture import recorded
 from zsfiji.services.sim.straight import straightened
 
 _WARM = 5
@@ -115,14 +112,6 @@ class Restorer:
             start, number = _softened(before), max(_FEWEST, -(-number // _WARM))
         here = replace(known, patterns=patterns)
         return blind.run(here, above + known.background, number, start=start), drift
-
-    def capture(self, specimen: np.ndarray, draws: torch.Generator) -> np.ndarray:
-        """Simulate the raw stack of a specimen (3 row, 3 col): (angle, frame, row, col)."""
-        rows, cols = (n // SCALE for n in specimen.shape)
-        joint = self.known.joint((rows, cols))
-        there = torch.from_numpy(np.asarray(specimen, np.float32)).clamp_min(0)
-        expected = joint.predict(Estimate(joint.whole(there), None))
-        return recorded(expected, self.record.found, draws)
 
 
 def _softened(specimen: torch.Tensor) -> torch.Tensor:

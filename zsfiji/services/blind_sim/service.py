@@ -23,6 +23,7 @@ from zsfiji.reconstruction.blind import Fitted, Known
 from zsfiji.reconstruction.drift import Drift
 from zsfiji.services import over_parts
 from zsfiji.services.blind_sim import stacks
+from zsfiji.services.blind_sim.capture import capture
 from zsfiji.services.blind_sim.report import beyond_reach, said
 from zsfiji.services.blind_sim.restorer import Record, Restorer
 from zsfiji.services.blind_sim.settings import Settings
@@ -190,7 +191,7 @@ class BlindSim:
         return captured(
             restored[RESULTS[-1]],
             model,
-            lambda unit, specimen, draws: unit.capture(specimen, draws),
+            lambda unit, specimen, draws: capture(unit.known, specimen, draws),
             scale=SCALE,
             seed=seed,
         )

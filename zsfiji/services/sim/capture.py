@@ -11,10 +11,10 @@ import xarray as xr
 
 from zsfiji.compute.device import generator
 from zsfiji.images.axes import DIMS, PATTERN_DIMS
-from zsfiji.images.parts import PLANE, pixels_of, place, positions
+from zsfiji.images.parts import PLANE, Position, pixels_of, place, positions
 from zsfiji.learning.models import Model, Unit
 from zsfiji.physics.sim.optics import Blur, illumination
-from zsfiji.services.sim.calibration import Calibration, Record
+from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.reconstructor import SCALE
 
 
@@ -27,6 +27,22 @@ class Calibrated(Unit, Protocol):
 
 
 U = TypeVar("U", bound=Calibrated)
+
+
+class Camera(Protocol):
+    """What is known of the camera."""
+
+    @property
+    def gain(self) -> float:
+        """Variance of a pixel for a unit of light."""
+
+    @property
+    def read_variance(self) -> float:
+        """Variance of a pixel without light."""
+
+    @property
+    def background(self) -> float:
+        """Grey level without light."""
 
 
 def captured(
@@ -62,16 +78,52 @@ def captured(
         float32, in grey levels, with the axes of the patterns.
     """
     patterns = model.units[0].calibration.patterns
+    per_part = model.settings.fit_per == "plane"
+
+    def stack(
+        number: int, position: Position, there: np.ndarray, draws: torch.Generator
+    ) -> np.ndarray:
+        return record(model.units[number if per_part else position.get("ch", 0)], there, draws)
+
+    frames = (patterns.angles, patterns.frames)
+    return of_parts(specimen, frames, stack, part=part, scale=scale, seed=seed)
+
+
+def of_parts(
+    specimen: xr.DataArray,
+    frames: tuple[int, int],
+    record: Callable[[int, Position, np.ndarray, torch.Generator], np.ndarray],
+    *,
+    part: Sequence[str] = PLANE,
+    scale: int = SCALE,
+    seed: int,
+) -> xr.DataArray:
+    """Simulate the raw image of a specimen, part by part.
+
+    Parameters
+    ----------
+    specimen, part, scale, seed
+        See :func:`captured`.
+    frames : (int, int)
+        Angles, and frames of each.
+    record : callable
+        Takes the number of a part, its position, the specimen there and random numbers, and gives
+        the raw stack in grey levels.
+
+    Returns
+    -------
+    xarray.DataArray
+        float32, in grey levels, with the axes of the patterns.
+    """
     sizes = {str(dim): int(n) for dim, n in specimen.sizes.items()}
     sizes |= {dim: sizes[dim] // scale for dim in PLANE}
-    sizes |= dict(zip(PATTERN_DIMS, (patterns.angles, patterns.frames), strict=True))
+    sizes |= dict(zip(PATTERN_DIMS, frames, strict=True))
     dims = [dim for dim in DIMS if dim in sizes]
     raw = xr.DataArray(np.zeros([sizes[dim] for dim in dims], np.float32), dims=dims)
     draws = generator(seed)
-    per_part = model.settings.fit_per == "plane"
     for number, position in enumerate(positions(specimen, part)):
-        unit = model.units[number if per_part else position.get("ch", 0)]
-        raw.data[place(raw, position)] = record(unit, pixels_of(specimen, position, part), draws)
+        there = pixels_of(specimen, position, part)
+        raw.data[place(raw, position)] = record(number, position, there, draws)
     return raw
 
 
@@ -100,15 +152,15 @@ def capture(unit: Calibrated, specimen: np.ndarray, draws: torch.Generator) -> n
     return recorded(blur.down(light * there), calibration.record, draws)
 
 
-def recorded(expected: torch.Tensor, record: Record, draws: torch.Generator) -> np.ndarray:
+def recorded(expected: torch.Tensor, camera: Camera, draws: torch.Generator) -> np.ndarray:
     """What the camera makes of an image: noise is added, and the background.
 
     Parameters
     ----------
     expected : torch.Tensor
         In grey levels above the background; values below zero count as zero.
-    record : Record
-        Background and noise.
+    camera : Camera
+        Background and noise, such as a :class:`~zsfiji.services.sim.calibration.Record` has.
     draws : torch.Generator
         For the noise.
 
@@ -118,7 +170,7 @@ def recorded(expected: torch.Tensor, record: Record, draws: torch.Generator) -> 
         Of the same shape, float32, in grey levels.
     """
     light = expected.clamp_min(0)
-    noise = (record.gain * light + record.read_variance).sqrt()
+    noise = (camera.gain * light + camera.read_variance).sqrt()
     noisy = light + noise * torch.randn(light.shape, generator=draws)
-    found: np.ndarray = noisy.numpy() + np.float32(record.background)
+    found: np.ndarray = noisy.numpy() + np.float32(camera.background)
     return found

@@ -12,10 +12,10 @@ import xarray as xr
 from torch import nn
 
 from zsfiji import progress
-from zsfiji.compute.device import choose, generator, with_fallback
+from zsfiji.compute.device import choose, with_fallback
 from zsfiji.errors import UserError
-from zsfiji.images.axes import DIMS, size
-from zsfiji.images.parts import PATTERN, pixels_of, place, positions
+from zsfiji.images.axes import size
+from zsfiji.images.parts import PATTERN, pixels_of, positions
 from zsfiji.learning import models
 from zsfiji.learning.models import Model, model_of
 from zsfiji.physics.sim.grid import SCALE
@@ -24,13 +24,14 @@ from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Fitted, Found
 from zsfiji.reconstruction.drift import Drift
 from zsfiji.reconstruction.frames import saturation_said
-from zsfiji.reconstruction.joint import Estimate
 from zsfiji.services import over_parts
 from zsfiji.services.blind_sim import stacks
+from zsfiji.services.blind_sim.capture import capture
 from zsfiji.services.blind_sim.results import psf_shown
 from zsfiji.services.blind_sim.stacks import Optics
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.over_parts import Output
+from zsfiji.services.sim.capture import of_parts
 from zsfiji.services.sim.report import drift_said
 from zsfiji.services.sim.service import require_raw
 from zsfiji.services.simformer import stacks as seeing
@@ -229,24 +230,16 @@ class Simformer:
         self, model: Model[Settings, Trained], restored: Mapping[str, xr.DataArray], seed: int
     ) -> xr.DataArray:
         """Simulate the raw image of what was restored last; see :class:`.Method`."""
-        emitter = restored["emitter"]
-        first = next(iter(self.found.values()))
-        angles, phases = first.patterns.angles, first.patterns.frames
-        sizes = {str(dim): int(n) for dim, n in emitter.sizes.items()}
-        sizes |= {"ang": angles, "pha": phases}
-        sizes |= {dim: sizes[dim] // SCALE for dim in ("row", "col")}
-        dims = [dim for dim in DIMS if dim in sizes]
-        raw = xr.DataArray(np.zeros([sizes[dim] for dim in dims], np.float32), dims=dims)
-        draws = generator(seed)
-        for position in positions(emitter):
-            found = self.found[position.get("ch", 0)]
-            specimen = torch.from_numpy(pixels_of(emitter, position))
-            joint = found.joint((sizes["row"], sizes["col"]))
-            light = joint.predict(Estimate(joint.whole(specimen), None)).clamp_min(0)
-            noise = (found.gain * light + found.read_variance).sqrt()
-            noisy = light + noise * torch.randn(light.shape, generator=draws)
-            raw.data[place(raw, position)] = noisy.numpy() + np.float32(found.background)
-        return raw
+        first = next(iter(self.found.values())).patterns
+        return of_parts(
+            restored["emitter"],
+            (first.angles, first.frames),
+            lambda _, position, specimen, draws: capture(
+                self.found[position.get("ch", 0)], specimen, draws
+            ),
+            scale=SCALE,
+            seed=seed,
+        )
 
     def _restored(
         self, unit: Trained, stack: np.ndarray, channel: int, device: torch.device
@@ -321,11 +314,8 @@ class _Result:
         if self.fitted is not None:
             return self.fitted.residual.sqrt().numpy()
         assert self.found is not None, "the noise is found where the residual is shown"
-        joint = self.found.joint((rows, cols))
-        light = joint.predict(Estimate(joint.whole(self.made["emitter"]), None))
-        above = self.found.above(self.frames)
-        noise = self.found.gain * light.clamp_min(0) + self.found.read_variance
-        return ((above - light).square() / noise.clamp_min(1e-20)).mean((0, 1)).sqrt().numpy()
+        light = self.found.predict(self.made["emitter"])
+        return self.found.residual(self.found.above(self.frames), light).sqrt().numpy()
 
 
 def _said(residuals: list[float], iterations: list[int]) -> list[str]:
