@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -71,3 +71,7 @@ class Batch:
     given: Imaging
     gain: torch.Tensor
     read_variance: torch.Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The images on a device; numbers stay where they are."""
+        return replace(self, frames=self.frames.to(device), emitter=self.emitter.to(device))

@@ -10,6 +10,7 @@ import torch
 
 from zsfiji.errors import UserError
 from zsfiji.learning.foreground import centres
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction.stopping import noise_variance, recorrupted
 from zsfiji.services.simformer.batch import Batch, Imaging
@@ -118,7 +119,7 @@ def _batch(parts: Sequence[Stack]) -> Batch:
     imaging = _imaging(parts)
     return Batch(
         frames,
-        torch.zeros(len(parts), 1, 3 * side, 3 * side),
+        torch.zeros(len(parts), 1, SCALE * side, SCALE * side),
         imaging,
         imaging,
         torch.tensor([part.gain for part in parts]),

@@ -14,10 +14,13 @@ from typing import cast
 import torch
 
 from zsfiji.compute.device import generator
+from zsfiji.services.simformer.batch import Batch
 from zsfiji.services.simformer.compact import Compact
 from zsfiji.services.simformer.distilling import Augmentation, noisier
+from zsfiji.services.simformer.kinds import CompactKind
+from zsfiji.services.simformer.objective import loss_of
+from zsfiji.services.simformer.stages import Stage
 from zsfiji.services.simformer.stream import Stream
-from zsfiji.services.simformer.supervised import as_input, loss_of
 
 
 class Distilled:
@@ -50,9 +53,13 @@ class Distilled:
         if step >= self._alone:
             self._teacher = self._teacher or self._make()
             with torch.no_grad():
-                images, noise, unit = as_input(batch, self._teacher)
-                target = (target + self._teacher(images, noise) * unit) / 2
+                target = (target + _light(self._teacher, batch)) / 2
         if step % 2:
             batch = noisier(batch, Augmentation(), generator(self.stream.seed + step))
-        images, noise, unit = as_input(batch, self.network)
-        return loss_of(self.network(images, noise) * unit, target, batch.emitter)
+        return loss_of(_light(self.network, batch), target, batch.emitter)
+
+
+def _light(network: Compact, batch: Batch) -> torch.Tensor:
+    """What a network makes of a batch, in the unit of its frames."""
+    found = CompactKind().outputs(network, batch, Stage())
+    return found.emitter * found.unit[:, None, None, None]

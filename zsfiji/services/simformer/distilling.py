@@ -102,14 +102,10 @@ class Distillation:
         batch = self._batches(step)
         device = next(self._student.parameters()).device
         draws = generator(self._seed + _SEED * (step + 1))
-        seen = _moved(noisier(batch, self._augmentation, draws), device)
+        seen = noisier(batch, self._augmentation, draws).to(device)
         with torch.no_grad():
-            wanted = self._kind.outputs(self._teacher, _moved(batch, device), stages.Stage())
+            wanted = self._kind.outputs(self._teacher, batch.to(device), stages.Stage())
         found = self._kind.outputs(self._student, seen, stages.Stage())
         # The two see the frames in units of their own.
         ratio = (found.unit / wanted.unit)[:, None, None, None]
         return losses.difference(found.emitter * ratio, wanted.emitter)
-
-
-def _moved(batch: Batch, device: torch.device) -> Batch:
-    return replace(batch, frames=batch.frames.to(device), emitter=batch.emitter.to(device))

@@ -15,10 +15,9 @@ from zsfiji.services.simformer import stages
 from zsfiji.services.simformer.batch import Batch
 from zsfiji.services.simformer.compact import STUDENT, Compact, Size
 from zsfiji.services.simformer.emitter import emitter
-from zsfiji.services.simformer.front import level
+from zsfiji.services.simformer.front import features, level
 from zsfiji.services.simformer.nine import nine_frames
 from zsfiji.services.simformer.stages import Stage
-from zsfiji.services.simformer.supervised import seen
 from zsfiji.services.simformer.vit.applying import painted
 from zsfiji.services.simformer.vit.configuration import PUBLISHED, SMALL, Configuration
 from zsfiji.services.simformer.vit.network import Simformer
@@ -142,7 +141,17 @@ class CompactKind:
     def outputs(self, network: nn.Module, batch: Batch, stage: Stage) -> Outputs:
         """See :class:`Kind`."""
         assert isinstance(network, Compact)
-        there = seen(batch, network.size.images)
+        there = [
+            features(
+                frames,
+                batch.given.patterns(n),
+                batch.given.transfer(n),
+                float(batch.gain[n]),
+                float(batch.read_variance[n]),
+                network.size.images,
+            )
+            for n, frames in enumerate(batch.frames)
+        ]
         images = torch.stack([f.images for f in there])
         found = network(
             images.contiguous(memory_format=torch.channels_last),

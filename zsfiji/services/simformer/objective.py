@@ -21,13 +21,15 @@ from zsfiji.services.simformer.batch import Batch, Imaging
 from zsfiji.services.simformer.formation import predicted, sinusoids
 from zsfiji.services.simformer.kinds import Kind, Outputs, normalised
 from zsfiji.services.simformer.stages import Stage, stage_at
-from zsfiji.services.simformer.supervised import relative_error
 
 LearnFrom = Literal["truth", "frames"]
 """What a network learns from: truth stands for both."""
 
 _LIGHT = 0.5
 """Weight of the error of the illumination, where the truth is known. Not tuned."""
+
+_BRIGHT = 0.999
+"""Quantile of the truth that errors are relative to."""
 
 _SMALLEST = 3e-4
 """Squared errors below this, 35 dB, count no more."""
@@ -59,6 +61,13 @@ class Example:
     target: torch.Tensor
     variance: torch.Tensor | None = None
     true: bool = True
+
+    def to(self, device: torch.device) -> Example:
+        """The images on a device; numbers stay where they are."""
+        variance = None if self.variance is None else self.variance.to(device)
+        return replace(
+            self, batch=self.batch.to(device), target=self.target.to(device), variance=variance
+        )
 
 
 def simulated(batch: Batch) -> Example:
@@ -112,7 +121,7 @@ class Objective:
         """The loss of a step, counted from 0."""
         stage = stage_at(self._stages, step, self._steps)
         device = next(self._network.parameters()).device
-        example = on_device(self._examples(step), device)
+        example = self._examples(step).to(device)
         devices = [device] if device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(self._seed + _PRIME * (step + 1))
@@ -130,14 +139,24 @@ class Objective:
 
 
 def error_of_truth(found: Outputs, batch: Batch) -> torch.Tensor:
-    """Logarithm of the squared error of the emitter, and the error of the illumination."""
-    unit = found.unit[:, None, None, None]
-    error = relative_error(found.emitter, batch.emitter / unit)
-    loss = (error + _SMALLEST).log().mean()
+    """The error of the emitter, see :func:`loss_of`, and that of the illumination."""
+    truth = batch.emitter / found.unit[:, None, None, None]
+    loss = loss_of(found.emitter, truth, truth)
     if found.illumination is not None:
         light = _illumination(batch.true, batch.frames)
         loss = loss + _LIGHT * (found.illumination - light).abs().mean()
     return loss
+
+
+def loss_of(found: torch.Tensor, target: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """The logarithm of the squared error, so that each decibel counts the same in dim and bright.
+
+    Errors are relative to the bright structures of the truth. All are (stack, 1, 3 row, 3 col) in
+    one unit.
+    """
+    bright = torch.quantile(truth.flatten(1), _BRIGHT, dim=1)
+    error = (found - target).flatten(1) / bright.clamp_min(1e-6)[:, None]
+    return (error.square().mean(1) + _SMALLEST).log().mean()
 
 
 def explained(found: Outputs, example: Example, stage: Stage) -> torch.Tensor:
@@ -173,17 +192,6 @@ def explained(found: Outputs, example: Example, stage: Stage) -> torch.Tensor:
         loss = loss + losses.PSF_VARIATION * losses.psf_variation(found.psf)
         loss = loss + losses.CENTRE * losses.off_centre(found.psf)
     return loss
-
-
-def on_device(example: Example, device: torch.device) -> Example:
-    """The images of an example on a device; numbers stay where they are."""
-    batch = replace(
-        example.batch,
-        frames=example.batch.frames.to(device),
-        emitter=example.batch.emitter.to(device),
-    )
-    variance = None if example.variance is None else example.variance.to(device)
-    return replace(example, batch=batch, target=example.target.to(device), variance=variance)
 
 
 def _illumination(imaging: Imaging, frames: torch.Tensor) -> torch.Tensor:
