@@ -10,6 +10,7 @@ import xarray as xr
 from zsfiji.commands import restore as common
 from zsfiji.commands.inputs import calibrated
 from zsfiji.commands.outcome import Outcome, Table
+from zsfiji.commands.sim import cutoff_of
 from zsfiji.commands.untold import PSF, arranged, with_psf
 from zsfiji.errors import UserError
 from zsfiji.parameters.pixel_sizes import PixelSizes
@@ -104,6 +105,7 @@ def reconstructed(
 def _given(image: xr.DataArray, order: RawOrder, optics: UntoldOptics) -> Given:
     """What is known of the microscope."""
     from zsfiji.physics.optics.spacing import spacing_micrometres
+    from zsfiji.reconstruction.cutoff import HIGHEST
     from zsfiji.services.blind_sim.service import Given
     from zsfiji.services.blind_sim.stacks import Optics
 
@@ -121,13 +123,7 @@ def _given(image: xr.DataArray, order: RawOrder, optics: UntoldOptics) -> Given:
         pixel = math.nan
     cutoff = None
     if optics.na is not None and optics.emission is not None:
-        cutoff = 2 * optics.na / (optics.emission / 1000) * pixel
-        if cutoff > 0.5:
-            raise UserError(
-                f"Pixels of {1000 * pixel:.4g} nm are too wide for a numerical aperture of "
-                f"{optics.na:g} at {optics.emission:g} nm. Is this the pixel size in the specimen, "
-                "in nm? Give 'pixel_size'."
-            )
+        cutoff = cutoff_of(optics.na, optics.emission, pixel, most=HIGHEST)
     known = Optics(optics.background, cutoff, None, order.pattern)
     return Given(known, pixel)
 

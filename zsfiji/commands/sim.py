@@ -180,19 +180,40 @@ def _transfer(optics: SimOptics, pixel: float) -> RadialTransfer:
     from zsfiji.physics.sim.measured import transfer_of
     from zsfiji.physics.sim.optics import RadialTransfer
 
-    cutoff = 2 * optics.na / (optics.emission / 1000) * pixel
+    cutoff = cutoff_of(optics.na, optics.emission, pixel, most=1)
     if optics.otf is None:
-        found = RadialTransfer(cutoff, optics.damping or _USUAL_DAMPING)
-    else:
-        (psf, *_) = psfs(optics.otf, PsfGrid(), onto=(pixel / 2, pixel / 2))
-        found = transfer_of(psf, cutoff, pixel)
-    if found.cutoff > 1:
+        return RadialTransfer(cutoff, optics.damping or _USUAL_DAMPING)
+    (psf, *_) = psfs(optics.otf, PsfGrid(), onto=(pixel / 2, pixel / 2))
+    return transfer_of(psf, cutoff, pixel)
+
+
+def cutoff_of(na: float, emission: float, pixel: float, *, most: float) -> float:
+    """The highest frequency that a lens passes, in cycles per pixel.
+
+    Parameters
+    ----------
+    na : float
+        Numerical aperture.
+    emission : float
+        Wavelength in nm.
+    pixel : float
+        Width of a pixel in micrometres.
+    most : float
+        The highest one that can be.
+
+    Raises
+    ------
+    UserError
+        If it is higher.
+    """
+    cutoff = 2 * na / (emission / 1000) * pixel
+    if cutoff > most:
         raise UserError(
-            f"Pixels of {1000 * pixel:.4g} nm are too wide for a numerical aperture of "
-            f"{optics.na:g} at {optics.emission:g} nm. Is this the pixel size in the specimen "
-            "(that of the camera over the magnification), in nm? Give 'pixel_size'."
+            f"Pixels of {1000 * pixel:.4g} nm are too wide for a numerical aperture of {na:g} at "
+            f"{emission:g} nm. Is this the pixel size in the specimen (that of the camera over the "
+            "magnification), in nm? Give 'pixel_size'."
         )
-    return found
+    return cutoff
 
 
 def reconstructed(
