@@ -10,6 +10,7 @@ import xarray as xr
 from zsfiji.commands import restore as common
 from zsfiji.commands.inputs import calibrated
 from zsfiji.commands.outcome import Outcome, Table
+from zsfiji.commands.pattern_table import or_nan, pattern_table
 from zsfiji.commands.sim import cutoff_of
 from zsfiji.commands.untold import PSF, arranged, with_psf
 from zsfiji.errors import UserError
@@ -130,63 +131,26 @@ def _given(image: xr.DataArray, order: RawOrder, optics: UntoldOptics) -> Given:
 
 def table(title: str, units: Sequence[Restorer]) -> Table:
     """What was found as a table, a row for each wave, each number with its standard error."""
-    from zsfiji.services.sim.report import verdict
 
-    columns = (
-        "Channel",
-        "Angle",
-        "Wave",
-        "Verdict",
-        "Spacing (px)",
-        "Error (px)",
-        "Spacing (nm)",
-        "Direction (deg)",
-        "Error (deg)",
-        "Modulation",
-        "Modulation error",
-        "Cut-off period (px)",
-        "Cut-off error (px)",
-        "Damping",
-    )
-    rows: list[tuple[float | str, ...]] = []
-    for channel, unit in enumerate(units, 1):
-        found = unit.record.found
-        period = 1 / found.cutoff
-        doubts = unit.record.wave_vector_error
-        for angle, (waves, here) in enumerate(zip(unit.calibration.waves, doubts, strict=True), 1):
-            for number, (wave, doubt) in enumerate(zip(waves, here, strict=True), 1):
-                # Of the frequency, and of the direction in radians.
-                relative = _or_nan(doubt) / wave.frequency if wave.frequency else math.nan
-                spacing = 1 / wave.frequency if wave.frequency else math.nan
-                rows.append(
-                    (
-                        channel,
-                        angle,
-                        number,
-                        verdict(wave),
-                        spacing,
-                        spacing * relative,
-                        wave.spacing,
-                        wave.direction,
-                        math.degrees(relative),
-                        wave.modulation,
-                        _or_nan(wave.error),
-                        period,
-                        _or_nan(unit.record.cutoff_error) * period,
-                        found.damping,
-                    )
-                )
-    # A column with the same number everywhere, or with none, says nothing.
-    kept = [
-        n
-        for n in range(len(columns))
-        if (n not in (0, 2) or len({row[n] for row in rows}) > 1)
-        and (n != 6 or not all(math.isnan(unit.record.found.pixel) for unit in units))
-    ]
-    shown = tuple(tuple(row[n] for n in kept) for row in rows)
-    return Table(title, tuple(columns[n] for n in kept), shown)
+    def cells(unit: int, angle: int, wave: int) -> dict[str, float]:
+        record = units[unit].record
+        found = units[unit].calibration.waves[angle][wave]
+        doubt = or_nan(record.wave_vector_error[angle][wave])
+        # Of the frequency, and of the direction in radians.
+        relative = doubt / found.frequency if found.frequency else math.nan
+        spacing = 1 / found.frequency if found.frequency else math.nan
+        period = 1 / record.found.cutoff
+        return {
+            "Spacing (px)": spacing,
+            "Error (px)": spacing * relative,
+            "Spacing (nm)": found.spacing,
+            "Direction (deg)": found.direction,
+            "Error (deg)": math.degrees(relative),
+            "Modulation": found.modulation,
+            "Modulation error": or_nan(found.error),
+            "Cut-off period (px)": period,
+            "Cut-off error (px)": or_nan(record.cutoff_error) * period,
+            "Damping": record.found.damping,
+        }
 
-
-def _or_nan(error: float) -> float:
-    """An error that is not known is negative."""
-    return error if error >= 0 else math.nan
+    return pattern_table(title, [unit.calibration for unit in units], cells)

@@ -258,42 +258,18 @@ def reconstructed(
 
 def table(title: str, units: list[Calibration]) -> Table:
     """The patterns as a table, a row for each wave."""
-    from zsfiji.commands.outcome import Table
-    from zsfiji.services.sim.report import verdict
+    from zsfiji.commands.pattern_table import or_nan, pattern_table
 
-    columns = (
-        "Channel",
-        "Angle",
-        "Wave",
-        "Verdict",
-        "Spacing (nm)",
-        "Direction (deg)",
-        "Phase (deg)",
-        "Modulation",
-        "Error",
-        "MCNR",
-        "Significance",
-    )
-    rows: list[tuple[float | str, ...]] = []
-    for channel, unit in enumerate(units, 1):
-        for angle, waves in enumerate(unit.waves, 1):
-            rows += [
-                (
-                    channel,
-                    angle,
-                    number,
-                    verdict(wave),
-                    wave.spacing,
-                    wave.direction,
-                    math.degrees(wave.phase) % 360,
-                    wave.modulation,
-                    wave.error if wave.error >= 0 else math.nan,
-                    unit.record.contrast[angle - 1],
-                    wave.significance,
-                )
-                for number, wave in enumerate(waves, 1)
-            ]
-    # A column with the same number everywhere says nothing.
-    kept = [n for n in range(len(columns)) if n not in (0, 2) or len({row[n] for row in rows}) > 1]
-    shown = tuple(tuple(row[n] for n in kept) for row in rows)
-    return Table(title, tuple(columns[n] for n in kept), shown)
+    def cells(unit: int, angle: int, wave: int) -> dict[str, float]:
+        found = units[unit].waves[angle][wave]
+        return {
+            "Spacing (nm)": found.spacing,
+            "Direction (deg)": found.direction,
+            "Phase (deg)": math.degrees(found.phase) % 360,
+            "Modulation": found.modulation,
+            "Error": or_nan(found.error),
+            "MCNR": units[unit].record.contrast[angle],
+            "Significance": found.significance,
+        }
+
+    return pattern_table(title, units, cells)
