@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from zsfiji.compute.device import generator
 from zsfiji.physics.sim.published import PublishedStack, published_stack
 from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Found
@@ -155,3 +156,23 @@ def test_brightness_is_refined() -> None:
     step = refined(joint, raw * bright, now, here.gain)
     ratio = step.patterns.brightness / here.patterns.brightness
     assert ratio.flatten() == pytest.approx(bright.flatten().double(), abs=0.03)
+
+
+def test_held_counts_tell_a_better_start_from_a_worse_one() -> None:
+    one, raw = stack(1.0)
+    known = found(1.0)
+    joint = known.joint((96, 96))
+    given, held = thinned(raw - known.background, known.gain, joint.read, generator(5))
+    alone = blind.best_of(known, given, held)
+    truth = torch.as_tensor(one.truth, dtype=torch.float32)
+    truth = truth * float(raw.mean() - known.background) / float(truth.mean())
+    near = blind.best_of(known, given, held, truth)
+    far = blind.best_of(known, given, held, truth.flip(0))
+    assert near.iterations < alone.iterations
+    assert near.score > alone.score > far.score
+
+
+def test_a_narrow_image_is_taken_whole() -> None:
+    assert blind.middle_of((112, 512)) == (slice(0, 112), slice(0, 512))
+    assert blind.middle_of((2000, 64)) == (slice(488, 1512), slice(0, 64))
+    assert blind.middle_of((600, 512)) == (slice(172, 428), slice(128, 384))

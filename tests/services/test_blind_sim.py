@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import structured
+import torch
+import torch.nn.functional as F
 import xarray as xr
 from structured import hexagonal, patterns, simulate
 
@@ -17,11 +19,13 @@ from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image
 from zsfiji.learning import models
 from zsfiji.learning.models import Model
-from zsfiji.services.blind_sim import service
+from zsfiji.physics.sim.published import published_stack
+from zsfiji.services.blind_sim import service, start
 from zsfiji.services.blind_sim.restorer import Restorer
 from zsfiji.services.blind_sim.service import METHOD, BlindSim, Given
 from zsfiji.services.blind_sim.settings import Settings
 from zsfiji.services.blind_sim.stacks import Optics
+from zsfiji.services.zero_shot_sim import settings as zero_shot
 
 DIMS = ("ang", "pha", "row", "col")
 QUICK = Settings(iterations=10)
@@ -164,3 +168,51 @@ def test_detail_beyond_linear_sim_is_said() -> None:
     assert "beyond what linear SIM passes" in said
     assert "numerical aperture" not in said.replace("Give 'na'", "")
     assert "nan" not in said
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that has learnt for some seconds only."""
+    monkeypatch.setitem(zero_shot.STEPS, "quick", 150)
+
+
+@pytest.mark.usefixtures("brief")
+def test_a_network_gives_the_start_where_it_explains_held_counts_better(tmp_path: Path) -> None:
+    dim = simulate("filaments", (64, 80), 10, seed=4)
+    raw = image(dim.noisy)
+    made = METHOD.fit(raw, Settings(), FLAT)
+    start = made.units[0].start
+    assert start is not None
+    assert start.record.iterations < made.units[0].record.iterations
+    restored = METHOD.apply(made, raw)
+    assert restored.report.metrics["network"] == 1
+    assert "A network that learnt from this image gave the start" in " ".join(restored.report.notes)
+    path = tmp_path / "blind.zsfiji"
+    models.save(made, path)
+    again = METHOD.apply(models.load(path, METHOD), raw)
+    np.testing.assert_array_equal(again.image, restored.image)
+    alone = METHOD.apply(METHOD.fit(raw, Settings(network="none"), FLAT), raw)
+    assert alone.report.metrics["network"] == 0
+    truth = F.interpolate(dim.truth[None, None], (192, 240), mode="bicubic")[0, 0]
+    better, worse = (
+        structured.psnr(torch.from_numpy(np.asarray(one.image)), truth) for one in (restored, alone)
+    )
+    assert better > worse + 1
+
+
+@pytest.mark.usefixtures("brief")
+def test_a_network_is_left_out_where_the_fit_alone_explains_more() -> None:
+    # The walls of the tubes are finer than what linear SIM passes.
+    raw = image(published_stack("tube", 64, photons=500, seed=2100).raw)
+    made = METHOD.fit(raw, Settings(), FLAT)
+    restored = METHOD.apply(made, raw)
+    assert made.units[0].start is None
+    assert "was left out" in " ".join(restored.report.notes)
+
+
+def test_no_network_is_trained_where_iterations_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "fit_restorer", None)
+    assert METHOD.fit(image(one().noisy), QUICK, FLAT).units[0].start is None
+    said = notes(one().noisy, Settings(network="none"))
+    assert "as many as explain held counts best" in said
+    assert "left out" not in said

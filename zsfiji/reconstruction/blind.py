@@ -28,7 +28,7 @@ from zsfiji.reconstruction.peaks import NEAREST
 from zsfiji.reconstruction.refining import Refined, refined
 from zsfiji.reconstruction.search import Estimate as Seen
 from zsfiji.reconstruction.search import Search, estimate
-from zsfiji.reconstruction.thinning import count_iterations
+from zsfiji.reconstruction.thinning import Look, best_look, count_iterations
 
 K = TypeVar("K", bound="Known")
 
@@ -46,8 +46,8 @@ _FIRST, _TURNS = 24, 2
 """Iterations before the patterns are refined, and how often they are."""
 
 _SIDE = 256
-"""Longest side in pixels of the middle in which patterns are refined and iterations are counted:
-bounds the time."""
+"""Side in pixels of the square, of whose area the middle is in which patterns are refined and
+iterations are counted: bounds the time. A narrow image is taken whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,6 +327,26 @@ def counted(
     )
 
 
+def best_of(
+    found: Known, given: torch.Tensor, held: torch.Tensor, start: torch.Tensor | None = None
+) -> Look:
+    """How well the fit to a part of the counts explains the others, and after how many iterations.
+
+    Parameters
+    ----------
+    found : Known
+        Patterns, OTF and noise.
+    given, held : torch.Tensor
+        From :func:`.thinned`, without background.
+    start : torch.Tensor, optional
+        See :func:`fit`. There is a look at it as well.
+    """
+    part, cut, begin, corner = _middle(found, given + found.background, start)
+    rows, cols = (slice(int(at), int(at) + n) for at, n in zip(corner, part.shape, strict=True))
+    kept = held[..., rows, cols].contiguous()
+    return best_look(part, cut, kept, most=MOST, start=begin, at_once=True)
+
+
 def run(
     found: K, stack: torch.Tensor, iterations: int, *, start: torch.Tensor | None = None
 ) -> Fitted[K]:
@@ -354,14 +374,21 @@ def run(
     return Fitted(inside, linear, end.specimen, found, None, taken, residual)
 
 
+def middle_of(shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of the middle of an image, where patterns are refined."""
+    rows, cols = (
+        slice(*middle((n,), max(_SIDE, _SIDE**2 // min(other, _SIDE)))[0].indices(n)[:2])
+        for n, other in zip(shape, reversed(shape), strict=True)
+    )
+    return rows, cols
+
+
 def _middle(
     found: Known, stack: torch.Tensor, start: torch.Tensor | None
 ) -> tuple[Joint, torch.Tensor, torch.Tensor | None, tuple[float, float]]:
     """Image formation, frames and start of the middle of an image, and its first pixel."""
     shape = (int(stack.shape[-2]), int(stack.shape[-1]))
-    rows, cols = (
-        slice(*cut.indices(n)[:2]) for cut, n in zip(middle(shape, _SIDE), shape, strict=True)
-    )
+    rows, cols = middle_of(shape)
     part = found.joint(shape, stack.device).part(rows, cols)
     begin = None if start is None else part.whole(_cut(start, shape, rows, cols))
     cut = found.above(stack)[..., rows, cols].contiguous()

@@ -7,6 +7,10 @@ camera's read noise counts as light that has this noise.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 
 from zsfiji import progress
@@ -64,18 +68,96 @@ def thinned(
     return given * (gain / share) - read, held * (gain / (1 - share)) - read
 
 
+@dataclass(frozen=True)
+class Look:
+    """The look at a fit that explains held counts best.
+
+    Attributes
+    ----------
+    iterations : int
+        After how many it was.
+    score : float
+        Logarithm of the likelihood of the held counts, but for a constant of these.
+    """
+
+    iterations: int
+    score: float
+
+
+def best_look(
+    joint: Joint,
+    given: torch.Tensor,
+    held: torch.Tensor,
+    *,
+    most: int,
+    every: int = 4,
+    start: torch.Tensor | None = None,
+    at_once: bool = False,
+    label: str | None = None,
+) -> Look:
+    """Find how many swift iterations explain held counts best.
+
+    Parameters
+    ----------
+    joint : Joint
+        The image formation.
+    given, held : torch.Tensor
+        From :func:`thinned`.
+    most : int
+        Upper limit of the iterations.
+    every : int
+        Iterations between two looks.
+    start : torch.Tensor, optional
+        See :meth:`.Joint.run`.
+    at_once : bool
+        Whether there is a look at the start as well.
+    label : str, optional
+        What to report as progress; nothing without it.
+
+    Returns
+    -------
+    Look
+        From 1 iteration to `most`, or 0 with `at_once`.
+    """
+    held = (held + joint.read).clamp_min(0).double()
+    looks: list[Look] = []
+
+    def look(step: int, now: Estimate) -> None:
+        expected = (joint.predict(now) + joint.read).double()
+        expected = expected.clamp_min(1e-6 * float(held.mean()))
+        looks.append(Look(step, float((held * expected.log() - expected).sum())))
+
+    def watch(step: int, now: Estimate) -> bool:
+        if label is not None:
+            progress.report(step / most, label)
+        if progress.finish_requested():
+            return True
+        if step % every:
+            return False
+        look(step, now)
+        return len(looks) - 1 - looks.index(_best(looks)) >= _PATIENCE
+
+    if at_once and start is not None:
+        look(0, Estimate(start))
+    joint.run(given, most, start=start, swift=True, watch=watch)
+    return _best(looks) if looks else Look(min(every, most), -math.inf)
+
+
+def _best(looks: Sequence[Look]) -> Look:
+    return max(looks, key=lambda one: one.score)
+
+
 def count_iterations(
     joint: Joint,
     stack: torch.Tensor,
     gain: float,
     *,
     most: int,
-    every: int = 4,
     start: torch.Tensor | None = None,
     seed: int = 0,
     label: str | None = None,
 ) -> int:
-    """Find how many swift iterations explain held counts best.
+    """Find how many swift iterations a stack bears.
 
     Parameters
     ----------
@@ -87,8 +169,6 @@ def count_iterations(
         Variance of the noise for a unit of light.
     most : int
         Upper limit of the iterations.
-    every : int
-        Iterations between two looks.
     start : torch.Tensor, optional
         See :meth:`.Joint.run`.
     seed : int
@@ -102,22 +182,4 @@ def count_iterations(
         From 1 to `most`.
     """
     given, held = thinned(stack, gain, joint.read, generator(seed, stack.device))
-    held = (held + joint.read).clamp_min(0).double()
-    scores: list[float] = []
-
-    def watch(step: int, now: Estimate) -> bool:
-        if label is not None:
-            progress.report(step / most, label)
-        if progress.finish_requested():
-            return True
-        if step % every:
-            return False
-        expected = (joint.predict(now) + joint.read).double()
-        expected = expected.clamp_min(1e-6 * float(held.mean()))
-        scores.append(float((held * expected.log() - expected).sum()))
-        return len(scores) - 1 - scores.index(max(scores)) >= _PATIENCE
-
-    joint.run(given, most, start=start, swift=True, watch=watch)
-    if not scores:
-        return every
-    return min(every * (scores.index(max(scores)) + 1), most)
+    return best_look(joint, given, held, most=most, start=start, label=label).iterations

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from zsfiji.services import duration as common
 from zsfiji.services.blind_sim.settings import Settings
+from zsfiji.services.zero_shot_sim import duration as zero_shot_sim
+from zsfiji.services.zero_shot_sim.settings import Settings as Training
 
 _FINDING = 3.0
 """Finding patterns and optics of a channel. Measured."""
@@ -16,6 +18,9 @@ _ITERATION = 1.3e-6
 _COUNTED, _USUAL, _REFINING = 100, 70, 48
 """Iterations until their number is known, how many it usually is, and those between which patterns
 are refined."""
+
+_STARTS = 4
+"""Starts of the network that iterations are counted from."""
 
 _SIDE = 256
 """Longest side of what patterns are refined and iterations are counted in."""
@@ -45,4 +50,9 @@ def seconds(
         part = min(pixels, _SIDE**2)
         before = _REFINING + (0 if settings.iterations else _COUNTED)
         found += units * (_FINDING + before * _ITERATION * part)
+        if settings.network != "none" and not settings.iterations:
+            training = Training(quality=settings.network, fit_per=settings.fit_per)
+            found += zero_shot_sim.seconds(sizes, training, train=True, applied=1 + applied)
+            # With each grade of sharpening fewer iterations are counted.
+            found += units * _STARTS * _USUAL * _ITERATION * part
     return found

@@ -13,6 +13,7 @@ from zsfiji.physics.sim.optics import frequencies
 from zsfiji.reconstruction.borders import taper
 from zsfiji.reconstruction.cutoff import HIGHEST
 from zsfiji.services.blind_sim.restorer import Restorer
+from zsfiji.services.zero_shot_sim.report import doubt, doubtful_from
 from zsfiji.words import counted
 
 _BEYOND = 0.02
@@ -51,6 +52,7 @@ def said(
     misfit: float,
     beyond: float,
     counted_here: bool,
+    asked: bool,
 ) -> list[str]:
     """Sentences for the user, the most important first.
 
@@ -66,6 +68,8 @@ def said(
         From :func:`beyond_reach`, the largest one.
     counted_here : bool
         Whether the number of iterations is the one that the noise bears.
+    asked : bool
+        Whether a network was trained.
     """
     first = units[0]
     record, patterns = first.record.found, first.calibration.used
@@ -99,14 +103,34 @@ def said(
             f"The lens passes periods down to {_length(first, 1 / record.cutoff)}{certain}"
             f"{damping}: found in the image."
         )
-    mean = round(float(np.mean(iterations))) if iterations else 0
-    if counted_here:
-        sentences.append(
-            f"{counted(mean, 'iteration')}: as many as explain held counts best. More show finer "
-            "detail and more noise."
-        )
-    else:
-        sentences.append(f"{counted(mean, 'iteration')}.")
+    return [*sentences, *_work_said(first, iterations, counted_here, asked)]
+
+
+def _work_said(
+    unit: Restorer, iterations: Sequence[int], counted_here: bool, asked: bool
+) -> list[str]:
+    """Sentences about the iterations and the network."""
+    number = counted(round(float(np.mean(iterations))) if iterations else 0, "iteration")
+    if not counted_here:
+        return [f"{number}."]
+    if unit.start is None:
+        sentences = [
+            f"{number}: as many as explain held counts best. More show finer detail and more noise."
+        ]
+        if asked:
+            sentences.append(
+                "The network that learnt from this image did not explain held counts better than "
+                "these, and was left out."
+            )
+        return sentences
+    sharpened = counted(unit.start.record.sharpened, "iteration")
+    sentences = [
+        "A network that learnt from this image gave the start: it explains held counts better than "
+        f"a flat one. Its result was sharpened by {sharpened}, and {number} of the fit followed."
+    ]
+    limit = doubtful_from(unit.start.record.network)
+    if limit is not None:
+        sentences.append(doubt(_length(unit, 1 / limit)))
     return sentences
 
 

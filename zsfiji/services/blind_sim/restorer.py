@@ -11,6 +11,8 @@ from scipy.ndimage import gaussian_filter
 from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Fitted, Known
 from zsfiji.reconstruction.drift import Drift
+from zsfiji.services.blind_sim.start import Record as StartRecord
+from zsfiji.services.blind_sim.start import Start
 from zsfiji.services.sim.calibration import Calibration, Numbers
 from zsfiji.services.sim.calibration import Record as Found
 from zsfiji.services.sim.straight import straightened
@@ -40,13 +42,16 @@ class Record:
     wave_vector_error : tuple
         (angle, wave): standard error of each component, in cycles per pixel.
     iterations : int
-        How many the noise bears.
+        How many the noise bears, from a flat start.
+    start : zsfiji.services.blind_sim.start.Record or None
+        Of the network that the fit starts from.
     """
 
     found: Found
     cutoff_error: float
     wave_vector_error: tuple[Numbers, ...]
     iterations: int
+    start: StartRecord | None = None
 
 
 class Restorer:
@@ -56,15 +61,17 @@ class Restorer:
     ----------
     record : Record
         What was found.
+    start : Start, optional
+        The network that the fit starts from.
     """
 
-    def __init__(self, record: Record) -> None:
-        self.record = record
+    def __init__(self, record: Record, start: Start | None = None) -> None:
+        self.record, self.start = record, start
         self.calibration = Calibration(record.found)
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """None: all is in the record."""
-        return {}
+        """The weights of the network, if there is one; all else is in the record."""
+        return {} if self.start is None else self.start.tensors()
 
     @property
     def known(self) -> Known:
@@ -97,7 +104,8 @@ class Restorer:
         iterations : int
             How many; 0 for as many as were counted.
         before : torch.Tensor, optional
-            The specimen of the time point before, with its surroundings.
+            The specimen of the time point before, with its surroundings. A network gives a better
+            start.
 
         Returns
         -------
@@ -107,10 +115,12 @@ class Restorer:
         known, number = self.known, iterations or self.record.iterations
         above = known.above(torch.from_numpy(np.asarray(stack, np.float32)).to(device))
         above, patterns, drift = straightened(above, known.patterns, known.transfer)
-        start = None
-        if before is not None and patterns is known.patterns:
+        here, start = replace(known, patterns=patterns), None
+        if self.start is not None and not iterations:
+            joint = here.joint((int(above.shape[-2]), int(above.shape[-1])), device)
+            start, number = self.start.specimen(stack, joint, device), self.start.record.iterations
+        elif before is not None and patterns is known.patterns:
             start, number = _softened(before), max(_FEWEST, -(-number // _WARM))
-        here = replace(known, patterns=patterns)
         return blind.run(here, above + known.background, number, start=start), drift
 
 

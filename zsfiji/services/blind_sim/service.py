@@ -1,4 +1,4 @@
-"""Blind SIM as a method: its fit finds patterns, optics and noise, and nothing is trained."""
+"""Blind SIM as a method: it finds patterns, optics and noise, and learns from the image itself."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from zsfiji.services.blind_sim.report import beyond_reach, said
 from zsfiji.services.blind_sim.restorer import Record, Restorer
 from zsfiji.services.blind_sim.settings import Settings
 from zsfiji.services.blind_sim.stacks import Optics
+from zsfiji.services.blind_sim.start import Start, learned
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.over_parts import Output
 from zsfiji.services.sim.capture import captured
@@ -84,12 +85,12 @@ class BlindSim:
 
     def unit(self, record: Record, tensors: Mapping[str, torch.Tensor]) -> Restorer:
         """Make a unit from what a file keeps of it."""
-        return Restorer(record)
+        return Restorer(record, None if record.start is None else Start.of(record.start, tensors))
 
     def fit(
         self, image: xr.DataArray, settings: Settings, given: Given, *, device: str = "auto"
     ) -> Model[Settings, Restorer]:
-        """Find the patterns and the optics of an image; see :class:`.Method`."""
+        """Find patterns and optics of an image, and train a network on it; see :class:`.Method`."""
         require_raw(image)
         chosen = choose(device)
 
@@ -172,12 +173,14 @@ class BlindSim:
             misfit=misfit,
             beyond=max(beyond),
             counted_here=model.settings.iterations == 0,
+            asked=model.settings.network != "none",
         )
         metrics = {
             "cutoff": units[0].record.cutoff,
             "cutoff_error": model.units[0].record.cutoff_error,
             "damping": units[0].record.damping,
             "iterations": float(iterations[0]),
+            "network": float(model.units[0].start is not None and not model.settings.iterations),
             "misfit": misfit,
             "beyond": max(beyond),
         }
@@ -200,10 +203,10 @@ class BlindSim:
 def _found(stack: np.ndarray, settings: Settings, given: Given, device: torch.device) -> Restorer:
     """Patterns, optics, noise, and how many iterations it bears."""
     stacks.check(stack)
-    with progress.part(0, 0.2):
+    with progress.part(0, 0.15):
         found = stacks.find(stack, given.optics)
     frames = torch.from_numpy(np.asarray(stack, np.float32)).to(device)
-    with progress.part(0.2, 0.5):
+    with progress.part(0.15, 0.4):
         refined, errors = blind.with_refined(found, frames)
     search = found.search
     shown = errors.wave_vector_error.where(search.found, torch.tensor(-1.0).double())
@@ -222,9 +225,10 @@ def _found(stack: np.ndarray, settings: Settings, given: Given, device: torch.de
     unit = Restorer(Record(record, error, tuples(shown), max(settings.iterations, 1)))
     if settings.iterations:
         return unit
-    with progress.part(0.5, 1):
-        number = blind.counted(unit.known, frames, seed=settings.seed)
-    return Restorer(Record(record, error, tuples(shown), number))
+    with progress.part(0.4, 1):
+        number, start = learned(unit.known, record, stack, settings, device)
+    of_start = None if start is None else start.record
+    return Restorer(Record(record, error, tuples(shown), number, of_start), start)
 
 
 def _result(name: str, fitted: Fitted[Known]) -> np.ndarray:

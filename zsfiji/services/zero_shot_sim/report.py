@@ -22,16 +22,12 @@ def said(records: Sequence[Record]) -> tuple[tuple[str, ...], dict[str, float]]:
     """
     notes: list[str] = []
     for number, record in enumerate(records):
-        low = [ring for ring, share in enumerate(record.support) if share < _DOUBTFUL]
-        if not low:
+        limit = doubtful_from(record)
+        if limit is None:
             continue
-        reach = Calibration(record.calibration).reach
-        period = 1000 * record.calibration.pixel * RINGS / (max(low[0], 1) * reach)
+        period = 1000 * record.calibration.pixel / limit
         name = f"Channel {number + 1}: " if len(records) > 1 else ""
-        notes.append(
-            f"{name}Detail finer than {period:.0f} nm that the network added does not come again "
-            "with other noise. It was damped; acquire the image with more light to see it."
-        )
+        notes.append(name + doubt(f"{period:.0f} nm"))
     first = records[0]
     metrics = {
         "support": min(first.support),
@@ -39,3 +35,18 @@ def said(records: Sequence[Record]) -> tuple[tuple[str, ...], dict[str, float]]:
         "read_variance": first.calibration.read_variance,
     }
     return tuple(notes), metrics
+
+
+def doubtful_from(record: Record) -> float | None:
+    """Frequency in cycles per pixel from which on the data do not support the network, or None."""
+    low = [ring for ring, share in enumerate(record.support) if share < _DOUBTFUL]
+    reach = Calibration(record.calibration).reach
+    return max(low[0], 1) * reach / RINGS if low else None
+
+
+def doubt(length: str) -> str:
+    """Say so, with the length that belongs to that frequency."""
+    return (
+        f"Detail finer than {length} that the network added does not come again with other noise. "
+        "It was damped; acquire the image with more light to see it."
+    )
