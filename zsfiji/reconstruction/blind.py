@@ -134,8 +134,6 @@ class Fitted(Generic[K]):
         The specimen with what lies beyond the border, to start another fit from.
     found : Known
         Patterns, OTF, noise and background, as refined.
-    refined : Refined or None
-        Errors of the patterns; None if they were not refined.
     iterations : int
         How many there were.
     residual : torch.Tensor
@@ -147,7 +145,6 @@ class Fitted(Generic[K]):
     linear: torch.Tensor
     surroundings: torch.Tensor
     found: K
-    refined: Refined | None
     iterations: int
     residual: torch.Tensor
 
@@ -288,15 +285,14 @@ def fit(
     Cancelled
         If the user asked to stop.
     """
-    last: Refined | None = None
     if refine:
         with progress.part(0, 0.25):
-            found, last = with_refined(found, stack, start)
+            found, _ = with_refined(found, stack, start)
     if iterations is None:
         with progress.part(0.25, 0.6):
             iterations = counted(found, stack, start=start, seed=seed)
     with progress.part(0.6, 1):
-        return replace(run(found, stack, iterations, start=start), refined=last)
+        return run(found, stack, iterations, start=start)
 
 
 def with_refined(
@@ -351,7 +347,7 @@ def run(
     residual = found.residual(above, joint.predict(end))
     inside = joint.inside(end.specimen).contiguous()
     linear = joint.shown(end.specimen)
-    return Fitted(inside, linear, end.specimen, found, None, taken, residual)
+    return Fitted(inside, linear, end.specimen, found, taken, residual)
 
 
 def _middle(
