@@ -213,10 +213,9 @@ def find(
         if not bool(seen.found.any()):
             break
         progress.stop_if_cancelled()
-        patterns = replace(seen.patterns, modulation=seen.patterns.modulation * seen.found.double())
         one = found_transfer(
             above,
-            patterns,
+            seen.patterns.where(seen.found),
             transfer,
             seen.noise_variance,
             cutoff=cutoff is None,

@@ -26,25 +26,17 @@ from zsfiji.services.blind_sim import stacks
 from zsfiji.services.blind_sim.capture import capture
 from zsfiji.services.blind_sim.report import beyond_reach, said
 from zsfiji.services.blind_sim.restorer import Record, Restorer
+from zsfiji.services.blind_sim.results import EMITTER, outputs
 from zsfiji.services.blind_sim.settings import Settings
 from zsfiji.services.blind_sim.stacks import Optics
 from zsfiji.services.method import Method, Restored
-from zsfiji.services.over_parts import Output
 from zsfiji.services.sim.capture import captured
 from zsfiji.services.sim.finding import record_of, tuples
 from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.service import require_raw
 
-RESULTS = ("illumination", "background", "residual", "linear", "emitter")
+RESULTS = ("illumination", "background", "residual", "linear", EMITTER)
 """Names of the results, the main one last."""
-
-_OUTPUTS = (
-    Output("illumination", SCALE),
-    Output("background", SCALE, ("ang", "pha")),
-    Output("residual", 1, ("ang", "pha")),
-    Output("linear", SCALE, ("ang", "pha")),
-    Output("emitter", SCALE, ("ang", "pha")),
-)
 
 _PIXELS = 1
 """Patterns are found in one stack of a channel, the middle one."""
@@ -80,7 +72,7 @@ class BlindSim:
     record_type = Record
 
     def __init__(self, wanted: tuple[str, ...] = RESULTS) -> None:
-        self._wanted = (*wanted, RESULTS[-1])
+        self._wanted = wanted
 
     def unit(self, record: Record, tensors: Mapping[str, torch.Tensor]) -> Restorer:
         """Make a unit from what a file keeps of it."""
@@ -122,7 +114,6 @@ class BlindSim:
         """
         require_raw(image)
         chosen = choose(device)
-        wanted = tuple(output for output in _OUTPUTS if output.name in self._wanted)
         # Slices of a stack show different planes; time points of a plane are alike.
         warm = model.settings.fit_per == "channel" and size(image, "pln") == 1
         before: dict[int, torch.Tensor] = {}
@@ -158,7 +149,7 @@ class BlindSim:
             image,
             model.units,
             restore_one,
-            wanted,
+            outputs(self._wanted),
             fit_per=model.settings.fit_per,
             part=PATTERN,
             label="Reconstructing",
@@ -189,7 +180,7 @@ class BlindSim:
     ) -> xr.DataArray:
         """Simulate the raw image of the specimen; see :class:`.Method`."""
         return captured(
-            restored[RESULTS[-1]],
+            restored[EMITTER],
             model,
             lambda unit, specimen, draws: capture(unit.known, specimen, draws),
             scale=SCALE,
@@ -230,7 +221,7 @@ def _found(stack: np.ndarray, settings: Settings, given: Given, device: torch.de
 def _result(name: str, fitted: Fitted[Known]) -> np.ndarray:
     """One of :data:`RESULTS`."""
     rows, cols = (int(n) for n in fitted.residual.shape)
-    if name == "emitter":
+    if name == EMITTER:
         made = fitted.specimen
     elif name == "linear":
         made = fitted.linear
