@@ -20,6 +20,7 @@ from zsfiji.images.middle import middle
 from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.patterns import Patterns
+from zsfiji.reconstruction.bands import SIDE
 from zsfiji.reconstruction.cutoff import found_transfer
 from zsfiji.reconstruction.joint import Estimate, Joint
 from zsfiji.reconstruction.layouts import Layout
@@ -29,6 +30,7 @@ from zsfiji.reconstruction.refining import Refined, refined
 from zsfiji.reconstruction.search import Estimate as Seen
 from zsfiji.reconstruction.search import Search, estimate
 from zsfiji.reconstruction.thinning import count_iterations
+from zsfiji.reconstruction.window import with_structure
 
 K = TypeVar("K", bound="Known")
 
@@ -198,11 +200,14 @@ def find(
         If a frame has no light above the background.
     """
     above = stack - background
+    # Every search looks at the part with most structure: it is chosen once.
+    rows, cols = with_structure(above, SIDE)
+    part = above[..., rows, cols]
     best: tuple[float, RadialTransfer, Search] | None = None
     for guess in (cutoff,) if cutoff is not None else _CUTOFFS:
         progress.stop_if_cancelled()
         lens = RadialTransfer(guess, damping or 1.0)
-        search = Search(above, lens, layout)
+        search = Search(part, lens, layout)
         evidence = search.evidence + _BEYOND * all(peak.found for peak in search.peaks)
         if best is None or evidence > best[0]:
             best = (evidence, lens, search)
@@ -214,7 +219,7 @@ def find(
             break
         progress.stop_if_cancelled()
         one = found_transfer(
-            above,
+            part,
             seen.patterns.where(seen.found),
             transfer,
             seen.noise_variance,
@@ -224,7 +229,7 @@ def find(
         transfer, error = one.transfer, one.error
         # Coarse patterns, which only lower cut-offs have found, are looked for again.
         nearest = min(NEAREST, _COARSER * seen.patterns.finest / transfer.cutoff)
-        again = estimate(above, transfer, layout, nearest=nearest)
+        again = estimate(part, transfer, layout, nearest=nearest)
         if int(again.found.sum()) < int(seen.found.sum()):
             # They are lost beside the centre of the bands: what the lower cut-off gave is kept.
             break
@@ -233,6 +238,7 @@ def find(
     gain, read = noise_line(above, transfer) or (seen.noise_variance / light, 0.0)
     # Frames in which even bright light has no noise of its own: the camera's is all.
     gain = max(gain, _LEAST_GAIN * seen.noise_variance / light)
+    seen = replace(seen, patterns=seen.patterns.moved(-float(rows.start), -float(cols.start)))
     patterns = replace(seen.patterns, modulation=seen.patterns.modulation.clamp(max=1.0))
     return Found(patterns, transfer, gain, read, background, error, seen)
 
