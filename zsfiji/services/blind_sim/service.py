@@ -13,7 +13,7 @@ import xarray as xr
 from zsfiji import progress
 from zsfiji.compute.device import choose, with_fallback
 from zsfiji.images.axes import size
-from zsfiji.images.parts import PATTERN, pixels_of
+from zsfiji.images.parts import PATTERN, middle_part
 from zsfiji.learning.models import Model, model_of
 from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import illumination
@@ -86,7 +86,7 @@ class BlindSim:
         chosen = choose(device)
 
         def fit_one(group: over_parts.Group) -> Restorer:
-            stack = pixels_of(image, group.positions[len(group.positions) // 2], PATTERN)
+            stack = middle_part(image, group.positions, PATTERN)
             return with_fallback(lambda where: _found(stack, settings, given, where), chosen)
 
         units = over_parts.fit(
