@@ -364,28 +364,11 @@ def save_network(
     losses: tuple[tuple[int, float], ...] = (),
 ) -> Path:
     """Write a model of a network that was trained on simulated stacks."""
-    return models.save(
-        model_of_network(
-            network, kind, student=student, settings=settings, steps=steps, losses=losses
-        ),
-        path,
-    )
-
-
-def model_of_network(
-    network: nn.Module,
-    kind: str,
-    *,
-    student: bool,
-    settings: Settings,
-    steps: int,
-    losses: tuple[tuple[int, float], ...] = (),
-) -> Model[Settings, Trained]:
-    """A model of a network that was trained on simulated stacks."""
     unit = trained(network, kind, student=student, steps=steps, losses=losses)
     crop = np.zeros((unit.kind.crop,) * 2, np.float32)
-    stacks_ = xr.DataArray(crop, dims=("row", "col"), attrs={"title": "simulated stacks"})
-    return model_of(Simformer(student=student), settings, stacks_, [unit])
+    simulated = xr.DataArray(crop, dims=("row", "col"), attrs={"title": "simulated stacks"})
+    made = model_of(Simformer(student=student), settings, simulated, [unit])
+    return models.save(made, path)
 
 
 METHOD: Method[Settings, Given, Trained] = Simformer()
