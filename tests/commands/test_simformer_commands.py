@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from tiny import SIZES, TinyCompact, vit
 
 from zsfiji import progress
 from zsfiji.commands import find
@@ -22,37 +23,11 @@ from zsfiji.images.axes import as_image, set_calibration
 from zsfiji.learning import models
 from zsfiji.physics.sim.published import published_stack
 from zsfiji.reconstruction import blind
-from zsfiji.services.simformer import kinds, service, shipped, stages, training
-from zsfiji.services.simformer.compact import Size
+from zsfiji.services.simformer import kinds, service, shipped, training
 from zsfiji.services.simformer.service import METHOD, save_network
 from zsfiji.services.simformer.settings import Settings
-from zsfiji.services.simformer.vit.configuration import Configuration
 
 SIDE = 48
-
-TINY = Configuration(
-    crop=16,
-    width=24,
-    depth=1,
-    heads=2,
-    prior=8,
-    reduced=8,
-    decoder_width=16,
-    decoder_depth=1,
-    decoder_heads=2,
-    coding_heads=2,
-    painters=(8, 8, 8, 8),
-    convolutions=1,
-    psf_size=13,
-)
-
-
-class TinyCompact(kinds.CompactKind):
-    crop, batch = 16, 2
-
-    def __init__(self) -> None:
-        size = Size(width=8, blocks=(1, 1, 1), head=4)
-        super().__init__(size, replace(size, width=4))
 
 
 def remembered(find: Callable[..., Any]) -> Callable[..., Any]:
@@ -71,9 +46,8 @@ def remembered(find: Callable[..., Any]) -> Callable[..., Any]:
 @pytest.fixture(autouse=True, scope="module")
 def tiny() -> Iterator[None]:
     """Networks of a moment."""
-    vit = kinds.VitKind("small", TINY, batch=2, steps=4, rate=1e-3, stages=stages.SMALL)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kinds, "KINDS", {"compact": TinyCompact(), "small": vit})
+        patch.setattr(kinds, "KINDS", {"compact": TinyCompact(), "small": vit()})
         patch.setattr(training, "_FEW", 4)
         patch.setattr(blind, "_CUTOFFS", (0.3,))
         patch.setattr(blind, "find", remembered(blind.find))
@@ -263,9 +237,7 @@ def test_pickles_and_other_configurations_are_refused(
     torch.save({"weights": torch.ones(3)}, tmp_path / "model.pt")
     with pytest.raises(UserError, match="is a pickle"):
         call("SIMFormer Reconstruct", opened(raw), model=tmp_path / "model.pt", **ORDER)
-    wide = kinds.VitKind(
-        "small", replace(TINY, width=48), batch=2, steps=4, rate=1e-3, stages=stages.SMALL
-    )
+    wide = vit(replace(SIZES, width=48))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kinds, "KINDS", {"small": wide})
         with pytest.raises(UserError, match="another configuration"):

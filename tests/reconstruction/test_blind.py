@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from zsfiji.compute.device import generator
+from zsfiji.physics.sim.optics import illumination
 from zsfiji.physics.sim.published import PublishedStack, published_stack
 from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Found
 from zsfiji.reconstruction.joint import Joint
 from zsfiji.reconstruction.refining import refined
+from zsfiji.reconstruction.search import Search
 from zsfiji.reconstruction.thinning import count_iterations, thinned
 
 
@@ -57,6 +60,23 @@ def test_a_known_cutoff_is_kept() -> None:
     here = blind.find(raw, 0.0, cutoff=0.33, damping=1.0)
     assert here.transfer.cutoff == 0.33
     assert here.cutoff_error == 0
+
+
+def test_patterns_found_in_a_part_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, raw = stack(500.0)
+    monkeypatch.setattr(blind, "SIDE", 66)
+    part: list[torch.Tensor] = []
+
+    def search(frames: torch.Tensor, *told: Any) -> Search:
+        part.append(frames)
+        return Search(frames, *told)
+
+    monkeypatch.setattr(blind, "Search", search)
+    here = blind.find(raw, 0.0, cutoff=one.transfer.cutoff, damping=1.0)
+    assert [frames.shape[-2:] for frames in part] == [(66, 66)]
+    for patterns in (here.patterns, here.search.patterns):
+        light, true = (illumination(p, (96, 96)) for p in (patterns, one.patterns))
+        assert float((light - true).abs().mean()) < 0.1 * float((true - 1).abs().mean())
 
 
 def test_refined_patterns_are_nearer() -> None:

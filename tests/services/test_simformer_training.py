@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 from structured import hexagonal, patterns
-from test_simformer_vit import TINY
+from tiny import TinyCompact
 
 from zsfiji import progress
 from zsfiji.compute.blending import by_blended_tiles
@@ -21,10 +22,9 @@ from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.physics.sim.published import published_stack
 from zsfiji.services.blind_sim.stacks import require_enough
 from zsfiji.services.simformer import stages, training
-from zsfiji.services.simformer.compact import Size
 from zsfiji.services.simformer.crops import Crops
 from zsfiji.services.simformer.distilling import Augmentation, Distillation, noisier
-from zsfiji.services.simformer.kinds import CompactKind, Kind, Stack, VitKind, kind_of
+from zsfiji.services.simformer.kinds import Kind, Stack, kind_of
 from zsfiji.services.simformer.nine import nine_frames
 from zsfiji.services.simformer.objective import Objective, simulated
 from zsfiji.services.simformer.settings import Settings
@@ -49,17 +49,7 @@ class Impatient:
         return self.done >= self.steps
 
 
-SMALL_SIZE = Size(width=8, blocks=(1, 1, 1), head=4)
-
-
-class TinyCompact(CompactKind):
-    crop, batch = 16, 2
-
-    def __init__(self) -> None:
-        super().__init__(SMALL_SIZE, Size(width=4, blocks=(1, 1, 1), head=4))
-
-
-VIT = VitKind("small", replace(TINY, skip=True), batch=2, steps=6, rate=1e-3, stages=stages.SMALL)
+VIT = tiny.vit()
 BOTH: list[Kind] = [VIT, TinyCompact()]
 
 

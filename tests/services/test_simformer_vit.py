@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tiny import SIZES
 
 from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import RadialTransfer, psf_of
@@ -20,26 +21,8 @@ from zsfiji.services.simformer.vit.network import Simformer
 from zsfiji.services.simformer.vit.painters import as_background, as_illumination
 from zsfiji.services.simformer.vit.psf import CUTOFF, ImagePrior, Pupil, psf_of_pupil
 
-TINY = Configuration(
-    crop=16,
-    width=24,
-    depth=2,
-    heads=2,
-    prior=8,
-    reduced=8,
-    decoder_width=16,
-    decoder_depth=1,
-    decoder_heads=2,
-    coding_heads=2,
-    painters=(16, 8, 8, 8),
-    convolutions=1,
-    psf_size=13,
-    dropout=0.1,
-    skip=False,
-)
 
-
-def network(configuration: Configuration = TINY) -> Simformer:
+def network(configuration: Configuration = SIZES) -> Simformer:
     """A network whose injectors do something, as after a training; it is in evaluation mode."""
     made = Simformer(configuration, seed=1)
     for injector in made.encoder.injectors:
@@ -72,7 +55,7 @@ def test_the_small_size_is_small() -> None:
 
 def test_the_same_seed_gives_the_same_network_and_leaves_the_global_numbers_alone() -> None:
     before = torch.random.get_rng_state()
-    one, again, other = Simformer(TINY, 3), Simformer(TINY, 3), Simformer(TINY, 4)
+    one, again, other = Simformer(SIZES, 3), Simformer(SIZES, 3), Simformer(SIZES, 4)
     assert torch.equal(before, torch.random.get_rng_state())
     assert torch.equal(one.encoder.embed.weight, again.encoder.embed.weight)
     assert not torch.equal(one.encoder.embed.weight, other.encoder.embed.weight)
@@ -80,7 +63,7 @@ def test_the_same_seed_gives_the_same_network_and_leaves_the_global_numbers_alon
 
 @pytest.mark.parametrize("training", [False, True])
 def test_a_result_does_not_depend_on_the_others_of_its_batch(training: bool) -> None:
-    whole = network(replace(TINY, dropout=0.0)).train(training)
+    whole = network(replace(SIZES, dropout=0.0)).train(training)
     together = whole(torch.cat([frames(1), 7 * frames(1, seed=5)]))
     alone = whole(frames(1))
     for name in ("emitter", "illumination", "background"):
@@ -102,9 +85,9 @@ def test_nothing_is_left_out_at_inference_and_something_in_training() -> None:
 
 
 def test_masked_tokens_know_where_they_are() -> None:
-    decoder = Decoder(TINY).eval()
-    chosen = masking(1, TINY.tokens, 0.75, torch.device("cpu"))
-    decoded = decoder(torch.zeros(1, 1 + chosen.kept.shape[1], TINY.width), chosen)
+    decoder = Decoder(SIZES).eval()
+    chosen = masking(1, SIZES.tokens, 0.75, torch.device("cpu"))
+    decoded = decoder(torch.zeros(1, 1 + chosen.kept.shape[1], SIZES.width), chosen)
     gone = decoded[0][chosen.dropped[0] > 0]
     # In the published program the spread over the dropped tokens is exactly zero.
     assert float(gone.detach().std(0).mean()) > 1e-3
@@ -132,11 +115,11 @@ def test_what_is_masked_is_not_seen() -> None:
 
 
 def test_neighbours_are_those_on_the_grid_whatever_the_order_of_the_tokens() -> None:
-    extractor = Extractor(TINY)
-    prior = torch.rand(1, TINY.tokens, TINY.width)
-    tokens = torch.rand(1, 4, TINY.width)
-    straight = masking(1, TINY.tokens, 0.0, torch.device("cpu"))
-    order = torch.randperm(TINY.tokens, generator=torch.Generator().manual_seed(0))
+    extractor = Extractor(SIZES)
+    prior = torch.rand(1, SIZES.tokens, SIZES.width)
+    tokens = torch.rand(1, 4, SIZES.width)
+    straight = masking(1, SIZES.tokens, 0.0, torch.device("cpu"))
+    order = torch.randperm(SIZES.tokens, generator=torch.Generator().manual_seed(0))
     mixed = replace(straight, kept=order[None])
     one = extractor(prior, tokens, straight)
     torch.testing.assert_close(extractor(prior[:, order], tokens, mixed), one[:, order])
@@ -255,13 +238,13 @@ def test_absolute_errors_count_where_they_are_asked_to() -> None:
 
 
 def test_a_student_gives_the_emitter_alone() -> None:
-    painted = network(TINY.student())(frames())
+    painted = network(SIZES.student())(frames())
     assert painted.emitter.shape == (2, 1, 48, 48)
     assert painted.illumination is painted.background is painted.psf is None
 
 
 def test_with_a_skip_the_emitter_starts_as_the_wide_field_image() -> None:
     bright = 1 + frames()
-    painted = Simformer(replace(TINY, skip=True)).eval()(bright)
+    painted = Simformer(replace(SIZES, skip=True)).eval()(bright)
     fine = torch.nn.functional.interpolate(bright, scale_factor=3, mode="bilinear")
     torch.testing.assert_close(painted.emitter, fine.mean(1, keepdim=True), atol=0.01, rtol=0.01)

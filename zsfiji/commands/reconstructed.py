@@ -73,7 +73,7 @@ def reconstructed(
         If it is no raw SIM image, or none of its patterns can be used.
     """
     from zsfiji.commands import sim as body
-    from zsfiji.images.parts import PATTERN, groups, pixels_of
+    from zsfiji.images.parts import PATTERN, groups, middle_part
     from zsfiji.services.sim.service import Sim
     from zsfiji.services.sim.settings import Settings
     from zsfiji.services.zs_deconvnet.sim import RawFrames, psf_of
@@ -90,7 +90,7 @@ def reconstructed(
     found = method.apply(model, raw, device=device)
     psfs = []
     for unit, where in zip(model.units, groups(raw, "channel", PATTERN), strict=True):
-        stack = pixels_of(raw, where[len(where) // 2], PATTERN)
+        stack = middle_part(raw, where, PATTERN)
         psfs.append(psf_of(unit, stack, upsample))
     frames = RawFrames(raw, model.units, camera, seed)
     return Reconstructed(found.images["sim"], psfs, frames, found.report.notes)

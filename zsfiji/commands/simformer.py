@@ -13,10 +13,14 @@ from zsfiji.commands.outcome import Curve, Outcome, Plot
 from zsfiji.commands.untold import PSF, arranged, with_psf
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from zsfiji.learning.models import Model
     from zsfiji.parameters.sim import RawOrder
+    from zsfiji.services.simformer.kinds import Kind
     from zsfiji.services.simformer.settings import Settings
     from zsfiji.services.simformer.trained import Trained
+    from zsfiji.services.simformer.training import Course
 
 
 def model_of(path: Path | None, *, student: bool) -> Model[Settings, Trained]:
@@ -137,7 +141,6 @@ def trained(settings: Settings, save: Path, kept: Path | None, *, device: str) -
     from zsfiji.commands.device_lock import device_lock
     from zsfiji.compute.device import choose
     from zsfiji.services.simformer.kinds import kind_of
-    from zsfiji.services.simformer.service import save_network
     from zsfiji.services.simformer.training import train_network
 
     target, kept = _writable(save, kept)
@@ -145,16 +148,7 @@ def trained(settings: Settings, save: Path, kept: Path | None, *, device: str) -
     network = kind.make(settings.seed).to(where)
     with device_lock(str(where)):
         course = train_network(kind, network, settings, kept=kept)
-    save_network(
-        network,
-        kind.name,
-        target,
-        student=False,
-        settings=settings,
-        steps=course.steps,
-        losses=course.losses,
-    )
-    return learnt(course.losses, course.steps, course.planned, target)
+    return _saved(kind, network, target, settings, course, student=False)
 
 
 def distilled(
@@ -184,7 +178,6 @@ def distilled(
     from zsfiji.commands.device_lock import device_lock
     from zsfiji.compute.device import choose
     from zsfiji.services.simformer.distilling import Augmentation
-    from zsfiji.services.simformer.service import save_network
     from zsfiji.services.simformer.settings import Settings
     from zsfiji.services.simformer.training import distil
 
@@ -203,11 +196,26 @@ def distilled(
             augmentation=Augmentation(shots, gaussian),
             kept=kept,
         )
+    return _saved(kind, student, target, settings, course, student=True)
+
+
+def _saved(
+    kind: Kind,
+    network: nn.Module,
+    target: Path,
+    settings: Settings,
+    course: Course,
+    *,
+    student: bool,
+) -> Outcome:
+    """Save a network after its training, and say how that went."""
+    from zsfiji.services.simformer.service import save_network
+
     save_network(
-        student,
+        network,
         kind.name,
         target,
-        student=True,
+        student=student,
         settings=settings,
         steps=course.steps,
         losses=course.losses,

@@ -141,6 +141,13 @@ def pixels_of(image: xr.DataArray, position: Position, part: Sequence[str] = PLA
     return np.ascontiguousarray(found.transpose(*part).data, dtype=np.float32)
 
 
+def middle_part(
+    image: xr.DataArray, where: Sequence[Position], part: Sequence[str] = PLANE
+) -> np.ndarray:
+    """Give the part in the middle of some positions; see :func:`pixels_of`."""
+    return pixels_of(image, where[len(where) // 2], part)
+
+
 def place(image: xr.DataArray, position: Position) -> tuple[Any, ...]:
     """Index of the part at `position` in an array of the shape of `image`.
 

@@ -15,7 +15,6 @@ _PSF = Field(
     "Beads... make it, or a file (TIFF, NPY, or an OTF in MRC). It is brought to the pixels of "
     "the image by the calibrations of both."
 )
-PointSpread = Annotated[Source, _PSF, Shown("PSF")]
 TrainingPointSpread = Annotated[Source | None, _PSF, Shown("PSF", unless="apply_model")]
 PointSpreadUnlessSim = Annotated[Source | None, _PSF, Shown("PSF", unless="mode=sim")]
 

@@ -20,6 +20,7 @@ from zsfiji.images.middle import middle
 from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.patterns import Patterns
+from zsfiji.reconstruction.bands import SIDE
 from zsfiji.reconstruction.cutoff import found_transfer
 from zsfiji.reconstruction.joint import Estimate, Joint
 from zsfiji.reconstruction.layouts import Layout
@@ -29,6 +30,7 @@ from zsfiji.reconstruction.refining import Refined, refined
 from zsfiji.reconstruction.search import Estimate as Seen
 from zsfiji.reconstruction.search import Search, estimate
 from zsfiji.reconstruction.thinning import Look, best_look, count_iterations
+from zsfiji.reconstruction.window import with_structure
 
 K = TypeVar("K", bound="Known")
 
@@ -134,8 +136,6 @@ class Fitted(Generic[K]):
         The specimen with what lies beyond the border, to start another fit from.
     found : Known
         Patterns, OTF, noise and background, as refined.
-    refined : Refined or None
-        Errors of the patterns; None if they were not refined.
     iterations : int
         How many there were.
     residual : torch.Tensor
@@ -147,7 +147,6 @@ class Fitted(Generic[K]):
     linear: torch.Tensor
     surroundings: torch.Tensor
     found: K
-    refined: Refined | None
     iterations: int
     residual: torch.Tensor
 
@@ -201,11 +200,14 @@ def find(
         If a frame has no light above the background.
     """
     above = stack - background
+    # Every search looks at the part with most structure: it is chosen once.
+    rows, cols = with_structure(above, SIDE)
+    part = above[..., rows, cols]
     best: tuple[float, RadialTransfer, Search] | None = None
     for guess in (cutoff,) if cutoff is not None else _CUTOFFS:
         progress.stop_if_cancelled()
         lens = RadialTransfer(guess, damping or 1.0)
-        search = Search(above, lens, layout)
+        search = Search(part, lens, layout)
         evidence = search.evidence + _BEYOND * all(peak.found for peak in search.peaks)
         if best is None or evidence > best[0]:
             best = (evidence, lens, search)
@@ -216,10 +218,9 @@ def find(
         if not bool(seen.found.any()):
             break
         progress.stop_if_cancelled()
-        patterns = replace(seen.patterns, modulation=seen.patterns.modulation * seen.found.double())
         one = found_transfer(
-            above,
-            patterns,
+            part,
+            seen.patterns.where(seen.found),
             transfer,
             seen.noise_variance,
             cutoff=cutoff is None,
@@ -228,7 +229,7 @@ def find(
         transfer, error = one.transfer, one.error
         # Coarse patterns, which only lower cut-offs have found, are looked for again.
         nearest = min(NEAREST, _COARSER * seen.patterns.finest / transfer.cutoff)
-        again = estimate(above, transfer, layout, nearest=nearest)
+        again = estimate(part, transfer, layout, nearest=nearest)
         if int(again.found.sum()) < int(seen.found.sum()):
             # They are lost beside the centre of the bands: what the lower cut-off gave is kept.
             break
@@ -237,6 +238,7 @@ def find(
     gain, read = noise_line(above, transfer) or (seen.noise_variance / light, 0.0)
     # Frames in which even bright light has no noise of its own: the camera's is all.
     gain = max(gain, _LEAST_GAIN * seen.noise_variance / light)
+    seen = replace(seen, patterns=seen.patterns.moved(-float(rows.start), -float(cols.start)))
     patterns = replace(seen.patterns, modulation=seen.patterns.modulation.clamp(max=1.0))
     return Found(patterns, transfer, gain, read, background, error, seen)
 
@@ -288,15 +290,14 @@ def fit(
     Cancelled
         If the user asked to stop.
     """
-    last: Refined | None = None
     if refine:
         with progress.part(0, 0.25):
-            found, last = with_refined(found, stack, start)
+            found, _ = with_refined(found, stack, start)
     if iterations is None:
         with progress.part(0.25, 0.6):
             iterations = counted(found, stack, start=start, seed=seed)
     with progress.part(0.6, 1):
-        return replace(run(found, stack, iterations, start=start), refined=last)
+        return run(found, stack, iterations, start=start)
 
 
 def with_refined(
@@ -371,7 +372,7 @@ def run(
     residual = found.residual(above, joint.predict(end))
     inside = joint.inside(end.specimen).contiguous()
     linear = joint.shown(end.specimen)
-    return Fitted(inside, linear, end.specimen, found, None, taken, residual)
+    return Fitted(inside, linear, end.specimen, found, taken, residual)
 
 
 def middle_of(shape: tuple[int, int]) -> tuple[slice, slice]:

@@ -31,15 +31,13 @@ class Refined:
     ----------
     patterns : Patterns
         The patterns.
-    wave_vector_error, modulation_error, phase_error : torch.Tensor
+    wave_vector_error : torch.Tensor
         float64 (angle, wave): standard errors from the noise, of each component in cycles per
-        pixel, of the modulation, and of the phase in the middle of the image in radians.
+        pixel.
     """
 
     patterns: Patterns
     wave_vector_error: torch.Tensor
-    modulation_error: torch.Tensor
-    phase_error: torch.Tensor
 
 
 def refined(joint: Joint, stack: torch.Tensor, estimate: Estimate, gain: float) -> Refined:
@@ -69,7 +67,7 @@ def refined(joint: Joint, stack: torch.Tensor, estimate: Estimate, gain: float) 
     bands = joint.band_images(estimate)
     vectors, phases = old.wave_vectors.clone(), old.phases.clone()
     brightness = old.brightness.clone()
-    errors = torch.zeros(3, old.angles, old.waves, dtype=torch.float64)
+    errors = torch.zeros(old.angles, old.waves, dtype=torch.float64)
     for angle in range(old.angles):
         bright = old.brightness[angle].to(stack)[:, None, None]
         even = bands[0].expand(old.frames, rows, cols)
@@ -105,9 +103,7 @@ def refined(joint: Joint, stack: torch.Tensor, estimate: Estimate, gain: float) 
             turn = min(max(turn, -_TURN), _TURN)
             # The phase is that of the first pixel, the step that in the middle.
             phases[angle, wave] += turn - TURN * float(shift @ middle)
-            errors[0, angle, wave] = float(error[4 * wave + 2 : 4 * wave + 4].max())
-            errors[1, angle, wave] = float(error[4 * wave])
-            errors[2, angle, wave] = float(error[4 * wave + 1])
+            errors[angle, wave] = float(error[4 * wave + 2 : 4 * wave + 4].max())
         brightness[angle] *= 1 + step[-old.frames :].clamp(-0.5, 0.5)
     found = replace(
         old,
@@ -115,4 +111,4 @@ def refined(joint: Joint, stack: torch.Tensor, estimate: Estimate, gain: float) 
         phases=phases,
         brightness=brightness / brightness.mean(),
     )
-    return Refined(found, *errors)
+    return Refined(found, errors)

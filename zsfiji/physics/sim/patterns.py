@@ -85,6 +85,10 @@ class Patterns:
             self.brightness[part],
         )
 
+    def where(self, found: torch.Tensor) -> Patterns:
+        """The same; waves that are not among the found ones (angle, wave) have no modulation."""
+        return replace(self, modulation=self.modulation * found.double())
+
     def mixed(
         self, angle: int, frame: int, plain: torch.Tensor, bands: Sequence[torch.Tensor]
     ) -> torch.Tensor:

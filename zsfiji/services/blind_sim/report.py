@@ -13,14 +13,12 @@ from zsfiji.physics.sim.optics import frequencies
 from zsfiji.reconstruction.borders import taper
 from zsfiji.reconstruction.cutoff import HIGHEST
 from zsfiji.services.blind_sim.restorer import Restorer
+from zsfiji.services.blind_sim.results import misfit_said
 from zsfiji.services.zero_shot_sim.report import doubt, doubtful_from
 from zsfiji.words import counted
 
 _BEYOND = 0.02
 """Share of the fine detail that lies beyond the reach of linear SIM, from which it is said."""
-
-_MISFIT = 1.5
-"""Mean squared residual in variances of the noise from which something does not fit. Not tuned."""
 
 _WIDE = 0.97
 """Cut-off over the highest one that can be found, from which it may lie beyond."""
@@ -84,12 +82,7 @@ def said(
             "the patterns): it follows only from the specimen being nowhere darker than zero. Two "
             "points closer than that may be one, and one line may be shown as two."
         )
-    if misfit > _MISFIT:
-        sentences.append(
-            f"The result does not explain the frames: the mean squared residual is {misfit:.1f} "
-            "times the noise. The residual map shows where; light out of focus, drift or another "
-            "kind of pattern may be the reason."
-        )
+    sentences += misfit_said(misfit)
     if record.cutoff > _WIDE * HIGHEST:
         sentences.append(
             "The cut-off of the lens is as high as the pixels can show, or higher: the pixels may "

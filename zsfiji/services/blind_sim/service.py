@@ -13,7 +13,7 @@ import xarray as xr
 from zsfiji import progress
 from zsfiji.compute.device import choose, with_fallback
 from zsfiji.images.axes import size
-from zsfiji.images.parts import PATTERN, pixels_of
+from zsfiji.images.parts import PATTERN, middle_part
 from zsfiji.learning.models import Model, model_of
 from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import illumination
@@ -26,26 +26,18 @@ from zsfiji.services.blind_sim import stacks
 from zsfiji.services.blind_sim.capture import capture
 from zsfiji.services.blind_sim.report import beyond_reach, said
 from zsfiji.services.blind_sim.restorer import Record, Restorer
+from zsfiji.services.blind_sim.results import EMITTER, outputs
 from zsfiji.services.blind_sim.settings import Settings
 from zsfiji.services.blind_sim.stacks import Optics
 from zsfiji.services.blind_sim.start import Start, learned
 from zsfiji.services.method import Method, Restored
-from zsfiji.services.over_parts import Output
 from zsfiji.services.sim.capture import captured
 from zsfiji.services.sim.finding import record_of, tuples
 from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.service import require_raw
 
-RESULTS = ("illumination", "background", "residual", "linear", "emitter")
+RESULTS = ("illumination", "background", "residual", "linear", EMITTER)
 """Names of the results, the main one last."""
-
-_OUTPUTS = (
-    Output("illumination", SCALE),
-    Output("background", SCALE, ("ang", "pha")),
-    Output("residual", 1, ("ang", "pha")),
-    Output("linear", SCALE, ("ang", "pha")),
-    Output("emitter", SCALE, ("ang", "pha")),
-)
 
 _PIXELS = 1
 """Patterns are found in one stack of a channel, the middle one."""
@@ -81,7 +73,7 @@ class BlindSim:
     record_type = Record
 
     def __init__(self, wanted: tuple[str, ...] = RESULTS) -> None:
-        self._wanted = (*wanted, RESULTS[-1])
+        self._wanted = wanted
 
     def unit(self, record: Record, tensors: Mapping[str, torch.Tensor]) -> Restorer:
         """Make a unit from what a file keeps of it."""
@@ -95,7 +87,7 @@ class BlindSim:
         chosen = choose(device)
 
         def fit_one(group: over_parts.Group) -> Restorer:
-            stack = pixels_of(image, group.positions[len(group.positions) // 2], PATTERN)
+            stack = middle_part(image, group.positions, PATTERN)
             return with_fallback(lambda where: _found(stack, settings, given, where), chosen)
 
         units = over_parts.fit(
@@ -123,7 +115,6 @@ class BlindSim:
         """
         require_raw(image)
         chosen = choose(device)
-        wanted = tuple(output for output in _OUTPUTS if output.name in self._wanted)
         # Slices of a stack show different planes; time points of a plane are alike.
         warm = model.settings.fit_per == "channel" and size(image, "pln") == 1
         before: dict[int, torch.Tensor] = {}
@@ -159,7 +150,7 @@ class BlindSim:
             image,
             model.units,
             restore_one,
-            wanted,
+            outputs(self._wanted),
             fit_per=model.settings.fit_per,
             part=PATTERN,
             label="Reconstructing",
@@ -192,7 +183,7 @@ class BlindSim:
     ) -> xr.DataArray:
         """Simulate the raw image of the specimen; see :class:`.Method`."""
         return captured(
-            restored[RESULTS[-1]],
+            restored[EMITTER],
             model,
             lambda unit, specimen, draws: capture(unit.known, specimen, draws),
             scale=SCALE,
@@ -234,7 +225,7 @@ def _found(stack: np.ndarray, settings: Settings, given: Given, device: torch.de
 def _result(name: str, fitted: Fitted[Known]) -> np.ndarray:
     """One of :data:`RESULTS`."""
     rows, cols = (int(n) for n in fitted.residual.shape)
-    if name == "emitter":
+    if name == EMITTER:
         made = fitted.specimen
     elif name == "linear":
         made = fitted.linear

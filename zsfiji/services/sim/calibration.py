@@ -158,9 +158,8 @@ class Calibration:
     @cached_property
     def used(self) -> Patterns:
         """The patterns that an image is reconstructed with; waves of no use have modulation 0."""
-        usable = torch.tensor(self.usable, dtype=torch.float64)
-        modulation = (self.patterns.modulation * usable).clamp(max=1)
-        return replace(self.patterns, modulation=modulation)
+        limited = replace(self.patterns, modulation=self.patterns.modulation.clamp(max=1))
+        return limited.where(torch.tensor(self.usable))
 
     @cached_property
     def waves(self) -> list[list[Wave]]:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from zsfiji.errors import UserError
 from zsfiji.images.axes import size
-from zsfiji.images.parts import PATTERN, Position, pixels_of
+from zsfiji.images.parts import PATTERN, Position, middle_part
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.finding import calibrate
 from zsfiji.services.sim.given import Given
@@ -52,7 +52,7 @@ def known_or_found(
         If what is known is for another number of channels, angles or phases.
     """
     if not known:
-        return find(pixels_of(image, where[len(where) // 2], part))
+        return find(middle_part(image, where, part))
     if len(known) not in (1, size(image, "ch")):
         raise UserError(
             f"The saved parameters are for {counted(len(known), 'channel')} and the image has "

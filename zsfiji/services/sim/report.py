@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from zsfiji.images.parts import PATTERN, pixels_of, positions
+from zsfiji.images.parts import PATTERN, middle_part, positions
 from zsfiji.quality.report import Report
 from zsfiji.reconstruction.drift import Drift
 from zsfiji.reconstruction.frames import blocks_said, saturation_said
@@ -61,8 +61,7 @@ def calibration_report(
         Sentences, the most important first, and metrics of the first unit.
     """
     notes: dict[str, None] = {}
-    middle = positions(image, PATTERN)
-    stack = pixels_of(image, middle[len(middle) // 2], PATTERN)
+    stack = middle_part(image, positions(image, PATTERN), PATTERN)
     for sentence in (*saturation_said(stack), *blocks_said(stack)):
         notes[sentence] = None
     channels = len(units) if per == "channel" else 1

@@ -73,9 +73,7 @@ class StackReconstructor:
     def used(self) -> Patterns:
         """The patterns that a stack is reconstructed with; waves of no use have modulation 0."""
         # Not limited to 1, which the first order of three equal beams exceeds.
-        patterns = self.calibration.patterns
-        usable = torch.tensor(self.calibration.usable, dtype=torch.float64)
-        return replace(patterns, modulation=patterns.modulation * usable)
+        return self.calibration.patterns.where(torch.tensor(self.calibration.usable))
 
     def reconstruct(
         self, stack: np.ndarray, settings: Settings, results: Sequence[str] = RESULTS

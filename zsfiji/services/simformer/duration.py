@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from zsfiji.services import duration as common
 from zsfiji.services.simformer.settings import FINE_STEPS
 
-_FRAMES = 9
-
 _FINDING = 2.0
 """Finding patterns and optics, for each stack. Measured."""
 
@@ -36,17 +34,9 @@ def reconstructing(sizes: Mapping[str, int], *, fit: bool, student: bool = False
         Whether the network is that of SIMFormer+.
     """
     each = (_STUDENT if student else _NETWORK) + (_FIT if fit else 0.0)
-    return common.START + _stacks(sizes) * (_FINDING + each * common.pixels(sizes))
+    return common.START + common.raw_stacks(sizes) * (_FINDING + each * common.pixels(sizes))
 
 
 def fine_tuning(sizes: Mapping[str, int], steps: int) -> float:
     """Estimate the time of a training on one image on the reference computer."""
-    return common.START + _FINDING * _stacks(sizes) + _STEP * (steps or FINE_STEPS)
-
-
-def _stacks(sizes: Mapping[str, int]) -> int:
-    """Raw stacks of an image, whether or not it has the axes of the patterns already."""
-    planes = common.planes(sizes)
-    if sizes.get("ang", 1) * sizes.get("pha", 1) > 1:
-        return planes
-    return max(1, planes // _FRAMES)
+    return common.START + _FINDING * common.raw_stacks(sizes) + _STEP * (steps or FINE_STEPS)

@@ -13,7 +13,6 @@ from typing import Literal
 import torch
 from torch import nn
 
-from zsfiji.learning.losses import hessian
 from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import psf_of
 from zsfiji.services.simformer import losses
@@ -95,8 +94,6 @@ class Objective:
         Of the whole training.
     learn_from : {"truth", "frames"}
         Whether the truth of the examples is learnt from, where they have one.
-    hessian : float
-        Weight of the second differences of the emitter.
     seed : int
         Of masks, noise and what is left out.
     """
@@ -110,12 +107,11 @@ class Objective:
         stages: tuple[Stage, ...],
         steps: int,
         learn_from: LearnFrom = "truth",
-        hessian: float = 0.0,
         seed: int = 0,
     ) -> None:
         self._kind, self._network, self._examples = kind, network, examples
         self._stages, self._steps, self._learn_from = stages, steps, learn_from
-        self._hessian, self._seed = hessian, seed
+        self._seed = seed
 
     def __call__(self, step: int) -> torch.Tensor:
         """The loss of a step, counted from 0."""
@@ -133,8 +129,6 @@ class Objective:
         loss = explained(found, example, stage)
         if supervised:
             loss = loss + error_of_truth(found, example.batch)
-        if self._hessian:
-            loss = loss + self._hessian * hessian(found.emitter)
         return loss
 
 

@@ -27,10 +27,9 @@ from zsfiji.reconstruction.frames import saturation_said
 from zsfiji.services import over_parts
 from zsfiji.services.blind_sim import stacks
 from zsfiji.services.blind_sim.capture import capture
-from zsfiji.services.blind_sim.results import psf_shown
+from zsfiji.services.blind_sim.results import EMITTER, misfit_said, outputs, psf_shown
 from zsfiji.services.blind_sim.stacks import Optics
 from zsfiji.services.method import Method, Restored
-from zsfiji.services.over_parts import Output
 from zsfiji.services.sim.capture import of_parts
 from zsfiji.services.sim.report import drift_said
 from zsfiji.services.sim.service import require_raw
@@ -42,19 +41,8 @@ from zsfiji.services.simformer.trained import Record, Trained, restored, trained
 from zsfiji.services.simformer.training import fine_tune
 from zsfiji.words import counted
 
-RESULTS = ("illumination", "background", "residual", "emitter")
+RESULTS = ("illumination", "background", "residual", EMITTER)
 """Names of the results, the main one last."""
-
-_OUTPUTS = (
-    Output("illumination", SCALE),
-    Output("background", SCALE, ("ang", "pha")),
-    Output("residual", 1, ("ang", "pha")),
-    Output("emitter", SCALE, ("ang", "pha")),
-)
-
-_MISFIT = 2.0
-"""Mean squared difference of the frames from what explains them, in variances of their noise, from
-which it is said. Not tuned."""
 
 _FIELDS = 2**22
 """Pixels of an image that are learnt from, at most: bounds the memory."""
@@ -185,7 +173,6 @@ class Simformer:
         chosen = choose(device)
         unit = model.units[0]
         unit.network.to(chosen).eval()
-        wanted = tuple(o for o in _OUTPUTS if o.name in self._wanted or o.name == "emitter")
         residuals: list[float] = []
         iterations: list[int] = []
         saturated: list[str] = []
@@ -213,7 +200,7 @@ class Simformer:
             image,
             [unit] * size(image, "ch"),
             restore_one,
-            wanted,
+            outputs([name for name in RESULTS if name in self._wanted]),
             fit_per="channel",
             part=PATTERN,
             label="Reconstructing",
@@ -232,7 +219,7 @@ class Simformer:
         """Simulate the raw image of what was restored last; see :class:`.Method`."""
         first = next(iter(self.found.values())).patterns
         return of_parts(
-            restored["emitter"],
+            restored[EMITTER],
             (first.angles, first.frames),
             lambda _, position, specimen, draws: capture(
                 self.found[position.get("ch", 0)], specimen, draws
@@ -299,7 +286,7 @@ class _Result:
     def result(self, name: str) -> np.ndarray:
         """One of :data:`RESULTS`."""
         angles, phases, rows, cols = self.frames.shape
-        if name == "emitter":
+        if name == EMITTER:
             best = self.made["emitter"] if self.fitted is None else self.fitted.specimen
             return best.numpy()
         if name == "background":
@@ -331,13 +318,11 @@ def _said(residuals: list[float], iterations: list[int]) -> list[str]:
             "Nothing was fitted to the frames: the emitter is what the network makes of them.",
         ]
     misfit, number = float(np.mean(residuals)), round(float(np.mean(iterations)))
-    if misfit > _MISFIT:
-        said.append(
-            f"The result does not explain the frames: the mean squared difference is {misfit:.1f} "
-            "times the noise. Drift, light out of focus or another kind of pattern may be the "
-            "reason; show the residual to see where."
-        )
-    return [*said, f"The fit to the frames took {counted(number, 'iteration')}."]
+    return [
+        *said,
+        *misfit_said(misfit),
+        f"The fit to the frames took {counted(number, 'iteration')}.",
+    ]
 
 
 def _lost_said(angles: list[int]) -> list[str]:
@@ -379,28 +364,11 @@ def save_network(
     losses: tuple[tuple[int, float], ...] = (),
 ) -> Path:
     """Write a model of a network that was trained on simulated stacks."""
-    return models.save(
-        model_of_network(
-            network, kind, student=student, settings=settings, steps=steps, losses=losses
-        ),
-        path,
-    )
-
-
-def model_of_network(
-    network: nn.Module,
-    kind: str,
-    *,
-    student: bool,
-    settings: Settings,
-    steps: int,
-    losses: tuple[tuple[int, float], ...] = (),
-) -> Model[Settings, Trained]:
-    """A model of a network that was trained on simulated stacks."""
     unit = trained(network, kind, student=student, steps=steps, losses=losses)
     crop = np.zeros((unit.kind.crop,) * 2, np.float32)
-    stacks_ = xr.DataArray(crop, dims=("row", "col"), attrs={"title": "simulated stacks"})
-    return model_of(Simformer(student=student), settings, stacks_, [unit])
+    simulated = xr.DataArray(crop, dims=("row", "col"), attrs={"title": "simulated stacks"})
+    made = model_of(Simformer(student=student), settings, simulated, [unit])
+    return models.save(made, path)
 
 
 METHOD: Method[Settings, Given, Trained] = Simformer()

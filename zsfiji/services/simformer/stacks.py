@@ -48,8 +48,7 @@ def straight(stack: np.ndarray, found: Found) -> Straight:
     found : Found
         What was found in it.
     """
-    known = found.patterns.modulation * found.search.found.double()
-    patterns = replace(found.patterns, modulation=known)
+    patterns = found.patterns.where(found.search.found)
     above = found.above(torch.from_numpy(np.asarray(stack, np.float32)))
     above, patterns, drift = straightened(above, patterns, found.transfer)
     return Straight(above + found.background, replace(found, patterns=patterns), drift)

@@ -9,6 +9,16 @@ from torch import nn
 _EPSILON = 1e-6
 """Least variance of the layer norms, as published."""
 
+_SPREAD = 0.02
+"""Standard deviation of what is learnt of a token or a place, at the start."""
+
+
+def learnt(*shape: int) -> nn.Parameter:
+    """Numbers that are learnt of a token or a place."""
+    numbers = nn.Parameter(torch.empty(shape))
+    nn.init.normal_(numbers, std=_SPREAD)
+    return numbers
+
 
 def norm(width: int) -> nn.LayerNorm:
     """A layer norm over the numbers of a token."""
@@ -81,3 +91,8 @@ class Block(nn.Module):
             return change
         kept = torch.rand(len(change), 1, 1, device=change.device) >= self.dropout
         return change * kept / (1 - self.dropout)
+
+
+def blocks(width: int, heads: int, depth: int, dropout: float) -> nn.ModuleList:
+    """So many blocks, one after the other."""
+    return nn.ModuleList([Block(width, heads, dropout) for _ in range(depth)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from zsfiji.services.simformer.vit.attention import Block, norm
+from zsfiji.services.simformer.vit.attention import blocks, learnt, norm
 from zsfiji.services.simformer.vit.configuration import Configuration
 from zsfiji.services.simformer.vit.encoder import Places
 from zsfiji.services.simformer.vit.masking import Masking
@@ -27,14 +27,10 @@ class Decoder(nn.Module):
         super().__init__()
         width = configuration.decoder_width
         self.narrow = nn.Linear(configuration.width, width)
-        self.dropped = nn.Parameter(torch.empty(width))
-        nn.init.normal_(self.dropped, std=0.02)
+        self.dropped = learnt(width)
         self.places = Places(configuration, width)
-        self.blocks = nn.ModuleList(
-            [
-                Block(width, configuration.decoder_heads, configuration.dropout)
-                for _ in range(configuration.decoder_depth)
-            ]
+        self.blocks = blocks(
+            width, configuration.decoder_heads, configuration.decoder_depth, configuration.dropout
         )
         self.last = norm(width)
 

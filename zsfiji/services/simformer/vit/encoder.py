@@ -6,12 +6,9 @@ import torch
 from torch import nn
 
 from zsfiji.services.simformer.vit.adapter import Extractor, Injector, SpatialPrior
-from zsfiji.services.simformer.vit.attention import Block, norm
+from zsfiji.services.simformer.vit.attention import blocks, learnt, norm
 from zsfiji.services.simformer.vit.configuration import Configuration
 from zsfiji.services.simformer.vit.masking import Masking, masking
-
-_SPREAD = 0.02
-"""Standard deviation of what is learnt about places, at the start."""
 
 
 class Places(nn.Module):
@@ -27,10 +24,8 @@ class Places(nn.Module):
 
     def __init__(self, configuration: Configuration, width: int) -> None:
         super().__init__()
-        self.plane = nn.Parameter(torch.empty(configuration.side**2, width))
-        self.group = nn.Parameter(torch.empty(configuration.groups, width))
-        nn.init.normal_(self.plane, std=_SPREAD)
-        nn.init.normal_(self.group, std=_SPREAD)
+        self.plane = learnt(configuration.side**2, width)
+        self.group = learnt(configuration.groups, width)
 
     def forward(self) -> torch.Tensor:
         """Give (token, width)."""
@@ -53,14 +48,9 @@ class Encoder(nn.Module):
         self.embed = nn.Conv3d(1, width, patch, patch)
         nn.init.xavier_uniform_(self.embed.weight.flatten(1))
         self.places = Places(configuration, width)
-        self.first = nn.Parameter(torch.empty(width))
-        self.first_place = nn.Parameter(torch.empty(width))
-        nn.init.normal_(self.first, std=_SPREAD)
-        nn.init.normal_(self.first_place, std=_SPREAD)
+        self.first, self.first_place = learnt(width), learnt(width)
         self.prior = SpatialPrior(configuration)
-        self.blocks = nn.ModuleList(
-            [Block(width, configuration.heads, configuration.dropout) for _ in range(depth)]
-        )
+        self.blocks = blocks(width, configuration.heads, depth, configuration.dropout)
         exchanges = -(-depth // configuration.exchange)
         self._every = configuration.exchange
         self.injectors = nn.ModuleList(
