@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from zsfiji.compute.device import generator
 from zsfiji.physics.sim.optics import illumination
 from zsfiji.physics.sim.published import PublishedStack, published_stack
 from zsfiji.reconstruction import blind
@@ -181,15 +180,14 @@ def test_brightness_is_refined() -> None:
 def test_held_counts_tell_a_better_start_from_a_worse_one() -> None:
     one, raw = stack(1.0)
     known = found(1.0)
-    joint = known.joint((96, 96))
-    given, held = thinned(raw - known.background, known.gain, joint.read, generator(5))
-    alone = blind.best_of(known, given, held)
     truth = torch.as_tensor(one.truth, dtype=torch.float32)
     truth = truth * float(raw.mean() - known.background) / float(truth.mean())
-    near = blind.best_of(known, given, held, truth)
-    far = blind.best_of(known, given, held, truth.flip(0))
-    assert near.iterations < alone.iterations
-    assert near.score > alone.score > far.score
+    near = blind.chosen_start(known, raw, lambda given: {3: truth.flip(0), 7: truth})
+    assert near.start == 7
+    assert near.iterations < near.alone
+    far = blind.chosen_start(known, raw, lambda given: {3: truth.flip(0)})
+    assert far.start is None
+    assert far.iterations == far.alone == near.alone
 
 
 def test_a_narrow_image_is_taken_whole() -> None:

@@ -8,7 +8,7 @@ and corrects the patterns in turn (:mod:`zsfiji.reconstruction.refining`).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from zsfiji import progress
+from zsfiji.compute.device import generator
 from zsfiji.images.middle import middle
 from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import RadialTransfer
@@ -29,7 +30,7 @@ from zsfiji.reconstruction.peaks import NEAREST
 from zsfiji.reconstruction.refining import Refined, refined
 from zsfiji.reconstruction.search import Estimate as Seen
 from zsfiji.reconstruction.search import Search, estimate
-from zsfiji.reconstruction.thinning import Look, best_look, count_iterations
+from zsfiji.reconstruction.thinning import Look, best_look, count_iterations, thinned
 from zsfiji.reconstruction.window import with_structure
 
 K = TypeVar("K", bound="Known")
@@ -328,24 +329,70 @@ def counted(
     )
 
 
-def best_of(
-    found: Known, given: torch.Tensor, held: torch.Tensor, start: torch.Tensor | None = None
-) -> Look:
-    """How well the fit to a part of the counts explains the others, and after how many iterations.
+@dataclass(frozen=True)
+class Choice:
+    """What a fit starts from, and how many iterations follow.
+
+    Attributes
+    ----------
+    start : int or None
+        Which start explains held counts best; None if a flat one does.
+    iterations : int
+        How many there are from that start; 0 where the start itself is best.
+    alone : int
+        How many there would be from a flat start.
+    """
+
+    start: int | None
+    iterations: int
+    alone: int
+
+
+def chosen_start(
+    found: Known,
+    stack: torch.Tensor,
+    starts: Callable[[torch.Tensor], Mapping[int, torch.Tensor]],
+    *,
+    seed: int = 0,
+) -> Choice:
+    """Choose what a fit starts from by counts that neither the starts nor the fit have seen.
 
     Parameters
     ----------
     found : Known
         Patterns, OTF and noise.
-    given, held : torch.Tensor
-        From :func:`.thinned`, without background.
-    start : torch.Tensor, optional
-        See :func:`fit`. There is a look at it as well.
+    stack : torch.Tensor
+        float32 (angle, frame, row, col), in grey levels.
+    starts : callable
+        Gives starts for a stack that has part of the counts: it has the light of the whole one,
+        and its noise has 1 / :data:`.SHARE` of the variance.
+    seed : int
+        Seed of the draws by which counts are dealt.
     """
+    above = found.above(stack)
+    joint = found.joint((int(above.shape[-2]), int(above.shape[-1])), above.device)
+    given, held = thinned(above, found.gain, joint.read, generator(seed, above.device))
+    with progress.part(0, 0.2):
+        alone = _best_of(found, given, held, None, "Counting iterations")
+    best, chosen = alone, None
+    with progress.part(0.2, 0.8):
+        made = starts(given + found.background)
+    for number, (key, start) in enumerate(made.items()):
+        with progress.part(0.8 + 0.2 * number / len(made), 0.8 + 0.2 * (number + 1) / len(made)):
+            look = _best_of(found, given, held, start, "Comparing starts")
+        if look.score > best.score:
+            best, chosen = look, key
+    return Choice(chosen, best.iterations, alone.iterations)
+
+
+def _best_of(
+    found: Known, given: torch.Tensor, held: torch.Tensor, start: torch.Tensor | None, label: str
+) -> Look:
+    """How well the fit to a part of the counts explains the others, in the middle of the image."""
     part, cut, begin, corner = _middle(found, given + found.background, start)
     rows, cols = (slice(int(at), int(at) + n) for at, n in zip(corner, part.shape, strict=True))
     kept = held[..., rows, cols].contiguous()
-    return best_look(part, cut, kept, most=MOST, start=begin, at_once=True)
+    return best_look(part, cut, kept, most=MOST, start=begin, at_once=True, label=label)
 
 
 def run(

@@ -18,14 +18,13 @@ import torch
 import torch.nn.functional as F
 
 from zsfiji import progress
-from zsfiji.compute.device import generator
 from zsfiji.learning.denoiser import Denoiser
 from zsfiji.learning.models import load_weights
 from zsfiji.physics.sim.grid import SCALE
 from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Known
 from zsfiji.reconstruction.joint import Joint
-from zsfiji.reconstruction.thinning import SHARE, Look, thinned
+from zsfiji.reconstruction.thinning import SHARE
 from zsfiji.services.blind_sim.settings import Settings
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.calibration import Record as Found
@@ -112,37 +111,29 @@ def learned(
         How many iterations the fit from a flat start bears, and the network, if the fit from it
         explains counts better that none of them has seen.
     """
-    above = known.above(torch.from_numpy(np.asarray(stack, np.float32)).to(device))
-    joint = known.joint((int(above.shape[-2]), int(above.shape[-1])), device)
-    draws = generator(settings.seed, device)
-    given, held = thinned(above, known.gain, joint.read, draws)
-    with progress.part(0, 0.2):
-        alone = blind.best_of(known, given, held)
-    if settings.network == "none" or progress.finish_requested():
-        return alone.iterations, None
-    few = (given + known.background).cpu().numpy()
-    training = Training(quality=settings.network, seed=settings.seed)
-    with progress.part(0.2, 0.8):
+    frames = torch.from_numpy(np.asarray(stack, np.float32)).to(device)
+    joint = known.joint((int(frames.shape[-2]), int(frames.shape[-1])), device)
+    trained: list[zero_shot.Restorer] = []
+
+    def starts(given: torch.Tensor) -> dict[int, torch.Tensor]:
+        if settings.network == "none" or progress.finish_requested():
+            return {}
+        few = given.cpu().numpy()
         restorer = fit_restorer(
             [few],
             Calibration(_fewer(found)),
-            settings=training,
+            settings=Training(quality=settings.network, seed=settings.seed),
             device=device,
             label="Learning from the image",
         )
-    best: tuple[Look, int] | None = None
-    starts = _specimens(restorer, few, joint, device, GRADES)
-    for number, (grade, start) in enumerate(starts.items()):
-        with progress.part(
-            0.8 + 0.2 * number / len(starts), 0.8 + 0.2 * (number + 1) / len(starts)
-        ):
-            look = blind.best_of(known, given, held, start)
-        if best is None or look.score > best[0].score:
-            best = (look, grade)
-    if best is None or best[0].score <= alone.score:
-        return alone.iterations, None
-    record = Record(restorer.record, best[1], best[0].iterations)
-    return alone.iterations, Start(record, restorer)
+        trained.append(restorer)
+        return _specimens(restorer, few, joint, device, GRADES)
+
+    choice = blind.chosen_start(known, frames, starts, seed=settings.seed)
+    if choice.start is None:
+        return choice.alone, None
+    record = Record(trained[0].record, choice.start, choice.iterations)
+    return choice.alone, Start(record, trained[0])
 
 
 def _fewer(found: Found) -> Found:

@@ -24,6 +24,7 @@ from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Fitted, Found
 from zsfiji.reconstruction.drift import Drift
 from zsfiji.reconstruction.frames import saturation_said
+from zsfiji.reconstruction.thinning import SHARE
 from zsfiji.services import over_parts
 from zsfiji.services.blind_sim import stacks
 from zsfiji.services.blind_sim.capture import capture
@@ -175,6 +176,7 @@ class Simformer:
         unit.network.to(chosen).eval()
         residuals: list[float] = []
         iterations: list[int] = []
+        kept: list[bool] = []
         saturated: list[str] = []
         drifts: list[Drift] = []
         lost: set[int] = set()
@@ -190,6 +192,7 @@ class Simformer:
             if made.fitted is not None:
                 residuals.append(float(made.fitted.residual.mean()))
                 iterations.append(made.fitted.iterations)
+                kept.append(made.kept)
             if made.straight is not None:
                 drifts.append(made.straight.drift)
                 lost.update(made.straight.lost())
@@ -206,11 +209,12 @@ class Simformer:
             label="Reconstructing",
         )
         notes = [*dict.fromkeys(saturated), *drift_said(drifts), *_lost_said(sorted(lost))]
-        notes += _said(residuals, iterations)
+        notes += _said(residuals, iterations, kept)
         metrics = {}
         if residuals:
             metrics["iterations"] = float(np.mean(iterations))
             metrics["misfit"] = float(np.mean(residuals))
+            metrics["network"] = float(np.mean(kept))
         return Restored(images, Report(tuple(notes), metrics))
 
     def simulate(
@@ -243,16 +247,11 @@ class Simformer:
         with progress.part(0.15, 0.3 if self._fit else 1):
             seen = seeing.seen(stack, dark) if there is None else seeing.known(there)
             made = with_fallback(lambda where: _painted(unit, seen, where), device)
-        fitted = None
+        fitted, kept = None, True
         if self._fit and there is not None and not progress.finish_requested():
             with progress.part(0.3, 1):
                 progress.report(0, "Reconstructing", preview=made["emitter"].numpy)
-                fitted = blind.fit(
-                    there.found,
-                    there.frames,
-                    start=made["emitter"],
-                    iterations=self._iterations,
-                )
+                fitted, kept = self._fitted(unit, there, made["emitter"], device)
             found = fitted.found
         if found is not None:
             self.found[channel] = found
@@ -261,7 +260,30 @@ class Simformer:
         elif found is not None:
             self.psfs[channel] = psf_shown(found.transfer)
         frames = seen.frames + dark
-        return _Result(frames, dark, made, found, fitted, there)
+        return _Result(frames, dark, made, found, fitted, there, kept)
+
+    def _fitted(
+        self, unit: Trained, there: Straight, emitter: torch.Tensor, device: torch.device
+    ) -> tuple[Fitted[Found], bool]:
+        """Fit a specimen to the frames, from the network's if that explains held counts better."""
+        with progress.part(0, 0.25):
+            found, _ = blind.with_refined(there.found, there.frames, emitter)
+        if self._iterations is not None:
+            with progress.part(0.25, 1):
+                return blind.run(found, there.frames, self._iterations, start=emitter), True
+        here = replace(there, found=found)
+
+        def starts(given: torch.Tensor) -> dict[int, torch.Tensor]:
+            few = seeing.known(replace(here, frames=given))
+            few = replace(few, gain=few.gain / SHARE, read_variance=few.read_variance / SHARE)
+            return {0: with_fallback(lambda where: _painted(unit, few, where), device)["emitter"]}
+
+        with progress.part(0.25, 0.6):
+            choice = blind.chosen_start(found, there.frames, starts)
+        kept = choice.start is not None
+        start = emitter if kept else None
+        with progress.part(0.6, 1):
+            return blind.run(found, there.frames, choice.iterations, start=start), kept
 
     def _known(self, channel: int) -> Optics:
         """The optics, with the OTF of an earlier time point or slice of a channel."""
@@ -282,6 +304,7 @@ class _Result:
     found: Found | None
     fitted: Fitted[Found] | None
     straight: Straight | None
+    kept: bool
 
     def result(self, name: str) -> np.ndarray:
         """One of :data:`RESULTS`."""
@@ -305,8 +328,16 @@ class _Result:
         return self.found.residual(self.found.above(self.frames), light).sqrt().numpy()
 
 
-def _said(residuals: list[float], iterations: list[int]) -> list[str]:
+def _said(residuals: list[float], iterations: list[int], kept: list[bool]) -> list[str]:
     """What a user should know about the results."""
+    if kept and not any(kept):
+        return [
+            "The specimen that the network made explains held counts less well than the fit alone: "
+            "it is unlike those that the network has learnt. The fit began without it, as that of "
+            "Blind SIM... does.",
+            *misfit_said(float(np.mean(residuals))),
+            _fit_said(iterations),
+        ]
     said = [
         "The network was trained on simulated specimens. It can add detail finer than the image "
         "tells, which looks real and may be wrong: believe what the fit keeps, and compare with "
@@ -317,12 +348,12 @@ def _said(residuals: list[float], iterations: list[int]) -> list[str]:
             *said,
             "Nothing was fitted to the frames: the emitter is what the network makes of them.",
         ]
-    misfit, number = float(np.mean(residuals)), round(float(np.mean(iterations)))
-    return [
-        *said,
-        *misfit_said(misfit),
-        f"The fit to the frames took {counted(number, 'iteration')}.",
-    ]
+    return [*said, *misfit_said(float(np.mean(residuals))), _fit_said(iterations)]
+
+
+def _fit_said(iterations: list[int]) -> str:
+    number = round(float(np.mean(iterations)))
+    return f"The fit to the frames took {counted(number, 'iteration')}."
 
 
 def _lost_said(angles: list[int]) -> list[str]:
