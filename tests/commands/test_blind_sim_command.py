@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,6 +55,18 @@ def test_known_optics_give_the_cutoff_and_nanometres(raw: xr.DataArray) -> None:
     assert first["Spacing (nm)"] == pytest.approx(65 / (0.9 * CUTOFF), rel=0.005)
     assert math.isnan(float(first["Cut-off error (px)"])) or first["Cut-off error (px)"] == 0
     assert outcome.images[-1].attrs["units"]["col"]
+
+
+def test_a_model_says_which_psfs_belong_to_channels(raw: xr.DataArray, tmp_path: Path) -> None:
+    stack = as_image(np.stack([raw.values, raw.values]), ("pln", "t", "row", "col"))
+    told = {"iterations": 2, "psf": True, "linear": False, "residual": False}
+    model = tmp_path / "each.zsfiji"
+    made = run(BLIND, stack, {**told, "fit_per": "plane", "save_model": model})
+    again = run(BLIND, stack, {**told, "apply_model": model})
+    for outcome in (made, again):
+        psf, emitter = outcome.images
+        assert psf.dims == ("row", "col")
+        assert emitter.sizes["pln"] == 2
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def reconstructed(
     )
     images = outcome.images
     if PSF in wanted:
-        channels = model.units if settings.fit_per == "channel" else model.units[:1]
+        channels = model.units if model.settings.fit_per == "channel" else model.units[:1]
         planes = [psf_shown(one.calibration.transfer) for one in channels]
         images = with_psf(images, planes, image)
     title = str(image.attrs.get("title") or "image")
