@@ -71,19 +71,15 @@ def reconstructed(
     given = _given(image, order, optics)
     raw = arranged(image, order, optics.background)
     method = BlindSim(wanted)
-    if files.apply_model is not None:
-        model, start = common.load(method, files.apply_model), 0.0
-    else:
-        start = common.trained_share(_FINDING, uncertainty)
-        model = common.fit(
-            method,
-            raw,
-            settings,
-            lambda _: given,
-            save=files.save_model,
-            device=device,
-            share=start,
-        )
+    model, start = common.loaded_or_fitted(
+        method,
+        raw,
+        settings,
+        given,
+        files=files,
+        share=common.trained_share(_FINDING, uncertainty),
+        device=device,
+    )
     outcome = common.apply(
         method,
         model,
