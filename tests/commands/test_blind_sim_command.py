@@ -57,7 +57,7 @@ def test_known_optics_give_the_cutoff_and_nanometres(raw: xr.DataArray) -> None:
     assert outcome.images[-1].attrs["units"]["col"]
 
 
-def test_a_model_says_which_psfs_belong_to_channels(raw: xr.DataArray, tmp_path: Path) -> None:
+def test_what_was_found_for_each_stack_is_no_channel(raw: xr.DataArray, tmp_path: Path) -> None:
     stack = as_image(np.stack([raw.values, raw.values]), ("pln", "t", "row", "col"))
     told = {"iterations": 2, "psf": True, "linear": False, "residual": False}
     model = tmp_path / "each.zsfiji"
@@ -67,6 +67,9 @@ def test_a_model_says_which_psfs_belong_to_channels(raw: xr.DataArray, tmp_path:
         psf, emitter = outcome.images
         assert psf.dims == ("row", "col")
         assert emitter.sizes["pln"] == 2
+        (table,) = outcome.tables
+        assert table.columns[:2] == ("Stack", "Angle")
+        assert [row[0] for row in table.rows] == [1, 1, 1, 2, 2, 2]
 
 
 @pytest.mark.parametrize(

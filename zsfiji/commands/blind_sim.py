@@ -17,8 +17,7 @@ from zsfiji.errors import UserError
 from zsfiji.parameters.pixel_sizes import PixelSizes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from zsfiji.learning.models import Model
     from zsfiji.parameters.model_files import ModelFiles
     from zsfiji.parameters.sim import RawOrder, UntoldOptics
     from zsfiji.services.blind_sim.restorer import Restorer
@@ -95,7 +94,7 @@ def reconstructed(
         planes = [psf_shown(one.calibration.transfer) for one in channels]
         images = with_psf(images, planes, image)
     title = str(image.attrs.get("title") or "image")
-    found = table(f"{title} patterns", model.units)
+    found = table(f"{title} patterns", model)
     return Outcome(images, outcome.notes, outcome.metrics, tables=(found,))
 
 
@@ -125,8 +124,9 @@ def _given(image: xr.DataArray, order: RawOrder, optics: UntoldOptics) -> Given:
     return Given(known, pixel)
 
 
-def table(title: str, units: Sequence[Restorer]) -> Table:
+def table(title: str, model: Model[Settings, Restorer]) -> Table:
     """What was found as a table, a row for each wave, each number with its standard error."""
+    units = model.units
 
     def cells(unit: int, angle: int, wave: int) -> dict[str, float]:
         record = units[unit].record
@@ -149,4 +149,5 @@ def table(title: str, units: Sequence[Restorer]) -> Table:
             "Damping": record.found.damping,
         }
 
-    return pattern_table(title, [unit.calibration for unit in units], cells)
+    calibrations = [unit.calibration for unit in units]
+    return pattern_table(title, calibrations, model.settings.fit_per, cells)
