@@ -1,18 +1,19 @@
 """Compare SIMFormer on stacks as it was published with: PSNR in dB for each number of photons.
 
 Run ``python benchmarks/simformer.py [--photons 0.5,1,10,100,500] [--seeds 1000,...] [--side 128]
-[--methods ...] [--known]``. Curves, tubes and rings as its authors simulate them
-(:mod:`zsfiji.physics.sim.published`), on a grid six times as fine as the camera's pixels. None of
-the seeds is used for training or tuning.
+[--kinds curve,tube,ring] [--methods ...] [--known]``. Curves, tubes and rings as its authors
+simulate them (:mod:`zsfiji.physics.sim.published`), or specimens of ``SIM Simulator...``, on a grid
+six times as fine as the camera's pixels. None of the seeds is used for training or tuning.
 
 "wide field" is the mean frame; "Richardson-Lucy" deconvolves it with the true PSF and stops where
 the truth says it is best, after 1 to 160 iterations; "Wiener" knows patterns, contrast and PSF, and
 has the best of 13 constants, with or without a window, chosen with the truth. "SIMFormer" and
 "SIMFormer+" find patterns, OTF, noise and background in the stack as ``Blind SIM...`` does (with
-``--known`` they are told). "fit" is ``Blind SIM...``, "SIMFormer; fit" the same from SIMFormer's
-result. The truth is the specimen in pixels a third as wide as the camera's. Each image is fitted
-to it by a straight line; 24 fine pixels at the border are left out; the range is the 99.9 percent
-quantile of the truth. The last line has processor seconds.
+``--known`` they are told). "Blind SIM" is that command with its ``quick`` network, "fit" the same
+without a network, and "SIMFormer; fit" the fit from SIMFormer's result. The truth is the specimen
+in pixels a third as wide as the camera's. Each image is fitted to it by a straight line; 24 fine
+pixels at the border are left out; the range is the 99.9 percent quantile of the truth. The last
+line has processor seconds.
 """
 
 from __future__ import annotations
@@ -29,12 +30,25 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from zsfiji.images.axes import as_image
 from zsfiji.learning import models
 from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import Blur
-from zsfiji.physics.sim.published import PublishedStack, published_stack
+from zsfiji.physics.sim.published import (
+    FACTOR,
+    MARGIN,
+    PIXEL,
+    PublishedStack,
+    published_stack,
+    stack_of,
+)
+from zsfiji.physics.specimens import KINDS, specimen
 from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.borders import extended_shape
+from zsfiji.services.blind_sim.service import METHOD as BLIND
+from zsfiji.services.blind_sim.service import Given
+from zsfiji.services.blind_sim.settings import Settings
+from zsfiji.services.blind_sim.stacks import Optics
 from zsfiji.services.simformer.compact import Compact
 from zsfiji.services.simformer.emitter import emitter
 from zsfiji.services.simformer.front import Linear
@@ -87,6 +101,22 @@ class Case:
         found = self.found or blind.find(self.frames, 0.0)
         begin = None if start is None else torch.from_numpy(start)
         return blind.fit(found, self.frames, start=begin).specimen.numpy()
+
+    def blind(self) -> np.ndarray:
+        """The command as it is."""
+        raw = as_image(self.stack.raw, ("ang", "pha", "row", "col"))
+        model = BLIND.fit(raw, Settings(), Given(Optics(background=0.0)))
+        return BLIND.apply(model, raw).image.to_numpy()
+
+
+def stack_with(kind: str, side: int, photons: float, seed: int) -> PublishedStack:
+    """A published stack, or one of a specimen of the simulator."""
+    if kind not in KINDS:
+        return published_stack(kind, side, photons=photons, seed=seed)
+    field = (side + 2 * MARGIN) * FACTOR
+    drawn = specimen(kind, (field, field), seed=seed, pixel=PIXEL / FACTOR)
+    draws = np.random.default_rng([seed, 714])
+    return stack_of(drawn.astype(np.float32), draws, photons=photons, seed=seed)
 
 
 def wide_field(stack: PublishedStack) -> np.ndarray:
@@ -147,6 +177,7 @@ def methods(folder: Path | None) -> dict[str, Callable[[Case], np.ndarray]]:
         "Wiener": lambda case: wiener(case.stack),
         "SIMFormer": lambda case: case.network(network(False)),
         "SIMFormer+": lambda case: case.network(network(True)),
+        "Blind SIM": lambda case: case.blind(),
         "fit": lambda case: case.fit(None),
         "SIMFormer; fit": lambda case: case.fit(case.network(network(False))),
     }
@@ -156,19 +187,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photons", default="0.5,1,10,100,500")
     parser.add_argument("--seeds", default=",".join(map(str, range(1000, 1010))))
+    parser.add_argument("--kinds", default=",".join(PUBLISHED))
     parser.add_argument("--side", type=int, default=128)
     parser.add_argument("--methods", help="all by default, separated by commas")
     parser.add_argument("--known", action="store_true", help="tell the networks the patterns")
     parser.add_argument("--models", type=Path, help="folder of other models than the shipped ones")
     chosen = parser.parse_args(arguments)
-    every = methods(chosen.models)
+    every, kinds = methods(chosen.models), chosen.kinds.split(",")
     names = chosen.methods.split(",") if chosen.methods else list(every)
     seconds: dict[str, float] = defaultdict(float)
     for photons in map(float, chosen.photons.split(",")):
         scores = defaultdict(list)
-        for kind in PUBLISHED:
+        for kind in kinds:
             for seed in map(int, chosen.seeds.split(",")):
-                stack = published_stack(kind, chosen.side, photons=photons, seed=seed)
+                stack = stack_with(kind, chosen.side, photons, seed)
                 found = None if chosen.known else blind.find(torch.from_numpy(stack.raw), 0.0)
                 case = Case(stack, found)
                 for name in names:
@@ -177,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     seconds[name] += time.process_time() - began
                     scores[name, kind].append(score(image, stack.truth))
         for name in names:
-            means = [float(np.mean(scores[name, kind])) for kind in PUBLISHED]
+            means = [float(np.mean(scores[name, kind])) for kind in kinds]
             cells = " / ".join(f"{mean:5.2f}" for mean in means)
             print(f"{photons:6g}  {name:16}  {cells}   mean {np.mean(means):5.2f}", flush=True)
     print("seconds " + ", ".join(f"{name} {seconds[name]:.1f}" for name in names))
