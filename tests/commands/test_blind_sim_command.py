@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,6 +55,21 @@ def test_known_optics_give_the_cutoff_and_nanometres(raw: xr.DataArray) -> None:
     assert first["Spacing (nm)"] == pytest.approx(65 / (0.9 * CUTOFF), rel=0.005)
     assert math.isnan(float(first["Cut-off error (px)"])) or first["Cut-off error (px)"] == 0
     assert outcome.images[-1].attrs["units"]["col"]
+
+
+def test_what_was_found_for_each_stack_is_no_channel(raw: xr.DataArray, tmp_path: Path) -> None:
+    stack = as_image(np.stack([raw.values, raw.values]), ("pln", "t", "row", "col"))
+    told = {"iterations": 2, "psf": True, "linear": False, "residual": False}
+    model = tmp_path / "each.zsfiji"
+    made = run(BLIND, stack, {**told, "fit_per": "plane", "save_model": model})
+    again = run(BLIND, stack, {**told, "apply_model": model})
+    for outcome in (made, again):
+        psf, emitter = outcome.images
+        assert psf.dims == ("row", "col")
+        assert emitter.sizes["pln"] == 2
+        (table,) = outcome.tables
+        assert table.columns[:2] == ("Stack", "Angle")
+        assert [row[0] for row in table.rows] == [1, 1, 1, 2, 2, 2]
 
 
 @pytest.mark.parametrize(

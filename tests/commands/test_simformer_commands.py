@@ -153,6 +153,16 @@ def test_models_of_the_other_command_are_refused(files: dict[str, Path], raw: np
         call("SIMFormer Reconstruct", opened(raw), model=files["compact+"], **ORDER)
 
 
+@pytest.mark.parametrize(("iterations", "said"), [(5, True), (20, False)])
+def test_frames_that_are_not_explained_are_said(
+    iterations: int, said: bool, files: dict[str, Path], raw: np.ndarray
+) -> None:
+    options = {"model": files["compact"], "iterations": iterations, **ORDER}
+    outcome = call("SIMFormer Reconstruct", opened(raw), **options)
+    assert (outcome.metrics["misfit"] > 1.5) == said
+    assert any("does not explain the frames" in note for note in outcome.notes) == said
+
+
 def test_each_time_point_is_restored_by_itself(files: dict[str, Path], raw: np.ndarray) -> None:
     film = np.stack([raw, 100 + 2 * (raw - 100)])
     image = as_image(film, ("t", "ang", "pha", "row", "col"))

@@ -17,8 +17,7 @@ from zsfiji.errors import UserError
 from zsfiji.parameters.pixel_sizes import PixelSizes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from zsfiji.learning.models import Model
     from zsfiji.parameters.model_files import ModelFiles
     from zsfiji.parameters.sim import RawOrder, UntoldOptics
     from zsfiji.services.blind_sim.restorer import Restorer
@@ -71,19 +70,15 @@ def reconstructed(
     given = _given(image, order, optics)
     raw = arranged(image, order, optics.background)
     method = BlindSim(wanted)
-    if files.apply_model is not None:
-        model, start = common.load(method, files.apply_model), 0.0
-    else:
-        start = common.trained_share(_FINDING, uncertainty)
-        model = common.fit(
-            method,
-            raw,
-            settings,
-            lambda _: given,
-            save=files.save_model,
-            device=device,
-            share=start,
-        )
+    model, start = common.loaded_or_fitted(
+        method,
+        raw,
+        settings,
+        given,
+        files=files,
+        share=common.trained_share(_FINDING, uncertainty),
+        device=device,
+    )
     outcome = common.apply(
         method,
         model,
@@ -95,11 +90,11 @@ def reconstructed(
     )
     images = outcome.images
     if PSF in wanted:
-        channels = model.units if settings.fit_per == "channel" else model.units[:1]
+        channels = model.units if model.settings.fit_per == "channel" else model.units[:1]
         planes = [psf_shown(one.calibration.transfer) for one in channels]
         images = with_psf(images, planes, image)
     title = str(image.attrs.get("title") or "image")
-    found = table(f"{title} patterns", model.units)
+    found = table(f"{title} patterns", model)
     return Outcome(images, outcome.notes, outcome.metrics, tables=(found,))
 
 
@@ -129,8 +124,9 @@ def _given(image: xr.DataArray, order: RawOrder, optics: UntoldOptics) -> Given:
     return Given(known, pixel)
 
 
-def table(title: str, units: Sequence[Restorer]) -> Table:
+def table(title: str, model: Model[Settings, Restorer]) -> Table:
     """What was found as a table, a row for each wave, each number with its standard error."""
+    units = model.units
 
     def cells(unit: int, angle: int, wave: int) -> dict[str, float]:
         record = units[unit].record
@@ -153,4 +149,5 @@ def table(title: str, units: Sequence[Restorer]) -> Table:
             "Damping": record.found.damping,
         }
 
-    return pattern_table(title, [unit.calibration for unit in units], cells)
+    calibrations = [unit.calibration for unit in units]
+    return pattern_table(title, calibrations, model.settings.fit_per, cells)

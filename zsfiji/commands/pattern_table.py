@@ -10,7 +10,10 @@ from zsfiji.commands.outcome import Table
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.report import verdict
 
-_UNLESS_ALIKE = ("Channel", "Wave")
+_UNIT = {"channel": "Channel", "plane": "Stack"}
+"""What patterns were found per -> head of the column that counts those."""
+
+_UNLESS_ALIKE = (*_UNIT.values(), "Wave")
 _UNLESS_UNKNOWN = ("Spacing (nm)",)
 """Columns that are left out where all rows have the same, or no row has a number."""
 
@@ -22,7 +25,7 @@ class Cells(Protocol):
         """Column -> number of a wave; all are counted from 0."""
 
 
-def pattern_table(title: str, units: Sequence[Calibration], cells: Cells) -> Table:
+def pattern_table(title: str, units: Sequence[Calibration], per: str, cells: Cells) -> Table:
     """A table with a row for each wave: which it is, its verdict, and some numbers.
 
     Parameters
@@ -31,16 +34,18 @@ def pattern_table(title: str, units: Sequence[Calibration], cells: Cells) -> Tab
         Its title.
     units : sequence of Calibration
         One for each channel, or for each stack of patterns.
+    per : {"channel", "plane"}
+        Which of both.
     cells : callable
         Gives the numbers of a wave.
     """
     rows: list[dict[str, float | str]] = []
-    for channel, unit in enumerate(units):
+    for count, unit in enumerate(units):
         for angle, waves in enumerate(unit.waves):
             for number, wave in enumerate(waves):
-                place = {"Channel": channel + 1, "Angle": angle + 1, "Wave": number + 1}
+                place = {_UNIT[per]: count + 1, "Angle": angle + 1, "Wave": number + 1}
                 said = {"Verdict": verdict(wave)}
-                rows.append({**place, **said, **cells(channel, angle, number)})
+                rows.append({**place, **said, **cells(count, angle, number)})
 
     def says_something(column: str) -> bool:
         values = [row[column] for row in rows]

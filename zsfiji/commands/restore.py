@@ -75,26 +75,14 @@ def restore(
     UserError
         If the image or a model file does not serve.
     """
-    if files.apply_model is not None:
-        model = load(method, files.apply_model)
-        return apply(
-            method,
-            model,
-            image,
-            results=results,
-            bit_depth=bit_depth,
-            uncertainty=uncertainty,
-            device=device,
-        )
-    share = trained_share(_TRAINING, uncertainty)
-    model = fit(
+    model, start = loaded_or_fitted(
         method,
         image,
         settings,
-        lambda _: given,
-        save=files.save_model,
+        given,
+        files=files,
+        share=trained_share(_TRAINING, uncertainty),
         device=device,
-        share=share,
     )
     return apply(
         method,
@@ -104,8 +92,39 @@ def restore(
         bit_depth=bit_depth,
         uncertainty=uncertainty,
         device=device,
-        start=share,
+        start=start,
     )
+
+
+def loaded_or_fitted(
+    method: Method[S, Given, U],
+    image: xr.DataArray,
+    settings: S,
+    given: Given,
+    *,
+    files: ModelFiles,
+    share: float,
+    device: str,
+) -> tuple[Model[S, U], float]:
+    """The model that is given, or one that is fitted.
+
+    Parameters
+    ----------
+    method, image, settings, given, files, device
+        See :func:`restore`.
+    share : float
+        Part of the progress that fitting is.
+
+    Returns
+    -------
+    Model, float
+        The model, and the part of the progress that has been.
+    """
+    if files.apply_model is not None:
+        return load(method, files.apply_model), 0.0
+    save = files.save_model
+    model = fit(method, image, settings, lambda _: given, save=save, device=device, share=share)
+    return model, share
 
 
 def trained_share(share: float, uncertainty: bool) -> float:

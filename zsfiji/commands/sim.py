@@ -256,8 +256,8 @@ def reconstructed(
     return outcome, units
 
 
-def table(title: str, units: list[Calibration]) -> Table:
-    """The patterns as a table, a row for each wave."""
+def table(title: str, units: list[Calibration], per: str) -> Table:
+    """The patterns as a table, a row for each wave; see :func:`.pattern_table`."""
     from zsfiji.commands.pattern_table import or_nan, pattern_table
 
     def cells(unit: int, angle: int, wave: int) -> dict[str, float]:
@@ -272,4 +272,4 @@ def table(title: str, units: list[Calibration]) -> Table:
             "Significance": found.significance,
         }
 
-    return pattern_table(title, units, cells)
+    return pattern_table(title, units, per, cells)

@@ -106,7 +106,7 @@ def fit(
     fit_one: Callable[[Group], U],
     *,
     fit_per: str,
-    pixels: int,
+    pixels: int = 1,
     part: Sequence[str] = PLANE,
     first: str | None = None,
 ) -> tuple[U, ...]:
@@ -122,7 +122,7 @@ def fit(
         One unit for each channel, or one for each part.
     pixels : int
         Of a group so many parts are chosen that they have at most this many pixels, but one at
-        least: bounds the memory.
+        least, as without it: bounds the memory.
     part : sequence of str
         Axes of a part.
     first : str, optional

@@ -136,7 +136,7 @@ def sim_reconstruct(
         seen = spectrum(plane.data, units[0])
         seen.attrs["title"] = result_title(title, "spectrum")
         images.insert(-1, seen)
-    patterns = body.table(f"{title} patterns", units)
+    patterns = body.table(f"{title} patterns", units, settings.fit_per)
     return Outcome(tuple(images), outcome.notes, outcome.metrics, tables=(patterns,))
 
 
@@ -171,5 +171,5 @@ def sim_parameters(
         stored.save(units, target)
     report = calibration_report(units, raw, settings.fit_per)
     title = str(image.attrs.get("title") or "image")
-    patterns = body.table(f"{title} patterns", units)
+    patterns = body.table(f"{title} patterns", units, settings.fit_per)
     return Outcome((), report.notes, dict(report.metrics), tables=(patterns,))

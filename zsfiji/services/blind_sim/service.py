@@ -39,9 +39,6 @@ from zsfiji.services.sim.service import require_raw
 RESULTS = ("illumination", "background", "residual", "linear", EMITTER)
 """Names of the results, the main one last."""
 
-_PIXELS = 1
-"""Patterns are found in one stack of a channel, the middle one."""
-
 
 @dataclass(frozen=True)
 class Given:
@@ -94,7 +91,6 @@ class BlindSim:
             image,
             fit_one,
             fit_per=settings.fit_per,
-            pixels=_PIXELS,
             part=PATTERN,
             first="Finding patterns",
         )

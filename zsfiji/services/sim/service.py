@@ -28,9 +28,6 @@ from zsfiji.services.sim.settings import Settings
 SMALLEST = 32
 """Least rows and columns of a raw image: a pattern has ten lines there. Not tuned."""
 
-_PIXELS = 1
-"""Patterns are found in one stack of a channel, the middle one."""
-
 
 class Sim:
     """The method.
@@ -65,7 +62,6 @@ class Sim:
             image,
             fit_one,
             fit_per=settings.fit_per,
-            pixels=_PIXELS,
             part=PATTERN,
             first="Finding patterns",
         )

@@ -41,9 +41,6 @@ PATTERN_STACK = (*PATTERN_DIMS, *STACK)
 FEWEST = 4
 """Least slices of a stack: fewer do not tell the axial frequencies apart. Not tuned."""
 
-_PIXELS = 1
-"""Patterns are found in one stack of a channel, the middle one."""
-
 
 class SimStack:
     """The method.
@@ -87,7 +84,6 @@ class SimStack:
             image,
             fit_one,
             fit_per=settings.fit_per,
-            pixels=_PIXELS,
             part=PATTERN_STACK,
             first="Finding patterns",
         )
