@@ -10,7 +10,7 @@ the truth says it is best, after 1 to 160 iterations; "Wiener" knows patterns, c
 has the best of 13 constants, with or without a window, chosen with the truth. "SIMFormer" and
 "SIMFormer+" find patterns, OTF, noise and background in the stack as ``Blind SIM...`` does (with
 ``--known`` they are told). "Blind SIM" is that command with its ``quick`` network, "fit" the same
-without a network, and "SIMFormer; fit" the fit from SIMFormer's result. The truth is the specimen
+without a network, and "SIMFormer; fit" is ``SIMFormer Reconstruct...``. The truth is the specimen
 in pixels a third as wide as the camera's. Each image is fitted to it by a straight line; 24 fine
 pixels at the border are left out; the range is the 99.9 percent quantile of the truth. The last
 line has processor seconds.
@@ -25,13 +25,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+import xarray as xr
 
 from zsfiji.images.axes import as_image
 from zsfiji.learning import models
+from zsfiji.learning.models import Model
 from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import Blur
 from zsfiji.physics.sim.published import (
@@ -53,12 +56,13 @@ from zsfiji.services.simformer.compact import Compact
 from zsfiji.services.simformer.emitter import emitter
 from zsfiji.services.simformer.front import Linear
 from zsfiji.services.simformer.remake import PUBLISHED, score
-from zsfiji.services.simformer.service import METHOD, PLUS
+from zsfiji.services.simformer.service import METHOD, PLUS, Simformer
 from zsfiji.services.simformer.shipped import name_of, path_of
 
 _ITERATIONS = 160
 _CONSTANTS = np.geomspace(1e-4, 1.0, 13)
 _MARGIN = 8
+_DARK = Optics(background=0.0)
 
 
 @dataclass
@@ -96,17 +100,24 @@ class Case:
             )
         return made.numpy()
 
-    def fit(self, start: np.ndarray | None) -> np.ndarray:
+    def fit(self) -> np.ndarray:
         """The physics fit."""
         found = self.found or blind.find(self.frames, 0.0)
-        begin = None if start is None else torch.from_numpy(start)
-        return blind.fit(found, self.frames, start=begin).specimen.numpy()
+        return blind.fit(found, self.frames).specimen.numpy()
+
+    @property
+    def image(self) -> xr.DataArray:
+        """The raw image that a command gets."""
+        return as_image(self.stack.raw, ("ang", "pha", "row", "col"))
 
     def blind(self) -> np.ndarray:
-        """The command as it is."""
-        raw = as_image(self.stack.raw, ("ang", "pha", "row", "col"))
-        model = BLIND.fit(raw, Settings(), Given(Optics(background=0.0)))
-        return BLIND.apply(model, raw).image.to_numpy()
+        """What ``Blind SIM...`` gives."""
+        model = BLIND.fit(self.image, Settings(), Given(_DARK))
+        return BLIND.apply(model, self.image).image.to_numpy()
+
+    def fitted(self, model: Model[Any, Any]) -> np.ndarray:
+        """What ``SIMFormer Reconstruct...`` gives."""
+        return Simformer(optics=_DARK).apply(model, self.image).image.to_numpy()
 
 
 def stack_with(kind: str, side: int, photons: float, seed: int) -> PublishedStack:
@@ -163,11 +174,13 @@ def wiener(stack: PublishedStack) -> np.ndarray:
 
 def methods(folder: Path | None) -> dict[str, Callable[[Case], np.ndarray]]:
     @cache
-    def network(student: bool) -> Compact:
+    def model(student: bool) -> Model[Any, Any]:
         name = name_of(student=student)
         kept = path_of(student=student) if folder is None else folder / name
-        model = models.load(kept, PLUS if student else METHOD)
-        made = model.units[0].network.to(memory_format=torch.channels_last)
+        return models.load(kept, PLUS if student else METHOD)
+
+    def network(student: bool) -> Compact:
+        made = model(student).units[0].network.to(memory_format=torch.channels_last)
         assert isinstance(made, Compact)
         return made
 
@@ -178,8 +191,8 @@ def methods(folder: Path | None) -> dict[str, Callable[[Case], np.ndarray]]:
         "SIMFormer": lambda case: case.network(network(False)),
         "SIMFormer+": lambda case: case.network(network(True)),
         "Blind SIM": lambda case: case.blind(),
-        "fit": lambda case: case.fit(None),
-        "SIMFormer; fit": lambda case: case.fit(case.network(network(False))),
+        "fit": lambda case: case.fit(),
+        "SIMFormer; fit": lambda case: case.fitted(model(False)),
     }
 
 

@@ -139,6 +139,14 @@ def test_the_fit_explains_the_frames_better_than_the_network_alone(
     assert residuals[1] < 1.5 < residuals[0]
 
 
+def test_a_network_that_explains_the_frames_worse_is_left_out(
+    files: dict[str, Path], raw: np.ndarray
+) -> None:
+    outcome = call("SIMFormer Reconstruct", opened(raw), model=files["compact"], **ORDER)
+    assert outcome.metrics["network"] == 0
+    assert any("The fit began without it" in note for note in outcome.notes)
+
+
 def test_the_student_gives_an_emitter(files: dict[str, Path], raw: np.ndarray) -> None:
     for kind in ("compact+", "small+"):
         (emitter,) = call("SIMFormer+ Reconstruct", opened(raw), model=files[kind], **ORDER).images

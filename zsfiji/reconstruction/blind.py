@@ -254,16 +254,8 @@ _LEAST_GAIN = 0.01
 """Least share of the noise that grows with the light."""
 
 
-def fit(
-    found: K,
-    stack: torch.Tensor,
-    *,
-    start: torch.Tensor | None = None,
-    iterations: int | None = None,
-    refine: bool = True,
-    seed: int = 0,
-) -> Fitted[K]:
-    """Find the specimen of a raw image, and refine its patterns.
+def fit(found: K, stack: torch.Tensor, *, seed: int = 0) -> Fitted[K]:
+    """Refine the patterns of a raw image, and find its specimen from a flat start.
 
     Parameters
     ----------
@@ -271,40 +263,32 @@ def fit(
         From :func:`find`, for this image or another one of the same microscope.
     stack : torch.Tensor
         float32 (angle, frame, row, col), in grey levels.
-    start : torch.Tensor, optional
-        (3 row, 3 col), or with the surroundings of an earlier fit: a specimen in grey levels above
-        the background to start from, such as that of a network; a flat one by default.
-    iterations : int, optional
-        How many; by default as many as the noise bears, see :mod:`.thinning`.
-    refine : bool
-        Whether the patterns are refined.
     seed : int
         Seed of the draws by which iterations are counted.
 
     Returns
     -------
     Fitted
-        After Finish now with fewer iterations.
+        After as many iterations as the noise bears, see :mod:`.thinning`; after Finish now with
+        fewer.
 
     Raises
     ------
     Cancelled
         If the user asked to stop.
     """
-    if refine:
-        with progress.part(0, 0.25):
-            found, _ = with_refined(found, stack, start)
-    if iterations is None:
-        with progress.part(0.25, 0.6):
-            iterations = counted(found, stack, start=start, seed=seed)
+    with progress.part(0, 0.25):
+        found, _ = with_refined(found, stack)
+    with progress.part(0.25, 0.6):
+        iterations = counted(found, stack, seed=seed)
     with progress.part(0.6, 1):
-        return run(found, stack, iterations, start=start)
+        return run(found, stack, iterations)
 
 
 def with_refined(
     found: K, stack: torch.Tensor, start: torch.Tensor | None = None
 ) -> tuple[K, Refined]:
-    """Refine the patterns; see :func:`fit`."""
+    """Refine the patterns with the specimen of few iterations, from a start if there is one."""
     part, cut, begin, corner = _middle(found, stack, start)
     last: Refined | None = None
     for turn in range(_TURNS):
@@ -319,13 +303,11 @@ def with_refined(
     return replace(found, patterns=last.patterns), last
 
 
-def counted(
-    found: Known, stack: torch.Tensor, *, start: torch.Tensor | None = None, seed: int = 0
-) -> int:
+def counted(found: Known, stack: torch.Tensor, *, seed: int = 0) -> int:
     """How many iterations the noise bears; see :func:`fit`."""
-    part, cut, begin, _ = _middle(found, stack, start)
+    part, cut, _, _ = _middle(found, stack, None)
     return count_iterations(
-        part, cut, found.gain, most=MOST, start=begin, seed=seed, label="Counting iterations"
+        part, cut, found.gain, most=MOST, seed=seed, label="Counting iterations"
     )
 
 
@@ -398,7 +380,20 @@ def _best_of(
 def run(
     found: K, stack: torch.Tensor, iterations: int, *, start: torch.Tensor | None = None
 ) -> Fitted[K]:
-    """Find the specimen in so many iterations; see :func:`fit`."""
+    """Find the specimen in so many iterations.
+
+    Parameters
+    ----------
+    found : Known
+        Patterns, OTF and noise.
+    stack : torch.Tensor
+        float32 (angle, frame, row, col), in grey levels.
+    iterations : int
+        How many; 0 gives the start.
+    start : torch.Tensor, optional
+        (3 row, 3 col), or with the surroundings of an earlier fit: a specimen in grey levels above
+        the background to start from; a flat one by default.
+    """
     above = found.above(stack)
     joint = found.joint((int(above.shape[-2]), int(above.shape[-1])), above.device)
     taken = 0

@@ -153,7 +153,6 @@ def count_iterations(
     gain: float,
     *,
     most: int,
-    start: torch.Tensor | None = None,
     seed: int = 0,
     label: str | None = None,
 ) -> int:
@@ -169,8 +168,6 @@ def count_iterations(
         Variance of the noise for a unit of light.
     most : int
         Upper limit of the iterations.
-    start : torch.Tensor, optional
-        See :meth:`.Joint.run`.
     seed : int
         Seed of the draws.
     label : str, optional
@@ -182,4 +179,4 @@ def count_iterations(
         From 1 to `most`.
     """
     given, held = thinned(stack, gain, joint.read, generator(seed, stack.device))
-    return best_look(joint, given, held, most=most, start=start, label=label).iterations
+    return best_look(joint, given, held, most=most, label=label).iterations
