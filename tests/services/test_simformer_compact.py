@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from zsfiji.images.axes import as_image
 from zsfiji.learning import models
 from zsfiji.learning.loop import DivergedError
 from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import Blur, RadialTransfer, illumination
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.physics.sim.published import published_stack
+from zsfiji.services.blind_sim.stacks import Optics
 from zsfiji.services.simformer import emitter as applying
 from zsfiji.services.simformer import remake
 from zsfiji.services.simformer.batch import Imaging
@@ -17,7 +19,7 @@ from zsfiji.services.simformer.compact import STUDENT, Compact, Size
 from zsfiji.services.simformer.distilled import Distilled
 from zsfiji.services.simformer.emitter import emitter
 from zsfiji.services.simformer.front import IMAGES, Linear, features
-from zsfiji.services.simformer.service import METHOD, PLUS
+from zsfiji.services.simformer.service import METHOD, PLUS, Simformer
 from zsfiji.services.simformer.shipped import path_of
 from zsfiji.services.simformer.stream import Stream, make_specimen, mixed, turned
 
@@ -30,11 +32,28 @@ PLAN = remake.Plan(
     crop=16,
     kept=4,
     saved=2,
+    # A step or two of other specimens would look like a collapse.
+    varied_from=1000,
 )
 
 
 def stream(seed: int = 1) -> Stream:
     return Stream(seed, crop=16, batch=2, kept=4)
+
+
+def test_solid_specimens_begin_where_they_are_told_to():
+    old, new, mixed_in = (
+        Stream(1, crop=16, batch=2, kept=12, varied_from=first) for first in (12, 0, 6)
+    )
+    for one in (old, new, mixed_in):
+        one.batch(0)
+    pixels = [[s._specimens[n].emitter for n in range(12)] for s in (old, new, mixed_in)]
+    for number in range(12):
+        like = pixels[0] if number < 6 else pixels[1]
+        np.testing.assert_array_equal(pixels[2][number], like[number])
+        assert np.isfinite(pixels[1][number]).all()
+        assert 0 < pixels[1][number].max() <= 1
+    assert any((a.shape != b.shape) or (a != b).any() for a, b in zip(*pixels[:2], strict=True))
 
 
 def test_a_batch_depends_on_the_seed_and_the_step_alone():
@@ -189,6 +208,13 @@ def test_the_shipped_networks_restore_simulated_stacks(student):
             )
     assert min(gained) > 0.5
     assert np.mean(gained) > 3
+
+
+def test_the_fit_starts_from_the_shipped_network_where_there_is_little_light():
+    stack = published_stack("curve", 64, photons=3, seed=2300)
+    raw = as_image(stack.raw, ("ang", "pha", "row", "col"))
+    made = Simformer(optics=Optics(background=0.0)).apply(models.load(path_of(), METHOD), raw)
+    assert made.report.metrics["network"] == 1
 
 
 def test_the_shipped_files_are_small():

@@ -66,6 +66,8 @@ class Plan:
         Specimens of the stream.
     alone : int
         Steps of a student before its teacher helps.
+    varied_from : int
+        Number of the stream's first specimen that may be solid.
     """
 
     size: Size
@@ -76,20 +78,23 @@ class Plan:
     saved: int = 250
     kept: int = 768
     alone: int = 0
+    varied_from: int = 0
 
 
 TEACHER = Plan(
     size=Size(),
     seed=14,
     schedule=Schedule(
-        steps=5800,
+        steps=10000,
         learning_rate=8e-4,
         betas=(0.9, 0.99),
         warmup=100,
         ema=0.998,
-        halve_at=(4500, 4900, 5250, 5550),
+        halve_at=(8400, 8900, 9350, 9700),
         clip=1.0,
     ),
+    # Its first steps were made before there were any; then the memory holds so many more.
+    varied_from=4500 + 768,
 )
 """Of the model itself. To go on, move its halvings and its end; the step before the first halving
 is kept in `stable.safetensors`."""
@@ -98,15 +103,15 @@ PUPIL = Plan(
     size=STUDENT,
     seed=15,
     schedule=Schedule(
-        steps=7300,
+        steps=11000,
         learning_rate=1e-3,
         betas=(0.9, 0.99),
         warmup=100,
         ema=0.998,
-        halve_at=(5600, 6150, 6600, 6950),
+        halve_at=(8700, 9450, 10100, 10650),
         clip=1.0,
     ),
-    alone=4800,
+    alone=6000,
 )
 """Of its student."""
 
@@ -140,7 +145,13 @@ def run(
     network = Compact(plan.size, plan.seed).to(memory_format=torch.channels_last)
     kept = folder / "state.safetensors"
     state = load(kept) if kept.exists() else TrainingState()
-    stream = Stream(plan.seed, crop=plan.crop, batch=plan.batch, kept=plan.kept)
+    stream = Stream(
+        plan.seed,
+        crop=plan.crop,
+        batch=plan.batch,
+        kept=plan.kept,
+        varied_from=plan.varied_from,
+    )
     loss = objective(network, stream)
     stacks = tuning_stacks() if watch else []
     average = copy.deepcopy(network)

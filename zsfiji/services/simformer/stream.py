@@ -20,18 +20,27 @@ from numpy.typing import NDArray
 from zsfiji.physics.sim.optics import Blur, RadialTransfer, waves
 from zsfiji.physics.sim.patterns import TURN, Patterns
 from zsfiji.physics.sim.published import CUTOFF, PIXEL
-from zsfiji.physics.specimens import thin_specimen
+from zsfiji.physics.specimens import specimen, thin_specimen
 from zsfiji.services.simformer.batch import Batch, Imaging
 from zsfiji.services.simformer.front import SCALE
 
 _KINDS = {"curve": 0.27, "tube": 0.27, "ring": 0.17, "mixture": 0.15, "dots": 0.06, "blobs": 0.08}
-"""How often each kind is drawn."""
+"""How often each kind of thin specimen is drawn."""
+
+_SOLID = ("filaments", "tubules", "vesicles", "reticulum", "mixed", "spots")
+"""The specimens of the simulator that are learned from: without them tubes are always hollow."""
+
+_SOLID_SHARE = 0.25
+"""How many of the varied specimens are of these."""
 
 _MARGIN = 8
 """Raw pixels of the field outside a crop."""
 
 _PHOTONS = (0.3, 2000.0)
 """Fewest and most mean photons of the pixels that are not empty."""
+
+_FAINTEST = 2e-4
+"""Least mean of the emitter in a crop; others are drawn again."""
 
 _EMPTY = 1e-2
 """Pixels below so many standard deviations of the frames are empty."""
@@ -60,7 +69,7 @@ class Specimen:
     damping: float
 
 
-def make_specimen(seed: int, number: int, crop: int) -> Specimen:
+def make_specimen(seed: int, number: int, crop: int, *, varied: bool = True) -> Specimen:
     """Draw and blur a specimen.
 
     Parameters
@@ -69,6 +78,8 @@ def make_specimen(seed: int, number: int, crop: int) -> Specimen:
         Together they decide about everything.
     crop : int
         Rows and columns in raw pixels.
+    varied : bool
+        Whether it may be solid, and not one of the thin specimens only.
     """
     draws = np.random.default_rng([seed, 1, number])
     field = crop + 2 * _MARGIN
@@ -91,27 +102,37 @@ def make_specimen(seed: int, number: int, crop: int) -> Specimen:
     there = there.movedim(-1, 2).flatten(0, 2)
     inside = slice(_MARGIN, _MARGIN + crop)
     fine = slice(SCALE * inside.start, SCALE * inside.stop)
-    kinds = list(_KINDS)
     while True:
-        kind = kinds[int(draws.choice(len(kinds), p=list(_KINDS.values())))]
-        width = None
-        if draws.random() < 0.4:
-            width = {"curve": draws.uniform(1, 5), "tube": draws.uniform(1, 5)}.get(
-                kind, draws.uniform(1, 5)
-            )
-        drawn = thin_specimen(
-            kind,
-            (SCALE * field,) * 2,
-            draws=draws,
-            pixel=pixel / SCALE,
-            field=draws.uniform(140, 256) * PIXEL,
-            width=width,
-        )
-        if drawn[fine, fine].mean() > 2e-4:
+        if varied and draws.random() < _SOLID_SHARE:
+            drawn = _solid((SCALE * field,) * 2, pixel / SCALE, draws)
+        else:
+            drawn = _thin((SCALE * field,) * 2, pixel / SCALE, draws)
+        if drawn[fine, fine].mean() > _FAINTEST:
             break
     density = torch.from_numpy(drawn)
     bands = blur.down(torch.cat([density[None], there * density]))[:, inside, inside]
     return Specimen(drawn[fine, fine].astype(np.float16), bands.numpy(), vectors, cutoff, damping)
+
+
+def _thin(shape: tuple[int, int], pixel: float, draws: np.random.Generator) -> NDArray[np.float32]:
+    kinds = list(_KINDS)
+    kind = kinds[int(draws.choice(len(kinds), p=list(_KINDS.values())))]
+    width = None
+    if draws.random() < 0.4:
+        # Three draws, of which one is used: the shipped networks have learned from these.
+        widths = draws.uniform(1, 5, 3)
+        width = widths[{"curve": 0, "tube": 1}.get(kind, 2)]
+    wide = draws.uniform(140, 256) * PIXEL
+    return thin_specimen(kind, shape, draws=draws, pixel=pixel, field=wide, width=width)
+
+
+def _solid(shape: tuple[int, int], pixel: float, draws: np.random.Generator) -> NDArray[np.float32]:
+    kind = _SOLID[int(draws.integers(len(_SOLID)))]
+    size = math.exp(draws.uniform(math.log(0.5), math.log(2)))
+    drawn = specimen(kind, shape, seed=int(draws.integers(2**31)), pixel=pixel / size)
+    # The simulator adds a faint haze; the emitter is what is in focus.
+    drawn = drawn - drawn.min()
+    return (drawn / drawn.max()).astype(np.float32)
 
 
 class Stream:
@@ -129,12 +150,21 @@ class Stream:
         Specimens in the memory.
     renewed : int
         New specimens in each step.
+    varied_from : int
+        Number of the first specimen that may be solid.
     """
 
     def __init__(
-        self, seed: int, *, crop: int = 48, batch: int = 4, kept: int = 768, renewed: int = 1
+        self,
+        seed: int,
+        *,
+        crop: int = 48,
+        batch: int = 4,
+        kept: int = 768,
+        renewed: int = 1,
+        varied_from: int = 0,
     ) -> None:
-        self.seed, self.crop, self.size = seed, crop, batch
+        self.seed, self.crop, self.size, self._varied_from = seed, crop, batch, varied_from
         self._kept, self._renewed = kept, renewed
         self._specimens: dict[int, Specimen] = {}
 
@@ -142,12 +172,14 @@ class Stream:
         """The batch of a step, counted from 0."""
         first = step * self._renewed
         wanted = range(first, first + self._kept)
-        self._specimens = {
-            n: self._specimens.get(n) or make_specimen(self.seed, n, self.crop) for n in wanted
-        }
+        self._specimens = {n: self._specimens.get(n) or self._made(n) for n in wanted}
         draws = np.random.default_rng([self.seed, 2, step])
         chosen = draws.integers(first, first + self._kept, self.size)
         return _stacked([_exposed(self._specimens[int(n)], draws) for n in chosen])
+
+    def _made(self, number: int) -> Specimen:
+        varied = number >= self._varied_from
+        return make_specimen(self.seed, number, self.crop, varied=varied)
 
 
 @dataclass(frozen=True, eq=False)
