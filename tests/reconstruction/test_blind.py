@@ -194,3 +194,14 @@ def test_a_narrow_image_is_taken_whole() -> None:
     assert blind.middle_of((112, 512)) == (slice(0, 112), slice(0, 512))
     assert blind.middle_of((2000, 64)) == (slice(488, 1512), slice(0, 64))
     assert blind.middle_of((600, 512)) == (slice(172, 428), slice(128, 384))
+
+
+def test_a_specimen_gets_the_light_that_it_lacks() -> None:
+    one, raw = stack()
+    known = found()
+    truth = torch.as_tensor(one.truth, dtype=torch.float32)
+    hazy = raw + float(raw.mean())
+    wanted = blind.balanced(known, hazy, 0.3 * truth)
+    light = float(wanted.mean()) / float(hazy.mean() - known.background)
+    assert light == pytest.approx(1, abs=0.05)
+    assert float(wanted.min()) == pytest.approx(float(raw.mean()), rel=0.15)

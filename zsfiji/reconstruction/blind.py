@@ -377,6 +377,36 @@ def _best_of(
     return best_look(part, cut, kept, most=MOST, start=begin, at_once=True, label=label)
 
 
+def balanced(found: Known, stack: torch.Tensor, specimen: torch.Tensor) -> torch.Tensor:
+    """Give a specimen the brightness, and the even light besides, that explain the frames best.
+
+    What a network makes of frames lacks light that is the same everywhere, such as haze. To explain
+    that, a fit would take many steps, and noise with it.
+
+    Parameters
+    ----------
+    found : Known
+        Patterns, OTF and noise.
+    stack : torch.Tensor
+        float32 (angle, frame, row, col), in grey levels.
+    specimen : torch.Tensor
+        (3 row, 3 col), in any unit.
+    """
+    above = found.above(stack)
+    light, even = (found.predict(x) for x in (specimen, torch.ones_like(specimen)))
+    least = _EVEN * float(above.mean().clamp_min(0))
+    weight = 1 / (found.gain * (light.clamp_min(0) + least) + found.read_variance).clamp_min(1e-20)
+    both = torch.stack([light.flatten(), even.flatten()]).double()
+    weighted = both * weight.flatten().double()
+    normal, wanted = weighted @ both.T, weighted @ above.flatten().double()
+    gain, offset = (torch.linalg.pinv(normal) @ wanted).tolist()
+    return (max(gain, 0.0) * specimen + offset).clamp_min(0)
+
+
+_EVEN = 0.05
+"""Least light that the noise is taken of there, relative to the mean of the frames. Not tuned."""
+
+
 def run(
     found: K, stack: torch.Tensor, iterations: int, *, start: torch.Tensor | None = None
 ) -> Fitted[K]:

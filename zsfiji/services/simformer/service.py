@@ -268,22 +268,22 @@ class Simformer:
         """Fit a specimen to the frames, from the network's if that explains held counts better."""
         with progress.part(0, 0.25):
             found, _ = blind.with_refined(there.found, there.frames, emitter)
-        if self._iterations is not None:
-            with progress.part(0.25, 1):
-                return blind.run(found, there.frames, self._iterations, start=emitter), True
         here = replace(there, found=found)
+        start = blind.balanced(found, there.frames, emitter)
 
         def starts(given: torch.Tensor) -> dict[int, torch.Tensor]:
             few = seeing.known(replace(here, frames=given))
             few = replace(few, gain=few.gain / SHARE, read_variance=few.read_variance / SHARE)
-            return {0: with_fallback(lambda where: _painted(unit, few, where), device)["emitter"]}
+            made = with_fallback(lambda where: _painted(unit, few, where), device)
+            return {0: blind.balanced(found, given, made["emitter"])}
 
-        with progress.part(0.25, 0.6):
-            choice = blind.chosen_start(found, there.frames, starts)
-        kept = choice.start is not None
-        start = emitter if kept else None
+        number, kept = self._iterations, True
+        if number is None:
+            with progress.part(0.25, 0.6):
+                choice = blind.chosen_start(found, there.frames, starts)
+            number, kept = choice.iterations, choice.start is not None
         with progress.part(0.6, 1):
-            return blind.run(found, there.frames, choice.iterations, start=start), kept
+            return blind.run(found, there.frames, number, start=start if kept else None), kept
 
     def _known(self, channel: int) -> Optics:
         """The optics, with the OTF of an earlier time point or slice of a channel."""
