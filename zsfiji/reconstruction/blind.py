@@ -318,7 +318,7 @@ class Choice:
     Attributes
     ----------
     start : int or None
-        Which start explains held counts best; None if a flat one does.
+        Which start explains held counts best; None if a flat one surely explains them better.
     iterations : int
         How many there are from that start; 0 where the start itself is best.
     alone : int
@@ -356,15 +356,18 @@ def chosen_start(
     given, held = thinned(above, found.gain, joint.read, generator(seed, above.device))
     with progress.part(0, 0.2):
         alone = _best_of(found, given, held, None, "Counting iterations")
-    best, chosen = alone, None
+    best: tuple[Look, int] | None = None
     with progress.part(0.2, 0.8):
         made = starts(given + found.background)
     for number, (key, start) in enumerate(made.items()):
         with progress.part(0.8 + 0.2 * number / len(made), 0.8 + 0.2 * (number + 1) / len(made)):
             look = _best_of(found, given, held, start, "Comparing starts")
-        if look.score > best.score:
-            best, chosen = look, key
-    return Choice(chosen, best.iterations, alone.iterations)
+        if best is None or look.score > best[0].score:
+            best = (look, key)
+    # Where held counts cannot tell, the start knows more about detail that they hardly show.
+    if best is None or alone.surely_above(best[0], found.gain):
+        return Choice(None, alone.iterations, alone.iterations)
+    return Choice(best[1], best[0].iterations, alone.iterations)
 
 
 def _best_of(

@@ -8,7 +8,6 @@ camera's read noise counts as light that has this noise.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +24,9 @@ _MANY = 4000.0
 
 _PATIENCE = 6
 """Looks without a better one before an end."""
+
+_SURE = 2.0
+"""Standard deviations of the noise by which a look is surely better than another one."""
 
 
 def thinned(
@@ -68,7 +70,7 @@ def thinned(
     return given * (gain / share) - read, held * (gain / (1 - share)) - read
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Look:
     """The look at a fit that explains held counts best.
 
@@ -77,11 +79,31 @@ class Look:
     iterations : int
         After how many it was.
     score : float
-        Logarithm of the likelihood of the held counts, but for a constant of these.
+        Logarithm of the likelihood of the held counts, but for a constant and in units of light.
+    expected : torch.Tensor or None
+        float64 (angle, frame, row, col): the light that is expected then, with that of the read
+        noise; None if there was no look.
     """
 
     iterations: int
     score: float
+    expected: torch.Tensor | None = None
+
+    def surely_above(self, other: Look, gain: float) -> bool:
+        """Whether it is better than another one beyond what the noise of held counts explains.
+
+        Parameters
+        ----------
+        other : Look
+            At the same held counts.
+        gain : float
+            Variance of the noise of the whole stack for a unit of light.
+        """
+        if self.expected is None or other.expected is None:
+            return self.score > other.score
+        ratio = (self.expected / other.expected).log().square()
+        variance = float((self.expected * ratio).sum()) * gain / (1 - SHARE)
+        return self.score - other.score > _SURE * math.sqrt(variance)
 
 
 def best_look(
@@ -120,12 +142,16 @@ def best_look(
         From 1 iteration to `most`, or 0 with `at_once`.
     """
     held = (held + joint.read).clamp_min(0).double()
-    looks: list[Look] = []
+    best, missed = Look(min(every, most), -math.inf), 0
 
     def look(step: int, now: Estimate) -> None:
+        nonlocal best, missed
         expected = (joint.predict(now) + joint.read).double()
         expected = expected.clamp_min(1e-6 * float(held.mean()))
-        looks.append(Look(step, float((held * expected.log() - expected).sum())))
+        score = float((held * expected.log() - expected).sum())
+        missed += 1
+        if score > best.score:
+            best, missed = Look(step, score, expected), 0
 
     def watch(step: int, now: Estimate) -> bool:
         if label is not None:
@@ -135,16 +161,12 @@ def best_look(
         if step % every:
             return False
         look(step, now)
-        return len(looks) - 1 - looks.index(_best(looks)) >= _PATIENCE
+        return missed >= _PATIENCE
 
     if at_once and start is not None:
         look(0, Estimate(start))
     joint.run(given, most, start=start, swift=True, watch=watch)
-    return _best(looks) if looks else Look(min(every, most), -math.inf)
-
-
-def _best(looks: Sequence[Look]) -> Look:
-    return max(looks, key=lambda one: one.score)
+    return best
 
 
 def count_iterations(
