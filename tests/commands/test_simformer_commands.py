@@ -161,7 +161,7 @@ def test_models_of_the_other_command_are_refused(files: dict[str, Path], raw: np
         call("SIMFormer Reconstruct", opened(raw), model=files["compact+"], **ORDER)
 
 
-@pytest.mark.parametrize(("iterations", "said"), [(5, True), (20, False)])
+@pytest.mark.parametrize(("iterations", "said"), [(2, True), (20, False)])
 def test_frames_that_are_not_explained_are_said(
     iterations: int, said: bool, files: dict[str, Path], raw: np.ndarray
 ) -> None:
