@@ -318,7 +318,7 @@ class Choice:
     Attributes
     ----------
     start : int or None
-        Which start explains held counts best; None if a flat one surely explains them better.
+        Which start explains held counts best; None if a flat one explains them better.
     iterations : int
         How many there are from that start; 0 where the start itself is best.
     alone : int
@@ -364,10 +364,16 @@ def chosen_start(
             look = _best_of(found, given, held, start, "Comparing starts")
         if best is None or look.score > best[0].score:
             best = (look, key)
-    # Where held counts cannot tell, the start knows more about detail that they hardly show.
-    if best is None or alone.surely_above(best[0], found.gain):
-        return Choice(None, alone.iterations, alone.iterations)
-    return Choice(best[1], best[0].iterations, alone.iterations)
+    flat = Choice(None, alone.iterations, alone.iterations)
+    if best is None:
+        return flat
+    look, chosen = best
+    # Where held counts cannot tell, a start that needs fewer iterations knows more about detail
+    # that they hardly show. A wrong one needs more.
+    near = look.iterations < alone.iterations and not alone.surely_above(look, found.gain)
+    if look.score > alone.score or near:
+        return Choice(chosen, look.iterations, alone.iterations)
+    return flat
 
 
 def _best_of(
