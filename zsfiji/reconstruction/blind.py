@@ -79,11 +79,15 @@ class Known:
         """A raw stack without the background."""
         return stack - self.background
 
+    @property
+    def read(self) -> float:
+        """Light whose noise is as large as that without light; see :class:`.Joint`."""
+        return self.read_variance / max(self.gain, 1e-12)
+
     def joint(self, shape: tuple[int, int], device: torch.device | None = None) -> Joint:
         """The image formation of frames of this shape, on the finer grid."""
-        read = self.read_variance / max(self.gain, 1e-12)
         return Joint(
-            self.patterns, self.transfer, shape, read, scale=SCALE, haze=None, device=device
+            self.patterns, self.transfer, shape, self.read, scale=SCALE, haze=None, device=device
         )
 
     def predict(self, specimen: torch.Tensor) -> torch.Tensor:
@@ -289,25 +293,28 @@ def with_refined(
     found: K, stack: torch.Tensor, start: torch.Tensor | None = None
 ) -> tuple[K, Refined]:
     """Refine the patterns with the specimen of few iterations, from a start if there is one."""
-    part, cut, begin, corner = _middle(found, stack, start)
+    part = _Middle.of(found, stack)
+    joint, frames = part.joint, part.cut(found.above(stack))
+    begin = None if start is None else part.start(start)
     last: Refined | None = None
     for turn in range(_TURNS):
         with progress.part(turn / _TURNS, (turn + 1) / _TURNS):
-            now = part.run(cut, _FIRST, start=begin, swift=True, label="Refining the patterns")
-        last = refined(part, cut, now, found.gain)
-        part, begin = part.with_patterns(last.patterns), now.specimen
+            now = joint.run(frames, _FIRST, start=begin, swift=True, label="Refining the patterns")
+        last = refined(joint, frames, now, found.gain)
+        joint, begin = joint.with_patterns(last.patterns), now.specimen
         if progress.finish_requested():
             break
     assert last is not None
-    last = replace(last, patterns=last.patterns.moved(-corner[0], -corner[1]))
+    last = replace(last, patterns=last.patterns.moved(-part.rows.start, -part.cols.start))
     return replace(found, patterns=last.patterns), last
 
 
 def counted(found: Known, stack: torch.Tensor, *, seed: int = 0) -> int:
     """How many iterations the noise bears; see :func:`fit`."""
-    part, cut, _, _ = _middle(found, stack, None)
+    part = _Middle.of(found, stack)
+    frames = part.cut(found.above(stack))
     return count_iterations(
-        part, cut, found.gain, most=MOST, seed=seed, label="Counting iterations"
+        part.joint, frames, found.gain, most=MOST, seed=seed, label="Counting iterations"
     )
 
 
@@ -351,17 +358,22 @@ def chosen_start(
     seed : int
         Seed of the draws by which counts are dealt.
     """
-    above = found.above(stack)
-    joint = found.joint((int(above.shape[-2]), int(above.shape[-1])), above.device)
-    given, held = thinned(above, found.gain, joint.read, generator(seed, above.device))
+    part, above = _Middle.of(found, stack), found.above(stack)
+    given, held = thinned(above, found.gain, found.read, generator(seed, above.device))
+    seen, rest = part.cut(given), part.cut(held)
+
+    def look_from(start: torch.Tensor | None, label: str) -> Look:
+        begin = None if start is None else part.start(start)
+        return best_look(part.joint, seen, rest, most=MOST, start=begin, at_once=True, label=label)
+
     with progress.part(0, 0.2):
-        alone = _best_of(found, given, held, None, "Counting iterations")
+        alone = look_from(None, "Counting iterations")
     best: tuple[Look, int] | None = None
     with progress.part(0.2, 0.8):
         made = starts(given + found.background)
     for number, (key, start) in enumerate(made.items()):
         with progress.part(0.8 + 0.2 * number / len(made), 0.8 + 0.2 * (number + 1) / len(made)):
-            look = _best_of(found, given, held, start, "Comparing starts")
+            look = look_from(start, "Comparing starts")
         if best is None or look.score > best[0].score:
             best = (look, key)
     flat = Choice(None, alone.iterations, alone.iterations)
@@ -374,16 +386,6 @@ def chosen_start(
     if look.score > alone.score or near:
         return Choice(chosen, look.iterations, alone.iterations)
     return flat
-
-
-def _best_of(
-    found: Known, given: torch.Tensor, held: torch.Tensor, start: torch.Tensor | None, label: str
-) -> Look:
-    """How well the fit to a part of the counts explains the others, in the middle of the image."""
-    part, cut, begin, corner = _middle(found, given + found.background, start)
-    rows, cols = (slice(int(at), int(at) + n) for at, n in zip(corner, part.shape, strict=True))
-    kept = held[..., rows, cols].contiguous()
-    return best_look(part, cut, kept, most=MOST, start=begin, at_once=True, label=label)
 
 
 def balanced(found: Known, stack: torch.Tensor, specimen: torch.Tensor) -> torch.Tensor:
@@ -465,28 +467,39 @@ def middle_of(shape: tuple[int, int]) -> tuple[slice, slice]:
     return rows, cols
 
 
-def _middle(
-    found: Known, stack: torch.Tensor, start: torch.Tensor | None
-) -> tuple[Joint, torch.Tensor, torch.Tensor | None, tuple[float, float]]:
-    """Image formation, frames and start of the middle of an image, and its first pixel."""
-    shape = (int(stack.shape[-2]), int(stack.shape[-1]))
-    rows, cols = middle_of(shape)
-    part = found.joint(shape, stack.device).part(rows, cols)
-    begin = None if start is None else part.whole(_cut(start, shape, rows, cols))
-    cut = found.above(stack)[..., rows, cols].contiguous()
-    return part, cut, begin, (float(rows.start), float(cols.start))
+@dataclass(frozen=True, eq=False)
+class _Middle:
+    """The middle of an image, and its image formation."""
+
+    joint: Joint
+    rows: slice
+    cols: slice
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, found: Known, stack: torch.Tensor) -> _Middle:
+        shape = (int(stack.shape[-2]), int(stack.shape[-1]))
+        rows, cols = middle_of(shape)
+        moved = replace(found, patterns=found.patterns.moved(rows.start, cols.start))
+        inside = (rows.stop - rows.start, cols.stop - cols.start)
+        return cls(moved.joint(inside, stack.device), rows, cols, shape)
+
+    def cut(self, stack: torch.Tensor) -> torch.Tensor:
+        """The middle of frames."""
+        return stack[..., self.rows, self.cols].contiguous()
+
+    def start(self, specimen: torch.Tensor) -> torch.Tensor:
+        """What belongs to the middle of a specimen, with or without surroundings."""
+        before = [
+            (have - SCALE * n) // 2 for have, n in zip(specimen.shape, self.shape, strict=True)
+        ]
+        rows, cols = (
+            slice(first + SCALE * part.start, first + SCALE * part.stop)
+            for first, part in zip(before, (self.rows, self.cols), strict=True)
+        )
+        return self.joint.whole(specimen[rows, cols])
 
 
 def _wide(joint: Joint, start: torch.Tensor) -> torch.Tensor:
     """A specimen with surroundings."""
     return start if start.shape == joint.blur.fine else joint.whole(start)
-
-
-def _cut(start: torch.Tensor, shape: tuple[int, int], rows: slice, cols: slice) -> torch.Tensor:
-    """The part of a start that belongs to a part of the image."""
-    before = [(have - SCALE * n) // 2 for have, n in zip(start.shape, shape, strict=True)]
-    first, last = (
-        [b + SCALE * at for b, at in zip(before, ends, strict=True)]
-        for ends in ((rows.start, cols.start), (rows.stop, cols.stop))
-    )
-    return start[first[0] : last[0], first[1] : last[1]]

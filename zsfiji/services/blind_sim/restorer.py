@@ -117,8 +117,7 @@ class Restorer:
         above, patterns, drift = straightened(above, known.patterns, known.transfer)
         here, start = replace(known, patterns=patterns), None
         if self.start is not None and not iterations:
-            joint = here.joint((int(above.shape[-2]), int(above.shape[-1])), device)
-            start, number = self.start.specimen(stack, joint, device), self.start.record.iterations
+            start, number = self.start.specimen(stack, here, device), self.start.record.iterations
         elif before is not None and patterns is known.patterns:
             start, number = _softened(before), max(_FEWEST, -(-number // _WARM))
         return blind.run(here, above + known.background, number, start=start), drift

@@ -167,7 +167,7 @@ class BlindSim:
             "cutoff_error": model.units[0].record.cutoff_error,
             "damping": units[0].record.damping,
             "iterations": float(iterations[0]),
-            "network": float(model.units[0].start is not None and not model.settings.iterations),
+            "network": float(model.units[0].start is not None),
             "misfit": misfit,
             "beyond": max(beyond),
         }

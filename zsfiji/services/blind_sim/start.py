@@ -23,7 +23,6 @@ from zsfiji.learning.models import load_weights
 from zsfiji.physics.sim.grid import SCALE
 from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Known
-from zsfiji.reconstruction.joint import Joint
 from zsfiji.reconstruction.thinning import SHARE
 from zsfiji.services.blind_sim.settings import Settings
 from zsfiji.services.sim.calibration import Calibration
@@ -82,11 +81,11 @@ class Start:
         """The weights."""
         return self._restorer.tensors()
 
-    def specimen(self, stack: np.ndarray, joint: Joint, device: torch.device) -> torch.Tensor:
+    def specimen(self, stack: np.ndarray, known: Known, device: torch.device) -> torch.Tensor:
         """What the fit of a stack (angle, frame, row, col) starts from, with surroundings."""
         self._restorer.to(device)
         grade = self.record.sharpened
-        return _specimens(self._restorer, stack, joint, device, (grade,))[grade]
+        return _specimens(self._restorer, stack, known, device, (grade,))[grade]
 
 
 def learned(
@@ -112,7 +111,6 @@ def learned(
         explains counts better that none of them has seen.
     """
     frames = torch.from_numpy(np.asarray(stack, np.float32)).to(device)
-    joint = known.joint((int(frames.shape[-2]), int(frames.shape[-1])), device)
     trained: list[zero_shot.Restorer] = []
 
     def starts(given: torch.Tensor) -> dict[int, torch.Tensor]:
@@ -127,7 +125,7 @@ def learned(
             label="Learning from the image",
         )
         trained.append(restorer)
-        return _specimens(restorer, few, joint, device, GRADES)
+        return _specimens(restorer, few, known, device, GRADES)
 
     choice = blind.chosen_start(known, frames, starts, seed=settings.seed)
     if choice.start is None:
@@ -149,13 +147,14 @@ def _fewer(found: Found) -> Found:
 def _specimens(
     restorer: zero_shot.Restorer,
     stack: np.ndarray,
-    joint: Joint,
+    known: Known,
     device: torch.device,
     grades: tuple[int, ...],
 ) -> dict[int, torch.Tensor]:
     """The network's result on the whole fine grid, sharpened so often."""
     _, seen, _ = restorer.restore(np.asarray(stack, np.float32), device)
-    shape = tuple(SCALE * n for n in joint.shape)
+    joint = known.joint((stack.shape[-2], stack.shape[-1]), device)
+    size = tuple(SCALE * n for n in joint.shape)
     image = torch.from_numpy(np.ascontiguousarray(seen)).to(device)[None, None]
-    fine = F.interpolate(image, size=shape, mode="bicubic", align_corners=False)[0, 0]
+    fine = F.interpolate(image, size=size, mode="bicubic", align_corners=False)[0, 0]
     return sharpened(joint.whole(fine), joint, grades)

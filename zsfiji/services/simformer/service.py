@@ -268,11 +268,9 @@ class Simformer:
         """Fit a specimen to the frames, from the network's if that explains held counts better."""
         with progress.part(0, 0.25):
             found, _ = blind.with_refined(there.found, there.frames, emitter)
-        here = replace(there, found=found)
-        start = blind.balanced(found, there.frames, emitter)
 
         def starts(given: torch.Tensor) -> dict[int, torch.Tensor]:
-            few = seeing.known(replace(here, frames=given))
+            few = seeing.known(replace(there, found=found, frames=given))
             few = replace(few, gain=few.gain / SHARE, read_variance=few.read_variance / SHARE)
             made = with_fallback(lambda where: _painted(unit, few, where), device)
             return {0: blind.balanced(found, given, made["emitter"])}
@@ -282,8 +280,9 @@ class Simformer:
             with progress.part(0.25, 0.6):
                 choice = blind.chosen_start(found, there.frames, starts)
             number, kept = choice.iterations, choice.start is not None
+        start = blind.balanced(found, there.frames, emitter) if kept else None
         with progress.part(0.6, 1):
-            return blind.run(found, there.frames, number, start=start if kept else None), kept
+            return blind.run(found, there.frames, number, start=start), kept
 
     def _known(self, channel: int) -> Optics:
         """The optics, with the OTF of an earlier time point or slice of a channel."""

@@ -17,12 +17,12 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import Blur, RadialTransfer, waves
 from zsfiji.physics.sim.patterns import TURN, Patterns
 from zsfiji.physics.sim.published import CUTOFF, PIXEL
 from zsfiji.physics.specimens import specimen, thin_specimen
 from zsfiji.services.simformer.batch import Batch, Imaging
-from zsfiji.services.simformer.front import SCALE
 
 _KINDS = {"curve": 0.27, "tube": 0.27, "ring": 0.17, "mixture": 0.15, "dots": 0.06, "blobs": 0.08}
 """How often each kind of thin specimen is drawn."""
