@@ -34,6 +34,7 @@ from zsfiji.reconstruction.thinning import Look, best_look, count_iterations, th
 from zsfiji.reconstruction.window import with_structure
 
 K = TypeVar("K", bound="Known")
+S = TypeVar("S")
 
 MOST = 240
 """Most iterations that are counted."""
@@ -319,12 +320,12 @@ def counted(found: Known, stack: torch.Tensor, *, seed: int = 0) -> int:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Generic[S]):
     """What a fit starts from, and how many iterations follow.
 
     Attributes
     ----------
-    start : int or None
+    start : hashable or None
         Which start explains held counts best; None if a flat one explains them better.
     iterations : int
         How many there are from that start; 0 where the start itself is best.
@@ -332,7 +333,7 @@ class Choice:
         How many there would be from a flat start.
     """
 
-    start: int | None
+    start: S | None
     iterations: int
     alone: int
 
@@ -340,10 +341,10 @@ class Choice:
 def chosen_start(
     found: Known,
     stack: torch.Tensor,
-    starts: Callable[[torch.Tensor], Mapping[int, torch.Tensor]],
+    starts: Callable[[torch.Tensor], Mapping[S, torch.Tensor]],
     *,
     seed: int = 0,
-) -> Choice:
+) -> Choice[S]:
     """Choose what a fit starts from by counts that neither the starts nor the fit have seen.
 
     Parameters
@@ -368,7 +369,7 @@ def chosen_start(
 
     with progress.part(0, 0.2):
         alone = look_from(None, "Counting iterations")
-    best: tuple[Look, int] | None = None
+    best: tuple[Look, S] | None = None
     with progress.part(0.2, 0.8):
         made = starts(given + found.background)
     for number, (key, start) in enumerate(made.items()):
@@ -376,7 +377,7 @@ def chosen_start(
             look = look_from(start, "Comparing starts")
         if best is None or look.score > best[0].score:
             best = (look, key)
-    flat = Choice(None, alone.iterations, alone.iterations)
+    flat: Choice[S] = Choice(None, alone.iterations, alone.iterations)
     if best is None:
         return flat
     look, chosen = best

@@ -85,7 +85,8 @@ class Start:
         """What the fit of a stack (angle, frame, row, col) starts from, with surroundings."""
         self._restorer.to(device)
         grade = self.record.sharpened
-        return _specimens(self._restorer, stack, known, device, (grade,))[grade]
+        frames = torch.from_numpy(np.asarray(stack, np.float32)).to(device)
+        return specimens(self._restorer, frames, known, (grade,))[grade]
 
 
 def learned(
@@ -111,27 +112,50 @@ def learned(
         explains counts better that none of them has seen.
     """
     frames = torch.from_numpy(np.asarray(stack, np.float32)).to(device)
-    trained: list[zero_shot.Restorer] = []
+    networks: list[zero_shot.Restorer] = []
 
     def starts(given: torch.Tensor) -> dict[int, torch.Tensor]:
         if settings.network == "none" or progress.finish_requested():
             return {}
-        few = given.cpu().numpy()
-        restorer = fit_restorer(
-            [few],
-            Calibration(_fewer(found)),
-            settings=Training(quality=settings.network, seed=settings.seed),
-            device=device,
-            label="Learning from the image",
-        )
-        trained.append(restorer)
-        return _specimens(restorer, few, known, device, GRADES)
+        training = Training(quality=settings.network, seed=settings.seed)
+        networks.append(train_network(found, given, training, device))
+        return specimens(networks[0], given, known, GRADES)
 
     choice = blind.chosen_start(known, frames, starts, seed=settings.seed)
     if choice.start is None:
         return choice.alone, None
-    record = Record(trained[0].record, choice.start, choice.iterations)
-    return choice.alone, Start(record, trained[0])
+    record = Record(networks[0].record, choice.start, choice.iterations)
+    return choice.alone, Start(record, networks[0])
+
+
+def train_network(
+    found: Found, given: torch.Tensor, training: Training, device: torch.device
+) -> zero_shot.Restorer:
+    """Train the network of Zero-Shot SIM on a part of the counts.
+
+    Parameters
+    ----------
+    found : zsfiji.services.sim.calibration.Record
+        Patterns, lens and noise of the whole stack.
+    given : torch.Tensor
+        (angle, frame, row, col), in grey levels: see :func:`.blind.chosen_start`.
+    training : zsfiji.services.zero_shot_sim.settings.Settings
+        How.
+    device : torch.device
+        Where to compute.
+    """
+    return fit_restorer(
+        [given.cpu().numpy()],
+        Calibration(_fewer(found)),
+        settings=training,
+        device=device,
+        label="Learning from the image",
+    )
+
+
+def retold(network: zero_shot.Restorer, found: Found) -> zero_shot.Restorer:
+    """The same network for another stack of the channel, whose patterns have other phases."""
+    return zero_shot.Restorer(replace(network.record, calibration=_fewer(found)), network.network)
 
 
 def _fewer(found: Found) -> Found:
@@ -144,17 +168,28 @@ def _fewer(found: Found) -> Found:
     )
 
 
-def _specimens(
-    restorer: zero_shot.Restorer,
-    stack: np.ndarray,
+def specimens(
+    network: zero_shot.Restorer,
+    stack: torch.Tensor,
     known: Known,
-    device: torch.device,
     grades: tuple[int, ...],
 ) -> dict[int, torch.Tensor]:
-    """The network's result on the whole fine grid, sharpened so often."""
-    _, seen, _ = restorer.restore(np.asarray(stack, np.float32), device)
-    joint = known.joint((stack.shape[-2], stack.shape[-1]), device)
+    """The network's result for a stack, with surroundings, by how often it is sharpened.
+
+    Parameters
+    ----------
+    network : zsfiji.services.zero_shot_sim.restorer.Restorer
+        Where the stack is.
+    stack : torch.Tensor
+        (angle, frame, row, col), in grey levels.
+    known : Known
+        Patterns, lens and noise.
+    grades : tuple of int
+        Iterations of sharpening.
+    """
+    _, seen, _ = network.restore(stack.cpu().numpy(), stack.device)
+    joint = known.joint((int(stack.shape[-2]), int(stack.shape[-1])), stack.device)
     size = tuple(SCALE * n for n in joint.shape)
-    image = torch.from_numpy(np.ascontiguousarray(seen)).to(device)[None, None]
+    image = torch.from_numpy(np.ascontiguousarray(seen)).to(stack.device)[None, None]
     fine = F.interpolate(image, size=size, mode="bicubic", align_corners=False)[0, 0]
     return sharpened(joint.whole(fine), joint, grades)
