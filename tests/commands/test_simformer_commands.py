@@ -23,9 +23,11 @@ from zsfiji.images.axes import as_image, set_calibration
 from zsfiji.learning import models
 from zsfiji.physics.sim.published import published_stack
 from zsfiji.reconstruction import blind
-from zsfiji.services.simformer import kinds, service, shipped, training
+from zsfiji.reconstruction.blind import Choice
+from zsfiji.services.simformer import fitting, kinds, service, shipped, training
 from zsfiji.services.simformer.service import METHOD, save_network
 from zsfiji.services.simformer.settings import Settings
+from zsfiji.services.zero_shot_sim import settings as zero_shot
 
 SIDE = 48
 
@@ -49,6 +51,7 @@ def tiny() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kinds, "KINDS", {"compact": TinyCompact(), "small": vit()})
         patch.setattr(training, "_FEW", 4)
+        patch.setitem(zero_shot.STEPS, "quick", 40)
         patch.setattr(blind, "_CUTOFFS", (0.3,))
         patch.setattr(blind, "find", remembered(blind.find))
         yield
@@ -139,12 +142,67 @@ def test_the_fit_explains_the_frames_better_than_the_network_alone(
     assert residuals[1] < 1.5 < residuals[0]
 
 
-def test_a_network_that_explains_the_frames_worse_is_left_out(
-    files: dict[str, Path], raw: np.ndarray
+@pytest.mark.parametrize(
+    ("start", "network", "said"),
+    [
+        ("model", 1, "trained on simulated specimens"),
+        ("sharpened", 1, "replaced by plain sharpening"),
+        ("mean", 1, "the mean of what the network made and"),
+        ("own", 0, "than that of a network which learnt from this image alone"),
+        (None, 0, "The fit began without the network"),
+    ],
+)
+def test_the_fit_begins_where_held_counts_say(
+    start: str | None,
+    network: int,
+    said: str,
+    files: dict[str, Path],
+    raw: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def chosen(known: object, frames: torch.Tensor, starts: Any, *, seed: int) -> Choice[Any]:
+        assert list(starts(frames)) == ["model", "sharpened", "own", "mean"]
+        return Choice(start, 6, 9)
+
+    monkeypatch.setattr(fitting.blind, "chosen_start", chosen)
     outcome = call("SIMFormer Reconstruct", opened(raw), model=files["compact"], **ORDER)
-    assert outcome.metrics["network"] == 0
-    assert any("The fit began without it" in note for note in outcome.notes)
+    assert outcome.metrics["network"] == network
+    assert outcome.metrics["iterations"] == 6
+    assert said in " ".join(outcome.notes)
+    assert ("may be wrong" in " ".join(outcome.notes)) == network
+
+
+def test_one_network_learns_from_a_time_lapse(
+    files: dict[str, Path], raw: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learnt: list[torch.Tensor] = []
+
+    def chosen(known: object, frames: torch.Tensor, starts: Any, *, seed: int) -> Choice[Any]:
+        learnt.append(starts(frames)["own"])
+        return Choice("own", 0, 9)
+
+    trained: list[object] = []
+    train = fitting.train_network
+    monkeypatch.setattr(fitting.blind, "chosen_start", chosen)
+    monkeypatch.setattr(
+        fitting, "train_network", lambda *given: (trained.append(given), train(*given))[1]
+    )
+    # The second one has other phases: the network has to be told.
+    film = as_image(np.stack([raw, raw[:, [1, 2, 0]]]), ("t", "ang", "pha", "row", "col"))
+    options = {"model": files["compact"], "background": 100}
+    (emitter,) = call("SIMFormer Reconstruct", film, **options).images
+    assert len(trained) == 1
+    assert len(learnt) == 2
+    together = np.corrcoef(emitter.values[0].ravel(), emitter.values[1].ravel())[0, 1]
+    assert together > 0.99
+
+
+def test_no_network_learns_where_it_is_not_wanted(
+    files: dict[str, Path], raw: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "train_network", None)
+    for options in ({"own_network": False}, {"iterations": 2}, {"fit": False}):
+        call("SIMFormer Reconstruct", opened(raw), model=files["compact"], **options, **ORDER)
 
 
 def test_the_student_gives_an_emitter(files: dict[str, Path], raw: np.ndarray) -> None:
@@ -297,9 +355,11 @@ class Host:
         return self.reports >= self.finish_after
 
 
-@pytest.mark.parametrize("reports", [1, 2, 4])
-def test_finish_now_and_esc(reports: int, files: dict[str, Path], raw: np.ndarray) -> None:
-    options = {"model": files["compact"], "iterations": 10, **ORDER}
+@pytest.mark.parametrize(("reports", "iterations"), [(1, 10), (2, 10), (4, 10), (40, 0), (90, 0)])
+def test_finish_now_and_esc(
+    reports: int, iterations: int, files: dict[str, Path], raw: np.ndarray
+) -> None:
+    options = {"model": files["compact"], "iterations": iterations, **ORDER}
     with progress.using(Host(finish_after=reports)):
         (emitter,) = call("SIMFormer Reconstruct", opened(raw), **options).images
     assert np.isfinite(emitter).all()

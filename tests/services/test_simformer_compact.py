@@ -10,7 +10,8 @@ from zsfiji.learning.loop import DivergedError
 from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import Blur, RadialTransfer, illumination
 from zsfiji.physics.sim.patterns import Patterns
-from zsfiji.physics.sim.published import published_stack
+from zsfiji.physics.sim.published import FACTOR, MARGIN, PIXEL, published_stack, stack_of
+from zsfiji.physics.specimens import specimen
 from zsfiji.services.blind_sim.stacks import Optics
 from zsfiji.services.simformer import emitter as applying
 from zsfiji.services.simformer import remake
@@ -213,8 +214,24 @@ def test_the_shipped_networks_restore_simulated_stacks(student):
 def test_the_fit_starts_from_the_shipped_network_where_there_is_little_light():
     stack = published_stack("curve", 64, photons=3, seed=2300)
     raw = as_image(stack.raw, ("ang", "pha", "row", "col"))
-    made = Simformer(optics=Optics(background=0.0)).apply(models.load(path_of(), METHOD), raw)
+    alone = Simformer(optics=Optics(background=0.0), own_network=False)
+    made = alone.apply(models.load(path_of(), METHOD), raw)
     assert made.report.metrics["network"] == 1
+
+
+def test_specimens_unlike_those_that_were_learnt_come_from_the_image_alone():
+    draws = np.random.default_rng([7, 1])
+    drawn = specimen("tubules", ((96 + 2 * MARGIN) * FACTOR,) * 2, seed=7, pixel=PIXEL / FACTOR)
+    stack = stack_of(drawn.astype(np.float32), draws, photons=20, seed=7)
+    raw = as_image(stack.raw, ("ang", "pha", "row", "col"))
+    model = models.load(path_of(), METHOD)
+    found = [
+        Simformer(optics=Optics(background=0.0), own_network=own).apply(model, raw)
+        for own in (False, True)
+    ]
+    before, after = (remake.score(one.image.to_numpy(), stack.truth) for one in found)
+    assert [one.report.metrics["network"] for one in found] == [1, 0]
+    assert after > before + 1
 
 
 def test_the_shipped_files_are_small():

@@ -46,9 +46,11 @@ def reconstructed(
     model: Path | None,
     student: bool,
     fit: bool,
-    iterations: int,
     wanted: tuple[str, ...],
     device: str,
+    iterations: int = 0,
+    own_network: bool = False,
+    seed: int = 0,
 ) -> Outcome:
     """Restore a raw image.
 
@@ -66,12 +68,16 @@ def reconstructed(
         Whether that is one of SIMFormer+.
     fit : bool
         Whether the result is fitted to the frames.
-    iterations : int
-        Of the fit; 0 as many as the noise bears.
     wanted : tuple of str
         Names of the windows that are wanted besides the emitter.
     device : str
         Where to compute.
+    iterations : int
+        Of the fit; 0 as many as the noise bears.
+    own_network : bool
+        Whether a network that learns from the image alone gives the fit other starts.
+    seed : int
+        Of that network, and of the draws that choose a start.
     """
     from zsfiji.services.blind_sim.stacks import Optics
     from zsfiji.services.simformer.service import Simformer
@@ -83,6 +89,8 @@ def reconstructed(
         optics=Optics(background=background, layout=order.pattern),
         fit=fit,
         iterations=iterations or None,
+        own_network=own_network,
+        seed=seed,
         wanted=wanted,
     )
     outcome = common.apply(method, trained, raw, bit_depth="32-bit", device=device)

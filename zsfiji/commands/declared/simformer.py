@@ -75,6 +75,16 @@ Fit = Annotated[
     Shown("Fit to the frames"),
 ]
 
+OwnNetwork = Annotated[
+    bool,
+    Field(
+        description="Whether a network that learns from this image alone, as that of Blind SIM..., "
+        "gives the fit further starts. The one that explains the image best is taken. It is left "
+        "out where the number of iterations is given."
+    ),
+    Shown("Learn from this image as well"),
+]
+
 FineSteps = Annotated[
     int,
     Field(
@@ -128,10 +138,13 @@ class Distilling(ParameterGroup):
     gaussian: Gaussian = 0.3
 
 
-def _reconstructing(sizes: Mapping[str, int], *, fit: Fit) -> float:
+def _reconstructing(
+    sizes: Mapping[str, int], *, fit: Fit, own_network: OwnNetwork, iterations: Iterations
+) -> float:
     from zsfiji.services.simformer.duration import reconstructing
 
-    return reconstructing(sizes, fit=fit)
+    learn = fit and own_network and not iterations
+    return reconstructing(sizes, fit=fit, own_network=learn)
 
 
 def _student(sizes: Mapping[str, int]) -> float:
@@ -161,17 +174,20 @@ def simformer_reconstruct(
     order: RawOrder,
     background: DarkLevel = None,
     fit: Fit = True,
+    own_network: OwnNetwork = True,
     iterations: Iterations = 0,
     model: Chosen = None,
+    seed: Seed = 0,
     windows: EmitterWindows,
     device: Device = "auto",
 ) -> Outcome:
     """Reconstruct a raw SIM image on a third of its pixel size, told no optics and no patterns.
 
-    A network that has learnt from simulated specimens makes the first image. From there the
-    specimen is fitted to the frames by the physics of SIM. Patterns, optics and noise are found in
-    the image. What the network adds beyond the data can be wrong: the residual shows where the
-    result does not explain the frames.
+    A network that has learnt from simulated specimens makes the first image, and one that learns
+    from this image alone another. From the better one, or their mean, the specimen is fitted to the
+    frames by the physics of SIM. Patterns, optics and noise are found in the image. What the
+    network adds beyond the data can be wrong: the residual shows where the result does not explain
+    the frames.
     """
     from zsfiji.commands.simformer import reconstructed
 
@@ -182,9 +198,11 @@ def simformer_reconstruct(
         model=model,
         student=False,
         fit=fit,
-        iterations=iterations,
         wanted=windows.wanted,
         device=device,
+        iterations=iterations,
+        own_network=own_network,
+        seed=seed,
     )
 
 
@@ -218,7 +236,6 @@ def simformer_plus_reconstruct(
         model=model,
         student=True,
         fit=False,
-        iterations=0,
         wanted=(),
         device=device,
     )

@@ -56,3 +56,17 @@ def seconds(
             # With each grade of sharpening fewer iterations are counted.
             found += units * _STARTS * _USUAL * _ITERATION * part
     return found
+
+
+def fitting(pixels: float, starts: int) -> float:
+    """Estimate the time of one fit with its patterns refined, on the reference computer.
+
+    Parameters
+    ----------
+    pixels : float
+        Raw pixels.
+    starts : int
+        Starts that iterations are counted from, besides a flat one.
+    """
+    before = _REFINING + _COUNTED + starts * _USUAL
+    return _ITERATION * (before * min(pixels, _SIDE**2) + _USUAL * pixels)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from zsfiji.services import duration as common
-from zsfiji.services.simformer.settings import FINE_STEPS
+from zsfiji.services.blind_sim.duration import fitting
+from zsfiji.services.simformer.settings import FINE_STEPS, OWN
+from zsfiji.services.zero_shot_sim import duration as zero_shot_sim
 
 _FINDING = 2.0
 """Finding patterns and optics, for each stack. Measured."""
@@ -13,15 +15,16 @@ _FINDING = 2.0
 _NETWORK, _STUDENT = 1.2e-5, 4e-6
 """Networks, per raw pixel. Measured with 512 x 112 pixels."""
 
-_FIT = 4e-4
-"""The fit to the frames, per raw pixel. A guess from 84 iterations and their counting at
-64 x 64 pixels."""
+_STARTS, _ALONE = 4, 2
+"""Starts that are compared, with a network of the image's own and without."""
 
 _STEP = 0.33
 """A step of the compact network. Measured."""
 
 
-def reconstructing(sizes: Mapping[str, int], *, fit: bool, student: bool = False) -> float:
+def reconstructing(
+    sizes: Mapping[str, int], *, fit: bool, own_network: bool = False, student: bool = False
+) -> float:
     """Estimate the time of a reconstruction on the reference computer.
 
     Parameters
@@ -30,11 +33,19 @@ def reconstructing(sizes: Mapping[str, int], *, fit: bool, student: bool = False
         Axis -> length of the image, as it was opened: patterns may be slices or frames of it.
     fit : bool
         Whether it is fitted to the frames.
+    own_network : bool
+        Whether a network learns from the image for that.
     student : bool
         Whether the network is that of SIMFormer+.
     """
-    each = (_STUDENT if student else _NETWORK) + (_FIT if fit else 0.0)
-    return common.START + common.raw_stacks(sizes) * (_FINDING + each * common.pixels(sizes))
+    pixels, stacks = common.pixels(sizes), common.raw_stacks(sizes)
+    each = _FINDING + (_STUDENT if student else _NETWORK) * pixels
+    if fit:
+        each += fitting(pixels, _STARTS if own_network else _ALONE)
+    found = common.START + stacks * each
+    if own_network:
+        found += zero_shot_sim.seconds(sizes, OWN, train=True, applied=2) - common.START
+    return found
 
 
 def fine_tuning(sizes: Mapping[str, int], steps: int) -> float:

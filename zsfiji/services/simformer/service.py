@@ -20,27 +20,27 @@ from zsfiji.learning import models
 from zsfiji.learning.models import Model, model_of
 from zsfiji.physics.sim.grid import SCALE
 from zsfiji.quality.report import Report
-from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Fitted, Found
 from zsfiji.reconstruction.drift import Drift
 from zsfiji.reconstruction.frames import saturation_said
-from zsfiji.reconstruction.thinning import SHARE
 from zsfiji.services import over_parts
 from zsfiji.services.blind_sim import stacks
 from zsfiji.services.blind_sim.capture import capture
-from zsfiji.services.blind_sim.results import EMITTER, misfit_said, outputs, psf_shown
+from zsfiji.services.blind_sim.results import EMITTER, outputs, psf_shown
 from zsfiji.services.blind_sim.stacks import Optics
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.capture import of_parts
 from zsfiji.services.sim.report import drift_said
 from zsfiji.services.sim.service import require_raw
 from zsfiji.services.simformer import stacks as seeing
+from zsfiji.services.simformer.fitting import Fitter
 from zsfiji.services.simformer.formation import sinusoids
+from zsfiji.services.simformer.report import FROM_MODEL, lost_said, said
 from zsfiji.services.simformer.settings import FINE_STEPS, Settings
 from zsfiji.services.simformer.stacks import Straight
-from zsfiji.services.simformer.trained import Record, Trained, restored, trained
+from zsfiji.services.simformer.starts import Start
+from zsfiji.services.simformer.trained import Record, Trained, painted, restored, trained
 from zsfiji.services.simformer.training import fine_tune
-from zsfiji.words import counted
 
 RESULTS = ("illumination", "background", "residual", EMITTER)
 """Names of the results, the main one last."""
@@ -78,6 +78,11 @@ class Simformer:
         Whether the result of the network is the start of a fit to the frames.
     iterations : int, optional
         Of that fit; by default as many as the noise bears.
+    own_network : bool
+        Whether a network that learns from the image alone gives the fit other starts. None is
+        trained where `iterations` are given.
+    seed : int
+        Of that training, and of the draws that choose a start.
     wanted : tuple of str
         Names of the results that are wanted; the emitter always is.
 
@@ -99,10 +104,13 @@ class Simformer:
         optics: Optics | None = None,
         fit: bool = True,
         iterations: int | None = None,
+        own_network: bool = True,
+        seed: int = 0,
         wanted: tuple[str, ...] = (),
     ) -> None:
         self.student, self._optics = student, optics or Optics()
-        self._fit, self._iterations, self._wanted = fit, iterations, wanted
+        self._fitter = Fitter(iterations, own_network, seed) if fit else None
+        self._wanted = wanted
         self.found: dict[int, Found] = {}
         self.psfs: dict[int, np.ndarray] = {}
 
@@ -176,7 +184,7 @@ class Simformer:
         unit.network.to(chosen).eval()
         residuals: list[float] = []
         iterations: list[int] = []
-        kept: list[bool] = []
+        begun: list[Start | None] = []
         saturated: list[str] = []
         drifts: list[Drift] = []
         lost: set[int] = set()
@@ -192,7 +200,7 @@ class Simformer:
             if made.fitted is not None:
                 residuals.append(float(made.fitted.residual.mean()))
                 iterations.append(made.fitted.iterations)
-                kept.append(made.kept)
+                begun.append(made.start)
             if made.straight is not None:
                 drifts.append(made.straight.drift)
                 lost.update(made.straight.lost())
@@ -208,13 +216,13 @@ class Simformer:
             part=PATTERN,
             label="Reconstructing",
         )
-        notes = [*dict.fromkeys(saturated), *drift_said(drifts), *_lost_said(sorted(lost))]
-        notes += _said(residuals, iterations, kept)
+        notes = [*dict.fromkeys(saturated), *drift_said(drifts), *lost_said(sorted(lost))]
+        notes += said(residuals, iterations, begun)
         metrics = {}
         if residuals:
             metrics["iterations"] = float(np.mean(iterations))
             metrics["misfit"] = float(np.mean(residuals))
-            metrics["network"] = float(np.mean(kept))
+            metrics["network"] = float(np.mean([start in FROM_MODEL for start in begun]))
         return Restored(images, Report(tuple(notes), metrics))
 
     def simulate(
@@ -236,7 +244,9 @@ class Simformer:
         self, unit: Trained, stack: np.ndarray, channel: int, device: torch.device
     ) -> _Result:
         stacks.check(stack)
-        needed = self._fit or seeing.must_find(unit.kind, stack) or bool(self._wanted)
+        needed = (
+            self._fitter is not None or seeing.must_find(unit.kind, stack) or bool(self._wanted)
+        )
         there = None
         if needed:
             progress.report(0, "Finding patterns")
@@ -244,14 +254,15 @@ class Simformer:
                 there = seeing.straight(stack, stacks.find(stack, self._known(channel)))
         found = None if there is None else there.found
         dark = stacks.background_of(stack, self._optics) if found is None else found.background
-        with progress.part(0.15, 0.3 if self._fit else 1):
+        with progress.part(0.15, 1 if self._fitter is None else 0.3):
             seen = seeing.seen(stack, dark) if there is None else seeing.known(there)
-            made = with_fallback(lambda where: _painted(unit, seen, where), device)
-        fitted, kept = None, True
-        if self._fit and there is not None and not progress.finish_requested():
+            made = with_fallback(lambda where: painted(unit, seen, where), device)
+        fitted: Fitted[Found] | None = None
+        start: Start | None = "model"
+        if self._fitter is not None and there is not None and not progress.finish_requested():
             with progress.part(0.3, 1):
                 progress.report(0, "Reconstructing", preview=made["emitter"].numpy)
-                fitted, kept = self._fitted(unit, there, made["emitter"], device)
+                fitted, start = self._fitter.fit(unit, there, made["emitter"], channel, device)
             found = fitted.found
         if found is not None:
             self.found[channel] = found
@@ -260,29 +271,7 @@ class Simformer:
         elif found is not None:
             self.psfs[channel] = psf_shown(found.transfer)
         frames = seen.frames + dark
-        return _Result(frames, dark, made, found, fitted, there, kept)
-
-    def _fitted(
-        self, unit: Trained, there: Straight, emitter: torch.Tensor, device: torch.device
-    ) -> tuple[Fitted[Found], bool]:
-        """Fit a specimen to the frames, from the network's if that explains held counts better."""
-        with progress.part(0, 0.25):
-            found, _ = blind.with_refined(there.found, there.frames, emitter)
-
-        def starts(given: torch.Tensor) -> dict[int, torch.Tensor]:
-            few = seeing.known(replace(there, found=found, frames=given))
-            few = replace(few, gain=few.gain / SHARE, read_variance=few.read_variance / SHARE)
-            made = with_fallback(lambda where: _painted(unit, few, where), device)
-            return {0: blind.balanced(found, given, made["emitter"])}
-
-        number, kept = self._iterations, True
-        if number is None:
-            with progress.part(0.25, 0.6):
-                choice = blind.chosen_start(found, there.frames, starts)
-            number, kept = choice.iterations, choice.start is not None
-        start = blind.balanced(found, there.frames, emitter) if kept else None
-        with progress.part(0.6, 1):
-            return blind.run(found, there.frames, number, start=start), kept
+        return _Result(frames, dark, made, found, fitted, there, start)
 
     def _known(self, channel: int) -> Optics:
         """The optics, with the OTF of an earlier time point or slice of a channel."""
@@ -303,14 +292,14 @@ class _Result:
     found: Found | None
     fitted: Fitted[Found] | None
     straight: Straight | None
-    kept: bool
+    start: Start | None
 
     def result(self, name: str) -> np.ndarray:
         """One of :data:`RESULTS`."""
         angles, phases, rows, cols = self.frames.shape
         if name == EMITTER:
             best = self.made["emitter"] if self.fitted is None else self.fitted.specimen
-            return best.numpy()
+            return best.cpu().numpy()
         if name == "background":
             flat = torch.zeros(SCALE * rows, SCALE * cols)
             return (self.made.get("background", flat) + self.dark).numpy()
@@ -321,57 +310,10 @@ class _Result:
                 light = sinusoids(self.found.patterns, (rows, cols))
             return light.reshape(angles, phases, SCALE * rows, SCALE * cols).numpy()
         if self.fitted is not None:
-            return self.fitted.residual.sqrt().numpy()
+            return self.fitted.residual.sqrt().cpu().numpy()
         assert self.found is not None, "the noise is found where the residual is shown"
         light = self.found.predict(self.made["emitter"])
         return self.found.residual(self.found.above(self.frames), light).sqrt().numpy()
-
-
-def _said(residuals: list[float], iterations: list[int], kept: list[bool]) -> list[str]:
-    """What a user should know about the results."""
-    if kept and not any(kept):
-        return [
-            "The specimen that the network made explains held counts less well than the fit alone: "
-            "it is unlike those that the network has learnt. The fit began without it, as that of "
-            "Blind SIM... does.",
-            *misfit_said(float(np.mean(residuals))),
-            _fit_said(iterations),
-        ]
-    said = [
-        "The network was trained on simulated specimens. It can add detail finer than the image "
-        "tells, which looks real and may be wrong: believe what the fit keeps, and compare with "
-        "Blind SIM... or SIM Reconstruct...."
-    ]
-    if not residuals:
-        return [
-            *said,
-            "Nothing was fitted to the frames: the emitter is what the network makes of them.",
-        ]
-    return [*said, *misfit_said(float(np.mean(residuals))), _fit_said(iterations)]
-
-
-def _fit_said(iterations: list[int]) -> str:
-    number = round(float(np.mean(iterations)))
-    return f"The fit to the frames took {counted(number, 'iteration')}."
-
-
-def _lost_said(angles: list[int]) -> list[str]:
-    """Say which angles have no pattern."""
-    if not angles:
-        return []
-    which = " and ".join(str(angle) for angle in angles)
-    return [
-        f"No pattern was found in angle {which}: there the result is no finer than a wide-field "
-        "image. Were the frames acquired and saved in the right order?"
-    ]
-
-
-def _painted(unit: Trained, seen: seeing.Stack, device: torch.device) -> dict[str, torch.Tensor]:
-    """What the network makes of a stack, on the CPU."""
-    unit.network.to(device)
-    there = replace(seen, frames=seen.frames.to(device))
-    found = unit.kind.apply(unit.network, there, "Reconstructing")
-    return {name: values.cpu() for name, values in found.items()}
 
 
 def _chosen(image: xr.DataArray) -> list[np.ndarray]:

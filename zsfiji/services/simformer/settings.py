@@ -9,6 +9,10 @@ from pydantic import Field
 
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.training import Seed
+from zsfiji.services.zero_shot_sim.settings import Settings as Training
+
+OWN = Training(quality="quick")
+"""Of the network that learns from the image alone, for the start of a fit."""
 
 FINE_STEPS = 400
 """Steps of a training on one image, half of them on simulated stacks."""

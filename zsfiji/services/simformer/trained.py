@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
 from zsfiji.errors import UserError
 from zsfiji.learning.models import load_weights
-from zsfiji.services.simformer.kinds import Kind, kind_of
+from zsfiji.services.simformer.kinds import Kind, Stack, kind_of
 
 
 @dataclass(frozen=True)
@@ -98,3 +98,11 @@ def restored(record: Record, tensors: Mapping[str, torch.Tensor]) -> Trained:
 def numbers_of(network: nn.Module) -> int:
     """How many numbers the weights of a network are."""
     return sum(value.numel() for value in network.state_dict().values())
+
+
+def painted(unit: Trained, seen: Stack, device: torch.device) -> dict[str, torch.Tensor]:
+    """What the network makes of a stack, on the CPU."""
+    unit.network.to(device)
+    there = replace(seen, frames=seen.frames.to(device))
+    found = unit.kind.apply(unit.network, there, "Reconstructing")
+    return {name: values.cpu() for name, values in found.items()}

@@ -1,0 +1,115 @@
+"""The fit of SIMFormer to the frames, from the start that explains held counts best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+
+from zsfiji import progress
+from zsfiji.compute.device import with_fallback
+from zsfiji.reconstruction import blind
+from zsfiji.reconstruction.blind import Fitted, Found
+from zsfiji.reconstruction.thinning import SHARE
+from zsfiji.services.blind_sim.start import retold, train_network
+from zsfiji.services.sim.calibration import Record
+from zsfiji.services.simformer import stacks as seeing
+from zsfiji.services.simformer.settings import OWN
+from zsfiji.services.simformer.stacks import Straight
+from zsfiji.services.simformer.starts import Start, calibrated, starts
+from zsfiji.services.simformer.trained import Trained, painted
+from zsfiji.services.zero_shot_sim.restorer import Restorer
+
+
+class Fitter:
+    """Fits specimens to stacks, and keeps what it has learnt about a channel.
+
+    Parameters
+    ----------
+    iterations : int or None
+        How many; None for as many as the noise bears.
+    own_network : bool
+        Whether a network that learns from the image alone gives other starts. None is trained where
+        `iterations` are given.
+    seed : int
+        Of that training, and of the draws that choose a start.
+    """
+
+    def __init__(self, iterations: int | None, own_network: bool, seed: int) -> None:
+        self._iterations, self._learn, self._seed = iterations, own_network, seed
+        self._own: dict[int, Restorer] = {}
+
+    def fit(
+        self,
+        unit: Trained,
+        there: Straight,
+        emitter: torch.Tensor,
+        channel: int,
+        device: torch.device,
+    ) -> tuple[Fitted[Found], Start | None]:
+        """Fit a specimen to a stack.
+
+        Parameters
+        ----------
+        unit : Trained
+            The trained network.
+        there : Straight
+            The stack, and what was found in it.
+        emitter : torch.Tensor
+            (3 row, 3 col): what the network makes of it.
+        channel : int
+            Of the image; further stacks of it use the network of its own that the first one got.
+        device : torch.device
+            Where to compute; on the CPU where that has too little memory.
+
+        Returns
+        -------
+        Fitted, Start or None
+            The specimen, and what the fit began with; None for a flat start.
+        """
+        return with_fallback(
+            lambda where: self._fitted(unit, there, emitter, channel, where), device
+        )
+
+    def _fitted(
+        self,
+        unit: Trained,
+        there: Straight,
+        emitter: torch.Tensor,
+        channel: int,
+        device: torch.device,
+    ) -> tuple[Fitted[Found], Start | None]:
+        frames, emitter = there.frames.to(device), emitter.to(device)
+        with progress.part(0, 0.15):
+            found, _ = blind.with_refined(there.found, frames, emitter)
+        if self._iterations is not None:
+            with progress.part(0.15, 1):
+                begin = blind.balanced(found, frames, emitter)
+                return blind.run(found, frames, self._iterations, start=begin), "model"
+        own: Restorer | None = None
+
+        def made(given: torch.Tensor) -> Mapping[Start, torch.Tensor]:
+            nonlocal own
+            few = seeing.known(replace(there, found=found, frames=given.cpu()))
+            few = replace(few, gain=few.gain / SHARE, read_variance=few.read_variance / SHARE)
+            if self._learn and not progress.finish_requested():
+                own = self._own_network(channel, calibrated(found, frames), given)
+            return starts(found, given, painted(unit, few, device)["emitter"].to(device), own)
+
+        with progress.part(0.15, 0.8):
+            choice = blind.chosen_start(found, frames, made, seed=self._seed)
+        with progress.part(0.8, 1):
+            start = choice.start
+            chosen = None if start is None else starts(found, frames, emitter, own)[start]
+            return blind.run(found, frames, choice.iterations, start=chosen), start
+
+    def _own_network(self, channel: int, found: Record, given: torch.Tensor) -> Restorer:
+        """The network that has learnt from the first stack of a channel."""
+        known = self._own.get(channel)
+        if known is None:
+            training = replace(OWN, seed=self._seed)
+            self._own[channel] = train_network(found, given, training, given.device)
+            return self._own[channel]
+        known.to(given.device)
+        return retold(known, found)

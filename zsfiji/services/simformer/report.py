@@ -1,0 +1,71 @@
+"""What is said about results of SIMFormer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zsfiji.services.blind_sim.results import misfit_said
+from zsfiji.services.simformer.starts import Start
+from zsfiji.words import counted
+
+FROM_MODEL: frozenset[Start | None] = frozenset({"model", "sharpened", "mean"})
+"""Starts that the trained network has part in."""
+
+_BEGUN: dict[Start | None, str] = {
+    None: "The fit began without the network, as that of Blind SIM... does with none: its specimen "
+    "explains held counts less well. It is unlike those that the network has learnt.",
+    "own": "The specimen of the network explains held counts less well than that of a network "
+    "which learnt from this image alone, so the fit began with the latter, as that of Blind SIM... "
+    "does. The specimen is unlike those that the first network has learnt.",
+    "mean": "The fit began with the mean of what the network made and of what a network made which "
+    "learnt from this image alone: it explains held counts best.",
+    "sharpened": "Detail of the network finer than linear SIM shows was replaced by plain "
+    "sharpening before the fit: so it explains held counts best.",
+}
+"""What is said about a start."""
+
+
+def said(residuals: list[float], iterations: list[int], begun: list[Start | None]) -> list[str]:
+    """Say what a user should know about results.
+
+    Parameters
+    ----------
+    residuals : list of float
+        Mean squared residual of each stack that was fitted, in variances of the noise.
+    iterations : list of int
+        Of each fit.
+    begun : list of Start or None
+        What each fit began with.
+    """
+    notes = []
+    if not begun or any(start in FROM_MODEL for start in begun):
+        notes.append(
+            "The network was trained on simulated specimens. It can add detail finer than the "
+            "image tells, which looks real and may be wrong: believe what the fit keeps, and "
+            "compare with Blind SIM... or SIM Reconstruct...."
+        )
+    if not residuals:
+        notes.append(
+            "Nothing was fitted to the frames: the emitter is what the network makes of them."
+        )
+        return notes
+    usual = max(dict.fromkeys(begun), key=begun.count)
+    if usual in _BEGUN:
+        notes.append(_BEGUN[usual])
+    return [*notes, *misfit_said(float(np.mean(residuals))), _fit_said(iterations)]
+
+
+def _fit_said(iterations: list[int]) -> str:
+    number = round(float(np.mean(iterations)))
+    return f"The fit to the frames took {counted(number, 'iteration')}."
+
+
+def lost_said(angles: list[int]) -> list[str]:
+    """Say which angles have no pattern."""
+    if not angles:
+        return []
+    which = " and ".join(str(angle) for angle in angles)
+    return [
+        f"No pattern was found in angle {which}: there the result is no finer than a wide-field "
+        "image. Were the frames acquired and saved in the right order?"
+    ]
