@@ -117,9 +117,10 @@ def _work_said(
             )
         return sentences
     sharpened = counted(unit.start.record.sharpened, "iteration")
+    followed = f"{number} of the fit followed" if any(iterations) else "the fit changed nothing"
     sentences = [
         "A network that learnt from this image gave the start: it explains held counts better than "
-        f"a flat one. Its result was sharpened by {sharpened}, and {number} of the fit followed."
+        f"a flat one. Its result was sharpened by {sharpened}, and {followed}."
     ]
     limit = doubtful_from(unit.start.record.network)
     if limit is not None:

@@ -56,6 +56,8 @@ def said(residuals: list[float], iterations: list[int], begun: list[Start | None
 
 
 def _fit_said(iterations: list[int]) -> str:
+    if not any(iterations):
+        return "The fit to the frames changed nothing: iterations explain held counts no better."
     number = round(float(np.mean(iterations)))
     return f"The fit to the frames took {counted(number, 'iteration')}."
 
