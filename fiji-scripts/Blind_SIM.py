@@ -16,7 +16,7 @@
 #@ File (label="Apply saved model", description="A model file saved earlier. It is applied as it is, nothing is trained, and the quality and the seed do not matter.", style="open", required=false, persist=false) apply_model
 #@ File (label="Save model as", description="Where to save the model, to apply it to further images. The file gets the ending .zsfiji unless it has one.", style="save", required=false, persist=false) save_model
 #@ Boolean (label="Illumination", description="Also the light of each frame, relative to its mean.", value=false, persistKey="zsfiji.blind_sim.illumination") illumination
-#@ Boolean (label="Background image", description="Also the background, in grey levels. It is flat unless a vision transformer has painted one.", value=false, persistKey="zsfiji.blind_sim.background_image") background_image
+#@ Boolean (label="Background image", description="Also the background, in grey levels. It is the same everywhere, unless a model of SIMFormer that was trained for it finds another.", value=false, persistKey="zsfiji.blind_sim.background_image") background_image
 #@ Boolean (label="Residual", description="Also the difference of the frames from what explains them, in standard deviations of their noise: about 1 where the result can be believed.", value=true, persistKey="zsfiji.blind_sim.residual") residual
 #@ Boolean (label="PSF", description="Also the point spread function that was found.", value=false, persistKey="zsfiji.blind_sim.psf") psf
 #@ Boolean (label="Emitter within linear SIM", description="Also the emitter without what lies beyond the reach of linear SIM, as a lens of that resolution would show it: to compare with other reconstructions.", value=true, persistKey="zsfiji.blind_sim.linear") linear

@@ -12,7 +12,7 @@
 #@ File (label="Model", description="A model that SIMFormer Train..., Fine-tune... or Distill... has saved. Empty: the one that zsfiji ships.", style="open", required=false, persist=false) model
 #@ Integer (label="Seed", description="Start of the random numbers. The same seed gives the same pixels on the same machine.", value=0, persistKey="zsfiji.simformer_reconstruct.seed", min=0, max=2147483647) seed
 #@ Boolean (label="Illumination", description="Also the light of each frame, relative to its mean.", value=false, persistKey="zsfiji.simformer_reconstruct.illumination") illumination
-#@ Boolean (label="Background image", description="Also the background, in grey levels. It is flat unless a vision transformer has painted one.", value=false, persistKey="zsfiji.simformer_reconstruct.background_image") background_image
+#@ Boolean (label="Background image", description="Also the background, in grey levels. It is the same everywhere, unless a model of SIMFormer that was trained for it finds another.", value=false, persistKey="zsfiji.simformer_reconstruct.background_image") background_image
 #@ Boolean (label="Residual", description="Also the difference of the frames from what explains them, in standard deviations of their noise: about 1 where the result can be believed.", value=false, persistKey="zsfiji.simformer_reconstruct.residual") residual
 #@ Boolean (label="PSF", description="Also the point spread function that was found.", value=false, persistKey="zsfiji.simformer_reconstruct.psf") psf
 #@ String (label="Device", description="Where to compute. auto: a GPU if one can be used, else the CPU.", choices={"auto", "cpu", "cuda", "mps"}, value="auto", persistKey="zsfiji.simformer_reconstruct.device") device

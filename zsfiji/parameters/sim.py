@@ -193,8 +193,8 @@ Illumination = Annotated[
 BackgroundImage = Annotated[
     bool,
     Field(
-        description="Also the background, in grey levels. It is flat unless a vision transformer "
-        "has painted one."
+        description="Also the background, in grey levels. It is the same everywhere, unless a "
+        "model of SIMFormer that was trained for it finds another."
     ),
     Shown("Background image"),
 ]

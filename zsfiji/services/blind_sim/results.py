@@ -45,6 +45,6 @@ def misfit_said(misfit: float) -> list[str]:
         return []
     return [
         f"The result does not explain the frames: the mean squared residual is {misfit:.1f} "
-        "times the noise. Light out of focus, drift or another kind of pattern may be the reason; "
-        "the residual shows where."
+        "times the noise. Too few iterations, light out of focus, drift or another kind of pattern "
+        "may be the reason; the residual shows where."
     ]
