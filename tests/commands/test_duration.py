@@ -81,6 +81,17 @@ def test_it_follows_quality_size_planes_and_networks(name):
     assert reference(name, SIZES | {"t": frames}, fit_per="plane") > 2 * reference(name)
 
 
+@pytest.mark.parametrize(
+    "name", ["blind_sim", "simformer_reconstruct", "zero_shot_sim", "zs_sim", "simformer_fine_tune"]
+)
+def test_patterns_on_axes_of_their_own_take_no_longer_than_as_slices(name):
+    sides = {"row": 160, "col": 160}
+    per_plane = {"fit_per": "plane"} if name == "zs_sim" else {}
+    assert reference(name, sides | {"ang": 3, "pha": 3, "t": 2}, **per_plane) == reference(
+        name, sides | {"pln": 18}, **per_plane
+    )
+
+
 def test_the_steps_are_those_of_the_method(monkeypatch):
     from zsfiji.services.denoise import settings
 

@@ -46,9 +46,10 @@ def raw_stacks(sizes: Mapping[str, int], *, surely: bool = True) -> int:
         Whether it is known to be raw. If not, each plane counts as one unless they may be patterns.
     """
     there = planes(sizes)
-    if sizes.get("ang", 1) * sizes.get("pha", 1) > 1 or (there % _FRAMES and not surely):
-        return there
-    return max(1, there // _FRAMES)
+    patterns = sizes.get("ang", 1) * sizes.get("pha", 1)
+    if patterns > 1:
+        return there // patterns
+    return there if there % _FRAMES and not surely else max(1, there // _FRAMES)
 
 
 def networks(sizes: Mapping[str, int], fit_per: str) -> int:
