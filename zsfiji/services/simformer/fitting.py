@@ -17,7 +17,7 @@ from zsfiji.services.sim.calibration import Record
 from zsfiji.services.simformer import stacks as seeing
 from zsfiji.services.simformer.settings import OWN
 from zsfiji.services.simformer.stacks import Straight
-from zsfiji.services.simformer.starts import Start, calibrated, starts
+from zsfiji.services.simformer.starts import Start, Starts, calibrated
 from zsfiji.services.simformer.trained import Trained, painted
 from zsfiji.services.zero_shot_sim.restorer import Restorer
 
@@ -85,7 +85,7 @@ class Fitter:
             found, _ = blind.with_refined(there.found, frames, emitter)
         if self._iterations is not None:
             with progress.part(0.15, 1):
-                begin = blind.balanced(found, frames, emitter)
+                begin = Starts(found, frames, emitter, None)["model"]
                 return blind.run(found, frames, self._iterations, start=begin), "model"
         own: Restorer | None = None
 
@@ -95,13 +95,14 @@ class Fitter:
             few = replace(few, gain=few.gain / SHARE, read_variance=few.read_variance / SHARE)
             if self._learn and not progress.finish_requested():
                 own = self._own_network(channel, calibrated(found, frames), given)
-            return starts(found, given, painted(unit, few, device)["emitter"].to(device), own)
+            emitter_of_few = painted(unit, few, device)["emitter"].to(device)
+            return Starts(found, given, emitter_of_few, own).every()
 
         with progress.part(0.15, 0.8):
             choice = blind.chosen_start(found, frames, made, seed=self._seed)
         with progress.part(0.8, 1):
             start = choice.start
-            chosen = None if start is None else starts(found, frames, emitter, own)[start]
+            chosen = None if start is None else Starts(found, frames, emitter, own)[start]
             return blind.run(found, frames, choice.iterations, start=chosen), start
 
     def _own_network(self, channel: int, found: Record, given: torch.Tensor) -> Restorer:

@@ -9,12 +9,15 @@ network says that has learnt from this image alone, as in Blind SIM; and the mea
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
 
 from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Found
+from zsfiji.reconstruction.joint import Joint
 from zsfiji.services.blind_sim.start import specimens
 from zsfiji.services.sim.calibration import Record as Calibrated
 from zsfiji.services.sim.finding import record_of
@@ -29,12 +32,11 @@ _GRADE = 20
 """Iterations of sharpening. Of those that Blind SIM tries, 10 and 40 are within 0.5 dB."""
 
 
-def starts(
-    found: Found, frames: torch.Tensor, emitter: torch.Tensor, own: Restorer | None
-) -> dict[Start, torch.Tensor]:
-    """Make all starts for a stack.
+@dataclass(frozen=True, eq=False)
+class Starts:
+    """All starts for a stack, each made when it is asked for.
 
-    Parameters
+    Attributes
     ----------
     found : Found
         Patterns, OTF and noise.
@@ -42,22 +44,48 @@ def starts(
         (angle, frame, row, col), in grey levels.
     emitter : torch.Tensor
         (3 row, 3 col): what the trained network makes of them, in any unit.
-    own : Restorer or None
+    network : Restorer or None
         A network that has learnt from the image alone, where the frames are.
-
-    Returns
-    -------
-    dict
-        Start -> specimen with surroundings, in grey levels.
     """
-    joint = found.joint((int(frames.shape[-2]), int(frames.shape[-1])), frames.device)
-    model = joint.whole(blind.balanced(found, frames, emitter))
-    made: dict[Start, torch.Tensor] = {"model": model}
-    made["sharpened"] = sharpened(joint.seen_by_lens(model), joint, (_GRADE,))[_GRADE]
-    if own is not None:
-        made["own"] = specimens(own, frames, found, (_GRADE,))[_GRADE]
-        made["mean"] = (made["own"] + model) / 2
-    return made
+
+    found: Found
+    frames: torch.Tensor
+    emitter: torch.Tensor
+    network: Restorer | None
+
+    def every(self) -> dict[Start, torch.Tensor]:
+        """Start -> specimen with surroundings, in grey levels."""
+        names: list[Start] = ["model", "sharpened"]
+        if self.network is not None:
+            names += ["own", "mean"]
+        return {name: self[name] for name in names}
+
+    def __getitem__(self, start: Start) -> torch.Tensor:
+        made: torch.Tensor = getattr(self, f"_{start}")
+        return made
+
+    @cached_property
+    def _joint(self) -> Joint:
+        rows, cols = self.frames.shape[-2:]
+        return self.found.joint((int(rows), int(cols)), self.frames.device)
+
+    @cached_property
+    def _model(self) -> torch.Tensor:
+        return self._joint.whole(blind.balanced(self.found, self.frames, self.emitter))
+
+    @property
+    def _sharpened(self) -> torch.Tensor:
+        seen = self._joint.seen_by_lens(self._model)
+        return sharpened(seen, self._joint, (_GRADE,))[_GRADE]
+
+    @cached_property
+    def _own(self) -> torch.Tensor:
+        assert self.network is not None, "there is no start of it without it"
+        return specimens(self.network, self.frames, self.found, (_GRADE,))[_GRADE]
+
+    @property
+    def _mean(self) -> torch.Tensor:
+        return (self._own + self._model) / 2
 
 
 def calibrated(found: Found, frames: torch.Tensor) -> Calibrated:
