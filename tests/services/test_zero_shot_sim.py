@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from zsfiji.reconstruction.joint import Joint
 from zsfiji.reconstruction.wiener import Wiener
 from zsfiji.services.sim.given import Given
 from zsfiji.services.uncertainty import with_uncertainty
-from zsfiji.services.zero_shot_sim import applying, objective, settings, specimens
+from zsfiji.services.zero_shot_sim import applying, objective, report, settings, specimens
 from zsfiji.services.zero_shot_sim.restorer import Restorer
 from zsfiji.services.zero_shot_sim.service import METHOD
 from zsfiji.services.zero_shot_sim.settings import CONSTANTS, Settings
@@ -179,6 +179,20 @@ def test_what_is_made_up_is_damped() -> None:
     kept = applying.kept(comparison.automatic, comparison.network, shares, reach)
     inside = (slice(24, -24),) * 2
     assert float((kept - truth)[inside].std()) < 0.4 * float(made_up[inside].std())
+
+
+@pytest.mark.parametrize(
+    ("low", "first"),
+    [([], None), ([0], None), ([1, 4, 6], None), (range(10, 41), 10), ([2, *range(30, 41)], 30)],
+)
+def test_detail_is_doubted_from_where_on_most_of_it_is_not_supported(
+    low: Sequence[int], first: int | None, model: Model[Settings, Restorer]
+) -> None:
+    support = np.ones(applying.RINGS + 1)
+    support[list(low)] = 0
+    record = replace(model.units[0].record, support=tuple(support))
+    limit = None if first is None else first * model.units[0].calibration.reach / applying.RINGS
+    assert report.doubtful_from(record) == pytest.approx(limit)
 
 
 @pytest.mark.parametrize("sharper", [True, False])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.zero_shot_sim.applying import RINGS
 from zsfiji.services.zero_shot_sim.restorer import Record
@@ -38,10 +40,17 @@ def said(records: Sequence[Record]) -> tuple[tuple[str, ...], dict[str, float]]:
 
 
 def doubtful_from(record: Record) -> float | None:
-    """Frequency in cycles per pixel from which on the data do not support the network, or None."""
-    low = [ring for ring, share in enumerate(record.support) if share < _DOUBTFUL]
+    """Frequency in cycles per pixel from which on the data do not support the network, or None.
+
+    Single rings say nothing: where the network changes next to nothing, or in small images, they
+    are low by chance. So it is the first low ring from which on most are.
+    """
+    low = np.asarray(record.support) < _DOUBTFUL
     reach = Calibration(record.calibration).reach
-    return max(low[0], 1) * reach / RINGS if low else None
+    for ring in np.flatnonzero(low):
+        if low[ring:].mean() > 0.5:
+            return max(int(ring), 1) * reach / RINGS
+    return None
 
 
 def doubt(length: str) -> str:
