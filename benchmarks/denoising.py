@@ -12,10 +12,11 @@ load the rest of the program as well.
 Each method runs in a process of its own, and all have the same number of threads; the line above
 the table names the processor. The seconds are elapsed time per image and CPU time of all threads
 per image, training included: on a busy computer only the CPU times compare. "FM2S published" is the
-authors' training on the whole 8-bit image (quality=best) with their constants for the microscope.
-The memory is the most that the process used above what it had with torch loaded and idle. PSNR is
-for a peak of 255; "aligned" is after the gain and the offset that fit the truth best, because the
-brightness drifts between a capture and the truth.
+authors' training on the whole 8-bit image (quality=best) with their constants for the microscope,
+"FM2S patches" the same steps on patches (quality=standard). The memory is the most that the process
+used above what it had with torch loaded and idle. PSNR is for a peak of 255; "aligned" is after the
+gain and the offset that fit the truth best, because the brightness drifts between a capture and the
+truth.
 """
 
 from __future__ import annotations
@@ -95,9 +96,15 @@ def _command(name: str, seed: int, **options: str) -> Callable[[np.ndarray], np.
     return partial(getattr(zsfiji, name), seed=seed, **options)
 
 
-def _published(modality: str, seed: int) -> Callable[[np.ndarray], np.ndarray]:
-    """FM2S as published, for which full scale is that of 8 bit."""
-    denoiser = _command("fm2s", seed, modality=modality, quality="best")
+PUBLISHED = {"FM2S published": "best", "FM2S patches": "standard"}
+"""Rows of FM2S with the authors' constants, and their quality."""
+
+
+def _published(name: str, label: str, seed: int) -> Callable[[np.ndarray], np.ndarray]:
+    """FM2S with the constants of the image's own modality, as its user would choose them."""
+    modality = label.split("_")[0].lower()
+    denoiser = _command("fm2s", seed, modality=modality, quality=PUBLISHED[name])
+    # Full scale is that of 8 bit.
     return lambda plane: denoiser(plane.astype(np.uint8))
 
 
@@ -149,15 +156,14 @@ def measure(
     from zsfiji.quality.metrics import aligned, psnr, ssim
 
     torch.set_num_threads(threads)
-    denoiser = method("noisy" if name == "FM2S published" else name, sigma, seed)
+    denoiser = method("noisy" if name in PUBLISHED else name, sigma, seed)
     pairs = read_pairs(folder, only)
     memory = _Memory()
     memory.start()
     scores = []
     for label, noisy, truth in pairs:
-        if name == "FM2S published":
-            # The constants of the image's own modality, as its user would choose them.
-            denoiser = _command("fm2s", seed, modality=label.split("_")[0].lower(), quality="best")
+        if name in PUBLISHED:
+            denoiser = _published(name, label, seed)
         began, used = time.perf_counter(), time.process_time()
         result = denoiser(noisy)
         seconds, cpu = time.perf_counter() - began, time.process_time() - used
@@ -276,7 +282,7 @@ def main() -> None:
 
     sigma = best_sigma([(noisy, truth) for _, noisy, truth in pairs], data_range=PEAK)
     names = ["noisy", f"Gaussian {sigma:g}", "Gaussian 2.5", "non-local means", "ND-SAFIR"]
-    names += ["FM2S published", "FM2S auto", *OURS]
+    names += [*PUBLISHED, "FM2S auto", *OURS]
     if options.methods:
         names = ["noisy", *(n for n in names[1:] if n in options.methods)]
     kinds = sorted({name.split("_")[0] for name, _, _ in pairs})
