@@ -58,6 +58,13 @@ def test_a_damped_lens_is_told_from_a_smaller_one() -> None:
     assert (shape(ideal.transfer) - shape(true)).abs().max() > missed
 
 
+def test_the_lens_could_have_made_the_pattern() -> None:
+    # Low frequencies that agree by chance once gave a real image a third of its cut-off.
+    light = patterns()
+    one = found(light, RadialTransfer(0.6 * light.finest), guess=0.6 * light.finest / CUTOFF)
+    assert one.transfer.cutoff >= light.finest / 1.25
+
+
 def test_a_known_cutoff_stays() -> None:
     one = found(transfer=RadialTransfer(CUTOFF, 0.3), guess=1.0, cutoff=False)
     assert one.transfer.cutoff == CUTOFF

@@ -21,10 +21,12 @@ from scipy.optimize import minimize
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction.damping import CENTRE, STRONGEST, Overlap, overlaps
+from zsfiji.reconstruction.points import FARTHEST
 
 LOWEST, HIGHEST = 0.1, 0.5
 """Cut-offs that are looked for, in cycles per pixel: beyond the highest one the pixels of the
-camera fold frequencies over each other."""
+camera fold frequencies over each other. None is so low that the lens could not have made the
+pattern."""
 
 _BINS = 44
 """Steps of the distance from the centre of each band, up to the highest cut-off."""
@@ -49,6 +51,9 @@ _STEPS, _REACH = (0.3, 0.1), 4
 
 _STEP = 0.03
 """Step of the logarithm of the cut-off by which its error is measured."""
+
+_OUTSIDE = 1e18
+"""Cost of what is out of range, in the search: more than any lens has."""
 
 _KNOWN = 0.005
 """Relative error of the cut-off that more light does not make less: the power in a bin is not the
@@ -112,11 +117,13 @@ def found_transfer(
     if not sums or guess.curve is not None:
         return Found(guess, math.inf)
     waves = [_Wave(one) for one in sums]
+    finest = float(patterns.wave_vectors.norm(dim=-1)[patterns.modulation > 0].amax())
+    lowest = min(max(LOWEST, finest / FARTHEST), 0.9 * HIGHEST) if cutoff else LOWEST
     if not damping:
-        best = _Fit(waves, guess, _STARTS, cutoff, damped=False)
+        best = _Fit(waves, guess, _STARTS, lowest, cutoff, damped=False)
     else:
-        best = _Fit(waves, RadialTransfer(guess.cutoff), _STARTS, cutoff, damped=False)
-        damped = _Fit(waves, best.transfer, _AGAIN, cutoff, damped=True)
+        best = _Fit(waves, RadialTransfer(guess.cutoff), _STARTS, lowest, cutoff, damped=False)
+        damped = _Fit(waves, best.transfer, _AGAIN, lowest, cutoff, damped=True)
         if damped.cost < best.cost - _CLEAR:
             best = damped
     return Found(best.transfer, best.error() if cutoff else 0.0)
@@ -182,10 +189,11 @@ class _Fit:
         waves: Sequence[_Wave],
         guess: RadialTransfer,
         starts: Sequence[tuple[float, float]],
+        lowest: float,
         cutoff: bool,
         damped: bool,
     ) -> None:
-        self._waves, self._guess = waves, guess
+        self._waves, self._guess, self._lowest = waves, guess, lowest
         self._cutoff, self._damped = cutoff, damped
         self.cost, self.transfer = self._of(np.array([])), guess
         if not cutoff and not damped:
@@ -195,11 +203,18 @@ class _Fit:
         self.transfer = self._transfer(values)
 
     def _from(self, factor: float, damping: float) -> tuple[float, NDArray[np.float64]]:
-        first = math.log(min(self._guess.cutoff * factor, 0.99 * HIGHEST))
+        cutoff = max(self._guess.cutoff * factor, 1.01 * self._lowest)
+        first = math.log(min(cutoff, 0.99 * HIGHEST))
         start = np.array([first] * self._cutoff + [math.log(damping)] * self._damped)
         simplex = np.vstack([start, start + 0.1 * np.eye(len(start))])
         options = {"initial_simplex": simplex, "maxiter": 200, "xatol": 1e-3, "fatol": 1e-2}
-        found = minimize(self._of, start, method="Nelder-Mead", options=options)
+        # The simplex is compared by differences: none may be infinite.
+        found = minimize(
+            lambda values: min(self._of(values), _OUTSIDE),
+            start,
+            method="Nelder-Mead",
+            options=options,
+        )
         return float(found.fun), found.x
 
     def _transfer(self, values: NDArray[np.float64]) -> RadialTransfer:
@@ -211,7 +226,7 @@ class _Fit:
 
     def _of(self, values: NDArray[np.float64]) -> float:
         transfer = self._transfer(values)
-        if not LOWEST <= transfer.cutoff <= HIGHEST or transfer.damping < STRONGEST:
+        if not self._lowest <= transfer.cutoff <= HIGHEST or transfer.damping < STRONGEST:
             return math.inf
         otf = (transfer.lens(_FREQUENCY) * _PIXEL).numpy()
         return -sum(wave.likelihood(otf) for wave in self._waves)
@@ -221,7 +236,7 @@ class _Fit:
         sides = []
         for factor in (math.exp(-_STEP), math.exp(_STEP)):
             there = replace(self.transfer, cutoff=self.transfer.cutoff * factor)
-            sides.append(_Fit(self._waves, there, _AGAIN[:2], False, self._damped).cost)
+            sides.append(_Fit(self._waves, there, _AGAIN[:2], self._lowest, False, self._damped).cost)
         bend = (sum(sides) - 2 * self.cost) / _STEP**2
         if not 0 < bend < math.inf:
             return math.inf
