@@ -236,7 +236,9 @@ class _Fit:
         sides = []
         for factor in (math.exp(-_STEP), math.exp(_STEP)):
             there = replace(self.transfer, cutoff=self.transfer.cutoff * factor)
-            sides.append(_Fit(self._waves, there, _AGAIN[:2], self._lowest, False, self._damped).cost)
+            sides.append(
+                _Fit(self._waves, there, _AGAIN[:2], self._lowest, False, self._damped).cost
+            )
         bend = (sum(sides) - 2 * self.cost) / _STEP**2
         if not 0 < bend < math.inf:
             return math.inf
