@@ -13,7 +13,8 @@ does. Before the comparison an image is fitted to it by a straight line, and 16 
 border are left out; the range is from the darkest pixel of the truth to its 99.9 percent quantile.
 "plain" is the usual Wiener filter with the best of 22 constants, chosen with the truth. "damping"
 is "automatic" with the damping of the OTF measured in the image, as "zero-shot" does it too; the
-others take what they are told. A line "mean" has the means over the specimens, and the last one
+others take what they are told. A stack in which no pattern is found is left out, for all methods
+alike, and named. A line "mean" has the means over the specimens, and the last one
 processor seconds.
 """
 
@@ -29,6 +30,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from zsfiji.errors import UserError
 from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.simulator import Simulation, simulate
@@ -152,11 +154,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     given_arguments.condition,
                 )
                 calibration = calibrate(np.asarray(made.raw.data, np.float32), given())
+                images, taken = {}, {}
+                try:
+                    for method in methods:
+                        begun = time.process_time()
+                        image = restored(method, made.raw, calibration, made.reference, settings)
+                        images[method], taken[method] = image, time.process_time() - begun
+                except UserError as refused:
+                    print(f"{kind} {peak:g}, seed {seed}, left out: {refused}", flush=True)
+                    continue
                 for method in methods:
-                    begun = time.process_time()
-                    image = restored(method, made.raw, calibration, made.reference, settings)
-                    seconds[method].append(time.process_time() - begun)
-                    found[method].append(quality(image, made.reference))
+                    seconds[method].append(taken[method])
+                    found[method].append(quality(images[method], made.reference))
+            if not found:
+                continue
             cells = [f"{np.mean(found[m]):.2f} ± {np.std(found[m]):.2f}" for m in methods]
             print(f"{kind} {peak:g} | " + " | ".join(cells), flush=True)
             if kind in SPECIMENS:
