@@ -91,6 +91,10 @@ class Known:
             self.patterns, self.transfer, shape, self.read, scale=SCALE, haze=None, device=device
         )
 
+    def joint_of(self, stack: torch.Tensor) -> Joint:
+        """The image formation of a stack (angle, frame, row, col), where it is."""
+        return self.joint((int(stack.shape[-2]), int(stack.shape[-1])), stack.device)
+
     def predict(self, specimen: torch.Tensor) -> torch.Tensor:
         """The light in the frames of a specimen (3 row, 3 col): (angle, frame, row, col)."""
         rows, cols = (int(n) // SCALE for n in specimen.shape)
@@ -437,7 +441,7 @@ def run(
         the background to start from; a flat one by default.
     """
     above = found.above(stack)
-    joint = found.joint((int(above.shape[-2]), int(above.shape[-1])), above.device)
+    joint = found.joint_of(above)
     taken = 0
 
     def watch(step: int, now: Estimate) -> bool:

@@ -47,14 +47,13 @@ def seconds(
     found = common.START + applied * stacks * number * _ITERATION * pixels
     if train:
         units = stacks if settings.fit_per == "plane" else sizes.get("ch", 1)
-        part = min(pixels, _SIDE**2)
-        before = _REFINING + (0 if settings.iterations else _COUNTED)
-        found += units * (_FINDING + before * _ITERATION * part)
+        before = _REFINING * _ITERATION * min(pixels, _SIDE**2)
+        if not settings.iterations:
+            before = _preparing(pixels, _STARTS if settings.network != "none" else 0)
+        found += units * (_FINDING + before)
         if settings.network != "none" and not settings.iterations:
             training = Training(quality=settings.network, fit_per=settings.fit_per)
             found += zero_shot_sim.seconds(sizes, training, train=True, applied=1 + applied)
-            # With each grade of sharpening fewer iterations are counted.
-            found += units * _STARTS * _USUAL * _ITERATION * part
     return found
 
 
@@ -68,5 +67,11 @@ def fitting(pixels: float, starts: int) -> float:
     starts : int
         Starts that iterations are counted from, besides a flat one.
     """
+    return _preparing(pixels, starts) + _USUAL * _ITERATION * pixels
+
+
+def _preparing(pixels: float, starts: int) -> float:
+    """Refining patterns, and counting iterations from a flat start and from others."""
+    # From each of those fewer iterations are counted.
     before = _REFINING + _COUNTED + starts * _USUAL
-    return _ITERATION * (before * min(pixels, _SIDE**2) + _USUAL * pixels)
+    return before * _ITERATION * min(pixels, _SIDE**2)

@@ -188,7 +188,7 @@ def specimens(
         Iterations of sharpening.
     """
     _, seen, _ = network.restore(stack.cpu().numpy(), stack.device)
-    joint = known.joint((int(stack.shape[-2]), int(stack.shape[-1])), stack.device)
+    joint = known.joint_of(stack)
     size = tuple(SCALE * n for n in joint.shape)
     image = torch.from_numpy(np.ascontiguousarray(seen)).to(stack.device)[None, None]
     fine = F.interpolate(image, size=size, mode="bicubic", align_corners=False)[0, 0]

@@ -8,7 +8,6 @@ from dataclasses import replace
 import torch
 
 from zsfiji import progress
-from zsfiji.compute.device import with_fallback
 from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Fitted, Found
 from zsfiji.reconstruction.thinning import SHARE
@@ -61,25 +60,13 @@ class Fitter:
         channel : int
             Of the image; further stacks of it use the network of its own that the first one got.
         device : torch.device
-            Where to compute; on the CPU where that has too little memory.
+            Where to compute.
 
         Returns
         -------
         Fitted, Start or None
             The specimen, and what the fit began with; None for a flat start.
         """
-        return with_fallback(
-            lambda where: self._fitted(unit, there, emitter, channel, where), device
-        )
-
-    def _fitted(
-        self,
-        unit: Trained,
-        there: Straight,
-        emitter: torch.Tensor,
-        channel: int,
-        device: torch.device,
-    ) -> tuple[Fitted[Found], Start | None]:
         frames, emitter = there.frames.to(device), emitter.to(device)
         with progress.part(0, 0.15):
             found, _ = blind.with_refined(there.found, frames, emitter)
@@ -91,7 +78,7 @@ class Fitter:
 
         def made(given: torch.Tensor) -> Mapping[Start, torch.Tensor]:
             nonlocal own
-            few = seeing.known(replace(there, found=found, frames=given.cpu()))
+            few = seeing.known(replace(there, found=found, frames=given))
             few = replace(few, gain=few.gain / SHARE, read_variance=few.read_variance / SHARE)
             if self._learn and not progress.finish_requested():
                 own = self._own_network(channel, calibrated(found, frames), given)

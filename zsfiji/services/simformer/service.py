@@ -244,9 +244,8 @@ class Simformer:
         self, unit: Trained, stack: np.ndarray, channel: int, device: torch.device
     ) -> _Result:
         stacks.check(stack)
-        needed = (
-            self._fitter is not None or seeing.must_find(unit.kind, stack) or bool(self._wanted)
-        )
+        fitter = self._fitter
+        needed = fitter is not None or seeing.must_find(unit.kind, stack) or bool(self._wanted)
         there = None
         if needed:
             progress.report(0, "Finding patterns")
@@ -254,15 +253,17 @@ class Simformer:
                 there = seeing.straight(stack, stacks.find(stack, self._known(channel)))
         found = None if there is None else there.found
         dark = stacks.background_of(stack, self._optics) if found is None else found.background
-        with progress.part(0.15, 1 if self._fitter is None else 0.3):
+        with progress.part(0.15, 1 if fitter is None else 0.3):
             seen = seeing.seen(stack, dark) if there is None else seeing.known(there)
             made = with_fallback(lambda where: painted(unit, seen, where), device)
         fitted: Fitted[Found] | None = None
         start: Start | None = "model"
-        if self._fitter is not None and there is not None and not progress.finish_requested():
+        if fitter is not None and there is not None and not progress.finish_requested():
             with progress.part(0.3, 1):
                 progress.report(0, "Reconstructing", preview=made["emitter"].numpy)
-                fitted, start = self._fitter.fit(unit, there, made["emitter"], channel, device)
+                fitted, start = with_fallback(
+                    lambda where: fitter.fit(unit, there, made["emitter"], channel, where), device
+                )
             found = fitted.found
         if found is not None:
             self.found[channel] = found

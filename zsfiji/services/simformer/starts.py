@@ -66,8 +66,7 @@ class Starts:
 
     @cached_property
     def _joint(self) -> Joint:
-        rows, cols = self.frames.shape[-2:]
-        return self.found.joint((int(rows), int(cols)), self.frames.device)
+        return self.found.joint_of(self.frames)
 
     @cached_property
     def _model(self) -> torch.Tensor:
