@@ -168,6 +168,31 @@ print("last line", flush=True)
     assert "last line" in done.stdout
 
 
+@pytest.mark.gui
+@pytest.mark.jvm
+def test_the_process_ends_while_imagej_closes_the_same_window(windows):
+    done = python(
+        """
+from zsfiji.bridge.start.host import start
+ij = start()
+window = ij.ij1.IJ.getInstance()
+# AWT's thread is busy; a thread, as that of ImageJ's Quit, waits for it to dispose of the window.
+from jpype import JClass
+import threading
+busy = JClass("java.util.concurrent.CountDownLatch")(1)
+run = lambda what, method: ij.ij1.EventHandler.create(ij.ij1.Runnable.class_, what, method)
+ij.ij1.EventQueue.invokeLater(run(busy, "await"))
+ij.ij1.Thread(run(window, "dispose")).start()
+timer = threading.Timer(1, busy.countDown)
+timer.daemon = True
+timer.start()
+print("last line", flush=True)
+"""
+    )
+    assert done.returncode == 0, done.stderr
+    assert "last line" in done.stdout
+
+
 @pytest.mark.jvm
 def test_an_imagej_that_runs_already_is_joined():
     done = python(

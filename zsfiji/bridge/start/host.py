@@ -43,12 +43,18 @@ _NATIVE_ACCESS_SINCE = 22
 _SECONDS_TO_OPEN = 60
 """For the window of a Fiji with many plugins on a slow disk; usually it takes a few."""
 
+_SECONDS_TO_QUIT = 10
+"""For ImageJ to save its preferences and close its window."""
+
 _SECONDS_TO_END = 3
 """For closing windows and ending Java's threads; well below :data:`zsfiji.signals.PATIENCE`."""
 
 _FOR_THE_END = (
     "Dialog",
+    "EventHandler",
+    "EventQueue",
     "GenericDialog",
+    "Runnable",
     "Thread",
     "ThreadUtil",
     "Toolkit",
@@ -106,8 +112,12 @@ class Host:
 
     def wait(self) -> None:
         """Return when the user has quit ImageJ. Without windows that is at once."""
-        while not self.headless and self.running:
+        if self.headless:
+            return
+        window = self.ij1.IJ.getInstance()
+        while self.running:
             time.sleep(0.2)
+        _wait_until_closed(window)
 
     def quit(self) -> None:
         """End ImageJ without asking: windows close, unsaved images are lost.
@@ -121,9 +131,10 @@ class Host:
         window.exitWhenQuitting(False)
         # Quits on a thread of its own.
         window.quit()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + _SECONDS_TO_QUIT
         while self.running and time.monotonic() < deadline:
             time.sleep(0.05)
+        _wait_until_closed(window)
 
 
 def current() -> Host | None:
@@ -380,7 +391,7 @@ def _let_go() -> None:
             closing = jc.WindowEvent(window, jc.WindowEvent.WINDOW_CLOSING)
             _events().postEvent(closing)
         elif isinstance(window, jc.Dialog):
-            window.dispose()
+            _dispose(window)
     # Python would crash on a thread that comes back from Java while it is being taken down.
     for thread in list(returning):
         if thread is not threading.current_thread():
@@ -390,13 +401,32 @@ def _let_go() -> None:
     images.start()
     images.join(_SECONDS_TO_END)
     for window in jc.Window.getWindows():
-        window.dispose()
+        _dispose(window)
     while left := _threads_left():
         if time.monotonic() > deadline:
             _log.info("Java's threads %s do not end by themselves", ", ".join(left))
             # The JVM would wait for them for ever; so it goes as it is, with the process.
             jpype.config.destroy_jvm = False
             return
+        time.sleep(0.02)
+
+
+def _dispose(window: Any) -> None:
+    """Let AWT's thread dispose of a window, without waiting for it.
+
+    Disposing of a window takes the events of that window out of AWT's queue. With them goes the
+    call of a second thread that waits to dispose of it, which then waits for ever.
+    """
+    if window.isDisplayable():
+        # Java's own caller: Python's would have to answer while Python ends.
+        dispose = jc.EventHandler.create(jc.Runnable.class_, window, "dispose")
+        jc.EventQueue.invokeLater(dispose)
+
+
+def _wait_until_closed(window: Any) -> None:
+    """Return when ImageJ, which says that it has ended a little before, has closed its window."""
+    deadline = time.monotonic() + _SECONDS_TO_QUIT
+    while window is not None and window.isDisplayable() and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
