@@ -15,6 +15,7 @@
 #@ Boolean (label="Background image", description="Also the background, in grey levels. It is the same everywhere, unless a model of SIMFormer that was trained for it finds another.", value=false, persistKey="zsfiji.simformer_reconstruct.background_image") background_image
 #@ Boolean (label="Residual", description="Also the difference of the frames from what explains them, in standard deviations of their noise: about 1 where the result can be believed.", value=false, persistKey="zsfiji.simformer_reconstruct.residual") residual
 #@ Boolean (label="PSF", description="Also the point spread function that was found.", value=false, persistKey="zsfiji.simformer_reconstruct.psf") psf
+#@ Boolean (label="Uncertainty map", description="A further image: the standard deviation of the error of each pixel, in grey levels, from simulated captures of the result. Takes as long as applying the model three more times.", value=false, persistKey="zsfiji.simformer_reconstruct.uncertainty") uncertainty
 #@ String (label="Device", description="Where to compute. auto: a GPU if one can be used, else the CPU.", choices={"auto", "cpu", "cuda", "mps"}, value="auto", persistKey="zsfiji.simformer_reconstruct.device") device
 
 # Reconstruct a raw SIM image on a third of its pixel size, told no optics and no patterns.
@@ -22,4 +23,4 @@
 
 from zsfiji.bridge.scripts import call
 
-call("SIMFormer Reconstruct...", input, {"order": order, "angles": angles, "phases": phases, "slices": slices, "pattern": pattern, "background": background, "fit": fit, "own_network": own_network, "iterations": iterations, "model": model, "seed": seed, "illumination": illumination, "background_image": background_image, "residual": residual, "psf": psf, "device": device})
+call("SIMFormer Reconstruct...", input, {"order": order, "angles": angles, "phases": phases, "slices": slices, "pattern": pattern, "background": background, "fit": fit, "own_network": own_network, "iterations": iterations, "model": model, "seed": seed, "illumination": illumination, "background_image": background_image, "residual": residual, "psf": psf, "uncertainty": uncertainty, "device": device})

@@ -197,6 +197,45 @@ def test_one_network_learns_from_a_time_lapse(
     assert together > 0.99
 
 
+def test_captures_for_the_uncertainty_are_fitted_as_the_image_was(
+    files: dict[str, Path], raw: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    begun: list[Any] = []
+    trained: list[Any] = []
+    train, run_fit = fitting.train_network, blind.run
+
+    def chosen(known: object, frames: torch.Tensor, starts: Any, *, seed: int) -> Choice[Any]:
+        asked.append(starts(frames))
+        return Choice("mean", 4, 9)
+
+    def runs(known: Any, frames: Any, iterations: int, *, start: Any) -> Any:
+        begun.append((iterations, start is None))
+        return run_fit(known, frames, iterations, start=start)
+
+    monkeypatch.setattr(fitting.blind, "chosen_start", chosen)
+    monkeypatch.setattr(fitting.blind, "run", runs)
+    monkeypatch.setattr(
+        fitting, "train_network", lambda *given: (trained.append(given), train(*given))[1]
+    )
+    options = {"model": files["compact"], "psf": True, **ORDER}
+
+    def given(**more: bool) -> dict[str, np.ndarray]:
+        images = call("SIMFormer Reconstruct", opened(raw), **options, **more).images
+        return {str(image.attrs["title"]): image.values for image in images}
+
+    found = given(uncertainty=True)
+    assert len(asked) == len(trained) == 1
+    assert begun == [(4, False)] * 4
+    deviation = found.pop("cell-uncertainty")
+    assert deviation.shape == found["cell-emitter"].shape
+    assert deviation.min() > 0
+    plain = given()
+    assert list(plain) == list(found)
+    for title, values in found.items():
+        np.testing.assert_array_equal(values, plain[title])
+
+
 def test_no_network_learns_where_it_is_not_wanted(
     files: dict[str, Path], raw: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:

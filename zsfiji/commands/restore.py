@@ -191,6 +191,7 @@ def apply(
     results: Sequence[str] | None = None,
     bit_depth: str,
     uncertainty: bool = False,
+    again: Method[S, Given, U] | None = None,
     device: str,
     start: float = 0.0,
 ) -> Outcome:
@@ -202,6 +203,8 @@ def apply(
         See :func:`restore`.
     results : sequence of str, optional
         Names of the results to give; all of them without it.
+    again : Method, optional
+        What restores the captures of :func:`.with_uncertainty`; `method` without it.
     start : float
         Part of the progress that has been before.
 
@@ -225,7 +228,7 @@ def apply(
         if uncertainty:
             with progress.part(applied, 1):
                 restored = uncertain.with_uncertainty(
-                    method, model, restored, of=given[-1], device=device
+                    method, model, restored, of=given[-1], again=again, device=device
                 )
             given = [uncertain.NAME, *given]
     properties = {

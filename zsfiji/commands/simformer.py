@@ -51,6 +51,7 @@ def reconstructed(
     iterations: int = 0,
     own_network: bool = False,
     seed: int = 0,
+    uncertainty: bool = False,
 ) -> Outcome:
     """Restore a raw image.
 
@@ -78,6 +79,8 @@ def reconstructed(
         Whether a network that learns from the image alone gives the fit other starts.
     seed : int
         Of that network, and of the draws that choose a start.
+    uncertainty : bool
+        Whether the uncertainty of the emitter is wanted as well.
     """
     from zsfiji.services.blind_sim.stacks import Optics
     from zsfiji.services.simformer.service import Simformer
@@ -93,7 +96,15 @@ def reconstructed(
         seed=seed,
         wanted=wanted,
     )
-    outcome = common.apply(method, trained, raw, bit_depth="32-bit", device=device)
+    outcome = common.apply(
+        method,
+        trained,
+        raw,
+        bit_depth="32-bit",
+        uncertainty=uncertainty,
+        again=method.again(),
+        device=device,
+    )
     if PSF not in wanted:
         return outcome
     planes = [method.psfs[channel] for channel in sorted(method.psfs)]

@@ -68,6 +68,7 @@ def with_uncertainty(
     restored: Restored,
     *,
     of: str,
+    again: Method[S, Given, U] | None = None,
     device: str = "auto",
 ) -> Restored:
     """Add the uncertainty of one of the results.
@@ -84,6 +85,9 @@ def with_uncertainty(
         What :meth:`.Method.apply` gave.
     of : str
         Name of the result whose uncertainty is wanted.
+    again : Method, optional
+        What restores the captures, where `method` keeps what it finds in an image; `method` without
+        it.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
 
@@ -111,12 +115,12 @@ def with_uncertainty(
         with progress.part(number / ROUNDS, (number + 1) / ROUNDS):
             progress.report(0, _LABEL)
             capture = method.simulate(model, restored.images, seed + _ROUND * (number + 1))
-            again = method.apply(model, capture, device=device).images[of].data
+            found = (again or method).apply(model, capture, device=device).images[of].data
         for index in where:
-            difference = again[index] - result.data[index]
+            difference = found[index] - result.data[index]
             total[index] += difference
             squares[index] += np.square(difference)
-            for array in (total[index], squares[index], again[index]):
+            for array in (total[index], squares[index], found[index]):
                 release(array)
         rounds += 1
         scale = result.sizes["row"] // capture.sizes["row"]

@@ -12,6 +12,7 @@ from pydantic import Field
 from zsfiji.commands.declare import command
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.device import Device
+from zsfiji.parameters.output import Uncertainty
 from zsfiji.parameters.sim import DarkLevel, EmitterWindows, Iterations, RawOrder
 from zsfiji.parameters.training import Seed
 from zsfiji.services.simformer.settings import FINE_STEPS, Settings, Steps
@@ -139,18 +140,25 @@ class Distilling(ParameterGroup):
 
 
 def _reconstructing(
-    sizes: Mapping[str, int], *, fit: Fit, own_network: OwnNetwork, iterations: Iterations
+    sizes: Mapping[str, int],
+    *,
+    fit: Fit,
+    own_network: OwnNetwork,
+    iterations: Iterations,
+    uncertainty: Uncertainty,
 ) -> float:
+    from zsfiji.services.duration import times_applied
     from zsfiji.services.simformer.duration import reconstructing
 
     learn = fit and own_network and not iterations
-    return reconstructing(sizes, fit=fit, own_network=learn)
+    return reconstructing(sizes, fit=fit, own_network=learn, applied=times_applied(uncertainty))
 
 
-def _student(sizes: Mapping[str, int]) -> float:
+def _student(sizes: Mapping[str, int], *, uncertainty: Uncertainty) -> float:
+    from zsfiji.services.duration import times_applied
     from zsfiji.services.simformer.duration import reconstructing
 
-    return reconstructing(sizes, fit=False, student=True)
+    return reconstructing(sizes, fit=False, student=True, applied=times_applied(uncertainty))
 
 
 def _tuning(sizes: Mapping[str, int], *, steps: FineSteps) -> float:
@@ -163,7 +171,7 @@ def _tuning(sizes: Mapping[str, int], *, steps: FineSteps) -> float:
     label="SIMFormer Reconstruct...",
     suffixes=("emitter",),
     duration=_reconstructing,
-    on_request=("illumination", "background_image", "residual", "psf"),
+    on_request=("illumination", "background_image", "residual", "psf", "uncertainty"),
     memory=100,
     result_bytes=4,
     request_bytes=9,
@@ -179,6 +187,7 @@ def simformer_reconstruct(
     model: Chosen = None,
     seed: Seed = 0,
     windows: EmitterWindows,
+    uncertainty: Uncertainty = False,
     device: Device = "auto",
 ) -> Outcome:
     """Reconstruct a raw SIM image on a third of its pixel size, told no optics and no patterns.
@@ -203,6 +212,7 @@ def simformer_reconstruct(
         iterations=iterations,
         own_network=own_network,
         seed=seed,
+        uncertainty=uncertainty,
     )
 
 
@@ -210,6 +220,7 @@ def simformer_reconstruct(
     label="SIMFormer+ Reconstruct...",
     suffixes=("emitter",),
     duration=_student,
+    on_request=("uncertainty",),
     memory=100,
     result_bytes=4,
 )
@@ -219,6 +230,7 @@ def simformer_plus_reconstruct(
     order: RawOrder,
     background: DarkLevel = None,
     model: Chosen = None,
+    uncertainty: Uncertainty = False,
     device: Device = "auto",
 ) -> Outcome:
     """Reconstruct a raw SIM image by the small, fast student of SIMFormer.
@@ -238,6 +250,7 @@ def simformer_plus_reconstruct(
         fit=False,
         wanted=(),
         device=device,
+        uncertainty=uncertainty,
     )
 
 

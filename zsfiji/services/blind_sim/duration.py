@@ -57,21 +57,23 @@ def seconds(
     return found
 
 
-def fitting(pixels: float, starts: int) -> float:
+def fitting(pixels: float, starts: int | None) -> float:
     """Estimate the time of one fit with its patterns refined, on the reference computer.
 
     Parameters
     ----------
     pixels : float
         Raw pixels.
-    starts : int
-        Starts that iterations are counted from, besides a flat one.
+    starts : int or None
+        Starts that iterations are counted from, besides a flat one; None if their number is known.
     """
     return _preparing(pixels, starts) + _USUAL * _ITERATION * pixels
 
 
-def _preparing(pixels: float, starts: int) -> float:
+def _preparing(pixels: float, starts: int | None) -> float:
     """Refining patterns, and counting iterations from a flat start and from others."""
-    # From each of those fewer iterations are counted.
-    before = _REFINING + _COUNTED + starts * _USUAL
+    before = _REFINING
+    if starts is not None:
+        # From the others fewer iterations are counted.
+        before += _COUNTED + starts * _USUAL
     return before * _ITERATION * min(pixels, _SIDE**2)

@@ -23,7 +23,12 @@ _STEP = 0.33
 
 
 def reconstructing(
-    sizes: Mapping[str, int], *, fit: bool, own_network: bool = False, student: bool = False
+    sizes: Mapping[str, int],
+    *,
+    fit: bool,
+    own_network: bool = False,
+    student: bool = False,
+    applied: int = 1,
 ) -> float:
     """Estimate the time of a reconstruction on the reference computer.
 
@@ -37,11 +42,14 @@ def reconstructing(
         Whether a network learns from the image for that.
     student : bool
         Whether the network is that of SIMFormer+.
+    applied : int
+        How often it is applied, each time but the first one to a simulated capture.
     """
     pixels, stacks = common.pixels(sizes), common.raw_stacks(sizes)
-    each = _FINDING + (_STUDENT if student else _NETWORK) * pixels
+    each = applied * (_FINDING + (_STUDENT if student else _NETWORK) * pixels)
     if fit:
         each += fitting(pixels, _STARTS if own_network else _ALONE)
+        each += (applied - 1) * fitting(pixels, None)
     found = common.START + stacks * each
     if own_network:
         found += zero_shot_sim.seconds(sizes, OWN, train=True, applied=2) - common.START

@@ -16,7 +16,7 @@ from zsfiji.services.sim.calibration import Record
 from zsfiji.services.simformer import stacks as seeing
 from zsfiji.services.simformer.settings import OWN
 from zsfiji.services.simformer.stacks import Straight
-from zsfiji.services.simformer.starts import Start, Starts, calibrated
+from zsfiji.services.simformer.starts import FROM_OWN, Start, Starts, calibrated
 from zsfiji.services.simformer.trained import Trained, painted
 from zsfiji.services.zero_shot_sim.restorer import Restorer
 
@@ -38,6 +38,14 @@ class Fitter:
     def __init__(self, iterations: int | None, own_network: bool, seed: int) -> None:
         self._iterations, self._learn, self._seed = iterations, own_network, seed
         self._own: dict[int, Restorer] = {}
+        self._last: dict[int, tuple[Start | None, int]] = {}
+        self._repeated: Mapping[int, tuple[Start | None, int]] = {}
+
+    def again(self) -> Fitter:
+        """A fitter that repeats what this one has chosen last for a channel."""
+        made = Fitter(self._iterations, self._learn, self._seed)
+        made._own, made._repeated = self._own, self._last
+        return made
 
     def fit(
         self,
@@ -67,13 +75,33 @@ class Fitter:
         Fitted, Start or None
             The specimen, and what the fit began with; None for a flat start.
         """
-        frames, emitter = there.frames.to(device), emitter.to(device)
+        there = replace(there, frames=there.frames.to(device))
+        frames, emitter = there.frames, emitter.to(device)
         with progress.part(0, 0.15):
             found, _ = blind.with_refined(there.found, frames, emitter)
+        begun = 0.15
+        start: Start | None = "model"
+        own: Restorer | None = None
         if self._iterations is not None:
-            with progress.part(0.15, 1):
-                begin = Starts(found, frames, emitter, None)["model"]
-                return blind.run(found, frames, self._iterations, start=begin), "model"
+            iterations = self._iterations
+        elif channel in self._repeated:
+            start, iterations = self._repeated[channel]
+            if start in FROM_OWN:
+                own = self._own_network(channel, calibrated(found, frames), frames)
+        else:
+            begun = 0.8
+            with progress.part(0.15, begun):
+                start, iterations, own = self._chosen(unit, there, found, channel)
+        self._last[channel] = start, iterations
+        with progress.part(begun, 1):
+            begin = None if start is None else Starts(found, frames, emitter, own)[start]
+            return blind.run(found, frames, iterations, start=begin), start
+
+    def _chosen(
+        self, unit: Trained, there: Straight, found: Found, channel: int
+    ) -> tuple[Start | None, int, Restorer | None]:
+        """The start that explains held counts best, how many iterations follow, and the network."""
+        frames = there.frames
         own: Restorer | None = None
 
         def made(given: torch.Tensor) -> Mapping[Start, torch.Tensor]:
@@ -82,15 +110,11 @@ class Fitter:
             few = replace(few, gain=few.gain / SHARE, read_variance=few.read_variance / SHARE)
             if self._learn and not progress.finish_requested():
                 own = self._own_network(channel, calibrated(found, frames), given)
-            emitter_of_few = painted(unit, few, device)["emitter"].to(device)
-            return Starts(found, given, emitter_of_few, own).every()
+            emitter = painted(unit, few, frames.device)["emitter"].to(frames.device)
+            return Starts(found, given, emitter, own).every()
 
-        with progress.part(0.15, 0.8):
-            choice = blind.chosen_start(found, frames, made, seed=self._seed)
-        with progress.part(0.8, 1):
-            start = choice.start
-            chosen = None if start is None else Starts(found, frames, emitter, own)[start]
-            return blind.run(found, frames, choice.iterations, start=chosen), start
+        choice = blind.chosen_start(found, frames, made, seed=self._seed)
+        return choice.start, choice.iterations, own
 
     def _own_network(self, channel: int, found: Record, given: torch.Tensor) -> Restorer:
         """The network that has learnt from the first stack of a channel."""

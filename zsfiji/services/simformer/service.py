@@ -114,6 +114,15 @@ class Simformer:
         self.found: dict[int, Found] = {}
         self.psfs: dict[int, np.ndarray] = {}
 
+    def again(self) -> Simformer:
+        """The method for further captures of what was restored last.
+
+        Each fit of it begins as the last one of that channel did, and has as many iterations.
+        """
+        made = Simformer(student=self.student, optics=self._optics)
+        made._fitter = None if self._fitter is None else self._fitter.again()
+        return made
+
     @property
     def name(self) -> str:
         """Name of the method in model files."""

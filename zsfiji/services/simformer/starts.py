@@ -28,6 +28,9 @@ Start = Literal["model", "sharpened", "own", "mean"]
 """The network's specimen; the same seen by the lens and sharpened; that of a network of the image's
 own; the mean of the first and the third."""
 
+FROM_OWN: frozenset[Start | None] = frozenset({"own", "mean"})
+"""Starts that a network of the image's own has part in."""
+
 _GRADE = 20
 """Iterations of sharpening. Of those that Blind SIM tries, 10 and 40 are within 0.5 dB."""
 
