@@ -13,7 +13,7 @@ import torch
 
 from zsfiji.physics.sim.optics import illumination
 from zsfiji.physics.sim.published import PublishedStack, published_stack
-from zsfiji.reconstruction import blind
+from zsfiji.reconstruction import blind, richardson_lucy
 from zsfiji.reconstruction.blind import Found
 from zsfiji.reconstruction.joint import Joint
 from zsfiji.reconstruction.refining import refined
@@ -100,7 +100,7 @@ def test_swift_steps_need_fewer_iterations() -> None:
     joint = found().joint((96, 96))
 
     def likelihood(swift: bool) -> float:
-        mean = joint.predict(joint.run(raw, 30, swift=swift)) + joint.read
+        mean = joint.predict(richardson_lucy.run(joint, raw, 30, swift=swift)) + joint.read
         seen = (raw + joint.read).clamp_min(0)
         return float((seen * mean.log() - mean).double().sum())
 
@@ -111,7 +111,9 @@ def test_without_read_noise_both_steps_are_the_same() -> None:
     _, raw = stack()
     here = found()
     joint = Joint(here.patterns, here.transfer, (96, 96), 0.0, scale=3, haze=None)
-    one, other = (joint.run(raw.clamp_min(0), 1, swift=s).specimen for s in (False, True))
+    one, other = (
+        richardson_lucy.run(joint, raw.clamp_min(0), 1, swift=s).specimen for s in (False, True)
+    )
     inside = (slice(48, -48),) * 2
     assert torch.allclose(one[inside], other[inside], rtol=0.05, atol=0.01 * float(one.mean()))
 
@@ -171,7 +173,7 @@ def test_brightness_is_refined() -> None:
     here = found()
     joint = here.joint((96, 96))
     bright = torch.tensor([1.2, 1, 1, 1, 0.9, 1, 1, 1, 0.9]).reshape(3, 3, 1, 1)
-    now = joint.run(raw, 20, swift=True)
+    now = richardson_lucy.run(joint, raw, 20, swift=True)
     step = refined(joint, raw * bright, now, here.gain)
     ratio = step.patterns.brightness / here.patterns.brightness
     assert ratio.flatten() == pytest.approx(bright.flatten().double(), abs=0.03)

@@ -10,8 +10,9 @@ from structured import READ, TRANSFER, Stack, hexagonal, patterns, simulate
 
 from zsfiji.physics.sim.optics import Blur, illumination
 from zsfiji.physics.sim.patterns import Patterns
-from zsfiji.reconstruction import stopping
-from zsfiji.reconstruction.joint import Estimate, Joint
+from zsfiji.reconstruction import richardson_lucy, stopping
+from zsfiji.reconstruction.joint import Joint
+from zsfiji.reconstruction.richardson_lucy import Estimate
 
 LIGHTS = [patterns(), patterns(2, 5, 2, modulation=0.45), hexagonal(modulation=0.3)]
 SMALL = (64, 64)
@@ -47,7 +48,7 @@ def test_frames_from_few_bands_are_those_of_the_patterns(light: Patterns) -> Non
 def test_the_specimen_is_found(light: Patterns) -> None:
     one = simulate("filaments", SMALL, 500, light)
     made = joint(one)
-    few, many = (error(made, made.run(one.noisy, n), one) for n in (1, 15))
+    few, many = (error(made, richardson_lucy.run(made, one.noisy, n), one) for n in (1, 15))
     assert many < 0.1 * few
 
 
@@ -55,7 +56,7 @@ def test_the_truth_is_a_fixed_point() -> None:
     light = patterns()
     made = Joint(light, TRANSFER, (40, 40), 1.0, haze=None)
     flat = torch.full(made.blur.fine, 10.0)
-    found = made.run(made.predict(Estimate(flat, None)), 3)
+    found = richardson_lucy.run(made, made.predict(Estimate(flat, None)), 3)
     assert torch.allclose(made.inside(found.specimen), made.inside(flat), rtol=2e-3)
 
 
@@ -72,8 +73,8 @@ def test_haze_is_told_from_the_specimen() -> None:
     found = stopping.choose(with_haze, one.noisy, variance)
     alone = stopping.choose(without, one.noisy, variance)
     assert found.error < alone.error
-    estimate = with_haze.run(one.noisy, found.iterations, share=found.share)
-    left = without.run(one.noisy, alone.iterations)
+    estimate = richardson_lucy.run(with_haze, one.noisy, found.iterations, share=found.share)
+    left = richardson_lucy.run(without, one.noisy, alone.iterations)
     assert error(with_haze, estimate, one) < 0.5 * error(without, left, one)
     pair = torch.stack([with_haze.haze(estimate).flatten(), haze.flatten()])
     assert float(torch.corrcoef(pair)[0, 1]) > 0.8
@@ -91,7 +92,7 @@ def test_the_stop_is_near_the_best_number(peak: float) -> None:
         errors.append(error(made, now, one))
         return False
 
-    made.run(one.noisy, 40, share=found.share, watch=watch)
+    richardson_lucy.run(made, one.noisy, 40, share=found.share, watch=watch)
     assert errors[found.iterations - 1] < 1.15 * min(errors)
     assert errors[-1] > 1.1 * errors[found.iterations - 1] or peak > 100
     assert 0.8 < found.error < 1.2

@@ -21,13 +21,15 @@ from zsfiji.images.middle import middle
 from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.patterns import Patterns
+from zsfiji.reconstruction import richardson_lucy
 from zsfiji.reconstruction.bands import SIDE
 from zsfiji.reconstruction.cutoff import found_transfer
-from zsfiji.reconstruction.joint import Estimate, Joint
+from zsfiji.reconstruction.joint import Joint
 from zsfiji.reconstruction.layouts import Layout
 from zsfiji.reconstruction.noise import noise_line
 from zsfiji.reconstruction.peaks import NEAREST
 from zsfiji.reconstruction.refining import Refined, refined
+from zsfiji.reconstruction.richardson_lucy import Estimate
 from zsfiji.reconstruction.search import Estimate as Seen
 from zsfiji.reconstruction.search import Search, estimate
 from zsfiji.reconstruction.thinning import Look, best_look, count_iterations, thinned
@@ -304,7 +306,9 @@ def with_refined(
     last: Refined | None = None
     for turn in range(_TURNS):
         with progress.part(turn / _TURNS, (turn + 1) / _TURNS):
-            now = joint.run(frames, _FIRST, start=begin, swift=True, label="Refining the patterns")
+            now = richardson_lucy.run(
+                joint, frames, _FIRST, start=begin, swift=True, label="Refining the patterns"
+            )
         last = refined(joint, frames, now, found.gain)
         joint, begin = joint.with_patterns(last.patterns), now.specimen
         if progress.finish_requested():
@@ -449,7 +453,8 @@ def run(
         taken = step
         return progress.finish_requested()
 
-    end = joint.run(
+    end = richardson_lucy.run(
+        joint,
         above,
         iterations,
         start=None if start is None else _wide(joint, start),

@@ -7,27 +7,22 @@ frames at once:
     \mu_{dn} = \mathrm{blur}(I_{dn}\, x) + a_{dn}\, G h
 
 with the illuminations :math:`I_{dn}`, the brightness :math:`a_{dn}` of the frames and a wide
-Gaussian :math:`G`. Both are found by the multiplicative steps of Richardson and Lucy, which go up
-the likelihood of photon counts, accelerated along their own direction
-(:mod:`zsfiji.compute.acceleration`). Few steps restore coarse detail first: where to stop is
-decided by :mod:`zsfiji.reconstruction.stopping`. Nothing is divided by the contrast of a band, so
-noise of weak bands is not amplified as in the linear reconstruction.
+Gaussian :math:`G`. Both are found by :mod:`zsfiji.reconstruction.richardson_lucy`. Nothing is
+divided by the contrast of a band, so noise of weak bands is not amplified as in the linear
+reconstruction.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from scipy.fft import next_fast_len
 
-from zsfiji import progress
-from zsfiji.compute.acceleration import Acceleration
 from zsfiji.physics.sim.optics import Blur, RadialTransfer, circular, frequencies, waves
 from zsfiji.physics.sim.patterns import Patterns
+from zsfiji.reconstruction.richardson_lucy import Estimate, reached
 
 MARGIN = 8
 """Raw pixels by which the specimen continues beyond the image, at least. From the prototype."""
@@ -35,45 +30,6 @@ MARGIN = 8
 HAZE = 8.0
 """Standard deviation in raw pixels of the Gaussian that keeps the haze smooth. With 4 it took up
 structure in focus and cost 1 to 2 dB."""
-
-SHARE = 0.5
-"""Share of the light that is haze at the start, where nothing else is said. What is coarse can be
-explained by both; where it goes depends on the start, see :mod:`zsfiji.reconstruction.stopping`."""
-
-_LONGEST_SWIFT, _FIRST_WIDTHS, _WIDTHS = 0.98, 4, 5
-"""Longest accelerated step of swift runs, relative to the one before; in these the widths of the
-steps are computed in each of so many first ones, and after every so many further ones."""
-
-_LEAST_SHARE = 1e-3
-"""Least light that a pixel beyond the border must send into the image, relative to one inside.
-Not tuned."""
-
-_DIMMEST = 1e-3
-"""Least value of a specimen to start from, relative to the mean of the frames."""
-
-_LEAST = 1e-6
-"""Least expected light, relative to the mean: avoids division by zero. Not tuned."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What explains the frames.
-
-    Attributes
-    ----------
-    specimen : torch.Tensor
-        Light of the specimen on the fine grid, with its surroundings beyond the image.
-    haze : torch.Tensor or None
-        What the haze is made of by the wide Gaussian, (row, col); see :meth:`Joint.haze`.
-    """
-
-    specimen: torch.Tensor
-    haze: torch.Tensor | None = None
-
-    @property
-    def parts(self) -> tuple[torch.Tensor, ...]:
-        """The specimen, and the haze if there is one."""
-        return (self.specimen,) if self.haze is None else (self.specimen, self.haze)
 
 
 class Joint:
@@ -110,6 +66,12 @@ class Joint:
         Fine pixels to a raw one.
     read : float or torch.Tensor
         Light that has the noise of a pixel without light.
+    bright : torch.Tensor
+        Brightness of the frames, (frame, 1, 1).
+    seen : torch.Tensor
+        Light that each fine pixel sends into all frames.
+    smooth : callable or None
+        The wide Gaussian, if there is haze.
     patterns : Patterns
         The illumination.
     turns : torch.Tensor
@@ -133,9 +95,7 @@ class Joint:
         self.read: float | torch.Tensor = read_variance
         self.patterns, self._sigma, self._device = patterns, haze, device
         self._stack = (patterns.angles, patterns.frames)
-        size = tuple(_even(next_fast_len(n + 2 * MARGIN, real=True)) for n in shape)
-        self._size = (size[0], size[1])
-        self._before = tuple((a - n) // 2 for a, n in zip(size, shape, strict=True))
+        self._size, self._before = field_around(shape)
         self.blur = Blur(transfer, self._size, scale, device)
         moved = patterns.moved(-float(self._before[0]), -float(self._before[1]))
         self.turns = moved.phases
@@ -144,11 +104,11 @@ class Joint:
         self._waves = self._waves.movedim(-1, 2).flatten(0, 2).contiguous()
         self._mixing = mixing(moved).to(self._waves)
         bright = patterns.brightness.flatten().to(self._waves)
-        self._bright = bright[:, None, None]
-        self._smooth = None if haze is None else _Gaussian(haze, shape)
+        self.bright = bright[:, None, None]
+        self.smooth = None if haze is None else _Gaussian(haze, shape)
         seen = torch.ones(len(bright), *shape, device=device)
         full = float(bright.sum()) / scale**2
-        self._seen = self._back(seen).clamp_min(_LEAST_SHARE * full)
+        self.seen = reached(self.back(seen), full)
         row, col = frequencies(self._size, scale, device=device)
         self._lens = circular(torch.hypot(row, col) / (transfer.cutoff + patterns.finest))
 
@@ -174,19 +134,24 @@ class Joint:
         )
 
     @property
+    def fine(self) -> tuple[int, int]:
+        """Rows and columns of the specimen with its surroundings."""
+        return self.blur.fine
+
+    @property
     def has_haze(self) -> bool:
         """Whether there is light that is not modulated."""
-        return self._smooth is not None
+        return self.smooth is not None
 
     def predict(self, estimate: Estimate) -> torch.Tensor:
         """The frames without noise that an estimate explains: (angle, frame, row, col)."""
-        return self._frames(estimate).reshape(*self._stack, *self.shape)
+        return self.frames(estimate).reshape(*self._stack, *self.shape)
 
     def haze(self, estimate: Estimate) -> torch.Tensor:
         """Light that is not modulated, (row, col), in the mean over the frames."""
-        if self._smooth is None or estimate.haze is None:
+        if self.smooth is None or estimate.haze is None:
             return torch.zeros(self.shape, device=self._device)
-        return self._smooth(estimate.haze)
+        return self.smooth(estimate.haze)
 
     def whole(self, specimen: torch.Tensor) -> torch.Tensor:
         """Continue a specimen (fine row, fine col) beyond the border, mirrored."""
@@ -218,100 +183,6 @@ class Joint:
         spectrum = torch.fft.rfft2(specimen) * self._lens
         return torch.fft.irfft2(spectrum, s=self.blur.fine)
 
-    def run(
-        self,
-        stack: torch.Tensor,
-        iterations: int,
-        *,
-        share: float = SHARE,
-        start: torch.Tensor | None = None,
-        swift: bool = False,
-        watch: Callable[[int, Estimate], bool] | None = None,
-        label: str | None = None,
-    ) -> Estimate:
-        """Find the specimen.
-
-        Parameters
-        ----------
-        stack : torch.Tensor
-            (angle, frame, row, col): light in the frames, without background.
-        iterations : int
-            How many steps, at least 1.
-        share : float
-            Share of the light that is haze at the start, from 0 to less than 1.
-        start : torch.Tensor, optional
-            Specimen with its surroundings that the first step starts from; a flat one by default.
-            What is dark in it becomes bright only slowly.
-        swift : bool
-            Whether steps are as wide as the light allows. The classical ones treat read noise
-            as light: where it is most of the noise, they are many times too narrow.
-        watch : callable, optional
-            Is given the number of each step, from 1, and its estimate; if it says True, that
-            estimate is the result.
-        label : str, optional
-            What to report as progress; nothing without it.
-
-        Returns
-        -------
-        Estimate
-            After the last step.
-
-        Raises
-        ------
-        Cancelled
-            If the user asked to stop.
-        """
-        frames = stack.reshape(-1, *self.shape)
-        measured = (frames + self.read).clamp_min(0)
-        now = self._start(frames, share) if start is None else self._from(start, frames)
-        point, width = now, self._seen
-        beyond = Acceleration(_LONGEST_SWIFT) if swift else Acceleration()
-        for step in range(1, iterations + 1):
-            progress.stop_if_cancelled()
-            if swift and (step <= _FIRST_WIDTHS or step % _WIDTHS == 0):
-                width = self._width(point)
-            now = self._step(point, measured, width)
-            if watch is not None and watch(step, now):
-                break
-            if label is not None:
-                progress.report(step / iterations, label)
-            point = Estimate(*beyond(point.parts, now.parts))
-        return now
-
-    def _start(self, frames: torch.Tensor, share: float) -> Estimate:
-        mean = frames.mean().clamp_min(_LEAST)
-        if self._smooth is None:
-            return Estimate(mean.expand(self.blur.fine), None)
-        specimen = ((1 - share) * mean).expand(self.blur.fine)
-        return Estimate(specimen, (share * mean).expand(self.shape))
-
-    def _from(self, start: torch.Tensor, frames: torch.Tensor) -> Estimate:
-        """Start from a specimen; where it is zero, a multiplicative step would change nothing."""
-        least = _DIMMEST * float(frames.mean().clamp_min(_LEAST))
-        return Estimate(start.clamp_min(least), self._start(frames, 0.0).haze)
-
-    def _width(self, point: Estimate) -> torch.Tensor:
-        """What the steps are divided by: the light that a fine pixel sends, over its noise."""
-        light = self._frames(point).clamp_min_(0)
-        total = light + self.read
-        width = self._back(light / total.clamp_min(_LEAST * float(total.mean())))
-        return width.clamp_min(_LEAST_SHARE * float(width.max()))
-
-    def _step(self, point: Estimate, measured: torch.Tensor, width: torch.Tensor) -> Estimate:
-        expected = self._frames(point).clamp_min_(0).add_(self.read)
-        least = max(_LEAST * float(measured.mean()), 1e-20)
-        ratio = measured / expected.clamp_min_(least)
-        if width is self._seen:
-            specimen = point.specimen * (self._back(ratio).clamp_min_(0) / self._seen)
-        else:
-            change = self._back(ratio - 1) / width
-            specimen = point.specimen * (1 + change).clamp_min_(0)
-        haze = None
-        if self._smooth is not None and point.haze is not None:
-            mean = (ratio * self._bright).mean(0) / self._bright.mean()
-            haze = point.haze * self._smooth(mean)
-        return Estimate(specimen, haze)
-
     def band_images(self, estimate: Estimate) -> torch.Tensor:
         """The specimen, and for each wave that times its cosine and its sine, as the lens shows it.
 
@@ -327,14 +198,14 @@ class Joint:
         )
         return bands[:, rows, cols]
 
-    def _frames(self, estimate: Estimate) -> torch.Tensor:
+    def frames(self, estimate: Estimate) -> torch.Tensor:
         """Expected frames (frame, row, col)."""
         frames = torch.einsum("fb,byx->fyx", self._mixing, self.band_images(estimate))
-        if self._smooth is not None and estimate.haze is not None:
-            frames += self._bright * self._smooth(estimate.haze)
+        if self.smooth is not None and estimate.haze is not None:
+            frames += self.bright * self.smooth(estimate.haze)
         return frames
 
-    def _back(self, frames: torch.Tensor) -> torch.Tensor:
+    def back(self, frames: torch.Tensor) -> torch.Tensor:
         """The adjoint for the specimen: (fine row, fine col)."""
         bands = torch.einsum("fb,fyx->byx", self._mixing, frames)
         top, left = self._before
@@ -365,6 +236,12 @@ def mixing(patterns: Patterns) -> torch.Tensor:
         own[angle, :, angle] = turned[angle].transpose(0, 1)
     found[..., 1:] = own.flatten(2)
     return found.flatten(0, 1)
+
+
+def field_around(shape: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Rows and columns of a field with :data:`MARGIN`, and how many are before the image."""
+    rows, cols = (_even(next_fast_len(n + 2 * MARGIN, real=True)) for n in shape)
+    return (rows, cols), ((rows - shape[0]) // 2, (cols - shape[1]) // 2)
 
 
 def _even(length: int) -> int:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from zsfiji.physics.sim.patterns import TURN, Patterns
-from zsfiji.reconstruction.joint import Estimate, Joint
+from zsfiji.reconstruction.joint import Joint
+from zsfiji.reconstruction.richardson_lucy import Estimate
 
 _TURN, _MOVE = 0.5, 0.5
 """Largest step of a phase in radians, and of a wave vector, in cycles over the side of the image.

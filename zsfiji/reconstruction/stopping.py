@@ -15,7 +15,9 @@ import torch
 from zsfiji import progress
 from zsfiji.compute.device import generator
 from zsfiji.physics.camera.recorruption import local_mean, pair
-from zsfiji.reconstruction.joint import SHARE, Estimate, Joint
+from zsfiji.reconstruction import richardson_lucy
+from zsfiji.reconstruction.joint import Joint
+from zsfiji.reconstruction.richardson_lucy import SHARE, Estimate
 from zsfiji.reconstruction.window import with_structure
 
 MOST = 60
@@ -123,7 +125,7 @@ def choose(
                 progress.report(step / most, label)
             return step > _FIRST and min(errors) < min(errors[-_PATIENCE:])
 
-        part.run(given, most, share=share, watch=watch)
+        richardson_lucy.run(part, given, most, share=share, watch=watch)
         least = min(errors)
         return Choice(errors.index(least) + 1, share, least)
 

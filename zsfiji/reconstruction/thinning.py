@@ -14,7 +14,9 @@ import torch
 
 from zsfiji import progress
 from zsfiji.compute.device import generator
-from zsfiji.reconstruction.joint import Estimate, Joint
+from zsfiji.reconstruction import richardson_lucy
+from zsfiji.reconstruction.joint import Joint
+from zsfiji.reconstruction.richardson_lucy import Estimate
 
 SHARE = 0.8
 """Share of the counts that iterations are counted with."""
@@ -165,7 +167,7 @@ def best_look(
 
     if at_once and start is not None:
         look(0, Estimate(start))
-    joint.run(given, most, start=start, swift=True, watch=watch)
+    richardson_lucy.run(joint, given, most, start=start, swift=True, watch=watch)
     return best
 
 

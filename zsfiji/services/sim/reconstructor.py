@@ -11,7 +11,7 @@ import torch
 
 from zsfiji import progress
 from zsfiji.physics.sim.patterns import Patterns
-from zsfiji.reconstruction import stopping
+from zsfiji.reconstruction import richardson_lucy, stopping
 from zsfiji.reconstruction.drift import Drift
 from zsfiji.reconstruction.joint import HAZE, Joint
 from zsfiji.reconstruction.wiener import Notch, Wiener
@@ -136,7 +136,9 @@ class Reconstructor:
         with progress.part(0, 0.5):
             choice = stopping.choose(joint, above, variance, seed=seed, label="Counting iterations")
         with progress.part(0.5, 1):
-            found = joint.run(above, choice.iterations, share=choice.share, label="Reconstructing")
+            found = richardson_lucy.run(
+                joint, above, choice.iterations, share=choice.share, label="Reconstructing"
+            )
         return joint.shown(found.specimen)
 
     def _kept(

@@ -9,8 +9,9 @@ import torch
 
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction import power
-from zsfiji.reconstruction.joint import Estimate, Joint
+from zsfiji.reconstruction.joint import Joint
 from zsfiji.reconstruction.power import Power
+from zsfiji.reconstruction.richardson_lucy import Estimate
 from zsfiji.reconstruction.wiener import Wiener
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.reconstructor import image_formation

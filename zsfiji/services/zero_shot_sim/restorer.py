@@ -12,7 +12,7 @@ import torch
 from zsfiji.errors import UserError
 from zsfiji.learning.denoiser import Denoiser
 from zsfiji.physics.sim.patterns import Patterns
-from zsfiji.reconstruction import stopping
+from zsfiji.reconstruction import richardson_lucy, stopping
 from zsfiji.reconstruction.drift import Drift
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.calibration import Record as CalibrationRecord
@@ -208,6 +208,6 @@ def prepared(
     joint = image_formation(calibration, patterns, shape, device)
     variance = stopping.noise_variance(above, record.gain, record.read_variance)
     choice = stopping.choose(joint, above, variance, label="Finding haze")
-    haze = joint.haze(joint.run(above, choice.iterations, share=choice.share))
+    haze = joint.haze(richardson_lucy.run(joint, above, choice.iterations, share=choice.share))
     bright = patterns.brightness.to(above)[..., None, None]
     return Part(above - bright * haze, patterns, drift, haze)
