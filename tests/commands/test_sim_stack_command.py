@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from zsfiji import progress
 from zsfiji.commands import find
 from zsfiji.commands.outcome import Outcome
 from zsfiji.commands.run import run
@@ -20,6 +21,8 @@ from zsfiji.images.folding import fold
 from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.sim.optics_3d import calculated
 from zsfiji.physics.sim.simulator_3d import StackSimulation, simulate_stack
+from zsfiji.reconstruction import richardson_lucy
+from zsfiji.services.sim import iterative
 from zsfiji.services.sim.settings import Settings
 from zsfiji.services.sim_stack.given import StackGiven, StackOptics
 from zsfiji.services.sim_stack.reconstructor import StackReconstructor
@@ -116,11 +119,47 @@ def test_a_measured_otf(tmp_path: Path) -> None:
     )
 
 
+def test_a_stack_is_reconstructed_iteratively(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(iterative, "_STACK_SIDE", 24)
+    monkeypatch.setattr(iterative, "_STACK_MOST", 60)
+    raw = simulated().raw.isel(row=slice(8, 56), col=slice(8, 56))
+    truth = simulated().truth[:, 16:112, 16:112]
+    options = {**STACK, "spectrum": False, "widefield": False, "filtered": False}
+    (usual,) = run(RECONSTRUCT, raw, options).images
+    (found,) = run(RECONSTRUCT, raw, {**options, "quality": "iterative"}).images
+    assert found.shape == usual.shape
+    assert alike(found.data, truth) > alike(usual.data, truth)
+    # It knows which light is from other slices.
+    for slices in (slice(0, 6), slice(6, 12)):
+        expected = float(truth[slices].mean()) - 100
+        assert float(found.data[slices].mean()) == pytest.approx(expected, rel=0.12)
+
+
+def test_finish_now_ends_an_iterative_reconstruction(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(iterative, "_STACK_SIDE", 24)
+    steps: list[int] = []
+    step = richardson_lucy._step
+    monkeypatch.setattr(richardson_lucy, "_step", lambda *given: (steps.append(1), step(*given))[1])
+
+    class Sink:
+        def show(self, event: progress.Event) -> None: ...
+        def cancelled(self) -> bool:
+            return False
+
+        def finish_now(self) -> bool:
+            return True
+
+    options = {**STACK, "quality": "iterative", "spectrum": False}
+    with progress.using(Sink()):
+        images = run(RECONSTRUCT, simulated().raw, options).images
+    assert len(images) == 3
+    assert len(steps) <= 2 * 9
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"excitation": ""}, "give 'excitation'"),
-        ({"quality": "iterative"}, "dimensions=2d"),
         ({"quality": "classical", "notch": 0.9}, "notch=0"),
         ({"immersion": 1.3}, "below the refractive index of the immersion"),
     ],

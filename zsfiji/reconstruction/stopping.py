@@ -17,6 +17,7 @@ from zsfiji.compute.device import generator
 from zsfiji.physics.camera.recorruption import local_mean, pair
 from zsfiji.reconstruction import richardson_lucy
 from zsfiji.reconstruction.joint import Joint
+from zsfiji.reconstruction.joint_3d import JointStack
 from zsfiji.reconstruction.richardson_lucy import SHARE, Estimate
 from zsfiji.reconstruction.window import with_structure
 
@@ -80,11 +81,13 @@ def recorrupted(
 
 
 def choose(
-    joint: Joint,
+    joint: Joint | JointStack,
     stack: torch.Tensor,
     variance: torch.Tensor,
     *,
+    longest: int = _SIDE,
     most: int = MOST,
+    swift: bool = False,
     seed: int = 0,
     label: str | None = None,
 ) -> Choice:
@@ -95,10 +98,14 @@ def choose(
     joint : Joint
         The image formation.
     stack, variance : torch.Tensor
-        (angle, frame, row, col): light in the frames, and the variance of its noise, such as from
-        :func:`noise_variance`.
+        (angle, frame, row, col) or (angle, frame, pln, row, col): light in the frames, and the
+        variance of its noise, such as from :func:`noise_variance`.
+    longest : int
+        Longest side in pixels of the part that is looked at.
     most : int
         Upper limit of the iterations.
+    swift : bool
+        As for :func:`.richardson_lucy.run`, and for the run that follows.
     seed : int
         Seed of the added noise.
     label : str, optional
@@ -109,7 +116,7 @@ def choose(
     Choice
         The best one.
     """
-    rows, cols = with_structure(stack, _SIDE)
+    rows, cols = with_structure(stack, longest)
     part = joint.part(rows, cols)
     given, held = recorrupted(
         stack[..., rows, cols], variance[..., rows, cols], generator(seed, stack.device)
@@ -123,9 +130,11 @@ def choose(
             errors.append(float(((part.predict(now) - held).square() * weight).mean()))
             if label is not None:
                 progress.report(step / most, label)
-            return step > _FIRST and min(errors) < min(errors[-_PATIENCE:])
+            if step <= _FIRST:
+                return False
+            return progress.finish_requested() or min(errors) < min(errors[-_PATIENCE:])
 
-        richardson_lucy.run(part, given, most, share=share, watch=watch)
+        richardson_lucy.run(part, given, most, share=share, swift=swift, watch=watch)
         least = min(errors)
         return Choice(errors.index(least) + 1, share, least)
 

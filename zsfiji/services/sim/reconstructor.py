@@ -9,13 +9,12 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from zsfiji import progress
 from zsfiji.physics.sim.patterns import Patterns
-from zsfiji.reconstruction import richardson_lucy, stopping
 from zsfiji.reconstruction.drift import Drift
 from zsfiji.reconstruction.joint import HAZE, Joint
 from zsfiji.reconstruction.wiener import Notch, Wiener
 from zsfiji.services.sim.calibration import Calibration, Record
+from zsfiji.services.sim.iterative import explained
 from zsfiji.services.sim.linear import automatic_ridge, classical_ridge, wiener_of
 from zsfiji.services.sim.settings import Settings
 from zsfiji.services.sim.straight import straightened
@@ -126,20 +125,13 @@ class Reconstructor:
 
     def _iterative(self, above: torch.Tensor, patterns: Patterns, seed: int) -> torch.Tensor:
         """By joint Richardson-Lucy deconvolution."""
-        record = self.record
 
         def make() -> Joint:
             return image_formation(self.calibration, patterns, _shape(above), above.device)
 
         joint = self._kept(make, patterns, above, "iterative")
-        variance = stopping.noise_variance(above, record.gain, record.read_variance)
-        with progress.part(0, 0.5):
-            choice = stopping.choose(joint, above, variance, seed=seed, label="Counting iterations")
-        with progress.part(0.5, 1):
-            found = richardson_lucy.run(
-                joint, above, choice.iterations, share=choice.share, label="Reconstructing"
-            )
-        return joint.shown(found.specimen)
+        record = self.record
+        return explained(joint, above, record.gain, record.read_variance, seed=seed)
 
     def _kept(
         self, make: Callable[[], T], patterns: Patterns, above: torch.Tensor, *key: object

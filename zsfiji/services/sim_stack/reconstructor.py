@@ -12,10 +12,12 @@ import torch
 from zsfiji.errors import UserError
 from zsfiji.physics.sim.optics_3d import StackTransfer
 from zsfiji.physics.sim.patterns import Patterns
+from zsfiji.reconstruction.joint_3d import JointStack
 from zsfiji.reconstruction.wiener import Weights
 from zsfiji.reconstruction.wiener_3d import StackWiener, captured, field_slices
 from zsfiji.services.sim.calibration import Calibration, Record
 from zsfiji.services.sim.capture import recorded
+from zsfiji.services.sim.iterative import explained
 from zsfiji.services.sim.linear import classical_ridge
 from zsfiji.services.sim.reconstructor import RESULTS, SCALE, widefield
 from zsfiji.services.sim.settings import Settings
@@ -76,7 +78,11 @@ class StackReconstructor:
         return self.calibration.patterns.where(torch.tensor(self.calibration.usable))
 
     def reconstruct(
-        self, stack: np.ndarray, settings: Settings, results: Sequence[str] = RESULTS
+        self,
+        stack: np.ndarray,
+        settings: Settings,
+        device: torch.device,
+        results: Sequence[str] = RESULTS,
     ) -> dict[str, np.ndarray]:
         """Reconstruct a stack.
 
@@ -85,7 +91,9 @@ class StackReconstructor:
         stack : numpy.ndarray
             (angle, frame, pln, row, col), in grey levels.
         settings : Settings
-            The method: "automatic" or "classical".
+            The method.
+        device : torch.device
+            Where the iterative method computes; the linear ones use the CPU.
         results : sequence of str
             Those of :data:`.RESULTS` that are wanted.
 
@@ -103,6 +111,8 @@ class StackReconstructor:
             if name == "filtered":
                 plain = replace(self.used, modulation=torch.zeros_like(self.used.modulation))
                 return self._wiener(plain, above).reconstruct(above, noise)
+            if settings.quality == "iterative":
+                return self._iterative(above.to(device), settings.seed).cpu()
             if settings.quality == "classical":
                 wiener = self._wiener(self.used, above, classical=True)
                 ridge = classical_ridge(wiener, settings.wiener)
@@ -110,6 +120,16 @@ class StackReconstructor:
             return self._wiener(self.used, above).reconstruct(above, noise)
 
         return {name: made(name).numpy() for name in results}
+
+    def _iterative(self, above: torch.Tensor, seed: int) -> torch.Tensor:
+        """By joint Richardson-Lucy deconvolution."""
+        record = self.record.calibration
+        slices, rows, cols = (int(n) for n in above.shape[-3:])
+        read = record.read_variance / max(record.gain, 1e-12)
+        shape = (slices, rows, cols)
+        transfer = self._transfer(slices)
+        joint = JointStack(self.used, transfer, shape, read, device=above.device)
+        return explained(joint, above, record.gain, record.read_variance, seed=seed)
 
     def capture(self, specimen: np.ndarray, draws: torch.Generator) -> np.ndarray:
         """Simulate the raw stack of a specimen.
@@ -157,13 +177,8 @@ def require_quality(settings: Settings) -> None:
     Raises
     ------
     UserError
-        If the quality is "iterative", or there is a notch.
+        If there is a notch.
     """
-    if settings.quality == "iterative":
-        raise UserError(
-            "The iterative reconstruction works on single slices: choose 'dimensions=2d', or "
-            "'quality=automatic'."
-        )
     if settings.quality == "classical" and settings.notch > 0:
         raise UserError(
             "A stack is reconstructed without a notch, because its OTF accounts for the light out "

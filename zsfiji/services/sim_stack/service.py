@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from zsfiji.compute.device import choose, with_fallback
 from zsfiji.errors import UserError
 from zsfiji.images.axes import PATTERN_DIMS, size
 from zsfiji.images.parts import STACK
@@ -104,6 +105,7 @@ class SimStack:
             As of :class:`zsfiji.services.sim.service.Sim`, with all slices.
         """
         require_stack(image)
+        chosen = choose(device)
 
         def restore_one(
             unit: StackReconstructor,
@@ -111,7 +113,9 @@ class SimStack:
             channel: int | None,
             results: Mapping[str, np.ndarray],
         ) -> None:
-            found = unit.reconstruct(stack, model.settings, self._results)
+            found = with_fallback(
+                lambda where: unit.reconstruct(stack, model.settings, where, self._results), chosen
+            )
             for name, values in found.items():
                 results[name][:] = values
 
