@@ -7,7 +7,6 @@
 #@ String (label="Pattern", description="What makes the pattern: two beams (lines of one spacing), three beams (lines of a spacing and of half of it) or a hexagonal pattern. auto: hexagonal for a single angle with seven phases, two or three beams, as the image shows, for five phases or more, else two.", choices={"auto", "two-beam", "three-beam", "hexagonal"}, value="auto", persistKey="zsfiji.simformer_plus_reconstruct.pattern") pattern
 #@ String (label="Background (grey levels)", description="Grey level of the camera without light, often about 100. Empty: the darkest place of the image.", required=false, persist=false) background
 #@ File (label="Model", description="A model that SIMFormer Train..., Fine-tune... or Distill... has saved. Empty: the one that zsfiji ships.", style="open", required=false, persist=false) model
-#@ Boolean (label="Uncertainty map", description="A further image: the standard deviation of the error of each pixel, in grey levels, from simulated captures of the result. Takes as long as applying the model three more times.", value=false, persistKey="zsfiji.simformer_plus_reconstruct.uncertainty") uncertainty
 #@ String (label="Device", description="Where to compute. auto: a GPU if one can be used, else the CPU.", choices={"auto", "cpu", "cuda", "mps"}, value="auto", persistKey="zsfiji.simformer_plus_reconstruct.device") device
 
 # Reconstruct a raw SIM image by the small, fast student of SIMFormer.
@@ -15,4 +14,4 @@
 
 from zsfiji.bridge.scripts import call
 
-call("SIMFormer+ Reconstruct...", input, {"order": order, "angles": angles, "phases": phases, "slices": slices, "pattern": pattern, "background": background, "model": model, "uncertainty": uncertainty, "device": device})
+call("SIMFormer+ Reconstruct...", input, {"order": order, "angles": angles, "phases": phases, "slices": slices, "pattern": pattern, "background": background, "model": model, "device": device})

@@ -236,6 +236,12 @@ def test_captures_for_the_uncertainty_are_fitted_as_the_image_was(
         np.testing.assert_array_equal(values, plain[title])
 
 
+def test_the_network_alone_has_no_uncertainty(files: dict[str, Path], raw: np.ndarray) -> None:
+    options = {"model": files["compact"], "uncertainty": True, "fit": False, **ORDER}
+    with pytest.raises(UserError, match="needs the fit"):
+        call("SIMFormer Reconstruct", opened(raw), **options)
+
+
 def test_no_network_learns_where_it_is_not_wanted(
     files: dict[str, Path], raw: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Where the iterations of :mod:`zsfiji.reconstruction.joint` stop: by cross-validation.
+"""Where iterations of :mod:`zsfiji.reconstruction.richardson_lucy` stop: by cross-validation.
 
 From the frames two sets with independent noise are made by adding and subtracting the same further
 noise (Pang et al., CVPR 2021; Oliveira et al., 2022). An estimate from the first one is compared

@@ -154,11 +154,10 @@ def _reconstructing(
     return reconstructing(sizes, fit=fit, own_network=learn, applied=times_applied(uncertainty))
 
 
-def _student(sizes: Mapping[str, int], *, uncertainty: Uncertainty) -> float:
-    from zsfiji.services.duration import times_applied
+def _student(sizes: Mapping[str, int]) -> float:
     from zsfiji.services.simformer.duration import reconstructing
 
-    return reconstructing(sizes, fit=False, student=True, applied=times_applied(uncertainty))
+    return reconstructing(sizes, fit=False, student=True)
 
 
 def _tuning(sizes: Mapping[str, int], *, steps: FineSteps) -> float:
@@ -220,7 +219,6 @@ def simformer_reconstruct(
     label="SIMFormer+ Reconstruct...",
     suffixes=("emitter",),
     duration=_student,
-    on_request=("uncertainty",),
     memory=100,
     result_bytes=4,
 )
@@ -230,7 +228,6 @@ def simformer_plus_reconstruct(
     order: RawOrder,
     background: DarkLevel = None,
     model: Chosen = None,
-    uncertainty: Uncertainty = False,
     device: Device = "auto",
 ) -> Outcome:
     """Reconstruct a raw SIM image by the small, fast student of SIMFormer.
@@ -250,7 +247,6 @@ def simformer_plus_reconstruct(
         fit=False,
         wanted=(),
         device=device,
-        uncertainty=uncertainty,
     )
 
 

@@ -15,8 +15,8 @@ Reconstruction = Annotated[
     Field(
         description="automatic: a Wiener filter whose constant is fitted to the image. iterative: "
         "joint Richardson-Lucy deconvolution of all frames, which gives less noise and no "
-        "negative values; it stops by cross-validation and takes some seconds. classical: the "
-        "usual Wiener filter, with a constant and a notch set by hand."
+        "negative values; it stops by cross-validation and takes seconds, of a whole stack "
+        "minutes. classical: the usual Wiener filter, with a constant and a notch set by hand."
     ),
     Shown("Quality"),
 ]
