@@ -94,6 +94,39 @@ def test_every_command_is_in_the_menu_and_known_to_the_command_finder(desk, wind
     assert set(table()) <= {str(k) for k in windows.ij1.Menus.getCommands().keySet()}
 
 
+def test_the_menu_comes_back_when_imagej_makes_its_menus_anew(desk, windows):
+    def entries():
+        menu = windows.ij1.Menus.getImageJMenu("Plugins>Zero-Shot")
+        return [] if menu is None else [str(item.getLabel()) for item in menu_items(menu)]
+
+    def menu_items(menu):
+        return [menu.getItem(i) for i in range(menu.getItemCount())]
+
+    before = entries()
+    old = windows.ij1.IJ.getInstance().getMenuBar()
+    desk.choose("Refresh Menus")
+    # ImageJ says that it is better to start it again.
+    desk.window("Message")
+    desk.press("Message", "OK")
+    assert windows.ij1.IJ.getInstance().getMenuBar() != old
+    desk.wait(lambda: sorted(entries()) == sorted(before))
+    # Installing a plugin makes them anew as well, and is no command.
+    installing = threading.Thread(target=windows.ij1.Menus.updateImageJMenus, daemon=True)
+    installing.start()
+    desk.window("Message")
+    desk.press("Message", "OK")
+    installing.join(10)
+    assert entries() == []
+    desk.show("cells")
+    desk.choose(LABEL)
+    desk.window(NAME)
+    desk.press(NAME, "Cancel")
+    assert sorted(entries()) == sorted(before)
+    assert entries()[: len(table())] == before[: len(table())]
+    known = {str(k) for k in windows.ij1.Menus.getCommands().keySet()}
+    assert {*table(), LABEL} <= known
+
+
 def test_a_click_is_answered_within_50_ms(desk, windows):
     desk.show("cells")
 

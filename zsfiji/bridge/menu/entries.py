@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from html import escape
@@ -22,7 +23,11 @@ from zsfiji.version import __version__
 
 MENU = "Plugins>Zero-Shot"
 
+_REFRESH, _SECONDS_TO_REFRESH = "Refresh Menus", 20
+"""The command of ImageJ that makes its menus anew, and for how long it may take."""
+
 _commands: dict[str, Command] = {}
+_adding = threading.Lock()
 _listener: Any = None
 
 
@@ -38,14 +43,11 @@ def install(host: Host, commands: Mapping[str, Command] | None = None) -> None:
     """
     global _listener
     new = table() if commands is None else commands
-    _add(host, [f"{command.menu}>{label}" for label, command in new.items()])
+    search.offer(host, _add_commands(host, new))
     _commands.update(new)
     if _listener is not None:
         return
-    _separate(host)
-    _add(host, [f"{MENU}>{label}" for label in _INFORMATION])
-    # Known to macros, and no use in a menu.
-    jc.Menus.getCommands().put(macro.EXTENSIONS, macro.ENTRY)
+    search.offer(host, _add_information(host))
     from jpype import JProxy
 
     _listener = JProxy(
@@ -70,7 +72,21 @@ def attach() -> Host:
     return host
 
 
-def _add(host: Host, paths: Collection[str]) -> None:
+def _add_commands(host: Host, commands: Mapping[str, Command]) -> list[str]:
+    return _add(host, [f"{command.menu}>{label}" for label, command in commands.items()])
+
+
+def _add_information(host: Host) -> list[str]:
+    menu = None if host.headless else jc.Menus.getImageJMenu(MENU)
+    if menu is not None:
+        menu.addSeparator()
+    # Known to macros, and no use in a menu.
+    jc.Menus.getCommands().put(macro.EXTENSIONS, macro.ENTRY)
+    return _add(host, [f"{MENU}>{label}" for label in _INFORMATION])
+
+
+def _add(host: Host, paths: Collection[str]) -> list[str]:
+    """Make entries known to ImageJ, and give those that it did not know."""
     known = jc.Menus.getCommands()
     # 'zsfiji install' may have put an entry of the same name there, whose calls we take over.
     new = [path for path in paths if not known.containsKey(path.rpartition(">")[2])]
@@ -78,13 +94,33 @@ def _add(host: Host, paths: Collection[str]) -> None:
         if path in new and not host.headless:
             jc.Menus.add(path, macro.ENTRY)
         known.put(path.rpartition(">")[2], macro.ENTRY)
-    search.offer(host, new)
+    return new
 
 
-def _separate(host: Host) -> None:
-    menu = None if host.headless else jc.Menus.getImageJMenu(MENU)
-    if menu is not None:
-        menu.addSeparator()
+def _add_again(host: Host) -> bool:
+    """Put the entries back after ImageJ has made its menus anew, and say whether it had.
+
+    It does so when a plugin is installed, and for Help > Refresh Menus; all that it knows then is
+    what lies in files.
+    """
+    with _adding:
+        if jc.Menus.getCommands().containsKey(macro.EXTENSIONS) or not _has_menus(host):
+            return False
+        _add_commands(host, _commands)
+        _add_information(host)
+        return True
+
+
+def _has_menus(host: Host) -> bool:
+    """Whether ImageJ shows the menus that it has made; it makes them before it shows them."""
+    window = None if host.headless else jc.IJ.getInstance()
+    return window is None or jc.Menus.getMenuBar() == window.getMenuBar()
+
+
+def _after_refreshing(host: Host) -> None:
+    deadline = time.monotonic() + _SECONDS_TO_REFRESH
+    while not _add_again(host) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _executing(host: Host, name: Any) -> Any:
@@ -94,6 +130,9 @@ def _executing(host: Host, name: Any) -> Any:
     """
     label = str(name)
     command = _commands.get(label)
+    _add_again(host)
+    if label == _REFRESH:
+        jobs.in_thread(lambda: _after_refreshing(host), label)
     if command and host.headless and messages.is_call() and not macro.in_macro():
         macro.call_directly(host, command)
         return None
