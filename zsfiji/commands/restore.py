@@ -192,6 +192,7 @@ def apply(
     bit_depth: str,
     uncertainty: bool = False,
     again: Method[S, Given, U] | None = None,
+    as_long: float = 1.0,
     device: str,
     start: float = 0.0,
 ) -> Outcome:
@@ -205,6 +206,8 @@ def apply(
         Names of the results to give; all of them without it.
     again : Method, optional
         What restores the captures of :func:`.with_uncertainty`; `method` without it.
+    as_long : float
+        How many times as long the image takes as such a capture.
     start : float
         Part of the progress that has been before.
 
@@ -220,7 +223,8 @@ def apply(
 
     device_used = choose(device)
     chosen = colours(image, model)
-    applied = start + (1 - start) / times_applied(uncertainty)
+    captures = times_applied(uncertainty) - 1
+    applied = start + (1 - start) * as_long / (as_long + captures)
     with device_lock(str(device_used)):
         with progress.part(start, applied):
             restored = method.apply(model, chosen.work, device=device)

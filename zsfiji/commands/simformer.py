@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from zsfiji.services.simformer.training import Course
 
 
+_AS_LONG = {True: 8.0, False: 3.0}
+"""How many times as long the fit of an image takes as that of a capture of it, whose start and
+number of iterations are known; with a network of the image's own and without. Measured."""
+
+
 def model_of(path: Path | None, *, student: bool) -> Model[Settings, Trained]:
     """A model: the file of the user, or the shipped one.
 
@@ -115,6 +120,7 @@ def reconstructed(
         bit_depth="32-bit",
         uncertainty=uncertainty,
         again=method.again(),
+        as_long=_AS_LONG[own_network] if fit and not iterations else 1.0,
         device=device,
     )
     if PSF not in wanted:
