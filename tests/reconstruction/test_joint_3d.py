@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -52,6 +54,18 @@ def test_frames_are_those_of_the_linear_reconstruction() -> None:
     np.testing.assert_allclose(frames, same, atol=0.05 * float(same.max()))
     together = np.corrcoef(frames.flatten(), same.flatten())[0, 1]
     assert together > 0.999
+
+
+def test_a_wave_without_modulation_is_left_out() -> None:
+    given = simulated().patterns
+    modulation = given.modulation.clone()
+    modulation[1] = 0
+    some = replace(given, modulation=modulation)
+    made = JointStack(some, transfer(field_slices(SHAPE[0])), SHAPE)
+    frames = made.predict(Estimate(torch.rand(made.fine)))
+    assert torch.allclose(frames[1], frames[1, :1].expand_as(frames[1]))
+    assert not torch.allclose(frames[0], frames[0, :1].expand_as(frames[0]))
+    assert len(made._bands) == 9
 
 
 def test_a_part_has_the_patterns_of_its_place() -> None:

@@ -82,8 +82,14 @@ class JointStack:
         self._cols = self._size[1] // 2 + 1
         orders = [transfer.order_of(wave, patterns.waves) for wave in range(patterns.waves)]
         # A cosine and a sine of each wave, for each angle.
-        self._orders = [0] + [order for order in orders for _ in range(2)] * patterns.angles
-        self._otfs = {order: self._otf(order) for order in dict.fromkeys(self._orders)}
+        orders = [0] + [order for order in orders for _ in range(2)] * patterns.angles
+        # Band, its order, and the frames that it is in: none where a wave was not found.
+        self._bands = [
+            (band, order, used)
+            for band, order in enumerate(orders)
+            if (used := self._mixing[:, band].nonzero()[:, 0].tolist())
+        ]
+        self._otfs = {order: self._otf(order) for order in dict.fromkeys(orders)}
         ones = torch.ones(len(self.bright), *shape, device=device)
         self.seen = reached(self.back(ones), float(self.bright.sum()) / scale**2)
 
@@ -109,12 +115,12 @@ class JointStack:
         inside = tuple(
             slice(before, before + n) for before, n in zip(self._before, self.shape, strict=True)
         )
-        for band, order in enumerate(self._orders):
+        for band, order, used in self._bands:
             light = estimate.specimen
             if band:
                 light = light * self._waves[band - 1]
             image = self._down(light, order)[inside]
-            for frame in self._mixing[:, band].nonzero()[:, 0].tolist():
+            for frame in used:
                 found[frame].add_(image, alpha=float(self._mixing[frame, band]))
         return found
 
@@ -125,8 +131,7 @@ class JointStack:
         whole = (self.fine[0], *self._size)
         for before, n, all_ in zip(self._before, self.shape, whole, strict=True):
             around = [before, all_ - n - before, *around]
-        for band, order in enumerate(self._orders):
-            used = self._mixing[:, band].nonzero()[:, 0]
+        for band, order, used in self._bands:
             image = torch.tensordot(self._mixing[used, band], frames[used], 1)
             light = self._up(F.pad(image, around), order)
             total += light * self._waves[band - 1] if band else light

@@ -88,6 +88,7 @@ def choose(
     longest: int = _SIDE,
     most: int = MOST,
     swift: bool = False,
+    early: bool = False,
     seed: int = 0,
     label: str | None = None,
 ) -> Choice:
@@ -106,6 +107,8 @@ def choose(
         Upper limit of the iterations.
     swift : bool
         As for :func:`.richardson_lucy.run`, and for the run that follows.
+    early : bool
+        Whether Finish now ends the count as well, not only the trying of further shares.
     seed : int
         Seed of the added noise.
     label : str, optional
@@ -132,7 +135,7 @@ def choose(
                 progress.report(step / most, label)
             if step <= _FIRST:
                 return False
-            return progress.finish_requested() or min(errors) < min(errors[-_PATIENCE:])
+            return (early and progress.finish_requested()) or min(errors) < min(errors[-_PATIENCE:])
 
         richardson_lucy.run(part, given, most, share=share, swift=swift, watch=watch)
         least = min(errors)

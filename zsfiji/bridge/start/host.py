@@ -425,8 +425,12 @@ def _dispose(window: Any) -> None:
 
 def _wait_until_closed(window: Any) -> None:
     """Return when ImageJ, which says that it has ended a little before, has closed its window."""
+    import jpype
+
     deadline = time.monotonic() + _SECONDS_TO_QUIT
-    while window is not None and window.isDisplayable() and time.monotonic() < deadline:
+    while window is not None and jpype.isJVMStarted() and window.isDisplayable():
+        if time.monotonic() > deadline:
+            return
         time.sleep(0.02)
 
 

@@ -8,6 +8,7 @@ from zsfiji import progress
 from zsfiji.reconstruction import richardson_lucy, stopping
 from zsfiji.reconstruction.joint import Joint
 from zsfiji.reconstruction.joint_3d import JointStack
+from zsfiji.reconstruction.richardson_lucy import Estimate
 
 _STACK_SIDE = 96
 """Longest side in pixels of the part of a stack whose iterations are counted: bounds the time."""
@@ -45,7 +46,7 @@ def explained(
     -------
     torch.Tensor
         (2 row, 2 col) or (pln, 2 row, 2 col), in grey levels, as a lens shows it that resolves what
-        SIM does. After Finish now with fewer iterations.
+        SIM does. Of a stack there are fewer iterations after Finish now; a plane takes seconds.
 
     Raises
     ------
@@ -57,7 +58,14 @@ def explained(
     limits = {"longest": _STACK_SIDE, "most": _STACK_MOST} if stack else {}
     with progress.part(0, 0.5):
         choice = stopping.choose(
-            joint, above, variance, **limits, swift=stack, seed=seed, label="Counting iterations"
+            joint,
+            above,
+            variance,
+            **limits,
+            swift=stack,
+            early=stack,
+            seed=seed,
+            label="Counting iterations",
         )
     with progress.part(0.5, 1):
         found = richardson_lucy.run(
@@ -66,7 +74,11 @@ def explained(
             choice.iterations,
             share=choice.share,
             swift=stack,
-            watch=lambda step, _: step >= _FEWEST and progress.finish_requested(),
+            watch=_finished if stack else None,
             label="Reconstructing",
         )
     return joint.shown(found.specimen)
+
+
+def _finished(step: int, _: Estimate) -> bool:
+    return step >= _FEWEST and progress.finish_requested()
