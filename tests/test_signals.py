@@ -51,7 +51,10 @@ from zsfiji.bridge.ui import jobs
 def install(host, real=menu.install):
     real(host)
     def work():
-        time.sleep(0.5)
+        # The image is opened after the menu is there.
+        deadline = time.monotonic() + 30
+        while host.ij1.WindowManager.getCurrentImage() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
         jobs.work(host, find("denoise"), host.ij1.WindowManager.getCurrentImage(), {{}})
     jobs.in_thread(work, "job")
     if leaving:
