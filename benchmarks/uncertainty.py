@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +54,32 @@ HEADER = (
 
 
 def row(
-    method: Any, name: str, model: Any, image: xr.DataArray, truth: np.ndarray, began: float
+    method: Any,
+    name: str,
+    model: Any,
+    image: xr.DataArray,
+    truth: np.ndarray,
+    began: float,
+    *,
+    of: str | None = None,
+    again: Callable[[], Any] | None = None,
+    border: int = 0,
 ) -> str:
-    """Apply a model, measure the uncertainty of its main result, and make a line of the table."""
+    """Apply a model, measure the uncertainty of a result, and make a line of the table.
+
+    The result is the last one if `of` does not name another; `border` pixels at each side are left
+    out. `again` makes the method that restores captures, where that is another.
+    """
     restored = method.apply(model, image)
     plain = time.process_time() - began
-    of = list(restored.images)[-1]
-    found = with_uncertainty(method, model, restored, of=of)
+    of = of or list(restored.images)[-1]
+    found = with_uncertainty(method, model, restored, of=of, again=again() if again else None)
     whole = time.process_time() - began
-    result, deviation = found.images[of].data, found.images[NAME].data
+    rows, cols = (slice(border, n - border) for n in truth.shape[-2:])
+    truth, result, deviation = (
+        np.asarray(values)[..., rows, cols]
+        for values in (truth, found.images[of].data, found.images[NAME].data)
+    )
     shares = (
         coverage(truth, result, deviation, 1),
         coverage(truth, result, deviation),

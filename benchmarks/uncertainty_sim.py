@@ -20,13 +20,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from simformer import Case, stack_with
+from uncertainty import HEADER, row
 
 from zsfiji.errors import UserError
 from zsfiji.learning import models
-from zsfiji.quality.coverage import coverage
 from zsfiji.services.blind_sim.results import EMITTER
 from zsfiji.services.blind_sim.service import METHOD as BLIND
 from zsfiji.services.blind_sim.service import Given
@@ -34,41 +33,33 @@ from zsfiji.services.blind_sim.settings import Settings
 from zsfiji.services.blind_sim.stacks import Optics
 from zsfiji.services.simformer.service import METHOD, Simformer
 from zsfiji.services.simformer.shipped import path_of
-from zsfiji.services.uncertainty import NAME, with_uncertainty
 
 _DARK = Optics(background=0.0)
-_BORDER = slice(24, -24)
+_BORDER = 24
 
 
-def line(name: str, case: Case) -> str:
-    """The cells of a line."""
+def line(name: str, stack: str, case: Case) -> str:
+    """A line of the table."""
     began = time.process_time()
-    method: Any = BLIND
     again: Any = None
     if name == "blind":
+        method: Any = BLIND
         model: Any = BLIND.fit(case.image, Settings(), Given(_DARK))
     else:
         method = Simformer(optics=_DARK, fit=name == "simformer")
         model = models.load(path_of(student=False), METHOD)
         again = method.again
-    restored = method.apply(model, case.image)
-    plain = time.process_time() - began
-    found = with_uncertainty(
-        method, model, restored, of=EMITTER, again=None if again is None else again()
+    return row(
+        method,
+        f"{name} | {stack}",
+        model,
+        case.image,
+        case.stack.truth,
+        began,
+        of=EMITTER,
+        again=again,
+        border=_BORDER,
     )
-    whole = time.process_time() - began
-    truth, result, deviation = (
-        np.asarray(image)[_BORDER, _BORDER]
-        for image in (case.stack.truth, found.images[EMITTER].data, found.images[NAME].data)
-    )
-    shares = (
-        coverage(truth, result, deviation, 1),
-        coverage(truth, result, deviation),
-        coverage(truth, result, deviation, bright=True),
-    )
-    sizes = (np.sqrt(np.mean(np.square(v))) for v in (result - truth, deviation))
-    cells = [*(f"{100 * share:.0f}" for share in shares), *(f"{v:.3g}" for v in sizes)]
-    return " | ".join([*cells, f"{plain:.0f}", f"{whole:.0f}"])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -82,21 +73,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    print(
-        "| method | specimen | photons | seed | within 1 | within 2 | within 2, bright "
-        "| RMS error | RMS of the deviation | s, plain | s, in all |"
-    )
-    print("|" + " --- |" * 11)
+    print(HEADER)
+    print("|" + " --- |" * (HEADER.count("|") - 1))
     for photons in map(float, given.photons.split(",")):
         for kind in given.kinds.split(","):
             for seed in map(int, given.seeds.split(",")):
                 case = Case(stack_with(kind, given.side, photons, seed), None)
                 for name in given.methods.split(","):
-                    start = f"| {name} | {kind} | {photons:g} | {seed} |"
+                    stack = f"{kind} | {photons:g} | {seed}"
                     try:
-                        print(f"{start} {line(name, case)} |", flush=True)
+                        print(line(name, stack, case), flush=True)
                     except UserError as error:
-                        print(f"{start} {error}", flush=True)
+                        print(f"| {name} | {stack} | {error}", flush=True)
 
 
 if __name__ == "__main__":

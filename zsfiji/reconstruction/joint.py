@@ -99,9 +99,7 @@ class Joint:
         self.blur = Blur(transfer, self._size, scale, device)
         moved = patterns.moved(-float(self._before[0]), -float(self._before[1]))
         self.turns = moved.phases
-        self._waves = torch.view_as_real(waves(moved, self._size, scale, device=device))
-        # (angle, wave, row, col, 2) -> (band, row, col): cosines and sines.
-        self._waves = self._waves.movedim(-1, 2).flatten(0, 2).contiguous()
+        self._waves = cosines_and_sines(moved, self._size, scale, device)
         self._mixing = mixing(moved).to(self._waves)
         bright = patterns.brightness.flatten().to(self._waves)
         self.bright = bright[:, None, None]
@@ -215,6 +213,14 @@ class Joint:
         )
         wide = self.blur.up(F.pad(bands, (left, right, top, bottom)))
         return wide[0] + (wide[1:] * self._waves).sum(0)
+
+
+def cosines_and_sines(
+    patterns: Patterns, shape: tuple[int, int], scale: int, device: torch.device | None
+) -> torch.Tensor:
+    """Of each wave of each angle, on the fine grid: float32 (angle * wave * 2, row, col)."""
+    there = torch.view_as_real(waves(patterns, shape, scale, device=device))
+    return there.movedim(-1, 2).flatten(0, 2).contiguous()
 
 
 def mixing(patterns: Patterns) -> torch.Tensor:

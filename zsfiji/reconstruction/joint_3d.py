@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 
 from zsfiji.compute.spectra import frequencies_kept
-from zsfiji.physics.sim.optics import circular, frequencies, waves
+from zsfiji.physics.sim.optics import frequencies
 from zsfiji.physics.sim.optics_3d import StackTransfer
-from zsfiji.physics.sim.patterns import TURN, Patterns
-from zsfiji.reconstruction.joint import field_around, mixing
+from zsfiji.physics.sim.patterns import Patterns
+from zsfiji.reconstruction.joint import cosines_and_sines, field_around, mixing
 from zsfiji.reconstruction.richardson_lucy import Estimate, reached
-from zsfiji.reconstruction.wiener_3d import DEPTH, field_slices
+from zsfiji.reconstruction.wiener_3d import DEPTH, field_slices, round_lens, to_camera
 
 
 class JointStack:
@@ -73,9 +73,7 @@ class JointStack:
         self._before = (DEPTH, top, left)
         self.fine = (slices, scale * self._size[0], scale * self._size[1])
         moved = patterns.moved(-float(top), -float(left))
-        there = torch.view_as_real(waves(moved, self._size, scale, device=device))
-        # (angle, wave, row, col, 2) -> (band, row, col): cosines and sines.
-        self._waves = there.movedim(-1, 2).flatten(0, 2).contiguous()
+        self._waves = cosines_and_sines(moved, self._size, scale, device)
         self._mixing = mixing(moved).to(self._waves)
         self.bright = patterns.brightness.flatten().to(self._waves)[:, None, None, None]
         self._rows = frequencies_kept(self._size[0], self.fine[1]).to(self._waves.device)
@@ -144,9 +142,7 @@ class JointStack:
         """
         patterns, transfer = self._patterns, self._transfer
         row, col = frequencies(self._size, self._scale, device=self._device)
-        axial = transfer.axial.to(row)[:, None, None] / transfer.depth
-        reach = transfer.cutoff + patterns.finest
-        lens = circular(torch.hypot(torch.hypot(row, col) / reach, axial))
+        lens = round_lens(torch.hypot(row, col), transfer, transfer.cutoff + patterns.finest)
         found = torch.fft.irfftn(torch.fft.rfftn(specimen) * lens, s=self.fine)
         slices, rows, cols = (
             slice(scale * before, scale * (before + n))
@@ -159,8 +155,7 @@ class JointStack:
     def _otf(self, order: int) -> torch.Tensor:
         """Complex (kz, row, half of col), and the shift of the first fine pixel to the raw one."""
         row, col = frequencies(self._size)
-        turn = torch.exp(1j * TURN * (self._scale - 1) / (2 * self._scale) * (row + col))
-        otf = self._transfer(order, row, col, self._scale) * turn
+        otf = to_camera(self._transfer, order, row, col, self._scale)
         # The finer grid has two frequencies where the raw one has a single one.
         seen = (row.abs() < 0.5) & (col.abs() < 0.5)
         return (otf * seen).to(self._waves.device, torch.complex64)

@@ -34,6 +34,35 @@ def field_slices(slices: int) -> int:
     return int(next_fast_len(slices + 2 * DEPTH))
 
 
+def to_camera(
+    transfer: StackTransfer, order: int, row: torch.Tensor, col: torch.Tensor, scale: int
+) -> torch.Tensor:
+    """The OTF of an order, with the shift of the first fine pixel to the first raw one."""
+    turn = torch.exp(1j * TURN * (scale - 1) / (2 * scale) * (row + col))
+    return transfer(order, row, col, scale) * turn
+
+
+def round_lens(lateral: torch.Tensor, transfer: StackTransfer, reach: float) -> torch.Tensor:
+    """A lens through which results are shown: round, stretched to what is reached.
+
+    Parameters
+    ----------
+    lateral : torch.Tensor
+        Modulus of the lateral frequencies (row, col), in cycles per raw pixel.
+    transfer : StackTransfer
+        Has the axial frequencies, and the highest one that it passes.
+    reach : float
+        Highest lateral frequency.
+
+    Returns
+    -------
+    torch.Tensor
+        (kz, row, col).
+    """
+    axial = transfer.axial.to(lateral)[:, None, None]
+    return circular(torch.hypot(lateral / reach, axial / transfer.depth))
+
+
 class StackWiener:
     """All that depends on patterns and optics and not on the stack.
 
@@ -82,13 +111,11 @@ class StackWiener:
         self._patterns = patterns.moved(-margin, -margin)
         self._rows, self._weights = unmixing(self._patterns, weights)
         row, col = frequencies(self.field)
-        centre = (scale - 1) / (2 * scale)
-        turn = torch.exp(1j * TURN * centre * (row + col))
         self._orders = [0] + [
             transfer.order_of(wave, patterns.waves) for wave in range(patterns.waves)
         ]
         self._otfs = {
-            order: (transfer(order, row, col, scale) * turn).conj().to(torch.complex64)
+            order: to_camera(transfer, order, row, col, scale).conj().to(torch.complex64)
             for order in dict.fromkeys(self._orders)
         }
         self._kept = frequencies_kept(self.field[0], self.fine[1])
@@ -107,7 +134,7 @@ class StackWiener:
         self.depth = transfer.depth
         self._lateral = lateral
         self._cutoff = transfer.cutoff
-        self._apodisation = circular(torch.hypot(lateral / self.reach, axial / self.depth))
+        self._apodisation = round_lens(lateral, transfer, self.reach)
 
     def _bands(self) -> list[tuple[int, int, float]]:
         """Angle, band and weight of all bands that count."""
@@ -270,7 +297,6 @@ def captured(
     wide = extended(specimen, fine, scale * margin)
     wide = _joined(wide, DEPTH, transfer.slices - shape[0] - DEPTH)
     row, col = frequencies(field, half=False)
-    turn = torch.exp(1j * TURN * (scale - 1) / (2 * scale) * (row + col))
     kept = [frequencies_kept(n, scale * n) for n in field]
     inside = (
         slice(DEPTH, DEPTH + shape[0]),
@@ -279,7 +305,7 @@ def captured(
 
     def seen(light: torch.Tensor, order: int) -> torch.Tensor:
         spectrum = torch.fft.fftn(light)[:, kept[0][:, None], kept[1]]
-        otf = transfer(order, row, col, scale) * turn / scale**2
+        otf = to_camera(transfer, order, row, col, scale) / scale**2
         return torch.fft.ifftn(spectrum * otf)[inside]
 
     there = patterns.moved(-margin, -margin)

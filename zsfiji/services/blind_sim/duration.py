@@ -47,9 +47,8 @@ def seconds(
     found = common.START + applied * stacks * number * _ITERATION * pixels
     if train:
         units = stacks if settings.fit_per == "plane" else sizes.get("ch", 1)
-        before = _REFINING * _ITERATION * min(pixels, _SIDE**2)
-        if not settings.iterations:
-            before = _preparing(pixels, _STARTS if settings.network != "none" else 0)
+        starts = _STARTS if settings.network != "none" else 0
+        before = _preparing(pixels, None if settings.iterations else starts)
         found += units * (_FINDING + before)
         if settings.network != "none" and not settings.iterations:
             training = Training(quality=settings.network, fit_per=settings.fit_per)

@@ -82,6 +82,11 @@ class Record:
     pixel: float
     shape: tuple[int, ...] = ()
 
+    @property
+    def read(self) -> float:
+        """Light whose noise is as large as that without light; see :class:`.Joint`."""
+        return self.read_variance / max(self.gain, 1e-12)
+
 
 @dataclass(frozen=True)
 class Wave:

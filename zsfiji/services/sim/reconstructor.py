@@ -172,7 +172,7 @@ def image_formation(
     haze : float or None
         Smoothness of light that is not modulated, in pixels; None for none of it.
     """
-    read = calibration.record.read_variance / max(calibration.record.gain, 1e-12)
+    read = calibration.record.read
     return Joint(patterns, calibration.transfer, shape, read, haze=haze, device=device)
 
 

@@ -125,10 +125,9 @@ class StackReconstructor:
         """By joint Richardson-Lucy deconvolution."""
         record = self.record.calibration
         slices, rows, cols = (int(n) for n in above.shape[-3:])
-        read = record.read_variance / max(record.gain, 1e-12)
         shape = (slices, rows, cols)
         transfer = self._transfer(slices)
-        joint = JointStack(self.used, transfer, shape, read, device=above.device)
+        joint = JointStack(self.used, transfer, shape, record.read, device=above.device)
         return explained(joint, above, record.gain, record.read_variance, seed=seed)
 
     def capture(self, specimen: np.ndarray, draws: torch.Generator) -> np.ndarray:
