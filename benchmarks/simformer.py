@@ -10,9 +10,12 @@ the truth says it is best, after 1 to 160 iterations; "Wiener" knows patterns, c
 has the best of 13 constants, with or without a window, chosen with the truth. "SIMFormer" and
 "SIMFormer+" find patterns, OTF, noise and background in the stack as ``Blind SIM...`` does (with
 ``--known`` they are told). "Blind SIM" is that command with its ``quick`` network, "fit" the same
-without a network, and "SIMFormer; fit" is ``SIMFormer Reconstruct...``. The truth is the specimen
+without a network, and "SIMFormer; fit" is ``SIMFormer Reconstruct...``. "tuned" and "tuned; fit",
+which have to be named, are "SIMFormer" and "SIMFormer; fit" after ``SIMFormer Fine-tune...`` on
+the stack, whose processor seconds count for the first of them. The truth is the specimen
 in pixels a third as wide as the camera's. Each image is fitted to it by a straight line; 24 fine
 pixels at the border are left out; the range is the 99.9 percent quantile of the truth. The last
+number of a line is the mean over the kinds, with its standard deviation over the seeds; the last
 line has processor seconds.
 """
 
@@ -57,6 +60,8 @@ from zsfiji.services.simformer.emitter import emitter
 from zsfiji.services.simformer.front import Linear
 from zsfiji.services.simformer.remake import PUBLISHED, score
 from zsfiji.services.simformer.service import METHOD, PLUS, Simformer
+from zsfiji.services.simformer.service import Given as Start
+from zsfiji.services.simformer.settings import Settings as Training
 from zsfiji.services.simformer.shipped import name_of, path_of
 
 _ITERATIONS = 160
@@ -71,6 +76,7 @@ class Case:
 
     stack: PublishedStack
     found: blind.Found | None
+    _tuned: Model[Any, Any] | None = None
 
     @property
     def frames(self) -> torch.Tensor:
@@ -118,6 +124,12 @@ class Case:
     def fitted(self, model: Model[Any, Any]) -> np.ndarray:
         """What ``SIMFormer Reconstruct...`` gives."""
         return Simformer(optics=_DARK).apply(model, self.image).image.to_numpy()
+
+    def tuned(self, model: Model[Any, Any]) -> Model[Any, Any]:
+        """The model after ``SIMFormer Fine-tune...`` on the stack."""
+        if self._tuned is None:
+            self._tuned = METHOD.fit(self.image, Training(), Start(_DARK, model))
+        return self._tuned
 
 
 def stack_with(kind: str, side: int, photons: float, seed: int) -> PublishedStack:
@@ -179,8 +191,8 @@ def methods(folder: Path | None) -> dict[str, Callable[[Case], np.ndarray]]:
         kept = path_of(student=student) if folder is None else folder / name
         return models.load(kept, PLUS if student else METHOD)
 
-    def network(student: bool) -> Compact:
-        made = model(student).units[0].network.to(memory_format=torch.channels_last)
+    def network(of: Model[Any, Any]) -> Compact:
+        made = of.units[0].network.to(memory_format=torch.channels_last)
         assert isinstance(made, Compact)
         return made
 
@@ -188,11 +200,13 @@ def methods(folder: Path | None) -> dict[str, Callable[[Case], np.ndarray]]:
         "wide field": lambda case: wide_field(case.stack),
         "Richardson-Lucy": lambda case: richardson_lucy(case.stack),
         "Wiener": lambda case: wiener(case.stack),
-        "SIMFormer": lambda case: case.network(network(False)),
-        "SIMFormer+": lambda case: case.network(network(True)),
+        "SIMFormer": lambda case: case.network(network(model(False))),
+        "SIMFormer+": lambda case: case.network(network(model(True))),
         "Blind SIM": lambda case: case.blind(),
         "fit": lambda case: case.fit(),
         "SIMFormer; fit": lambda case: case.fitted(model(False)),
+        "tuned": lambda case: case.network(network(case.tuned(model(False)))),
+        "tuned; fit": lambda case: case.fitted(case.tuned(model(False))),
     }
 
 
@@ -207,7 +221,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--models", type=Path, help="folder of other models than the shipped ones")
     chosen = parser.parse_args(arguments)
     every, kinds = methods(chosen.models), chosen.kinds.split(",")
-    names = chosen.methods.split(",") if chosen.methods else list(every)
+    usual = [name for name in every if not name.startswith("tuned")]
+    names = chosen.methods.split(",") if chosen.methods else usual
     seconds: dict[str, float] = defaultdict(float)
     for photons in map(float, chosen.photons.split(",")):
         scores = defaultdict(list)
@@ -224,7 +239,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in names:
             means = [float(np.mean(scores[name, kind])) for kind in kinds]
             cells = " / ".join(f"{mean:5.2f}" for mean in means)
-            print(f"{photons:6g}  {name:16}  {cells}   mean {np.mean(means):5.2f}", flush=True)
+            spread = np.std(np.mean([scores[name, kind] for kind in kinds], axis=0))
+            line = f"{photons:6g}  {name:16}  {cells}   mean {np.mean(means):5.2f} ± {spread:.2f}"
+            print(line, flush=True)
     print("seconds " + ", ".join(f"{name} {seconds[name]:.1f}" for name in names))
 
 
