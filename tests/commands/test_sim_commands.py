@@ -20,7 +20,7 @@ from zsfiji.images.axes import as_image, set_calibration
 from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.sim.simulator import simulate as simulated
 from zsfiji.reconstruction.wiener import Wiener
-from zsfiji.services.sim import linear
+from zsfiji.services.sim import finding, linear
 
 OPTICS = {"na": 1.49, "emission": 525, "pixel_size": 65, "background": 100, "damping": 1}
 RECONSTRUCT = find("SIM Reconstruct...")
@@ -104,6 +104,23 @@ def test_other_qualities_reconstruct_as_well(stack: structured.Stack, quality: s
     truth = as_seen(stack)
     wide, sim = (structured.psnr(torch.from_numpy(i.data), truth) for i in found.images)
     assert sim > wide + 3
+
+
+def test_noise_that_does_not_grow_with_the_light_leaves_no_flat_image(
+    stack: structured.Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strength = 0.3 * float(stack.noisy.max())
+    noise = strength * np.random.default_rng(0).normal(size=stack.noisy.shape)
+    loud = stack.noisy + torch.from_numpy(noise.astype(np.float32))
+    monkeypatch.setattr(finding, "noise_line", lambda *_: (0.0, strength**2))
+    options = {**OPTICS, "spectrum": False, "filtered": False, "widefield": False}
+    truth = as_seen(stack)
+    linear, found = (
+        structured.psnr(torch.from_numpy(image.data), truth)
+        for quality in ("automatic", "iterative")
+        for image in run(RECONSTRUCT, raw(loud), {**options, "quality": quality}).images
+    )
+    assert found > linear
 
 
 def test_an_image_that_is_not_asked_for_costs_nothing(

@@ -21,6 +21,12 @@ UNSURE = 0.5
 Numbers = tuple[float, ...]
 
 
+MOST_READ = 10.0
+"""Most that :attr:`Record.read` is, over the mean light. Steps of iterations become smaller the
+more it is, and without a limit the result stayed flat. Images with so much read noise came out as
+well with 30, and 0.7 to 2 dB worse with 100."""
+
+
 @dataclass(frozen=True)
 class Record:
     """Calibration of a raw SIM image as plain numbers, as files have it.
@@ -84,8 +90,11 @@ class Record:
 
     @property
     def read(self) -> float:
-        """Light whose noise is as large as that without light; see :class:`.Joint`."""
-        return self.read_variance / max(self.gain, 1e-12)
+        """Light whose noise is as large as that without light; see :class:`.Joint`.
+
+        Where the noise does not grow with the light, no light is: then :data:`MOST_READ`.
+        """
+        return min(self.read_variance / max(self.gain, 1e-12), MOST_READ * self.light)
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,8 @@ def _sound(record: Record) -> bool:
     )
     return (
         all(map(math.isfinite, numbers))
-        and min(record.cutoff, record.damping, record.pixel, record.noise_variance) > 0
+        and min(record.cutoff, record.damping, record.pixel) > 0
+        and min(record.noise_variance, record.light) > 0
         and min(record.gain, record.read_variance) >= 0
         and float(patterns.wave_vectors.abs().max()) < 1
         and float(patterns.modulation.min()) >= 0
