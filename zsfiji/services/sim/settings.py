@@ -14,8 +14,8 @@ Reconstruction = Annotated[
     Literal["automatic", "iterative", "classical"],
     Field(
         description="automatic: a Wiener filter whose constant is fitted to the image. iterative: "
-        "joint Richardson-Lucy deconvolution of all frames, which gives less noise and no "
-        "negative values; it stops by cross-validation and takes seconds, of a whole stack "
+        "joint Richardson-Lucy deconvolution of all frames, which gives less noise and hardly "
+        "any negative values; it stops by cross-validation and takes seconds, of a whole stack "
         "minutes. classical: the usual Wiener filter, with a constant and a notch set by hand."
     ),
     Shown("Quality"),
