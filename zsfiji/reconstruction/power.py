@@ -38,6 +38,10 @@ decides only where noise leaves two or three rings."""
 _START = (0.02, 0.05, 0.15)
 """Frequencies k0 in cycles per raw pixel at which the fit begins."""
 
+_LEAST_CORNER = 1e-3
+"""Least corner in cycles per raw pixel. Of a specimen whose power has no corner in any ring, the
+fit went on to smaller and smaller ones, with which 32-bit numbers overflow."""
+
 _FARTHEST = 80.0
 """Logarithms beyond this are where the fit is lost: they would overflow."""
 
@@ -65,7 +69,8 @@ class Power:
 
     def __call__(self, frequency: torch.Tensor) -> torch.Tensor:
         """The power at some frequencies."""
-        return self.height / (1 + (frequency / self.corner).square()) ** self.exponent
+        falls = self.exponent * torch.log1p((frequency / self.corner).square())
+        return self.height * torch.exp(-falls)
 
     def ridge(self, wiener: Wiener, noise: float) -> torch.Tensor:
         """The constant of the filter at each frequency, for a variance of the raw pixels."""
@@ -209,11 +214,16 @@ def fitted(found: Rings, noise: float) -> Power:
         ),
         key=lambda result: float(result.fun),
     )
-    height, corner, exponent = (float(v) for v in np.exp(best.x))
-    return Power(height, corner, exponent)
+    return Power(*_bounded(best.x))
 
 
 def _model(values: np.ndarray, frequency: np.ndarray) -> np.ndarray:
-    height, corner, exponent = np.exp(np.clip(values, -_FARTHEST, _FARTHEST))
+    height, corner, exponent = _bounded(values)
     modelled: np.ndarray = height / (1 + (frequency / corner) ** 2) ** exponent
     return modelled
+
+
+def _bounded(values: np.ndarray) -> tuple[float, float, float]:
+    """Height, corner and exponent, of their logarithms."""
+    height, corner, exponent = np.exp(np.clip(values, -_FARTHEST, _FARTHEST)).tolist()
+    return height, max(corner, _LEAST_CORNER), exponent
