@@ -123,6 +123,18 @@ def test_noise_that_does_not_grow_with_the_light_leaves_no_flat_image(
     assert found > linear
 
 
+def test_light_that_is_left_out_as_haze_is_said(stack: structured.Stack) -> None:
+    options = {**OPTICS, "spectrum": False, "filtered": False}
+    hazy = raw(stack.noisy + 4 * stack.noisy.mean())
+    iterative, automatic = (
+        [n for n in run(RECONSTRUCT, hazy, {**options, "quality": one}).notes if "haze" in n]
+        for one in ("iterative", "automatic")
+    )
+    assert not automatic
+    share = float(iterative[0].split(" %")[0])
+    assert share > 75
+
+
 def test_an_image_that_is_not_asked_for_costs_nothing(
     stack: structured.Stack, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 
 import xarray as xr
@@ -21,6 +22,9 @@ GOOD, WEAKER = 0.5, 0.3
 
 _FINER = 1.05
 """Pattern frequency over the cut-off of the lens from which bands hardly overlap. Not tuned."""
+
+_HAZE = 0.25
+"""Share of the light left out as haze from which it is said. Not tuned."""
 
 _BLEACHED = 0.2
 """Loss of brightness from the first angle to the last one from which it is said."""
@@ -102,6 +106,17 @@ def drift_said(drifts: Sequence[Drift]) -> list[str]:
     return [
         f"The specimen moved by {worst.range:.2g} pixels between the angles: they were aligned. "
         "What moves faster than that is blurred; acquire faster or hold the specimen still."
+    ]
+
+
+def haze_said(shares: Sequence[float]) -> list[str]:
+    """Say what share of the light iterative reconstructions left out, if it is much (median)."""
+    share = statistics.median(shares) if shares else 0.0
+    if share < _HAZE:
+        return []
+    return [
+        f"{100 * share:.0f} % of the light varies slowly over the image and was left out as haze. "
+        "If it belongs to the specimen, use 'quality=automatic', which keeps it."
     ]
 
 

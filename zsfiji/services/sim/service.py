@@ -22,7 +22,7 @@ from zsfiji.services.sim.capture import capture, captured
 from zsfiji.services.sim.given import Given
 from zsfiji.services.sim.group import calibration_for
 from zsfiji.services.sim.reconstructor import RESULTS, SCALE, Reconstructor
-from zsfiji.services.sim.report import calibration_report, drift_said
+from zsfiji.services.sim.report import calibration_report, drift_said, haze_said
 from zsfiji.services.sim.settings import Settings
 
 SMALLEST = 32
@@ -81,6 +81,7 @@ class Sim:
         require_raw(image)
         where = choose(device)
         drifts: list[Drift] = []
+        shares: list[float] = []
 
         def restore_one(
             unit: Reconstructor,
@@ -90,6 +91,9 @@ class Sim:
         ) -> None:
             found, drift = unit.reconstruct(stack, model.settings, where, self._results)
             drifts.append(drift)
+            if model.settings.quality == "iterative" and "sim" in found:
+                light = float(unit.calibration.above(stack).mean())
+                shares.append(1 - float(found["sim"].mean()) / light)
             for name, values in found.items():
                 results[name][:] = values
 
@@ -104,7 +108,7 @@ class Sim:
         )
         units = [unit.calibration for unit in model.units]
         report = calibration_report(units, image, model.settings.fit_per)
-        notes = (*drift_said(drifts), *report.notes)
+        notes = (*drift_said(drifts), *haze_said(shares), *report.notes)
         return Restored(images, Report(notes, report.metrics))
 
     def simulate(
