@@ -27,6 +27,17 @@ def test_gain_and_read_noise_are_found(kind: str, peak: float) -> None:
         assert found[1] == pytest.approx(read, rel=0.3)
 
 
+def test_noise_that_falls_with_the_light_leaves_some_gain() -> None:
+    light = simulate("tubules", (128, 128), 80).expected
+    draws = torch.Generator().manual_seed(1)
+    strength = 40 / (1 + light / light.mean())
+    found = noise_line(light + strength * torch.randn(light.shape, generator=draws), TRANSFER)
+    assert found is not None
+    gain, read = found
+    # Counts are light over gain: none must not be zero.
+    assert 0 < gain * float(light.mean()) < 0.02 * read
+
+
 def test_wide_pixels_show_no_noise_alone() -> None:
     assert noise_line(simulate(shape=(64, 64)).noisy, RadialTransfer(0.75)) is None
 

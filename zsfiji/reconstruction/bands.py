@@ -118,7 +118,7 @@ def separated(
     inside = stack[..., rows, cols]
     mean = inside.mean((-2, -1)).cpu().double()
     if not bool((mean > 0).all()):
-        angle, frame = (int(i) + 1 for i in torch.nonzero(mean <= 0)[0])
+        angle, frame = (int(i) + 1 for i in torch.nonzero(~(mean > 0))[0])
         raise UserError(
             f"Frame {frame} of angle {angle} has no light above the background. Check the "
             "background, or acquire again."

@@ -248,8 +248,6 @@ def find(
         seen = again
     light = max(float(above.mean()), 1e-12)
     gain, read = noise_line(above, transfer) or (seen.noise_variance / light, 0.0)
-    # Frames in which even bright light has no noise of its own: the camera's is all.
-    gain = max(gain, _LEAST_GAIN * seen.noise_variance / light)
     seen = replace(seen, patterns=seen.patterns.moved(-float(rows.start), -float(cols.start)))
     patterns = replace(seen.patterns, modulation=seen.patterns.modulation.clamp(max=1.0))
     return Found(patterns, transfer, gain, read, background, error, seen)
@@ -260,9 +258,6 @@ _BEYOND = 100.0
 
 _COARSER = 0.8
 """Lowest frequency that is looked at again, over that of the patterns that were found."""
-
-_LEAST_GAIN = 0.01
-"""Least share of the noise that grows with the light."""
 
 
 def fit(found: K, stack: torch.Tensor, *, seed: int = 0) -> Fitted[K]:

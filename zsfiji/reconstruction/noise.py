@@ -24,6 +24,10 @@ _BOX = 15
 _LEAST = 1e-3
 """Least read variance, relative to the variance of mean light: avoids division by zero."""
 
+_LEAST_GAIN = 0.01
+"""Least share of the noise of mean light that is due to the light, for the same reason: in frames
+in which even bright light has no noise of its own, that of the camera is all."""
+
 
 def noise_line(stack: torch.Tensor, transfer: RadialTransfer) -> tuple[float, float] | None:
     """Measure how the variance of the noise grows with the light.
@@ -77,4 +81,5 @@ def _line(light: torch.Tensor, variance: torch.Tensor) -> tuple[float, float]:
             gain, read = 0.0, mean
         elif read < 0:
             gain, read = float((w * light * variance).sum() / (w * light.square()).sum()), 0.0
-    return gain, max(read, _LEAST * mean)
+    least = _LEAST_GAIN * mean / mean_light if mean_light > 0 else 0.0
+    return max(gain, least), max(read, _LEAST * mean)
