@@ -16,7 +16,7 @@ from zsfiji.services.blind_sim.stacks import Optics
 from zsfiji.services.simformer import emitter as applying
 from zsfiji.services.simformer import remake
 from zsfiji.services.simformer.batch import Imaging
-from zsfiji.services.simformer.compact import STUDENT, Compact, Size
+from zsfiji.services.simformer.compact import BASE, STUDENT, Compact, Size, take_over
 from zsfiji.services.simformer.distilled import Distilled
 from zsfiji.services.simformer.emitter import emitter
 from zsfiji.services.simformer.front import IMAGES, Linear, features
@@ -177,6 +177,24 @@ def test_a_student_learns_with_and_without_its_teacher(tmp_path):
     # It is needed from the fourth step on, and made once.
     assert len(asked) == 1
     assert all(bool(p.isfinite().all()) for p in student.parameters())
+
+
+def test_a_network_that_sees_more_images_begins_as_the_one_before_it(tmp_path):
+    before = Compact(replace(STUDENT, width=4, images=(BASE, 3)), 1).eval()
+    torch.nn.init.normal_(before.last.weight, std=0.1)
+    made = Compact(replace(STUDENT, width=4), 2).eval()
+    take_over(made, before)
+    draws = torch.Generator().manual_seed(0)
+    images = torch.rand(1, len(made.size.images), 24, 24, generator=draws)
+    noise = torch.rand(1, 2, generator=draws)
+    seen = [made.size.images.index(n) for n in before.size.images]
+    assert torch.allclose(made(images, noise), before(images[:, seen], noise), atol=1e-6)
+
+    plan = replace(PLAN, size=made.size, schedule=replace(PLAN.schedule, steps=1))
+    learnt = remake.run(plan, tmp_path, start=before, watch=False)
+    for name, values in learnt.state_dict().items():
+        if name != "stem.weight":
+            assert torch.allclose(values, before.state_dict()[name], atol=0.01)
 
 
 def test_a_training_that_collapses_stops_and_keeps_the_state_before(tmp_path):

@@ -49,8 +49,8 @@ class Size:
     images: tuple[int, ...] = IMAGES
 
 
-STUDENT = Size(width=32, blocks=(1, 1, 2), head=0, images=(BASE, 3))
-"""That of the student: it sees two images, and has no convolution on the fine grid."""
+STUDENT = Size(width=32, blocks=(1, 1, 2), head=0, images=(0, BASE, 3))
+"""That of the student: it sees three images, and has no convolution on the fine grid."""
 
 
 class _Block(nn.Module):
@@ -151,6 +151,29 @@ class Compact(nn.Module):
             # On the fine grid a softplus takes as long as two convolutions on the raw one.
             found = F.leaky_relu(found, _LEAK)
         return found if self.training else found.clamp_min(0)
+
+
+def take_over(network: Compact, other: Compact) -> None:
+    """Give a network the weights of one that sees fewer images, in place: both do the same then.
+
+    Parameters
+    ----------
+    network : Compact
+        As `other`, but for images that that one does not see.
+    other : Compact
+        The network that has learnt.
+    """
+    weights = other.state_dict()
+    stem = torch.zeros_like(network.stem.weight)
+    each = SCALE**2
+    for place, image in enumerate(other.size.images):
+        there = network.size.images.index(image)
+        stem[:, there * each : (there + 1) * each] = other.stem.weight[
+            :, place * each : (place + 1) * each
+        ]
+    # The last two channels tell the noise.
+    stem[:, -2:] = other.stem.weight[:, -2:]
+    network.load_state_dict({**weights, "stem.weight": stem.detach()})
 
 
 def _squeezed(images: torch.Tensor) -> torch.Tensor:

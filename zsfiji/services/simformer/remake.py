@@ -23,7 +23,7 @@ from zsfiji.learning.loop import DivergedError, Schedule, train
 from zsfiji.learning.state import TrainingState, load, save
 from zsfiji.physics.sim.published import PublishedStack, published_stack
 from zsfiji.quality.metrics import aligned, psnr
-from zsfiji.services.simformer.compact import STUDENT, Compact, Size
+from zsfiji.services.simformer.compact import BASE, STUDENT, Compact, Size, take_over
 from zsfiji.services.simformer.distilled import Distilled
 from zsfiji.services.simformer.emitter import emitter
 from zsfiji.services.simformer.service import save_network
@@ -68,6 +68,8 @@ class Plan:
         Steps of a student before its teacher helps.
     varied_from : int
         Number of the stream's first specimen that may be solid.
+    before : Plan, optional
+        A training whose network it goes on with, see :func:`.compact.take_over`.
     """
 
     size: Size
@@ -79,6 +81,12 @@ class Plan:
     kept: int = 768
     alone: int = 0
     varied_from: int = 0
+    before: Plan | None = None
+
+    @property
+    def steps(self) -> int:
+        """With those of the training before it."""
+        return self.schedule.steps + (self.before.steps if self.before else 0)
 
 
 TEACHER = Plan(
@@ -99,8 +107,8 @@ TEACHER = Plan(
 """Of the model itself. To go on, move its halvings and its end; the step before the first halving
 is kept in `stable.safetensors`."""
 
-PUPIL = Plan(
-    size=STUDENT,
+FIRST = Plan(
+    size=replace(STUDENT, images=(BASE, 3)),
     seed=15,
     schedule=Schedule(
         steps=11000,
@@ -113,7 +121,15 @@ PUPIL = Plan(
     ),
     alone=6000,
 )
-"""Of its student."""
+"""Of its student, which sees two images at first."""
+
+PUPIL = Plan(
+    size=STUDENT,
+    seed=16,
+    schedule=replace(FIRST.schedule, steps=20000, halve_at=(9000, 16000, 18000, 19300)),
+    before=FIRST,
+)
+"""Of its student, which goes on with three."""
 
 
 def run(
@@ -121,6 +137,7 @@ def run(
     folder: Path,
     objective: Callable[[Compact, Stream], Callable[[int], torch.Tensor]] = Supervised,
     *,
+    start: Compact | None = None,
     watch: bool = True,
 ) -> Compact:
     """Train a network, or go on with it.
@@ -133,6 +150,8 @@ def run(
         Where the state and the log are.
     objective : callable
         Makes the loss from a network and a stream.
+    start : Compact, optional
+        Network to begin with; otherwise the weights are random.
     watch : bool
         Whether to measure on stacks that are not learned from.
 
@@ -142,7 +161,10 @@ def run(
         With the averaged weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    network = Compact(plan.size, plan.seed).to(memory_format=torch.channels_last)
+    network = Compact(plan.size, plan.seed)
+    if start:
+        take_over(network, start)
+    network = network.to(memory_format=torch.channels_last)
     kept = folder / "state.safetensors"
     state = load(kept) if kept.exists() else TrainingState()
     stream = Stream(
@@ -227,21 +249,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     def teacher() -> Compact:
         return run(TEACHER, chosen.folder / "teacher")
 
-    def distilled(network: Compact, stream: Stream) -> Distilled:
-        return Distilled(network, stream, teacher, PUPIL.alone)
+    def student(plan: Plan, folder: Path) -> Compact:
+        def distilled(network: Compact, stream: Stream) -> Distilled:
+            return Distilled(network, stream, teacher, plan.alone)
 
-    for student in (False, True):
-        if chosen.only == ("teacher" if student else "student"):
+        start = student(plan.before, folder / "first") if plan.before else None
+        return run(plan, folder, distilled, start=start)
+
+    for small in (False, True):
+        if chosen.only == ("teacher" if small else "student"):
             continue
-        folder = chosen.folder / ("student" if student else "teacher")
-        network = run(PUPIL, folder, distilled) if student else teacher()
         save_network(
-            network,
+            student(PUPIL, chosen.folder / "student") if small else teacher(),
             "compact",
-            chosen.folder / name_of(student=student),
-            student=student,
+            chosen.folder / name_of(student=small),
+            student=small,
             settings=Settings(),
-            steps=(PUPIL if student else TEACHER).schedule.steps,
+            steps=(PUPIL if small else TEACHER).steps,
         )
 
 
