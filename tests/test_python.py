@@ -53,6 +53,19 @@ def test_the_import_is_light_and_quick():
     assert min(seconds() for _ in range(3)) < 0.3
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")],
+)
+def test_threads_do_not_wait_long_in_a_busy_loop(monkeypatch, given, expected):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    done = python("import os, zsfiji; print(os.environ.get('GOMP_SPINCOUNT'))")
+    assert done.stdout.strip() == expected
+
+
 @pytest.mark.slow
 def test_arrays_and_labelled_images_come_back_as_what_they_were_without_java():
     done = python(CALL)

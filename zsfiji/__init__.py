@@ -6,10 +6,17 @@ arrays or labelled images and starts no Java. Importing zsfiji loads neither tor
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from zsfiji.errors import Cancelled, UserError
 from zsfiji.version import __version__
+
+# Threads of torch wait for each other in a busy loop before they sleep. Beside one other busy
+# program on two cores that kept them from going on: 7 s of work took over 200 s, and take 13 s with
+# this number, without a loss on a quiet computer. libgomp (Linux) reads it when torch is loaded.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 if TYPE_CHECKING:
     from zsfiji.commands.declared.blind_sim import blind_sim
