@@ -91,9 +91,10 @@ class Sim:
         ) -> None:
             found, drift = unit.reconstruct(stack, model.settings, where, self._results)
             drifts.append(drift)
-            light = float(unit.calibration.above(stack).mean())
-            if model.settings.quality == "iterative" and "sim" in found and light > 0:
-                shares.append(1 - float(found["sim"].mean()) / light)
+            if model.settings.quality == "iterative" and "sim" in found:
+                light = float(unit.calibration.above(stack).mean())
+                if light > 0:
+                    shares.append(1 - float(found["sim"].mean()) / light)
             for name, values in found.items():
                 results[name][:] = values
 

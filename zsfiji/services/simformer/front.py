@@ -17,10 +17,10 @@ import torch
 import torch.nn.functional as F
 
 from zsfiji.physics.sim.grid import SCALE
-from zsfiji.physics.sim.optics import Blur, RadialTransfer, frequencies, waves
+from zsfiji.physics.sim.optics import Blur, RadialTransfer, frequencies
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction.borders import extended, extended_shape
-from zsfiji.reconstruction.joint import mixing
+from zsfiji.reconstruction.joint import cosines_and_sines, mixing
 
 RIDGES = (0.03, 0.3, 3.0, 30.0)
 """Ridges of the reconstructions with all bands."""
@@ -145,8 +145,7 @@ class Linear:
         bands = torch.einsum("fb,fyx->byx", mixed, light.flatten(0, 1))
         # The adjoint of a mean over fine pixels has a ninth of their sum.
         wide = blur.up(extended(bands * (SCALE**2 / self.number), field, _MARGIN))
-        there = torch.view_as_real(waves(moved, field, SCALE, device=light.device))
-        modulated = (wide[1:] * there.movedim(-1, 2).flatten(0, 2)).sum(0)
+        modulated = (wide[1:] * cosines_and_sines(moved, field, SCALE, light.device)).sum(0)
         # The first band is the light that is not modulated.
         self._bands = (wide[0] + modulated, wide[0])
         self.passed = _passed(patterns, transfer, field, mixed)
