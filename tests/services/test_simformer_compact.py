@@ -197,6 +197,35 @@ def test_a_network_that_sees_more_images_begins_as_the_one_before_it(tmp_path):
             assert torch.allclose(values, before.state_dict()[name], atol=0.01)
 
 
+def test_a_network_with_fewer_blocks_begins_with_the_others():
+    before = Compact(replace(STUDENT, width=4, blocks=(1, 1, 2)), 1).eval()
+    made = Compact(replace(STUDENT, width=4, blocks=(1, 1, 0)), 2).eval()
+    take_over(made, before)
+    # Blocks add to their input, and begin with nothing to add.
+    draws = torch.Generator().manual_seed(0)
+    images = torch.rand(1, len(made.size.images), 24, 24, generator=draws)
+    noise = torch.rand(1, 2, generator=draws)
+    assert torch.allclose(made(images, noise), before(images, noise), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "size", [TINY, replace(STUDENT, width=4), Size(width=4, blocks=(1, 2, 3), head=2)]
+)
+def test_the_reach_is_the_radius_of_the_receptive_field(size):
+    network = Compact(size, 1).train()
+    for values in network.parameters():
+        torch.nn.init.normal_(values, std=0.3)
+    middle, farthest = 64, 0.0
+    for row in range(middle, middle + 4):
+        images = torch.rand(1, len(size.images), SCALE * 128, SCALE * 64, requires_grad=True)
+        pixel = SCALE * row + 1
+        found = network(images, torch.zeros(1, 2))[0, 0, pixel, SCALE * 32]
+        (influence,) = torch.autograd.grad(found, images)
+        rows = influence.abs().sum((0, 1, 3)).nonzero()[:, 0]
+        farthest = max(farthest, *((rows - pixel).abs() / SCALE).tolist())
+    assert network.reach - 2 < farthest <= network.reach
+
+
 def test_a_training_that_collapses_stops_and_keeps_the_state_before(tmp_path):
     def collapsing(network: Compact, stream: Stream):
         def loss(step: int) -> torch.Tensor:

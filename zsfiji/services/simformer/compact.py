@@ -112,7 +112,8 @@ class Compact(nn.Module):
     def reach(self) -> int:
         """Radius of the receptive field in raw pixels."""
         outer, middle, inner = self.size.blocks
-        return 4 * 2 * inner + 2 * 2 * 2 * middle + 2 * 2 * outer + 4
+        # Besides the blocks: first and last convolutions, and pixels that share a coarse one.
+        return 4 * 2 * inner + 2 * 2 * 2 * middle + 2 * 2 * outer + 7
 
     def forward(self, images: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Give the emitter.
@@ -154,16 +155,18 @@ class Compact(nn.Module):
 
 
 def take_over(network: Compact, other: Compact) -> None:
-    """Give a network the weights of one that sees fewer images, in place: both do the same then.
+    """Give a network the weights of another one, in place.
 
     Parameters
     ----------
     network : Compact
-        As `other`, but for images that that one does not see.
+        As `other`, but for images that that one does not see, which have no weight at first, and
+        for blocks that it has not.
     other : Compact
         The network that has learnt.
     """
-    weights = other.state_dict()
+    kept = network.state_dict()
+    weights = {name: values for name, values in other.state_dict().items() if name in kept}
     stem = torch.zeros_like(network.stem.weight)
     each = SCALE**2
     for place, image in enumerate(other.size.images):
