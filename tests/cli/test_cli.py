@@ -84,6 +84,21 @@ def test_the_commands_are_listed_and_explained(zsfiji, monkeypatch):
             assert re.search(rf"│ {parameter.key} +│", page)
 
 
+def test_help_behind_a_command_explains_its_options(capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["run", "SIM Reconstruct", "--help"])
+    assert end.value.code == 0
+    assert "notch_width" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as end:
+        cli.main(["run", "SIM Reconstrukt", "-h"])
+    assert end.value.code == 2
+    assert "SIM Reconstruct" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as end:
+        cli.main(["run", "--help"])
+    assert end.value.code == 0
+    assert "zsfiji help" in capsys.readouterr().out
+
+
 def test_the_version_is_printed(capsys):
     from zsfiji import __version__
 

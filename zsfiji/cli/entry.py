@@ -116,7 +116,12 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     def action(
         name: str, call: Callable[[argparse.Namespace], int | None], text: str
     ) -> argparse.ArgumentParser:
-        added = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        added = actions.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".", add_help=False
+        )
+        added.add_argument(
+            "-h", "--help", nargs=0, action=_HelpAction, help="show this message and exit"
+        )
         added.add_argument("-v", "--verbose", action="store_true", help="say more about the work")
         added.set_defaults(call=call)
         return added
@@ -139,7 +144,11 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     )
 
     added = action("run", _run, "restore images without a window, with one of the commands")
-    added.add_argument("label", help='the command, such as "Zero-Shot Denoise..."; see zsfiji list')
+    added.add_argument(
+        "label",
+        help='the command, such as "Zero-Shot Denoise..."; "zsfiji list" names them, "zsfiji help '
+        'COMMAND" explains the options of one',
+    )
     added.add_argument("words", nargs="*", metavar="image | folder | key=value", help="what to do")
     added.add_argument("-o", "--output", metavar="PATH", help="file, or folder of several results")
     added.add_argument("--overwrite", action="store_true", help="replace results that are there")
@@ -165,6 +174,22 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     added.add_argument("label", help="the command")
     with_fiji(action("doctor", _doctor, "say what works here, and what to do about the rest"))
     return parser, dict(actions.choices)
+
+
+class _HelpAction(argparse.Action):
+    """Explain ``zsfiji run``, or the command that stands before: ``zsfiji run LABEL --help``."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        if not getattr(namespace, "label", None):
+            parser.print_help()
+            parser.exit()
+        parser.exit(guarded(lambda: _help(namespace)))
 
 
 def _open(arguments: argparse.Namespace) -> None:

@@ -42,7 +42,7 @@ def said(residuals: list[float], iterations: list[int], begun: list[Start | None
         notes.append(
             "The network was trained on simulated specimens. It can add detail finer than the "
             "image tells, which looks real and may be wrong: believe what the fit keeps, and "
-            "compare with Blind SIM... or SIM Reconstruct...."
+            "compare with the results of Blind SIM... and SIM Reconstruct... too."
         )
     if not residuals:
         notes.append(
