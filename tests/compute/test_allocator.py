@@ -1,4 +1,4 @@
-"""Keeping memory in the process while a training runs."""
+"""Keeping memory in the process while a training or an iteration runs."""
 
 import platform
 import subprocess
@@ -35,6 +35,8 @@ with memory_kept():
     # The first blocks find their place among smaller ones.
     for _ in range(6):
         allocate()
+    with memory_kept():
+        pass
     print(allocate())
 print(allocate())
 """

@@ -1,14 +1,16 @@
-"""Keeping memory in the process while a training runs.
+"""Keeping memory in the process while a training or an iteration runs.
 
-Each step of a training on the CPU allocates and frees the same large blocks. The C library of
-Linux gives such blocks back to the system at once and asks for them again, and the system clears
-every page anew: a quarter to a third of the time of a step (benchmarks/training_time.py).
+Each step on the CPU allocates and frees the same large blocks. The C library of Linux gives such
+blocks back to the system at once and asks for them again, and the system clears every page anew: a
+quarter to a third of the time of a step (benchmarks/training_time.py; iterative SIM of 1024 x 1024
+pixels).
 """
 
 from __future__ import annotations
 
 import ctypes
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +18,10 @@ from contextlib import contextmanager
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _USUAL_TRIM, _USUAL_MMAPS = 128 * 1024, 65536
 _NEVER_TRIM, _NO_MMAPS = 2**31 - 1, 0
+
+_lock = threading.Lock()
+_inside = 0
+"""Blocks that are running: one may lie inside another, or run in another thread."""
 
 
 @contextmanager
@@ -29,11 +35,17 @@ def memory_kept() -> Iterator[None]:
     if library is None or not hasattr(library, "mallopt") or not hasattr(library, "malloc_trim"):
         yield
         return
-    library.mallopt(_TRIM_THRESHOLD, _NEVER_TRIM)
-    library.mallopt(_MMAP_MAX, _NO_MMAPS)
+    global _inside
+    with _lock:
+        _inside += 1
+        library.mallopt(_TRIM_THRESHOLD, _NEVER_TRIM)
+        library.mallopt(_MMAP_MAX, _NO_MMAPS)
     try:
         yield
     finally:
-        library.mallopt(_TRIM_THRESHOLD, _USUAL_TRIM)
-        library.mallopt(_MMAP_MAX, _USUAL_MMAPS)
-        library.malloc_trim(0)
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                library.mallopt(_TRIM_THRESHOLD, _USUAL_TRIM)
+                library.mallopt(_MMAP_MAX, _USUAL_MMAPS)
+                library.malloc_trim(0)
