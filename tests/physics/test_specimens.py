@@ -19,6 +19,13 @@ def test_specimens_are_bright_structures_over_a_haze(kind, shape):
         assert image.mean() < 0.4
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_field_without_structure_is_haze(kind):
+    small = [specimen(kind, (24, 24), seed=seed, pixel=5.0) for seed in range(20)]
+    assert np.isfinite(small).all()
+    assert kind not in ("vesicles", "reticulum") or any(np.ptp(one) == 0 for one in small)
+
+
 def test_the_seed_decides_the_specimen():
     first, same, other = (specimen("filaments", (64, 64), seed=s) for s in (1, 1, 2))
     assert np.array_equal(first, same)

@@ -22,7 +22,7 @@ from zsfiji.services.simformer.emitter import emitter
 from zsfiji.services.simformer.front import IMAGES, Linear, features
 from zsfiji.services.simformer.service import METHOD, PLUS, Simformer
 from zsfiji.services.simformer.shipped import path_of
-from zsfiji.services.simformer.stream import Stream, make_specimen, mixed, turned
+from zsfiji.services.simformer.stream import Stream, make_specimen, mixed, solid, turned
 
 TINY = Size(width=4, blocks=(1, 1, 1), head=2)
 PLAN = remake.Plan(
@@ -55,6 +55,15 @@ def test_solid_specimens_begin_where_they_are_told_to():
         assert np.isfinite(pixels[1][number]).all()
         assert 0 < pixels[1][number].max() <= 1
     assert any((a.shape != b.shape) or (a != b).any() for a, b in zip(*pixels[:2], strict=True))
+
+
+def test_a_solid_specimen_is_never_empty():
+    draws = np.random.default_rng(0)
+    for _ in range(10):
+        # Most fields of 120 nm have no structure.
+        drawn = solid((24, 24), 5.0, draws)
+        assert drawn.min() == 0
+        assert drawn.max() == 1
 
 
 def test_a_batch_depends_on_the_seed_and_the_step_alone():

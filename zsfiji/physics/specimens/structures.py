@@ -87,7 +87,9 @@ def specimen(
         image = _spots(draws, grid)
     else:
         image = draw(_strokes(kind, draws, grid, seed), grid)
-    return image / bright(image, pixel)[0] + _HAZE
+    # A small field may have hardly any structure, or none.
+    unit = bright(image, pixel)[0] or image.max() or 1.0
+    return image / unit + _HAZE
 
 
 def _strokes(kind: str, draws: np.random.Generator, grid: Grid, seed: int) -> list[Strokes]:

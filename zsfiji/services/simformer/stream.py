@@ -104,7 +104,7 @@ def make_specimen(seed: int, number: int, crop: int, *, varied: bool = True) -> 
     fine = slice(SCALE * inside.start, SCALE * inside.stop)
     while True:
         if varied and draws.random() < _SOLID_SHARE:
-            drawn = _solid((SCALE * field,) * 2, pixel / SCALE, draws)
+            drawn = solid((SCALE * field,) * 2, pixel / SCALE, draws)
         else:
             drawn = _thin((SCALE * field,) * 2, pixel / SCALE, draws)
         if drawn[fine, fine].mean() > _FAINTEST:
@@ -126,13 +126,17 @@ def _thin(shape: tuple[int, int], pixel: float, draws: np.random.Generator) -> N
     return thin_specimen(kind, shape, draws=draws, pixel=pixel, field=wide, width=width)
 
 
-def _solid(shape: tuple[int, int], pixel: float, draws: np.random.Generator) -> NDArray[np.float32]:
-    kind = _SOLID[int(draws.integers(len(_SOLID)))]
-    size = math.exp(draws.uniform(math.log(0.5), math.log(2)))
-    drawn = specimen(kind, shape, seed=int(draws.integers(2**31)), pixel=pixel / size)
-    # The simulator adds a faint haze; the emitter is what is in focus.
-    drawn = drawn - drawn.min()
-    return (drawn / drawn.max()).astype(np.float32)
+def solid(shape: tuple[int, int], pixel: float, draws: np.random.Generator) -> NDArray[np.float32]:
+    """Draw a specimen of ``SIM Simulator...``, from 0 to 1; `pixel` is the size of one in nm."""
+    while True:
+        kind = _SOLID[int(draws.integers(len(_SOLID)))]
+        size = math.exp(draws.uniform(math.log(0.5), math.log(2)))
+        drawn = specimen(kind, shape, seed=int(draws.integers(2**31)), pixel=pixel / size)
+        # The simulator adds a faint haze; the emitter is what is in focus.
+        drawn = drawn - drawn.min()
+        # Once in many thousands there is nothing in so small a field.
+        if drawn.any():
+            return (drawn / drawn.max()).astype(np.float32)
 
 
 class Stream:
