@@ -1,4 +1,4 @@
-"""Keeping memory in the process while a training or an iteration runs."""
+"""Keeping memory in the process while a job or a training runs."""
 
 import platform
 import subprocess

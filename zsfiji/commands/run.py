@@ -18,6 +18,7 @@ from zsfiji.commands.command import Command
 from zsfiji.commands.duration import expected, learn
 from zsfiji.commands.options import macro_line
 from zsfiji.commands.outcome import Outcome
+from zsfiji.compute.allocator import memory_kept
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image
 from zsfiji.images.metadata import crop_to_roi
@@ -82,12 +83,12 @@ def run(
             for seconds in expected(command, lengths, values):
                 progress.expect(seconds)
         started = _worked()
-        with warnings:
+        with warnings, memory_kept():
             outcome = command.call(region, found)
         if not progress.finish_requested():
             learn(command, lengths, values, _worked() - started)
     else:
-        with warnings:
+        with warnings, memory_kept():
             outcome = command.call(None, found)
     outcome = replace(outcome, notes=(*warnings.messages, *outcome.notes))
     provenance = {

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from scipy.fft import next_fast_len
 
 from zsfiji import progress
-from zsfiji.compute.allocator import memory_kept
 from zsfiji.physics.optics.degradation import Degradation
 
 _BEYOND = 12
@@ -60,7 +59,6 @@ class Deblurred(NamedTuple):
     field: torch.Tensor
 
 
-@memory_kept()
 def deblur(
     light: torch.Tensor,
     optics: Degradation,
@@ -152,7 +150,6 @@ def _result(frame: _Frame, field: torch.Tensor) -> Deblurred:
     return Deblurred(specimen, frame.inside(frame.blurred(field)), field)
 
 
-@memory_kept()
 def choose_iterations(
     light: torch.Tensor,
     optics: Degradation,

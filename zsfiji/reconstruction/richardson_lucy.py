@@ -15,7 +15,6 @@ import torch
 
 from zsfiji import progress
 from zsfiji.compute.acceleration import Acceleration
-from zsfiji.compute.allocator import memory_kept
 
 SHARE = 0.5
 """Share of the light that is haze at the start, where nothing else is said. What is coarse can be
@@ -96,7 +95,6 @@ def reached(seen: torch.Tensor, full: float) -> torch.Tensor:
     return seen.clamp_min(_LEAST_SHARE * full)
 
 
-@memory_kept()
 def run(
     formation: Formation,
     stack: torch.Tensor,

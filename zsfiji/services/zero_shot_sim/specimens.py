@@ -63,7 +63,8 @@ def sharpened(seen: torch.Tensor, joint: Joint, grades: Sequence[int]) -> dict[i
         ratio = image / joint.seen_by_lens(point).clamp_min(1e-3 * least)
         now = (point * joint.seen_by_lens(ratio)).clamp_min(0)
         (point,) = beyond((point,), (now,))
-        found[step] = now
+        if step in grades:
+            found[step] = now
     return {grade: found[grade] for grade in grades}
 
 
