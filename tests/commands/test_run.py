@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import psutil
@@ -72,6 +74,22 @@ def test_an_image_too_big_for_the_memory_is_refused_before_the_work(monkeypatch)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
     with pytest.raises(UserError, match="Draw a rectangle"):
         run(BLUR, image(), {})
+
+
+def test_what_one_plane_needs_counts_once(monkeypatch):
+    plane, stack = image((10, 10)), image((50, 10, 10), ("t", "row", "col"))
+    command = replace(BLUR, memory=1.0, plane_memory=100.0)
+    # 100 and 5000 bytes of the pixels, and 10,000 of a plane.
+    for free, refused in (
+        (10_099, (True, True)),
+        (10_100, (False, True)),
+        (15_000, (False, False)),
+    ):
+        memory = type("Memory", (), {"available": free})
+        monkeypatch.setattr(psutil, "virtual_memory", lambda memory=memory: memory)
+        for one, no in zip((plane, stack), refused, strict=True):
+            with pytest.raises(UserError, match="needs about") if no else nullcontext():
+                run(command, one, {})
 
 
 def test_from_python_the_type_that_went_in_comes_out():

@@ -88,6 +88,9 @@ class Command:
         last; empty where a command gives no image, or one that is named otherwise.
     memory : float
         Bytes of memory that a pixel of the image needs while the command works, without ImageJ.
+    plane_memory : float
+        Bytes that each pixel of one plane needs besides, however many planes there are: what the
+        work on one of them, or on one raw stack, holds at the same time.
     result_bytes : float
         Bytes that the results have for a pixel of the image, which ImageJ has to hold.
     check : callable or None
@@ -119,6 +122,7 @@ class Command:
     duration: Duration | None = None
     on_request: tuple[str, ...] = ()
     request_bytes: float = 4
+    plane_memory: float = 0
 
     @property
     def defaults(self) -> dict[str, Value]:

@@ -55,12 +55,13 @@ def command(
     duration: Callable[..., float] | None = None,
     on_request: tuple[str, ...] = (),
     request_bytes: float = 4,
+    plane_memory: float = 0,
 ) -> Callable[[Callable[..., Outcome]], PublicFunction]:
     """Declare the decorated function to be a command.
 
     Parameters
     ----------
-    label, suffixes, menu, memory, result_bytes, on_request, request_bytes
+    label, suffixes, menu, memory, result_bytes, on_request, request_bytes, plane_memory
         See :class:`Command`. By default there is one result of 32-bit pixels, and as much again
         while it is handed over.
     check : callable, optional
@@ -106,6 +107,7 @@ def command(
             duration=None if duration is None else _of_values(duration, arguments),
             on_request=on_request,
             request_bytes=request_bytes,
+            plane_memory=plane_memory,
         )
 
         def public(*image: Any, **options: Any) -> Any:

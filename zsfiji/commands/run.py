@@ -77,7 +77,7 @@ def run(
         if image.size == 0:
             raise UserError("The image is empty: it has no pixels.")
         region = _without_provenance(crop_to_roi(image))
-        _require_memory(region, command.memory)
+        _require_memory(region, command)
         lengths = {str(dim): int(length) for dim, length in region.sizes.items()}
         if progress.worked() is not None:
             for seconds in expected(command, lengths, values):
@@ -171,11 +171,13 @@ def _without_provenance(image: xr.DataArray) -> xr.DataArray:
     return image.assign_attrs(properties=kept) if kept != properties else image
 
 
-def _require_memory(image: xr.DataArray, bytes_a_pixel: float) -> None:
-    needed = image.size * bytes_a_pixel
+def _require_memory(image: xr.DataArray, command: Command) -> None:
+    plane = image.sizes["row"] * image.sizes["col"]
+    needed = image.size * command.memory + plane * command.plane_memory
     free = psutil.virtual_memory().available
     if needed > free:
         raise UserError(
-            f"The result needs {needed / 2**30:.1f} GB of memory and {free / 2**30:.1f} GB are "
-            "free. Draw a rectangle around the part you need, or process substacks one by one."
+            f"{command.label} needs about {needed / 2**30:.1f} GB of memory for this image, and "
+            f"{free / 2**30:.1f} GB are free. Draw a rectangle around the part you need, or "
+            "process substacks one by one."
         )

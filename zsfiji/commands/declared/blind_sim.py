@@ -38,6 +38,7 @@ _WINDOWS = EmitterWindows(residual=True)
     duration=of_training("blind_sim", Settings),
     on_request=("illumination", "background_image", "residual", "psf", "linear", "uncertainty"),
     memory=60,
+    plane_memory=1300,
     result_bytes=4,
     request_bytes=9,
 )

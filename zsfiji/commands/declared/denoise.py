@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     suffixes=("denoised",),
     duration=of_training("denoise", Settings),
     on_request=("uncertainty",),
+    plane_memory=50,
 )
 def denoise(
     image: xr.DataArray,

@@ -85,6 +85,7 @@ class ParameterFiles(ParameterGroup):
     suffixes=("sim",),
     on_request=("widefield", "filtered", "spectrum"),
     memory=16,
+    plane_memory=800,
     result_bytes=2,
     request_bytes=2,
 )

@@ -172,6 +172,7 @@ def _tuning(sizes: Mapping[str, int], *, steps: FineSteps) -> float:
     duration=_reconstructing,
     on_request=("illumination", "background_image", "residual", "psf", "uncertainty"),
     memory=100,
+    plane_memory=900,
     result_bytes=4,
     request_bytes=9,
 )
@@ -220,6 +221,7 @@ def simformer_reconstruct(
     suffixes=("emitter",),
     duration=_student,
     memory=100,
+    plane_memory=300,
     result_bytes=4,
 )
 def simformer_plus_reconstruct(

@@ -41,6 +41,7 @@ that was told gained 5 dB by it."""
     duration=of_training("zero_shot_sim", Settings),
     on_request=("automatic", "uncertainty"),
     memory=16,
+    plane_memory=600,
     result_bytes=2,
     request_bytes=2,
 )
