@@ -49,8 +49,9 @@ class Size:
     images: tuple[int, ...] = IMAGES
 
 
-STUDENT = Size(width=32, blocks=(1, 1, 2), head=0, images=(0, BASE, 3))
-"""That of the student: it sees three images, and has no convolution on the fine grid."""
+STUDENT = Size(width=32, blocks=(1, 1, 0), head=0, images=(0, BASE, 3))
+"""That of the student: it sees three images, and has no block on the coarsest grid and no
+convolution on the fine one."""
 
 
 class _Block(nn.Module):

@@ -107,8 +107,10 @@ TEACHER = Plan(
 """Of the model itself. To go on, move its halvings and its end; the step before the first halving
 is kept in `stable.safetensors`."""
 
+_LARGER = replace(STUDENT, blocks=(1, 1, 2))
+
 FIRST = Plan(
-    size=replace(STUDENT, images=(BASE, 3)),
+    size=replace(_LARGER, images=(BASE, 3)),
     seed=15,
     schedule=Schedule(
         steps=11000,
@@ -121,15 +123,23 @@ FIRST = Plan(
     ),
     alone=6000,
 )
-"""Of its student, which sees two images at first."""
+"""Of its student, which at first sees two images and has more blocks."""
 
-PUPIL = Plan(
-    size=STUDENT,
+SECOND = Plan(
+    size=_LARGER,
     seed=16,
     schedule=replace(FIRST.schedule, steps=20000, halve_at=(9000, 16000, 18000, 19300)),
     before=FIRST,
 )
-"""Of its student, which goes on with three."""
+"""It goes on with three images."""
+
+PUPIL = Plan(
+    size=STUDENT,
+    seed=17,
+    schedule=replace(FIRST.schedule, steps=18000, halve_at=(6000, 10500, 14000, 16200, 17300)),
+    before=SECOND,
+)
+"""It loses the blocks on the coarsest grid, and goes on without them."""
 
 
 def run(
@@ -253,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         def distilled(network: Compact, stream: Stream) -> Distilled:
             return Distilled(network, stream, teacher, plan.alone)
 
-        start = student(plan.before, folder / "first") if plan.before else None
+        start = student(plan.before, folder / "before") if plan.before else None
         return run(plan, folder, distilled, start=start)
 
     for small in (False, True):
