@@ -17,6 +17,7 @@ from bridge.blur import blur
 
 from zsfiji import folders, progress
 from zsfiji.commands import find, parse
+from zsfiji.commands import run as running
 from zsfiji.commands.device_lock import device_lock
 from zsfiji.commands.outcome import result_title
 from zsfiji.commands.run import run, run_on_array
@@ -90,6 +91,17 @@ def test_what_one_plane_needs_counts_once(monkeypatch):
         for one, no in zip((plane, stack), refused, strict=True):
             with pytest.raises(UserError, match="needs about") if no else nullcontext():
                 run(command, one, {})
+
+
+def test_freed_memory_is_kept_only_where_there_is_plenty(monkeypatch):
+    kept = []
+    monkeypatch.setattr(running, "memory_kept", lambda: kept.append(1) or nullcontext())
+    command = replace(BLUR, memory=1.0, plane_memory=99.0)
+    for free, times in ((10_000, 0), (20_000, 0), (20_001, 1)):
+        memory = type("Memory", (), {"available": free})
+        monkeypatch.setattr(psutil, "virtual_memory", lambda memory=memory: memory)
+        run(command, image((10, 10)), {})
+        assert len(kept) == times
 
 
 def test_from_python_the_type_that_went_in_comes_out():
