@@ -91,6 +91,10 @@ def test_what_one_plane_needs_counts_once(monkeypatch):
         for one, no in zip((plane, stack), refused, strict=True):
             with pytest.raises(UserError, match="needs about") if no else nullcontext():
                 run(command, one, {})
+    # A raw image may have its frames as tiles of a single plane.
+    memory = type("Memory", (), {"available": 2_100})
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    run(replace(command, together=5), plane, {})
 
 
 def test_freed_memory_is_kept_only_where_there_is_plenty(monkeypatch):

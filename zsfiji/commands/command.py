@@ -91,6 +91,8 @@ class Command:
     plane_memory : float
         Bytes that each pixel of one plane needs besides, however many planes there are: what the
         work on one of them, or on one raw stack, holds at the same time.
+    together : int
+        How many planes at least are worked on together; they may be tiles of a single one.
     result_bytes : float
         Bytes that the results have for a pixel of the image, which ImageJ has to hold.
     check : callable or None
@@ -123,6 +125,7 @@ class Command:
     on_request: tuple[str, ...] = ()
     request_bytes: float = 4
     plane_memory: float = 0
+    together: int = 1
 
     @property
     def defaults(self) -> dict[str, Value]:

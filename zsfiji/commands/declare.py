@@ -56,12 +56,13 @@ def command(
     on_request: tuple[str, ...] = (),
     request_bytes: float = 4,
     plane_memory: float = 0,
+    together: int = 1,
 ) -> Callable[[Callable[..., Outcome]], PublicFunction]:
     """Declare the decorated function to be a command.
 
     Parameters
     ----------
-    label, suffixes, menu, memory, result_bytes, on_request, request_bytes, plane_memory
+    label, suffixes, menu, memory, result_bytes, on_request, request_bytes, plane_memory, together
         See :class:`Command`. By default there is one result of 32-bit pixels, and as much again
         while it is handed over.
     check : callable, optional
@@ -108,6 +109,7 @@ def command(
             on_request=on_request,
             request_bytes=request_bytes,
             plane_memory=plane_memory,
+            together=together,
         )
 
         def public(*image: Any, **options: Any) -> Any:

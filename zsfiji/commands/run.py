@@ -178,7 +178,7 @@ def _without_provenance(image: xr.DataArray) -> xr.DataArray:
 
 def _memory_is_ample(image: xr.DataArray, command: Command) -> bool:
     """Whether a job may take more memory than it needs, to be faster; an error if it has less."""
-    plane = image.sizes["row"] * image.sizes["col"]
+    plane = min(image.sizes["row"] * image.sizes["col"], image.size / command.together)
     needed = image.size * command.memory + plane * command.plane_memory
     free = psutil.virtual_memory().available
     if needed > free:

@@ -13,6 +13,9 @@ from zsfiji.parameters.optics import Emission, Immersion, NumericalAperture
 from zsfiji.parameters.pixel_sizes import ImageSpacing
 from zsfiji.parameters.source import Source
 
+FEWEST_FRAMES = 7
+"""Frames that a raw image has at least: those of a hexagonal pattern."""
+
 RawPixel = Annotated[
     float | None,
     Field(

@@ -12,7 +12,7 @@ from zsfiji.parameters.declare import Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
 from zsfiji.parameters.output import Uncertainty
-from zsfiji.parameters.sim import EmitterWindows, RawOrder, UntoldOptics
+from zsfiji.parameters.sim import FEWEST_FRAMES, EmitterWindows, RawOrder, UntoldOptics
 from zsfiji.services.blind_sim.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _WINDOWS = EmitterWindows(residual=True)
     on_request=("illumination", "background_image", "residual", "psf", "linear", "uncertainty"),
     memory=60,
     plane_memory=1300,
+    together=FEWEST_FRAMES,
     result_bytes=4,
     request_bytes=9,
 )

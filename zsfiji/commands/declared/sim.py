@@ -11,6 +11,7 @@ from zsfiji.commands.declare import command
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.sim import (
+    FEWEST_FRAMES,
     RawOrder,
     SavedParameters,
     SaveParameters,
@@ -86,6 +87,7 @@ class ParameterFiles(ParameterGroup):
     on_request=("widefield", "filtered", "spectrum"),
     memory=16,
     plane_memory=800,
+    together=FEWEST_FRAMES,
     result_bytes=2,
     request_bytes=2,
 )

@@ -13,7 +13,13 @@ from zsfiji.commands.declare import command
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.output import Uncertainty
-from zsfiji.parameters.sim import DarkLevel, EmitterWindows, Iterations, RawOrder
+from zsfiji.parameters.sim import (
+    FEWEST_FRAMES,
+    DarkLevel,
+    EmitterWindows,
+    Iterations,
+    RawOrder,
+)
 from zsfiji.parameters.training import Seed
 from zsfiji.services.simformer.settings import FINE_STEPS, Settings, Steps
 
@@ -173,6 +179,7 @@ def _tuning(sizes: Mapping[str, int], *, steps: FineSteps) -> float:
     on_request=("illumination", "background_image", "residual", "psf", "uncertainty"),
     memory=100,
     plane_memory=900,
+    together=FEWEST_FRAMES,
     result_bytes=4,
     request_bytes=9,
 )
@@ -222,6 +229,7 @@ def simformer_reconstruct(
     duration=_student,
     memory=100,
     plane_memory=300,
+    together=FEWEST_FRAMES,
     result_bytes=4,
 )
 def simformer_plus_reconstruct(

@@ -12,7 +12,7 @@ from zsfiji.parameters.declare import Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
 from zsfiji.parameters.output import Uncertainty
-from zsfiji.parameters.sim import RawOrder, SavedParameters, SimOptics
+from zsfiji.parameters.sim import FEWEST_FRAMES, RawOrder, SavedParameters, SimOptics
 from zsfiji.services.zero_shot_sim.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ that was told gained 5 dB by it."""
     on_request=("automatic", "uncertainty"),
     memory=16,
     plane_memory=600,
+    together=FEWEST_FRAMES,
     result_bytes=2,
     request_bytes=2,
 )
