@@ -172,6 +172,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
+    if given.network == "own" and not given.steps:
+        parser.error("--steps: say how many, for one training each")
     torch.set_num_threads(given.threads)
     shape = (32, *[given.size or 96] * 2) if given.stack else (given.size or 256,) * 2
     scene = simulate(given.kind, given.photons, shape, given.seed)
