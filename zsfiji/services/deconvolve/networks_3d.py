@@ -33,6 +33,8 @@ class FastNet3D(DeconvolvingNetwork):
     """
 
     multiple = 4
+    # The receptive field has a radius of 43. With 32, tiles differ from the whole by at most 0.5 %
+    # of the peak (with 48 by 0.1 %, for the classical start), and need a quarter less memory.
     margin = 32
 
     def __init__(self, upsample: int = 2, width: int = 16, seed: int = 0) -> None:
