@@ -107,14 +107,12 @@ def specimens(photons: Sequence[float], seeds: Sequence[int], side: int) -> None
     )
     for light in photons:
         rows = []
-        number = 0
         for kind in THIN_KINDS:
             for seed in seeds:
                 one = published_stack(kind, side, photons=light, seed=seed)
                 began = time.process_time()
                 raw = torch.from_numpy(one.raw)
                 found = blind.find(raw, 0.0)
-                number += 1
                 if not bool(found.search.found.all()):
                     continue
                 fitted = blind.fit(found, raw)
@@ -128,9 +126,13 @@ def specimens(photons: Sequence[float], seeds: Sequence[int], side: int) -> None
                         seconds,
                     )
                 )
+        share = f"{light:7g}   {len(rows):3d}/{len(THIN_KINDS) * len(seeds):3d}"
+        if not rows:
+            print(share, flush=True)
+            continue
         worst, mean = np.max(rows, 0), np.mean(rows, 0)
         print(
-            f"{light:7g}   {len(rows):3d}/{number:3d}   {100 * worst[0]:6.3f} %   "
+            f"{share}   {100 * worst[0]:6.3f} %   "
             f"{worst[1]:6.3f}  {100 * worst[2]:7.2f} %   {mean[3]:10.2f}   "
             f"{mean[4]:10.0f}   {mean[5]:8.2f}   {mean[6]:7.1f}",
             flush=True,

@@ -14,7 +14,7 @@ from zsfiji.parameters.pixel_sizes import ImageSpacing
 from zsfiji.parameters.source import Source
 
 FEWEST_FRAMES = 7
-"""Frames that a raw image has at least: those of a hexagonal pattern."""
+"""Fewest frames of patterns in three directions: those of a hexagonal pattern."""
 
 RawPixel = Annotated[
     float | None,

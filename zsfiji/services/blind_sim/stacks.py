@@ -8,15 +8,13 @@ import numpy as np
 import torch
 
 from zsfiji.errors import UserError
+from zsfiji.parameters.sim import FEWEST_FRAMES
 from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Found
 from zsfiji.reconstruction.frames import require_different
 from zsfiji.services.sim.finding import dark_level
 from zsfiji.services.sim.given import layouts_of
 from zsfiji.words import counted
-
-FEWEST = 7
-"""Fewest frames: those of a hexagonal pattern."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +86,11 @@ def require_enough(angles: int, phases: int) -> None:
     Raises
     ------
     UserError
-        If there are fewer than :data:`FEWEST`.
+        If there are fewer than :data:`.FEWEST_FRAMES`.
     """
-    if angles * phases < FEWEST:
+    if angles * phases < FEWEST_FRAMES:
         raise UserError(
             f"The image has {counted(angles * phases, 'frame')}, and blind SIM needs at least "
-            f"{FEWEST}: three phases in each of three directions, or seven frames of a hexagonal "
-            "pattern. Give the order of the frames if there are more."
+            f"{FEWEST_FRAMES}: three phases in each of three directions, or seven frames of a "
+            "hexagonal pattern. Give the order of the frames if there are more."
         )
