@@ -31,7 +31,7 @@ _log = logging.getLogger("zsfiji")
 
 _AMPLE = 2.0
 """Free memory, over what a job needs, from which on what it frees is kept for it: that takes up to
-1.4 times as much (iterative SIM of 2048 x 2048 pixels)."""
+1.5 times as much (Blind SIM of 2048 x 2048 pixels)."""
 
 
 def run(
