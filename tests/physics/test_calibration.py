@@ -107,6 +107,17 @@ def test_what_an_image_does_not_tell_has_little_confidence() -> None:
     assert calibrate([many]).confidence > SURE
 
 
+@pytest.mark.parametrize("measure", [calibrate, in_smoothest, least_noise])
+def test_the_noise_of_an_image_in_other_units_is_that_in_these_units(measure) -> None:
+    plane = np.minimum(captured(fine("reticulum", 50, 64)).astype(np.float32), 150)
+    unit = 2.0**-50
+    plain, other = measure([plane]), measure([plane * np.float32(unit)])
+    assert other.gain == plain.gain * unit
+    assert other.intercept == plain.intercept * unit**2
+    assert other.saturation == plain.saturation * unit
+    assert other.confidence == plain.confidence
+
+
 def test_there_is_at_least_the_noise_of_the_highest_frequencies() -> None:
     light = fine("reticulum", 500)
     level, expected = variance(light, 0.5)

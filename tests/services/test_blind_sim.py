@@ -140,6 +140,7 @@ BAD: Mapping[str, tuple[object, str]] = {
     ),
     "not finite": (np.where(np.arange(80) == 3, np.nan, np.asarray(one().noisy)), "finite|NaN"),
     "dark frame": (np.asarray(one().noisy) * (np.arange(9).reshape(3, 3, 1, 1) != 4), "dark"),
+    "other units": (np.asarray(one().noisy) * 1e-9, "has to be between 0.0001 and"),
     "twice": (np.asarray(one().noisy)[:, [0, 1, 1]], "same"),
 }
 

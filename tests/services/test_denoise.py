@@ -229,6 +229,13 @@ def test_scale_and_offset_of_the_unit_do_not_matter(short: None) -> None:
     assert np.abs(scaled * 4096 + 300 - plain).max() < 0.05 * plain.std()
 
 
+@pytest.mark.parametrize("unit", [2.0**-56, 2.0**-22, 2.0**30])
+def test_values_of_any_size_give_the_same_pixels(short: None, unit: float) -> None:
+    noisy = captured(cells(64, 72)).astype(np.float32)
+    plain = restored(noisy).image.data
+    np.testing.assert_array_equal(restored(noisy * np.float32(unit)).image.data / unit, plain)
+
+
 @pytest.mark.parametrize("shape", [(5, 7), (2, 2), (2, 300), (31, 64), (33, 47)])
 def test_small_narrow_and_odd_sizes_come_back(short: None, shape: tuple[int, int]) -> None:
     noisy = np.random.default_rng(0).poisson(30, shape).astype(np.uint8)
@@ -287,6 +294,8 @@ def test_saturation_and_defects_are_told(short: None) -> None:
         (np.arange(50, dtype=np.float32)[:, None], "1 x 50"),
         (np.where(np.eye(40) > 0, np.nan, 1).astype(np.float32), "NaN"),
         (np.where(np.eye(40) > 0, np.inf, 1).astype(np.float32), "infinite"),
+        (np.eye(40, dtype=np.float32) * 1e-18, "1.0e-18. It has to be between 1e-15 and 1e"),
+        (np.eye(40, dtype=np.float32) * -1e15, "1.0e.15. It has to be between"),
     ],
 )
 def test_images_that_do_not_serve_are_refused_with_help(image: np.ndarray, text: str) -> None:

@@ -25,14 +25,27 @@ PLANE = ("row", "col")
 STACK = ("pln", "row", "col")
 PATTERN = ("ang", "pha", "row", "col")
 
+_BRIGHTEST = 1e13
+"""Largest pixel value that is taken: with 1e14 times as much, squares and their sums no longer fit
+into 32-bit numbers. Measured; no method depends on the scale below it."""
 
-def require_pixels(image: xr.DataArray) -> None:
-    """Refuse an image without enough pixels, or with NaN or infinite ones.
+
+def require_pixels(image: xr.DataArray, *, faintest: float = 1e-15) -> None:
+    """Refuse an image without enough pixels, or with values that nothing can be computed from.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The image.
+    faintest : float
+        How large its largest value has to be at least, unless all are 0. Measured: far below it
+        32-bit numbers are too coarse, and results would be wrong without a word.
 
     Raises
     ------
     UserError
-        If the image is empty, narrower than two pixels or not finite.
+        If the image is empty, narrower than two pixels or not finite, or if its values are much too
+        small or too large.
     """
     if image.size == 0:
         raise UserError("The image is empty. Open another one.")
@@ -43,6 +56,12 @@ def require_pixels(image: xr.DataArray) -> None:
             "choose a larger image or region."
         )
     require_finite(image)
+    largest = max(abs(float(image.data.min())), abs(float(image.data.max())))
+    if largest and not faintest <= largest <= _BRIGHTEST:
+        raise UserError(
+            f"The largest pixel value is {largest:.1e}. It has to be between {faintest:g} and "
+            f"{_BRIGHTEST:g}: multiply the image by a constant, with Process > Math > Multiply..."
+        )
 
 
 def require_contrast(image: xr.DataArray) -> None:

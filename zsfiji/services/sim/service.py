@@ -28,6 +28,10 @@ from zsfiji.services.sim.settings import Settings
 SMALLEST = 32
 """Least rows and columns of a raw image: a pattern has ten lines there. Not tuned."""
 
+FAINTEST = 1e-4
+"""Least that the largest value of a raw image may be: at a tenth of it results are still those of
+the same image in other units, at a thousandth they are not."""
+
 
 class Sim:
     """The method.
@@ -133,9 +137,10 @@ def require_raw(image: xr.DataArray) -> None:
     Raises
     ------
     UserError
-        If it has no patterns, is too small, has no contrast in a frame, or is not finite.
+        If it has no patterns, is too small, has no contrast in a frame, is not finite, or has
+        values that are much too small or too large.
     """
-    require_pixels(image)
+    require_pixels(image, faintest=FAINTEST)
     require_contrast(image)
     if size(image, "pha") < 2:
         raise UserError(

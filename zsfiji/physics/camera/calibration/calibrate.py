@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +19,10 @@ no noise. Chosen by eye, for images without noise."""
 
 _SMALLEST = 16
 """Planes with a shorter edge are measured in the smoothest blocks alone. Not tuned."""
+
+_USUAL = (2.0**-7, 2.0**40)
+"""Largest pixel values that are measured as they are; planes of other ones are brought to 1 first,
+because small constants in the measurement, and 32-bit numbers, have a scale."""
 
 _CLOSE = 1.15
 """Factor within which the two measurements agree. Then the smoothest blocks decide, because they
@@ -44,13 +48,16 @@ def calibrate(planes: Sequence[np.ndarray]) -> Noise:
     Cancelled
         If the user asked to stop.
     """
-    saturation, saturated = find_saturation(planes)
-    progress.stop_if_cancelled()
-    found = smoothest.measure(planes, saturation)
-    if found.floor > 0 and min(min(p.shape) for p in planes) >= _SMALLEST:
+
+    def found(scaled: Sequence[np.ndarray], saturation: float | None) -> Noise:
         progress.stop_if_cancelled()
-        found = _decided(found, corner.measure(planes, saturation), planes)
-    return _finished(found, planes, saturation, saturated)
+        smooth = smoothest.measure(scaled, saturation)
+        if smooth.floor > 0 and min(min(p.shape) for p in scaled) >= _SMALLEST:
+            progress.stop_if_cancelled()
+            return _decided(smooth, corner.measure(scaled, saturation), scaled)
+        return smooth
+
+    return _measured(planes, found)
 
 
 def in_smoothest(planes: Sequence[np.ndarray]) -> Noise:
@@ -68,8 +75,7 @@ def in_smoothest(planes: Sequence[np.ndarray]) -> Noise:
     Noise
         Of the unit of the planes.
     """
-    saturation, saturated = find_saturation(planes)
-    return _finished(smoothest.measure(planes, saturation), planes, saturation, saturated)
+    return _measured(planes, smoothest.measure)
 
 
 def least_noise(planes: Sequence[np.ndarray]) -> Noise:
@@ -85,21 +91,46 @@ def least_noise(planes: Sequence[np.ndarray]) -> Noise:
     Noise
         White noise with the power of the frequencies that optics pass least, of confidence 0.
     """
-    saturation, saturated = find_saturation(planes)
-    if min(min(p.shape) for p in planes) < _SMALLEST:
-        found = smoothest.measure(planes, saturation)
-    else:
-        found = corner.measure(planes, saturation).least
-    return _finished(found, planes, saturation, saturated)
+
+    def found(scaled: Sequence[np.ndarray], saturation: float | None) -> Noise:
+        if min(min(p.shape) for p in scaled) < _SMALLEST:
+            return smoothest.measure(scaled, saturation)
+        return corner.measure(scaled, saturation).least
+
+    return _measured(planes, found)
 
 
-def _finished(
-    found: Noise, planes: Sequence[np.ndarray], saturation: float | None, saturated: float
+def _measured(
+    planes: Sequence[np.ndarray],
+    how: Callable[[Sequence[np.ndarray], float | None], Noise],
 ) -> Noise:
-    """The noise with its saturation; no noise where it is negligible (see :data:`_NOTHING`)."""
+    """The noise with its saturation; no noise where it is negligible (see :data:`_NOTHING`).
+
+    `how` measures it, given the planes in a usual scale and the value at which they are cut off.
+    """
+    unit = _unit(planes)
+    if unit != 1:
+        planes = [(p / unit).astype(np.float32) for p in planes]
+    saturation, saturated = find_saturation(planes)
+    found = how(planes, saturation)
     if found.floor > 0 and _negligible(found, planes):
         found = no_noise(len(found.spectrum))
-    return replace(found, saturation=saturation, saturated=saturated)
+    return replace(
+        found,
+        gain=found.gain * unit,
+        intercept=found.intercept * unit**2,
+        floor=found.floor * unit**2,
+        saturation=None if saturation is None else saturation * unit,
+        saturated=saturated,
+    )
+
+
+def _unit(planes: Sequence[np.ndarray]) -> float:
+    """What planes are divided by first: a power of two, which changes no digit, and usually 1."""
+    largest = max(float(np.abs(p).max()) for p in planes)
+    if largest == 0 or _USUAL[0] <= largest <= _USUAL[1]:
+        return 1.0
+    return 2.0 ** np.floor(np.log2(largest))
 
 
 def _decided(smooth: Noise, found: corner.Found, planes: Sequence[np.ndarray]) -> Noise:
