@@ -657,3 +657,11 @@ def test_saturation_and_correlated_noise_are_said():
     fitted = fit(image, gaussian_psf(), steps=1)
     notes = apply(fitted, image, symmetries=1).report.notes
     assert any("Correlated noise" in n for n in notes)
+
+
+def test_the_raw_image_of_a_colour_camera_is_said():
+    mosaic = np.tile([[1.0, 0.4], [0.6, 1.0]], (64, 64))
+    noisy = np.random.default_rng(0).poisson(lines(128)[0][::2, ::2] * mosaic)
+    image = calibrated(noisy.astype(np.float32))
+    notes = apply(fit(image, gaussian_psf(), steps=1), image, symmetries=1).report.notes
+    assert any("colour camera" in n for n in notes)

@@ -285,6 +285,12 @@ def test_saturation_and_defects_are_told(short: None) -> None:
     assert "replaced by their neighbours: 1." in notes
 
 
+def test_the_raw_image_of_a_colour_camera_is_told(short: None) -> None:
+    mosaic = np.tile([[1.0, 0.4], [0.6, 1.0]], (32, 32))
+    assert "colour camera" in " ".join(restored(captured(cells(64, 64) * mosaic)).report.notes)
+    assert "colour camera" not in " ".join(restored(captured(cells(64, 64))).report.notes)
+
+
 @pytest.mark.parametrize(
     ("image", "text"),
     [

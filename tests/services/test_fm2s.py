@@ -152,8 +152,10 @@ def test_a_model_serves_further_images_of_its_kind_but_no_others():
         METHOD.apply(model, colours, device="cpu")
 
 
-@pytest.mark.parametrize("modality", ["auto", "widefield"])
-@pytest.mark.parametrize("shape", [(2, 2), (3, 70), (33, 34)])
+@pytest.mark.parametrize(
+    ("modality", "shape"),
+    [("auto", (2, 2)), ("auto", (3, 70)), ("auto", (33, 34)), ("widefield", (16, 70))],
+)
 @pytest.mark.usefixtures("fast")
 def test_small_images_are_restored_too(modality, shape):
     restored = both(image(specimen(shape)[1]), modality=modality)
@@ -161,6 +163,20 @@ def test_small_images_are_restored_too(modality, shape):
     assert np.isfinite(restored.image.data).all()
     if modality == "auto" and min(shape) < restorers.SMALLEST:
         assert any("too small" in note or "No noise" in note for note in restored.report.notes)
+
+
+def test_the_published_training_refuses_images_that_are_too_small_for_it():
+    with pytest.raises(UserError, match="at least 16 x 16: choose a larger region, or modality"):
+        trained(image(specimen((15, 70))[1]), modality="widefield")
+
+
+def test_a_black_surround_stays_black():
+    truth = specimen((96, 128))[0]
+    truth[:, :64] = 0
+    noisy = np.random.default_rng(0).poisson(truth).astype(np.float32)
+    restored = both(image(noisy), modality="auto", quality="quick").image.data
+    assert np.abs(restored[:, :48]).max() < 0.5
+    assert restored[:, 72:].mean() == pytest.approx(noisy[:, 72:].mean(), rel=0.03)
 
 
 @pytest.mark.usefixtures("fast")

@@ -52,8 +52,8 @@ def require_pixels(image: xr.DataArray, *, faintest: float = 1e-15) -> None:
     height, width = size(image, "row"), size(image, "col")
     if min(height, width) < 2:
         raise UserError(
-            f"The image is {width} x {height} pixels. Denoising needs at least 2 x 2: "
-            "choose a larger image or region."
+            f"The image is {width} x {height} pixels. At least 2 x 2 are needed: choose a larger "
+            "image or region."
         )
     require_finite(image)
     largest = max(abs(float(image.data.min())), abs(float(image.data.max())))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from zsfiji.physics.noise import Noise
+from zsfiji.quality.alternation import alternation_said
 from zsfiji.quality.faint import faint_said, faintest
 from zsfiji.quality.residual import (
     Residual,
@@ -69,7 +70,10 @@ class Findings:
         if noise.floor == 0:
             self.remark("No noise was found: the image is returned unchanged.")
             return
-        self._noise.setdefault(channel, noise_found(noise, noisy))
+        if channel not in self._noise:
+            self._noise[channel] = noise_found(noise, noisy)
+            for sentence in alternation_said(noise, noisy):
+                self.remark(sentence)
         if noise.saturation is not None:
             self._saturated = max(self._saturated, float(np.mean(noisy >= noise.saturation)))
         self._faintest = max(self._faintest, faintest(noise, restored))

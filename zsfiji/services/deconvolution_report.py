@@ -14,6 +14,7 @@ from zsfiji.physics.noise import Noise
 from zsfiji.quality import residual, sharpening
 from zsfiji.quality.agreement import Agreement
 from zsfiji.quality.agreement import notes as agreement_notes
+from zsfiji.quality.alternation import alternation_said
 from zsfiji.quality.faint import faint_said
 from zsfiji.quality.report import Report
 
@@ -110,6 +111,8 @@ class DeconvolutionFindings:
         self._uncertain |= dict.fromkeys(residual.uncertain(noise, part.doubted))
         if channel not in self._noise:
             self._noise[channel] = noise_said(noise, part.noisy)
+            plane = part.noisy if part.noisy.ndim == 2 else part.noisy[len(part.noisy) // 2]
+            self._uncertain |= dict.fromkeys(alternation_said(noise, plane))
         if noise.saturation is not None:
             saturated = float(np.mean(part.noisy >= noise.saturation))
             self._saturated = max(self._saturated, saturated)

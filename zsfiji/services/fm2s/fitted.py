@@ -49,8 +49,8 @@ _BATCH = 4
 def add_noise(clean: torch.Tensor, stabiliser: Stabiliser, source: torch.Generator) -> torch.Tensor:
     """Add noise with the measured properties to a clean image.
 
-    ``gain * Poisson(t) - intercept / gain`` with ``t = m / gain + intercept / gain**2`` has the
-    mean m and the variance ``gain * m + intercept``: the intercept accounts for the offset of the
+    ``m + gain * (Poisson(t) - t)`` with ``t = m / gain + intercept / gain**2`` has the mean m and
+    the variance ``gain * m + intercept``: the intercept accounts for the offset of the
     camera and its read noise.
 
     Parameters
@@ -72,8 +72,10 @@ def add_noise(clean: torch.Tensor, stabiliser: Stabiliser, source: torch.Generat
         return clean + drawn.to(clean.device)
     gain, dark = stabiliser.gain, stabiliser.intercept / stabiliser.gain
     mean = torch.from_numpy(stabiliser.inverse(clean.cpu().numpy()).astype(np.float32))
-    photons = poisson(((mean + dark) / gain).clamp_min(0).to(source.device), source)
-    return stabiliser.root((gain * photons - dark).to(clean.device))
+    # Below the darkest value that the measured line allows, pixels keep their mean, without noise.
+    expected = ((mean + dark) / gain).clamp_min(0).to(source.device)
+    noise = gain * (poisson(expected, source) - expected)
+    return stabiliser.root(mean.to(clean.device) + noise.to(clean.device))
 
 
 def fit_network(
