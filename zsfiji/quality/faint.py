@@ -10,8 +10,8 @@ from zsfiji.physics.noise import Noise, radial_frequency
 _KEPT = 2.0
 """Brightness above the background, in standard deviations of the noise there, from which structure
 of the size of the PSF keeps most of its contrast. benchmarks/contrast.py, structures of mixed sizes
-with 2 to 50 photons: Zero-Shot Denoise keeps 0.56 to 0.89 of it below 1, and 0.9 or more above 2;
-of the brightest filaments with 5 photons 0.74."""
+with 2 to 50 photons: Zero-Shot Denoise keeps 0.52 to 0.81 of it below 1, and 0.89 or more above 2;
+of the brightest filaments with 5 photons 0.85."""
 
 _LOW = 0.16
 """Frequency in cycles per pixel, below which the noise decides about structure that is a few pixels
