@@ -170,6 +170,14 @@ def test_the_published_training_refuses_images_that_are_too_small_for_it():
         trained(image(specimen((15, 70))[1]), modality="widefield")
 
 
+@pytest.mark.usefixtures("fast")
+def test_an_image_without_noise_is_not_said_to_be_unchanged_when_it_was_changed():
+    clean = gaussian_filter(specimen()[0], 3)
+    said = {m: " ".join(both(image(clean), modality=m).report.notes) for m in ("auto", "confocal")}
+    assert "No noise was found: the image is returned unchanged" in said["auto"]
+    assert "No noise was found, so what the method has changed is structure" in said["confocal"]
+
+
 def test_a_black_surround_stays_black():
     truth = specimen((96, 128))[0]
     truth[:, :64] = 0

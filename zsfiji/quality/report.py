@@ -68,7 +68,12 @@ class Findings:
         """
         self._first = self._first or noise
         if noise.floor == 0:
-            self.remark("No noise was found: the image is returned unchanged.")
+            same = np.array_equal(noisy, restored)
+            self.remark(
+                "No noise was found: the image is returned unchanged."
+                if same
+                else "No noise was found, so what the method has changed is structure."
+            )
             return
         if channel not in self._noise:
             self._noise[channel] = noise_found(noise, noisy)

@@ -127,7 +127,7 @@ def _measured(
 
 def _unit(planes: Sequence[np.ndarray]) -> float:
     """What planes are divided by first: a power of two, which changes no digit, and usually 1."""
-    largest = max(float(np.abs(p).max()) for p in planes)
+    largest = max(max(-float(p.min()), float(p.max())) for p in planes)
     if largest == 0 or _USUAL[0] <= largest <= _USUAL[1]:
         return 1.0
     return 2.0 ** np.floor(np.log2(largest))
