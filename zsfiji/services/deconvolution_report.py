@@ -84,7 +84,7 @@ class DeconvolutionFindings:
         self._faintest = 0.0
         self._missing: list[guard.Missing] = []
         self._agreements: list[Agreement] = []
-        self._uncertain: dict[str, None] = {}
+        self._remarks: dict[str, None] = {}
 
     def add(self, part: Part, channel: int | None) -> None:
         """Take in a part; of an empty one, as a movie may have, little can be said.
@@ -108,14 +108,18 @@ class DeconvolutionFindings:
         self._verdicts.append(part.verdict)
         self._light.append(part.light)
         self._agreements += [part.agreement] if part.agreement is not None else []
-        self._uncertain |= dict.fromkeys(residual.uncertain(noise, part.doubted))
+        self.remark(residual.uncertain(noise, part.doubted))
         if channel not in self._noise:
             self._noise[channel] = noise_said(noise, part.noisy)
             plane = part.noisy if part.noisy.ndim == 2 else part.noisy[len(part.noisy) // 2]
-            self._uncertain |= dict.fromkeys(alternation_said(noise, plane))
+            self.remark(alternation_said(noise, plane))
         if noise.saturation is not None:
             saturated = float(np.mean(part.noisy >= noise.saturation))
             self._saturated = max(self._saturated, saturated)
+
+    def remark(self, sentences: Sequence[str]) -> None:
+        """Add sentences to the notes; a repeated one is added once."""
+        self._remarks |= dict.fromkeys(sentences)
 
     def report(self) -> Report:
         """Give notes, the most important first, and metrics."""
@@ -143,7 +147,7 @@ class DeconvolutionFindings:
         said += guard.notes(self._missing)
         said += agreement_notes(self._agreements)
         said += faint_said(self._faintest)
-        said += self._uncertain
+        said += self._remarks
         if self._saturated > 0:
             said.append(residual.saturation_found(self._saturated))
         if self._defects:

@@ -23,6 +23,7 @@ from zsfiji.services.denoise.objective import INPUTS
 from zsfiji.services.denoise.restorer import Record, Restorer, restore
 from zsfiji.services.denoise.settings import SYMMETRIES, TRAINING_PIXELS, Settings
 from zsfiji.services.method import Method, Restored
+from zsfiji.services.noise_check import NoiseCheck
 
 OUTPUT = over_parts.Output("denoised")
 
@@ -91,6 +92,7 @@ class ZeroShotDenoise:
         chosen = choose(device)
         symmetries = SYMMETRIES[model.settings.quality]
         findings = Findings()
+        other_noise = NoiseCheck(model, image)
         defects = 0
         shares: list[float] = []
         for unit in model.units:
@@ -110,7 +112,10 @@ class ZeroShotDenoise:
             defects += plane.defects
             shares.append(plane.put_back)
             findings.add(unit.noise, noisy, plane.values, channel)
-            for sentence in uncertain(unit.noise, unit.doubted):
+            said = uncertain(unit.noise, unit.doubted)
+            if not unit.doubted:
+                said += other_noise(unit.noise, noisy, channel)
+            for sentence in said:
                 findings.remark(sentence)
             if unit.network is None and unit.noise.floor > 0:
                 findings.remark(_without_network(unit))

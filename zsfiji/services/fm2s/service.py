@@ -26,6 +26,7 @@ from zsfiji.services.fm2s.restorers import (
 )
 from zsfiji.services.fm2s.settings import TRAINING_PIXELS, Settings
 from zsfiji.services.method import Method, Restored
+from zsfiji.services.noise_check import NoiseCheck
 
 OUTPUT = over_parts.Output("fm2s")
 
@@ -99,6 +100,7 @@ class Fm2s:
         require_pixels(image)
         chosen = choose(device)
         findings = Findings()
+        other_noise = NoiseCheck(model, image)
 
         def restore_one(
             unit: Restorer,
@@ -109,6 +111,8 @@ class Fm2s:
             restored = with_fallback(partial(unit.restore, noisy), chosen)
             results[OUTPUT.name][:] = restored
             findings.add(unit.noise, noisy, restored, channel)
+            for sentence in other_noise(unit.noise, noisy, channel):
+                findings.remark(sentence)
             remark = _remark(unit, model.settings)
             if remark is not None:
                 findings.remark(remark)

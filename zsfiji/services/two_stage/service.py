@@ -24,6 +24,7 @@ from zsfiji.services import over_parts
 from zsfiji.services.checked_deconvolution import restore_checked
 from zsfiji.services.deconvolution_report import DeconvolutionFindings, noise_said
 from zsfiji.services.method import Restored
+from zsfiji.services.noise_check import NoiseCheck
 from zsfiji.services.two_stage.fit import Given, Plan, decide, fit_part
 from zsfiji.services.two_stage.restorer import Record, Restorer, Restorers
 from zsfiji.services.two_stage.settings import FEWEST_SLICES, TwoStageSettings
@@ -150,6 +151,7 @@ class TwoStage(Generic[S]):
         )
         reblurred = None if record.axes == 2 else scratch_array(_shape(image))
         findings = DeconvolutionFindings(finished_early(model))
+        other_noise = NoiseCheck(model, image)
 
         def restore_one(
             unit: AnyRestorer,
@@ -159,7 +161,10 @@ class TwoStage(Generic[S]):
         ) -> None:
             unit.to(chosen)
             into = Results(results["denoised"], results["deconvolved"], reblurred)
-            findings.add(restore_checked(unit, pixels, into, symmetries or self.positions), channel)
+            made = restore_checked(unit, pixels, into, symmetries or self.positions)
+            findings.add(made, channel)
+            if not made.doubted:
+                findings.remark(other_noise(unit.record.noise, pixels, channel))
             into.release()
 
         images = over_parts.apply(
