@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -130,7 +131,7 @@ def _unit(planes: Sequence[np.ndarray]) -> float:
     largest = max(max(-float(p.min()), float(p.max())) for p in planes)
     if largest == 0 or _USUAL[0] <= largest <= _USUAL[1]:
         return 1.0
-    return 2.0 ** np.floor(np.log2(largest))
+    return 2.0 ** math.floor(math.log2(largest))
 
 
 def _decided(smooth: Noise, found: corner.Found, planes: Sequence[np.ndarray]) -> Noise:
