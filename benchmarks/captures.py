@@ -222,19 +222,21 @@ def expose(
 def bright(size: int = 320) -> list[Capture]:
     """Good images of the most common kind: 60x / 1.4, 108 nm pixels, 150 to 2000 photons."""
     captures = []
+    area = (size / 320) ** 2
     for kind in ("network", "filaments"):
         draws = np.random.default_rng(5)
         if kind == "network":
-            seeds = draws.uniform(0, 4 * size, (2500, 2))
+            seeds = draws.uniform(0, 4 * size, (round(2500 * area), 2))
             grid = np.stack(np.meshgrid(*[np.arange(4 * size)] * 2, indexing="ij"), -1)
             nearest, second = cKDTree(seeds).query(grid.reshape(-1, 2), k=2)[0].T
             image = np.exp(-(((second - nearest) / 4) ** 2)).reshape(4 * size, 4 * size)
         else:
             image = np.zeros((4 * size, 4 * size))
-            heading = draws.uniform(0, 2 * np.pi, (160, 1))
-            heading = heading + np.cumsum(draws.normal(0, 0.02, (160, 900)), 1)
+            heading = draws.uniform(0, 2 * np.pi, (round(160 * area), 1))
+            heading = heading + np.cumsum(draws.normal(0, 0.02, (len(heading), 900)), 1)
             steps = np.stack([np.sin(heading), np.cos(heading)])
-            _count(image, draws.uniform(0, 4 * size, (2, 160, 1)) + np.cumsum(steps, 2), 1.0)
+            starts = draws.uniform(0, 4 * size, (2, len(heading), 1))
+            _count(image, starts + np.cumsum(steps, 2), 1.0)
         light = gaussian_filter(image, 4 * _BRIGHT_BLUR).reshape(size, 4, size, 4).mean((1, 3))
         for photons in (150.0, 500.0, 2000.0):
             scaled = light * photons / np.quantile(light, 0.995)

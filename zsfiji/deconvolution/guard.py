@@ -13,7 +13,7 @@ from zsfiji.compute.slices import slicewise
 from zsfiji.compute.tiling import by_tiles
 from zsfiji.deconvolution.richardson_lucy import deblur
 from zsfiji.physics.camera.model import Camera
-from zsfiji.physics.filters.structure import put_back
+from zsfiji.physics.filters.structure import lost, put_back
 from zsfiji.physics.optics.degradation import Degradation
 
 EXPLAINED = 0.02
@@ -77,8 +77,8 @@ def deconvolved(
     """Continue the deconvolution, in place, until the result, blurred again, explains the image.
 
     Richardson-Lucy starts from the result. Its target is the denoised image where the reblurred
-    result lacks structure, and the reblurred result everywhere else, so that it changes little
-    there.
+    result certainly lacks structure, and the reblurred result everywhere else, so that it changes
+    little there.
 
     Parameters
     ----------
@@ -107,13 +107,11 @@ def deconvolved(
         each: list[float] = []
         while True:
             reblurred = (found.reblurred * unit + camera.dark_level).cpu().numpy()
-            wanted, share = put_back(measured, reblurred, camera.noise)
+            there, share = lost(measured, reblurred, camera.noise)
             each.append(share)
             if share <= EXPLAINED or len(each) > _ROUNDS:
                 break
-            goal = torch.from_numpy(np.where(wanted == reblurred, reblurred, wanted_light)).to(
-                piece.device
-            )
+            goal = torch.from_numpy(np.where(there, wanted_light, reblurred)).to(piece.device)
             light = camera.photons(goal)[0]
             found = deblur(light, optics, _ITERATIONS, read, begun=found.specimen)
         shares.append((measured.size, each[0], each[-1]))

@@ -12,10 +12,12 @@ from enum import Enum
 from itertools import pairwise
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, uniform_filter
+from scipy.ndimage import gaussian_filter, maximum_filter, uniform_filter
 
 from zsfiji.images.middle import middle
+from zsfiji.physics.filters.dct import MARGIN, dct_denoise
 from zsfiji.physics.noise import Noise
 
 WINDOW = 13
@@ -63,7 +65,8 @@ def put_back(
 ) -> tuple[NDArray[np.float32], float]:
     """Put part of the residual back where it is stronger than the noise.
 
-    If the residual has noise of variance n and structure of variance s, putting the share
+    First, for white noise, what a DCT filter takes for structure in it. If what remains of the
+    residual has noise of variance n and structure of variance s, putting the share
     ``s / (n + s)`` of it back gives the least error, ``n s / (n + s)``: less than that of the noisy
     and of the restored image.
 
@@ -86,21 +89,81 @@ def put_back(
     """
     if noise.floor == 0:
         return restored, 0.0
-    window = WINDOW if noise.white else (_WINDOW_CORRELATED * d) | 1
+    strength = _strength(noisy, restored, noise, d)
+    more, much_more = _WHITE if noise.white else _CORRELATED
+    certain = float(np.mean(strength > much_more))
+    if noise.white and certain > 0:
+        spared = _with_structure(noisy, restored, noise, strength)
+        del strength
+        strength = _strength(noisy, spared, noise, d)
+    else:
+        spared = restored.copy()
+    for rows, _, _ in _strips(restored.shape, 0):
+        taken, deviation = _taken(noisy[rows], spared[rows], noise)
+        share = np.clip((strength[rows] - more) / (much_more - more), 0, 1)
+        share *= 1 - 1 / np.maximum(strength[rows], 1)
+        spared[rows] += share * taken * deviation
+    return spared, certain
+
+
+def _with_structure(
+    noisy: NDArray[np.float32],
+    restored: NDArray[np.float32],
+    noise: Noise,
+    strength: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Add what a filter takes for structure in a residual, where that is stronger than noise."""
+    result = np.empty(restored.shape, dtype=np.float32)
+    more, much_more = _WHITE
+    for rows, around, inside in _strips(restored.shape, MARGIN):
+        taken, deviation = _taken(noisy[around], restored[around], noise)
+        found = dct_denoise(torch.from_numpy(taken), noise.spectrum, grids=1).numpy()
+        sure = np.clip((strength[rows] - more) / (much_more - more), 0, 1)
+        result[rows] = restored[rows] + sure * (found * deviation)[inside]
+    return result
+
+
+def lost(
+    noisy: NDArray[np.float32], restored: NDArray[np.float32], noise: Noise
+) -> tuple[NDArray[np.bool_], float]:
+    """Find where a restored image certainly lacks structure, at its own resolution.
+
+    Parameters
+    ----------
+    noisy, restored, noise
+        As :func:`put_back` takes them.
+
+    Returns
+    -------
+    there : numpy.ndarray
+        bool (row, col): windows in which the residual is too strong for noise.
+    share : float
+        Share of the pixels in whose own window it is.
+    """
+    if noise.floor == 0:
+        return np.zeros(restored.shape, dtype=bool), 0.0
+    much_more = (_WHITE if noise.white else _CORRELATED)[1]
+    strong = _strength(noisy, restored, noise, 1) > much_more
+    return maximum_filter(strong, _window(noise, 1)), float(strong.mean())
+
+
+def _window(noise: Noise, d: int) -> int:
+    """Edge of the windows in which the strength is measured."""
+    return WINDOW if noise.white else (_WINDOW_CORRELATED * d) | 1
+
+
+def _strength(
+    noisy: NDArray[np.float32], restored: NDArray[np.float32], noise: Noise, d: int
+) -> NDArray[np.float32]:
+    """Mean square of the residual around each pixel, in variances of the noise."""
+    window = _window(noise, d)
     strength = np.empty(restored.shape, dtype=np.float32)
     for rows, around, inside in _strips(restored.shape, window // 2):
         taken, _ = _taken(noisy[around], restored[around], noise)
         strength[rows] = uniform_filter(taken * taken, window)[inside]
     if not noise.white:
         _compare_away_from_structure(strength, restored, noise, window, d)
-    more, much_more = _WHITE if noise.white else _CORRELATED
-    spared = np.empty(restored.shape, dtype=np.float32)
-    for rows, _, _ in _strips(restored.shape, 0):
-        taken, deviation = _taken(noisy[rows], restored[rows], noise)
-        share = np.clip((strength[rows] - more) / (much_more - more), 0, 1)
-        share *= 1 - 1 / np.maximum(strength[rows], 1)
-        spared[rows] = restored[rows] + share * taken * deviation
-    return spared, float(np.mean(strength > much_more))
+    return strength
 
 
 def _strips(shape: tuple[int, ...], margin: int) -> Iterator[tuple[slice, slice, slice]]:
@@ -108,7 +171,8 @@ def _strips(shape: tuple[int, ...], margin: int) -> Iterator[tuple[slice, slice,
 
     Without strips, the arrays of the checks would take several times the memory of the plane.
     """
-    number = max(1, _STRIP // shape[1])
+    # An even number of rows: the blocks of the DCT filter begin at every second one.
+    number = max(2, _STRIP // shape[1] // 2 * 2)
     for first in range(0, shape[0], number):
         last = min(first + number, shape[0])
         start = max(first - margin, 0)
