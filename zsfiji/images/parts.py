@@ -26,8 +26,8 @@ STACK = ("pln", "row", "col")
 PATTERN = ("ang", "pha", "row", "col")
 
 _BRIGHTEST = 1e13
-"""Largest pixel value that is taken: with 1e14 times as much, squares and their sums no longer fit
-into 32-bit numbers. Measured; no method depends on the scale below it."""
+"""Largest pixel value that is taken. Up to 1e14 all results were those of the same image in other
+units; at 1e20 squares no longer fit into 32-bit numbers."""
 
 
 def require_pixels(image: xr.DataArray, *, faintest: float = 1e-15) -> None:
