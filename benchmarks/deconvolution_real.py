@@ -3,10 +3,9 @@
 Run ``python benchmarks/deconvolution_real.py FOLDER [--steps 600] [--threads 2]`` for the images in
 the folders wf_lysosome, wf_microtubule and celegans2d of FOLDER. FRC is that of two images of
 independent noise, each with twice the variance, made from the one image and each restored by a
-training of its own. Resolution is that of
-decorrelation analysis, on each image's own grid. RSP and RSE compare the result, blurred again,
-with the noisy image, whose noise limits them; RSE is in standard deviations of the noise. Lines are
-looked for in the deconvolved image.
+training of its own. Resolution is that of decorrelation analysis, on each image's own grid. RSP and
+RSE compare the result, blurred again, with the noisy image, whose noise limits them; RSE is in
+standard deviations of the noise. Lines are looked for in the deconvolved image.
 """
 
 from __future__ import annotations

@@ -21,6 +21,12 @@ def each_slice(image: np.ndarray) -> Iterator[np.ndarray]:
         release(plane)
 
 
+def middle_slice(image: np.ndarray) -> np.ndarray:
+    """The middle slice of a stack, or the plane itself."""
+    slices = slicewise(image)
+    return slices[len(slices) // 2]
+
+
 def middle_slices(stack: np.ndarray, voxels: int, fewest: int) -> np.ndarray:
     """Give the middle slices of a large stack.
 

@@ -64,6 +64,38 @@ def require_pixels(image: xr.DataArray, *, faintest: float = 1e-15) -> None:
         )
 
 
+def require_size(
+    image: xr.DataArray,
+    smallest: int,
+    needs: str,
+    otherwise: str = "choose a larger image or region",
+) -> None:
+    """Refuse an image that is too small for a method.
+
+    Parameters
+    ----------
+    image : xarray.DataArray
+        The image.
+    smallest : int
+        Least rows and columns.
+    needs : str
+        What needs them, with its verb, such as "A reconstruction needs".
+    otherwise : str
+        What the user can do.
+
+    Raises
+    ------
+    UserError
+        If it has fewer.
+    """
+    height, width = size(image, "row"), size(image, "col")
+    if min(height, width) < smallest:
+        raise UserError(
+            f"The image is {width} x {height} pixels. {needs} at least {smallest} x {smallest}: "
+            f"{otherwise}."
+        )
+
+
 def require_contrast(image: xr.DataArray) -> None:
     """Refuse an image that has the same value everywhere.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zsfiji.compute.slices import middle_slice
 from zsfiji.deconvolution import brightness, guard
 from zsfiji.physics.camera import defects
 from zsfiji.physics.camera.model import Camera
@@ -111,8 +112,7 @@ class DeconvolutionFindings:
         self.remark(residual.uncertain(noise, part.doubted))
         if channel not in self._noise:
             self._noise[channel] = noise_said(noise, part.noisy)
-            plane = part.noisy if part.noisy.ndim == 2 else part.noisy[len(part.noisy) // 2]
-            self.remark(alternation_said(noise, plane))
+            self.remark(alternation_said(noise, middle_slice(part.noisy)))
         if noise.saturation is not None:
             saturated = float(np.mean(part.noisy >= noise.saturation))
             self._saturated = max(self._saturated, saturated)
@@ -189,7 +189,7 @@ class DeconvolutionFindings:
 
 def noise_said(noise: Noise, noisy: np.ndarray) -> str:
     """Say what noise was found, in a plane or in the middle slice of a stack."""
-    middle = noisy if noisy.ndim == 2 else noisy[len(noisy) // 2]
+    middle = middle_slice(noisy)
     found = residual.noise_found(noise, middle)
     if noise.white:
         return found

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from zsfiji.compute.slices import middle_slice
 from zsfiji.images.middle import middle
 from zsfiji.learning.models import Fitted, Model
 from zsfiji.physics.camera.calibration.calibrate import calibrate
@@ -51,7 +52,7 @@ class NoiseCheck:
         if self._same or channel in self._looked or noise.floor == 0 or not noise.white:
             return []
         self._looked.add(channel)
-        plane = part if part.ndim == 2 else part[len(part) // 2]
+        plane = middle_slice(part)
         plane = plane[middle(plane.shape, _LOOK)].astype(np.float32)
         found = calibrate([plane])
         if found.floor == 0 or not found.white or found.confidence < SURE:

@@ -90,8 +90,7 @@ def put_back(
     if noise.floor == 0:
         return restored, 0.0
     strength = _strength(noisy, restored, noise, d)
-    more, much_more = _WHITE if noise.white else _CORRELATED
-    certain = float(np.mean(strength > much_more))
+    certain = float(np.mean(strength > _limits(noise)[1]))
     if noise.white and certain > 0:
         spared = _with_structure(noisy, restored, noise, strength)
         del strength
@@ -100,7 +99,7 @@ def put_back(
         spared = restored.copy()
     for rows, _, _ in _strips(restored.shape, 0):
         taken, deviation = _taken(noisy[rows], spared[rows], noise)
-        share = np.clip((strength[rows] - more) / (much_more - more), 0, 1)
+        share = _sure(strength[rows], noise)
         share *= 1 - 1 / np.maximum(strength[rows], 1)
         spared[rows] += share * taken * deviation
     return spared, certain
@@ -114,11 +113,10 @@ def _with_structure(
 ) -> NDArray[np.float32]:
     """Add what a filter takes for structure in a residual, where that is stronger than noise."""
     result = np.empty(restored.shape, dtype=np.float32)
-    more, much_more = _WHITE
     for rows, around, inside in _strips(restored.shape, MARGIN):
         taken, deviation = _taken(noisy[around], restored[around], noise)
         found = dct_denoise(torch.from_numpy(taken), noise.spectrum, grids=1).numpy()
-        sure = np.clip((strength[rows] - more) / (much_more - more), 0, 1)
+        sure = _sure(strength[rows], noise)
         result[rows] = restored[rows] + sure * (found * deviation)[inside]
     return result
 
@@ -142,9 +140,19 @@ def lost(
     """
     if noise.floor == 0:
         return np.zeros(restored.shape, dtype=bool), 0.0
-    much_more = (_WHITE if noise.white else _CORRELATED)[1]
-    strong = _strength(noisy, restored, noise, 1) > much_more
+    strong = _strength(noisy, restored, noise, 1) > _limits(noise)[1]
     return maximum_filter(strong, _window(noise, 1)), float(strong.mean())
+
+
+def _limits(noise: Noise) -> tuple[float, float]:
+    """The strengths between which structure becomes certain."""
+    return _WHITE if noise.white else _CORRELATED
+
+
+def _sure(strength: NDArray[np.float32], noise: Noise) -> NDArray[np.float32]:
+    """How certain structure is: 0 for the strength of noise, 1 above the upper limit."""
+    more, much_more = _limits(noise)
+    return np.clip((strength - more) / (much_more - more), 0, 1)
 
 
 def _window(noise: Noise, d: int) -> int:

@@ -10,9 +10,7 @@ import torch
 import xarray as xr
 
 from zsfiji.compute.device import choose, with_fallback
-from zsfiji.errors import UserError
-from zsfiji.images.axes import size
-from zsfiji.images.parts import require_contrast, require_pixels
+from zsfiji.images.parts import require_contrast, require_pixels, require_size
 from zsfiji.learning.models import Model, load_weights, model_of
 from zsfiji.quality.report import Findings
 from zsfiji.services import over_parts
@@ -31,8 +29,9 @@ from zsfiji.services.noise_check import NoiseCheck
 OUTPUT = over_parts.Output("fm2s")
 
 SMALLEST_PUBLISHED = 16
-"""Least rows and columns for the published training. An image of 5 x 200 pixels came out 30 % too
-bright, one of 8 x 200 6 % too dark, one of 16 x 200 1 %."""
+"""Least rows and columns for the published training, which otherwise learns the border and shifts
+the light. An image of 5 x 200 pixels came out 30 % too bright, one of 8 x 200 6 % too dark, one of
+16 x 200 1 %."""
 
 
 class Fm2s:
@@ -64,7 +63,12 @@ class Fm2s:
         chosen = choose(device)
         if settings.modality != "auto":
             preset(settings.modality, settings.average)
-            _require_context(image)
+            require_size(
+                image,
+                SMALLEST_PUBLISHED,
+                "With the authors' constants FM2S needs",
+                "choose a larger region, or modality=auto",
+            )
 
         def fit_one(group: over_parts.Group) -> Restorer:
             planes = group.pixels(image)
@@ -130,23 +134,6 @@ class Fm2s:
 
 
 METHOD: Method[Settings, None, Restorer] = Fm2s()
-
-
-def _require_context(image: xr.DataArray) -> None:
-    """Refuse an image on which the published network would learn the border, and shift the light.
-
-    Raises
-    ------
-    UserError
-        If it is too narrow.
-    """
-    height, width = size(image, "row"), size(image, "col")
-    if min(height, width) < SMALLEST_PUBLISHED:
-        raise UserError(
-            f"The image is {width} x {height} pixels. With the authors' constants FM2S needs at "
-            f"least {SMALLEST_PUBLISHED} x {SMALLEST_PUBLISHED}: choose a larger region, or "
-            "modality=auto."
-        )
 
 
 def _remark(unit: Restorer, settings: Settings) -> str | None:

@@ -11,7 +11,7 @@ import xarray as xr
 from zsfiji.compute.device import choose
 from zsfiji.errors import UserError
 from zsfiji.images.axes import size
-from zsfiji.images.parts import PATTERN, require_contrast, require_pixels
+from zsfiji.images.parts import PATTERN, require_contrast, require_pixels, require_size
 from zsfiji.learning.models import Model, model_of
 from zsfiji.quality.report import Report
 from zsfiji.reconstruction.drift import Drift
@@ -148,12 +148,7 @@ def require_raw(image: xr.DataArray) -> None:
             "the raw stack of the microscope, not a reconstruction."
         )
     _require_structure(image)
-    height, width = size(image, "row"), size(image, "col")
-    if min(height, width) < SMALLEST:
-        raise UserError(
-            f"The image is {width} x {height} pixels. A reconstruction needs at least {SMALLEST} x "
-            f"{SMALLEST}: choose a larger image or region."
-        )
+    require_size(image, SMALLEST, "A reconstruction needs")
 
 
 def _require_structure(image: xr.DataArray) -> None:

@@ -15,7 +15,15 @@ from zsfiji.compute.scratch import scratch_array
 from zsfiji.deconvolution.tiles import Results
 from zsfiji.errors import UserError
 from zsfiji.images.axes import size
-from zsfiji.images.parts import PLANE, STACK, groups, place, require_contrast, require_pixels
+from zsfiji.images.parts import (
+    PLANE,
+    STACK,
+    groups,
+    place,
+    require_contrast,
+    require_pixels,
+    require_size,
+)
 from zsfiji.learning.models import Model, model_of
 from zsfiji.physics.optics.spacing import spacing_micrometres
 from zsfiji.quality.report import Report
@@ -242,12 +250,7 @@ def _shape(image: xr.DataArray) -> tuple[int, ...]:
 
 def _require(image: xr.DataArray) -> None:
     require_pixels(image)
-    height, width = size(image, "row"), size(image, "col")
-    if min(height, width) < SMALLEST:
-        raise UserError(
-            f"The image is {width} x {height} pixels. Deconvolution needs at least {SMALLEST} x "
-            f"{SMALLEST}: choose a larger image or region."
-        )
+    require_size(image, SMALLEST, "Deconvolution needs")
 
 
 def _require_same_kind(

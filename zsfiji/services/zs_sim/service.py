@@ -10,14 +10,13 @@ import torch
 import xarray as xr
 
 from zsfiji.compute.device import choose, with_fallback
-from zsfiji.errors import UserError
-from zsfiji.images.axes import size
 from zsfiji.images.parts import (
     PATTERN,
     PLANE,
     groups,
     require_contrast,
     require_pixels,
+    require_size,
 )
 from zsfiji.learning.models import Model, model_of
 from zsfiji.physics.camera.model import NOTHING_KNOWN, KnownCamera
@@ -216,12 +215,7 @@ def _require(image: xr.DataArray, *, sim: bool) -> None:
         return
     require_pixels(image)
     require_contrast(image)
-    height, width = size(image, "row"), size(image, "col")
-    if min(height, width) < SMALLEST:
-        raise UserError(
-            f"The image is {width} x {height} pixels. ZS-SIM needs at least {SMALLEST} x "
-            f"{SMALLEST}: choose a larger image or region."
-        )
+    require_size(image, SMALLEST, "ZS-SIM needs")
 
 
 def _stopped(record: Record) -> str:
