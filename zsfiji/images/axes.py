@@ -56,8 +56,8 @@ def as_image(
     Returns
     -------
     xarray.DataArray
-        The image, in the order of :data:`DIMS`; the pixels are not copied unless they are
-        complex, boolean or 64 bit, which become 32-bit floats or 8 bit.
+        The image, in the order of :data:`DIMS`; the pixels are not copied unless ImageJ lacks
+        their type: booleans become 8 bit, other numbers 32-bit floats.
 
     Raises
     ------
@@ -91,8 +91,9 @@ def as_image(
 
 
 def _pixel_dtype(dtype: np.dtype) -> np.dtype:
-    if dtype in PIXEL_DTYPES:
-        return dtype
+    own = dtype.newbyteorder("=")
+    if own in PIXEL_DTYPES:
+        return own
     if dtype.kind == "b":
         return np.dtype(np.uint8)
     if np.issubdtype(dtype, np.integer) or np.issubdtype(dtype, np.floating):
@@ -132,10 +133,38 @@ def count(image: xr.DataArray, over: Sequence[str] = STACK_DIMS) -> int:
 
 def pixel_size(image: xr.DataArray, dim: str) -> float:
     """Spacing of the pixels along `dim`, in the unit of its calibration; 1 if uncalibrated."""
-    coordinate = image.coords.get(dim)
-    if coordinate is None or coordinate.size < 2:
+    places = _places(image, dim)
+    if places.size < 2:
         return float(image.attrs.get("spacing", {}).get(dim, 1.0))
-    return float(coordinate[1] - coordinate[0])
+    return float(places[1] - places[0])
+
+
+def step_and_origin(image: xr.DataArray, dim: str) -> tuple[float, float]:
+    """Spacing of the pixels along `dim`, as ImageJ has it, and its origin.
+
+    Returns
+    -------
+    step : float
+        Above 0; 1 if uncalibrated. ImageJ's axes are even: the mean of uneven ones.
+    origin : float
+        The pixel whose coordinate is 0.
+    """
+    places = _places(image, dim)
+    step = pixel_size(image, dim)
+    # With the first at zero the second is the step exactly.
+    if places.size > 1 and places[0] != 0:
+        step = float(places[-1] - places[0]) / (places.size - 1)
+    step = abs(step)
+    if not 0 < step < math.inf:
+        step = 1.0
+    return step, -float(places[0]) / step + 0.0 if places.size else 0.0
+
+
+def _places(image: xr.DataArray, dim: str) -> np.ndarray:
+    """Coordinates along `dim`; none where they are names or dates, which ImageJ does not have."""
+    if dim not in image.coords or image.coords[dim].dtype.kind not in "iuf":
+        return np.zeros(0)
+    return np.atleast_1d(image.coords[dim].data).astype(float)
 
 
 def set_calibration(

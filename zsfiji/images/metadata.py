@@ -165,24 +165,35 @@ def crop_to_roi(image: xr.DataArray) -> xr.DataArray:
     roi = image.attrs.get("roi")
     if roi is None:
         return image
-    x, y, width, height = roi
-    left, top = max(x, 0), max(y, 0)
-    right, bottom = min(x + width, image.sizes["col"]), min(y + height, image.sizes["row"])
-    if right <= left or bottom <= top:
-        raise UserError(
-            "The selection lies outside the image. Draw it again, or choose Select None."
-        )
-    region = image.isel(row=slice(top, bottom), col=slice(left, right))
+    left, top, width, height = inside(roi, image.sizes["col"], image.sizes["row"])
+    region = image.isel(row=slice(top, top + height), col=slice(left, left + width))
     gone = ("roi", "overlay") if region.shape != image.shape else ("roi",)
     region.attrs = {k: v for k, v in image.attrs.items() if k not in gone}
     if region.shape != image.shape:
-        region.attrs["region"] = (left, top, right - left, bottom - top)
+        region.attrs["region"] = (left, top, width, height)
     for dim in ("row", "col"):
         # Coordinates that start at zero have no origin set by the user; those of the region start
         # at zero, too, as in ImageJ. With an origin, each pixel keeps its coordinates.
         if dim in image.coords and image.coords[dim].size and image.coords[dim][0] == 0:
             region = region.assign_coords({dim: image.coords[dim][: region.sizes[dim]].data})
     return region
+
+
+def inside(box: tuple[int, int, int, int], width: int, height: int) -> tuple[int, int, int, int]:
+    """The part of a selection (x, y, width, height) that lies on an image of that size.
+
+    Raises
+    ------
+    UserError
+        If no pixel does.
+    """
+    left, top = max(box[0], 0), max(box[1], 0)
+    columns, rows = min(box[0] + box[2], width) - left, min(box[1] + box[3], height) - top
+    if columns < 1 or rows < 1:
+        raise UserError(
+            "The selection lies outside the image. Draw it again, or choose Select None."
+        )
+    return left, top, columns, rows
 
 
 def require_finite(image: xr.DataArray) -> None:

@@ -17,14 +17,13 @@ from zsfiji.bridge.convert.images import (
     is_gray,
     java_array,
     lut_colours,
-    step_and_origin,
     to_imageplus,
     to_imglib2,
 )
 from zsfiji.bridge.start import host
 from zsfiji.bridge.start.classes import jc
 from zsfiji.errors import UserError
-from zsfiji.images.axes import DIMS, PATTERN_DIMS, as_image, size
+from zsfiji.images.axes import DIMS, PATTERN_DIMS, as_image, size, step_and_origin
 from zsfiji.images.palette import picture
 
 _AXES = {
@@ -170,7 +169,7 @@ def to_dataset(image: xr.DataArray) -> Any:
     for label, dim in _AXES.items():
         if size(image, dim) == 1 and dim not in ("row", "col"):
             continue
-        step, origin = step_and_origin(image, dim, image.attrs.get("spacing", {}))
+        step, origin = step_and_origin(image, dim)
         unit = image.attrs.get("units", {}).get(dim)
         if dim not in ("row", "col"):
             stack.append(size(image, dim))

@@ -34,9 +34,9 @@ import xarray as xr
 
 from zsfiji.bridge.start.classes import jc
 from zsfiji.errors import UserError
-from zsfiji.images.axes import as_image, planes, set_calibration, size
+from zsfiji.images.axes import as_image, planes, set_calibration, size, step_and_origin
 from zsfiji.images.folding import fold, unfold
-from zsfiji.images.metadata import bulk_ranges, is_rgb
+from zsfiji.images.metadata import bulk_ranges, inside, is_rgb
 from zsfiji.images.palette import is_palette, shown
 
 _DEFAULT_VALUE_UNIT = "Gray Value"
@@ -88,7 +88,7 @@ def from_imageplus(imp: Any, *, region: bool = False) -> xr.DataArray:
         )
     box = _selection(imp)
     if region and box is not None:
-        left, top, columns, rows = _inside(box, width, height)
+        left, top, columns, rows = inside(box, width, height)
         cut = (slice(top, top + rows), slice(left, left + columns))
     else:
         left, top, columns, rows = 0, 0, width, height
@@ -150,17 +150,6 @@ def _selection(imp: Any) -> tuple[int, int, int, int] | None:
     if box.width < 1 or box.height < 1:
         return None
     return int(box.x), int(box.y), int(box.width), int(box.height)
-
-
-def _inside(box: tuple[int, int, int, int], width: int, height: int) -> tuple[int, int, int, int]:
-    """The part of a selection that lies on the image."""
-    left, top = max(box[0], 0), max(box[1], 0)
-    columns, rows = min(box[0] + box[2], width) - left, min(box[1] + box[3], height) - top
-    if columns < 1 or rows < 1:
-        raise UserError(
-            "The selection lies outside the image. Draw it again, or choose Select None."
-        )
-    return left, top, columns, rows
 
 
 def _require_memory(needed: int, *, whole: bool) -> None:
@@ -422,35 +411,17 @@ def _lut(colours: Any) -> Any:
 
 
 def _write_calibration(calibration: Any, image: xr.DataArray) -> None:
-    units, spacing = image.attrs.get("units", {}), image.attrs.get("spacing", {})
+    units = image.attrs.get("units", {})
     for dim, axis in _AXES.items():
         getattr(calibration, f"set{axis}Unit")(str(units.get(dim, "pixel")))
     if "value_unit" in image.attrs:
         calibration.setValueUnit(str(image.attrs["value_unit"]))
-    calibration.pixelWidth, calibration.xOrigin = step_and_origin(image, "col", spacing)
-    calibration.pixelHeight, calibration.yOrigin = step_and_origin(image, "row", spacing)
-    calibration.pixelDepth, calibration.zOrigin = step_and_origin(image, "pln", spacing)
-    if "t" in units or "t" in spacing:
+    calibration.pixelWidth, calibration.xOrigin = step_and_origin(image, "col")
+    calibration.pixelHeight, calibration.yOrigin = step_and_origin(image, "row")
+    calibration.pixelDepth, calibration.zOrigin = step_and_origin(image, "pln")
+    if "t" in units or "t" in image.attrs.get("spacing", {}):
         calibration.setTimeUnit(str(units.get("t", "sec")))
-        calibration.frameInterval = step_and_origin(image, "t", spacing)[0]
-
-
-def step_and_origin(
-    image: xr.DataArray, dim: str, spacing: dict[str, float]
-) -> tuple[float, float]:
-    """Pixel spacing along `dim`, and ImageJ's origin there: the pixel whose coordinate is 0."""
-    places = np.asarray(image.coords[dim].data if dim in image.coords else [], dtype=object)
-    try:
-        places = np.atleast_1d(places).astype(float)
-    except (TypeError, ValueError):
-        # Names or dates, which ImageJ's axes do not have.
-        places = np.zeros(0)
-    step = float(spacing.get(dim, 1.0))
-    if places.size > 1:
-        # ImageJ's axes are even. With the first at zero the second is the step exactly.
-        even = places[1] if places[0] == 0 else (places[-1] - places[0]) / (places.size - 1)
-        step = abs(float(even)) or 1.0
-    return step, -float(places[0]) / step if places.size else 0.0
+        calibration.frameInterval = step_and_origin(image, "t")[0]
 
 
 def _write_texts(imp: Any, image: xr.DataArray) -> None:

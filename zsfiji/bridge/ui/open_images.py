@@ -14,7 +14,7 @@ from zsfiji.bridge.ui.places import Box
 from zsfiji.commands import Command
 from zsfiji.images.folding import PROPERTY as FOLDING
 from zsfiji.images.folding import Folding
-from zsfiji.physics.optics.spacing import micrometres
+from zsfiji.images.units import micrometres
 from zsfiji.words import counted
 
 MADE_BY = "zsfiji.command"
