@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-_UNITS = {"µm": "micron", "s": "sec"}
+from zsfiji.images.units import micrometres
+
 _ATTRIBUTES = {
     "col": ("PhysicalSizeX", "PhysicalSizeXUnit", "µm"),
     "row": ("PhysicalSizeY", "PhysicalSizeYUnit", "µm"),
@@ -24,8 +25,8 @@ def calibration(xml: str) -> tuple[dict[str, float], dict[str, str]]:
     Returns
     -------
     steps, units : dict
-        Axis -> spacing and axis -> unit, for the axes that the document calibrates. Both are empty
-        if the XML cannot be read: the pixels can still be used.
+        Axis -> spacing and axis -> unit, for the axes that the document calibrates; lengths are in
+        micrometres. Both are empty if the XML cannot be read: the pixels can still be used.
     """
     try:
         root = ElementTree.fromstring(xml)
@@ -43,6 +44,7 @@ def calibration(xml: str) -> tuple[dict[str, float], dict[str, str]]:
             continue
         if step > 0:
             unit = pixels.get(unit_key, default)
-            steps[dim] = step
-            units[dim] = _UNITS.get(unit, unit)
+            factor = micrometres(unit) if dim != "t" else None
+            steps[dim] = step * (factor or 1.0)
+            units[dim] = "micron" if factor else "sec" if unit == "s" else unit
     return steps, units

@@ -13,7 +13,9 @@ import logging
 import math
 import os
 import re
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,14 @@ import xarray as xr
 
 from zsfiji.errors import UserError
 from zsfiji.images import mrc
-from zsfiji.images.axes import STACK_DIMS, as_image, pixel_size, set_calibration, size
+from zsfiji.images.axes import STACK_DIMS, as_image, set_calibration, size, step_and_origin
 from zsfiji.images.files import replacing
 from zsfiji.images.folding import fold, unfold
 from zsfiji.images.metadata import bulk_ranges, is_rgb
 from zsfiji.images.ome import calibration
 from zsfiji.images.palette import picture
+from zsfiji.images.units import micrometres
+from zsfiji.images.vendors import of_lsm, of_stk
 from zsfiji.words import counted
 
 _log = logging.getLogger(__name__)
@@ -47,14 +51,27 @@ _STRAIGHT_LINE, _UNCALIBRATED = 0, 20
 _INCH, _CENTIMETRE = 2, 3
 """Values of TIFF's ResolutionUnit."""
 
-_MINISWHITE = 0
-"""Value of TIFF's PhotometricInterpretation for images in which 0 is white."""
+_MINISWHITE, _RGB, _YCBCR = 0, 2, 6
+"""Values of TIFF's PhotometricInterpretation: 0 is white, and two kinds of colour pictures."""
+
+_ALPHA = (1, 2)
+"""Values of TIFF's ExtraSamples for an alpha channel."""
 
 _COLOR_MAP_TAG = 320
 """TIFF's ColorMap."""
 
-_ROI_RECTANGLE = 1
-"""Type of a rectangle in ImageJ's ROI format (``ij.io.RoiEncoder``)."""
+_ROI_RECTANGLE, _ROI_AREAS, _ROI_NO_AREA = 1, (0, 1, 2, 7, 8), (1, 4)
+"""Types of selections in ImageJ's ROI format (``ij.io.RoiEncoder``): polygon, rectangle, oval,
+freehand and traced are areas, but those of the last two subtypes are a text and an image."""
+
+_ROI_LARGEST = 32767
+"""Largest coordinate in that format."""
+
+_LEAST_STEP, _LARGEST_STEP = 1e-6, 1e6
+"""Pixel sizes that a TIFF can hold well: their inverse is a fraction of two 32-bit numbers."""
+
+_DAMAGE = ("invalid page offset", "invalid value offset", "zeroed")
+"""What tifffile says of files that end too early, or that lack other files of theirs."""
 
 _SHARE_OF_MEMORY = 0.8
 """Share of the free memory that an image may take. Chosen by eye: the rest is for the work."""
@@ -87,7 +104,7 @@ def read(path: str | os.PathLike[str]) -> xr.DataArray:
         If the file is missing, damaged, not an image, or too large for the memory.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise UserError(f"{path} is a folder. Name an image in it.")
     try:
         with open(path, "rb") as file:
@@ -134,7 +151,7 @@ def write(image: xr.DataArray, path: str | os.PathLike[str]) -> None:
         If the file cannot be written, or is the one that the image was read from.
     """
     path = Path(path)
-    image = fold(as_image(image))
+    image = _in_fitting_unit(fold(as_image(image)))
     source = image.attrs.get("path")
     if source and path.exists() and Path(source).exists() and path.samefile(source):
         raise UserError(f"{path} is the image itself. Choose another name for the result.")
@@ -179,7 +196,7 @@ def write(image: xr.DataArray, path: str | os.PathLike[str]) -> None:
 
 
 def _read_tiff(path: Path) -> xr.DataArray:
-    with tifffile.TiffFile(path) as file:
+    with _damage_refused(path), tifffile.TiffFile(path) as file:
         if not file.series:
             raise UserError(f"{path} holds no image.")
         series = file.series[0]
@@ -192,9 +209,13 @@ def _read_tiff(path: Path) -> xr.DataArray:
         if file.is_lsm:
             # P are positions there.
             axes = axes.replace("P", "I")
-        image = _labelled(path, pixels, axes)
+        image = _labelled(path, pixels, axes, page)
         rgb = image.attrs.get("rgb", False)
-        if file.is_imagej:
+        if file.is_lsm:
+            set_calibration(image, *of_lsm(file.lsm_metadata or {}))
+        elif file.is_stk:
+            set_calibration(image, *of_stk(file.stk_metadata or {}))
+        elif file.is_imagej:
             _read_imagej(image, file.imagej_metadata or {}, page, rgb)
         elif file.is_ome:
             set_calibration(image, *calibration(file.ome_metadata or ""))
@@ -207,6 +228,31 @@ def _read_tiff(path: Path) -> xr.DataArray:
     return unfold(
         image.drop_vars([d for d in STACK_DIMS if d not in image.dims and d in image.coords])
     )
+
+
+@contextmanager
+def _damage_refused(path: Path) -> Iterator[None]:
+    """Refuse a file of which tifffile would give a part, or zeros, and only log that."""
+    said: list[str] = []
+    here = threading.get_ident()
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.thread == here:
+                said.append(record.getMessage())
+
+    listener = Listener(logging.WARNING)
+    logger = logging.getLogger("tifffile")
+    logger.addHandler(listener)
+    try:
+        yield
+    finally:
+        logger.removeHandler(listener)
+    if any(words in text for text in said for words in _DAMAGE):
+        raise UserError(
+            f"{path} is incomplete: planes are missing, either at the end of the file or in other "
+            "files that belong to it. Copy all of them again from where they come."
+        )
 
 
 def _require_complete(path: Path, series: Any, meta: dict[str, Any] | None) -> None:
@@ -228,19 +274,29 @@ def _require_complete(path: Path, series: Any, meta: dict[str, Any] | None) -> N
 def _pixels(series: Any, meta: dict[str, Any] | None) -> tuple[np.ndarray, str]:
     """The pixels, and tifffile's letters for their axes."""
     pixels = series.asarray()
-    if meta is None:
+    if meta is None or series.kind in ("mmstack", "ome"):
         return pixels, series.axes
     # ImageJ's metadata are more reliable than tifffile's handling of axes of length 1.
     page = series.keyframe
     samples = (int(page.samplesperpixel),) if int(page.samplesperpixel) > 1 else ()
-    stack = tuple(int(meta.get(key, 1)) for key in ("frames", "slices", "channels"))
-    shape = (*stack, page.imagelength, page.imagewidth, *samples)
+    stack = _stack_of(meta)
+    shape = (*stack.values(), page.imagelength, page.imagewidth, *samples)
     if pixels.size != math.prod(shape):
         return pixels, series.axes
-    keep = [n != 1 for n in stack]
-    shape = tuple(n for n, kept in zip(stack, keep, strict=True) if kept) + shape[3:]
-    axes = "".join(letter for letter, kept in zip("TZC", keep, strict=True) if kept)
-    return pixels.reshape(shape), axes + ("YXS" if samples else "YX")
+    kept = {letter: n for letter, n in stack.items() if n != 1}
+    axes = "".join(kept) + ("YXS" if samples else "YX")
+    return pixels.reshape(*kept.values(), *shape[3:]), axes
+
+
+def _stack_of(meta: dict[str, Any]) -> dict[str, int]:
+    """The axes of an ImageJ stack, slowest first, by tifffile's letters, and their lengths.
+
+    Channels are the fastest unless the file says otherwise, as those of Micro-Manager do.
+    """
+    order = str(meta.get("order", "")).upper()
+    keys = {"T": "frames", "Z": "slices", "C": "channels"}
+    letters = reversed(order) if sorted(order) == sorted(keys) else keys
+    return {letter: int(meta.get(keys[letter], 1)) for letter in letters}
 
 
 def _require_memory(path: Path, needed: int) -> None:
@@ -253,22 +309,27 @@ def _require_memory(path: Path, needed: int) -> None:
         )
 
 
-def _labelled(path: Path, pixels: np.ndarray, axes: str) -> xr.DataArray:
-    """Name the axes of tifffile's array, and combine several unknown ones into one."""
+def _labelled(path: Path, pixels: np.ndarray, axes: str, page: Any) -> xr.DataArray:
+    """Name the axes of tifffile's array, and combine several unknown ones into one.
+
+    The samples of a pixel are the colours of a picture, or channels.
+    """
     samples = axes.find("S")
     rgb = False
     if samples >= 0:
         pixels = np.moveaxis(pixels, samples, -1)
         axes = axes.replace("S", "") + "S"
-        colours = 3 if pixels.shape[-1] >= 3 else 1
-        if pixels.shape[-1] in (2, 4):
-            pixels = pixels[..., :colours]
+        coloured = int(page.photometric) in (_RGB, _YCBCR)
+        if coloured:
+            pixels = pixels[..., :3]
+        elif page.extrasamples and int(page.extrasamples[-1]) in _ALPHA:
+            pixels = pixels[..., :-1]
         if "C" in axes and pixels.shape[-1] > 1:
             raise UserError(
                 f"{path} is a colour (RGB) stack with channels of its own. Make its channels "
                 "slices in ImageJ (Image > Hyperstacks > Re-order Hyperstack...)."
             )
-        rgb = pixels.shape[-1] == 3 and pixels.dtype == np.uint8
+        rgb = coloured and pixels.shape[-1] == 3 and pixels.dtype == np.uint8
         if pixels.shape[-1] == 1:
             pixels, axes = pixels[..., 0], axes[:-1]
         else:
@@ -313,6 +374,10 @@ def _read_imagej(image: xr.DataArray, meta: dict[str, Any], page: Any, rgb: bool
     if "Slice_Label" in properties:
         labels = [properties.pop("Slice_Label")]
     if labels and any(labels):
+        stack = _stack_of(meta)
+        if len(labels) == math.prod(stack.values()):
+            there = np.reshape(np.array(labels, object), list(stack.values()))
+            labels = there.transpose([list(stack).index(letter) for letter in "TZC"]).ravel()
         known["slice_labels"] = [label or None for label in labels]
     if properties:
         known["properties"] = properties
@@ -375,14 +440,15 @@ def _read_imagej_axes(image: xr.DataArray, meta: dict[str, Any], page: Any) -> N
     }
     units = {dim: name for dim, name in units.items() if name not in ("pixel", "pixels", "")}
     steps = {"col": 1.0, "row": 1.0, "pln": float(meta.get("spacing", 1.0))}
+    # Micro-Manager's pixels are those of a centimetre, and ImageJ's those of the unit.
+    other = 1e4 if unit == "um" and int(page.resolutionunit) == _CENTIMETRE else 1.0
     for dim, density in zip(("col", "row"), page.resolution, strict=True):
         if density > 0:
-            steps[dim] = 1 / float(density)
+            steps[dim] = other / float(density)
     origins = {"col": "xorigin", "row": "yorigin", "pln": "zorigin"}
     places = {dim: float(meta.get(key, 0.0)) for dim, key in origins.items()}
-    interval = float(meta.get("finterval", 0.0)) or (
-        1 / float(meta["fps"]) if float(meta.get("fps", 0.0)) > 0 else 0.0
-    )
+    # That of "fps" is the speed at which the frames are shown.
+    interval = float(meta.get("finterval", 0.0))
     if interval > 0:
         steps["t"] = interval
         units["t"] = _unescaped(meta.get("tunit", "sec"))
@@ -465,8 +531,10 @@ def _read_indexed(file: Any) -> xr.DataArray:
 
 
 def _rectangle(data: bytes | None) -> tuple[int, int, int, int] | None:
-    """Bounds of a rectangular selection as ImageJ encodes it; None for other selections."""
-    if not data or len(data) < 16 or data[:4] != b"Iout" or data[6] != _ROI_RECTANGLE:
+    """Bounds of an area selection as ImageJ encodes it; None for lines, points and texts."""
+    if not data or len(data) < 64 or data[:4] != b"Iout" or data[6] not in _ROI_AREAS:
+        return None
+    if int.from_bytes(data[48:50], "big") in _ROI_NO_AREA:
         return None
     top, left, bottom, right = np.frombuffer(data, ">i2", 4, 8).astype(int)
     if right <= left or bottom <= top:
@@ -485,17 +553,36 @@ def _single_lut(image: xr.DataArray, rgb: bool) -> np.ndarray | None:
 
 
 def _step(image: xr.DataArray, dim: str) -> float:
-    step = abs(pixel_size(image, dim))
-    return step if step > 0 and math.isfinite(step) else 1.0
+    return step_and_origin(image, dim)[0]
 
 
-def _origin(image: xr.DataArray, dim: str) -> float:
-    """The pixel whose coordinate is 0."""
-    if dim not in image.coords or not image.coords[dim].size:
-        return 0.0
-    with suppress(TypeError, ValueError):
-        return -float(np.atleast_1d(image.coords[dim].data)[0]) / _step(image, dim) + 0.0
-    return 0.0
+def _in_fitting_unit(image: xr.DataArray) -> xr.DataArray:
+    """The image with pixel sizes that a TIFF can hold: in micrometres, or else in pixels."""
+    lateral = ("row", "col")
+    if all(_LEAST_STEP <= _step(image, dim) <= _LARGEST_STEP for dim in lateral):
+        return image
+    dims = ("pln", *lateral)
+    units, spacing = dict(image.attrs.get("units", {})), dict(image.attrs.get("spacing", {}))
+    factors = {dim: micrometres(str(units.get(dim, ""))) or 0.0 for dim in dims}
+    steps = {dim: factors[dim] * _step(image, dim) for dim in dims}
+    if not all(_LEAST_STEP <= steps[dim] <= _LARGEST_STEP for dim in lateral):
+        size_said = f"{_step(image, 'col'):g} {units.get('col', 'pixel')}"
+        _log.warning("A TIFF cannot hold the pixel size %s: it is left out.", size_said)
+        return image.drop_vars(lateral, errors="ignore").assign_attrs(
+            units={dim: unit for dim, unit in units.items() if dim not in lateral},
+            spacing={dim: step for dim, step in spacing.items() if dim not in lateral},
+        )
+    for dim in dims:
+        if factors[dim]:
+            units[dim] = "micron"
+            if dim in spacing:
+                spacing[dim] = steps[dim]
+    coords = {
+        dim: image.coords[dim] * factors[dim]
+        for dim in dims
+        if dim in image.coords and factors[dim]
+    }
+    return image.assign_coords(coords).assign_attrs(units=units, spacing=spacing)
 
 
 def _description(image: xr.DataArray, rgb: bool) -> dict[str, Any]:
@@ -511,8 +598,9 @@ def _description(image: xr.DataArray, rgb: bool) -> dict[str, Any]:
             text[key] = _escaped(units.get(dim, "pixel"))
     text["spacing"] = _step(image, "pln")
     for dim, key in (("col", "xorigin"), ("row", "yorigin"), ("pln", "zorigin")):
-        if _origin(image, dim):
-            text[key] = _origin(image, dim)
+        origin = step_and_origin(image, dim)[1]
+        if origin:
+            text[key] = origin
     if "t" in units or "t" in image.attrs.get("spacing", {}):
         text["finterval"] = _step(image, "t")
         text["tunit"] = _escaped(units.get("t", "sec"))
@@ -544,7 +632,7 @@ def _binary(image: xr.DataArray, rgb: bool) -> dict[str, Any]:
     luts = attrs.get("luts") or []
     if not rgb and channels > 1 and len(luts) == channels:
         known["LUTs"] = [np.ascontiguousarray(np.asarray(lut, np.uint8).T) for lut in luts]
-    if "roi" in attrs:
+    if "roi" in attrs and _fits_roi(*attrs["roi"]):
         known["ROI"] = _encoded_rectangle(*attrs["roi"])
     if attrs.get("overlay"):
         known["Overlays"] = list(attrs["overlay"])
@@ -562,6 +650,10 @@ def _ranges(image: xr.DataArray, rgb: bool) -> list[tuple[float, float]]:
     if len(given) == channels:
         return [(float(low), float(high)) for low, high in given]
     return bulk_ranges(image)
+
+
+def _fits_roi(x: int, y: int, width: int, height: int) -> bool:
+    return min(x, y) >= -_ROI_LARGEST and max(x + width, y + height) <= _ROI_LARGEST
 
 
 def _encoded_rectangle(x: int, y: int, width: int, height: int) -> bytes:
