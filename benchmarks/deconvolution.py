@@ -15,7 +15,7 @@ again without training.
 
 - PSNR, SSIM: relative to the specimen on the fine grid, after fitting gain and offset; the range is
   from its minimum to its 99.9 % quantile. Of a stack SSIM and all that follows are those of the
-  middle slice.
+  slice with the most structure.
 - FRC: the period at which the ring correlation with the truth falls below one half.
 - two lines: the smallest distance at which, and at all larger ones, at least 3 of 4 pairs of lines
   are seen as two with a dip of 10 % and the true distance within 25 %, over all seeds; "split" is
@@ -38,6 +38,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
+from types import EllipsisType
 
 import numpy as np
 import torch
@@ -115,34 +116,39 @@ def score(scene: Scene, result: np.ndarray, seconds: float, *, own: np.ndarray, 
     span = float(np.quantile(truth, 0.999) - truth.min())
     fitted = aligned_any(result, truth)
     flat, true_flat = (x.reshape(-1, truth.shape[-1]) for x in (fitted, truth))
-    middle = len(truth) // 2 if truth.ndim == 3 else ...
-    plane, true_plane, fitted_plane = (x[middle] for x in (result, truth, fitted))
+    shown = fullest(truth)
+    plane, true_plane, fitted_plane = (x[shown] for x in (result, truth, fitted))
     size = fwhm(scene.psf)[-1] * 1000 / NM
     beyond = beyond_cutoff(plane, true_plane, CUTOFF * NM / 1000)
     return Score(
         psnr(true_flat, flat, data_range=span),
         ssim(true_plane, fitted_plane, data_range=span),
         frc_resolution(plane, true_plane, NM, threshold=0.5),
-        decorrelation_resolution(own[middle], nm),
+        decorrelation_resolution(own[shown], nm),
         contrast(plane, true_plane, size),
         contrast(plane, true_plane, size, BRIGHTEST),
         beyond.power,
         beyond.correlation,
-        unexplained(scene.image.data, result, scene.optics),
+        unexplained(scene.image.data, result, scene.optics, shown),
         ridge_width(plane, true_plane, NM) if scene.kind in LINES else float("nan"),
         seconds,
         look(plane, scene.pairs, NM),
     )
 
 
-def unexplained(noisy: np.ndarray, result: np.ndarray, optics: Degradation) -> float:
-    """RSE in standard deviations of the noise; of a stack in its middle slice."""
+def fullest(truth: np.ndarray) -> int | EllipsisType:
+    """The slice of a stack that has the most structure; a plane is taken whole."""
+    return int(truth.std(axis=(1, 2)).argmax()) if truth.ndim == 3 else ...
+
+
+def unexplained(
+    noisy: np.ndarray, result: np.ndarray, optics: Degradation, shown: int | EllipsisType
+) -> float:
+    """RSE in standard deviations of the noise; of a stack in one slice."""
     blurred = optics(torch.from_numpy(np.ascontiguousarray(result, dtype=np.float32))).numpy()
-    plane = noisy.astype(np.float32)
-    if plane.ndim == 3:
-        plane, blurred = plane[len(plane) // 2], blurred[len(blurred) // 2]
+    plane = noisy[shown].astype(np.float32)
     noise = float(np.sqrt(calibrate([plane]).variance(plane).mean()))
-    return consistency(plane, blurred).rse / noise
+    return consistency(plane, blurred[shown]).rse / noise
 
 
 def restored(
