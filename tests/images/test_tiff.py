@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from zsfiji.errors import UserError
-from zsfiji.images import tiff
+from zsfiji.images import memory, tiff
 from zsfiji.images.axes import DIMS, STACK_DIMS, as_image
 
 RED = np.stack([np.arange(256), np.zeros(256), np.zeros(256)], axis=1).astype(np.uint8)
@@ -382,7 +382,7 @@ def test_missing_files_and_folders_are_refused(tmp_path):
 
 def test_an_image_too_big_for_the_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
     tifffile.imwrite(tmp_path / "a.tif", noise((64, 64)))
-    monkeypatch.setattr(tiff, "_SHARE_OF_MEMORY", 0.0)
+    monkeypatch.setattr(memory, "_SHARE", 0.0)
     with pytest.raises(UserError, match=r"GB of memory are free.*substacks"):
         tiff.read(tmp_path / "a.tif")
 

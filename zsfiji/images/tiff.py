@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import tifffile
 import xarray as xr
 
@@ -29,6 +28,7 @@ from zsfiji.images import mrc
 from zsfiji.images.axes import STACK_DIMS, as_image, set_calibration, size, step_and_origin
 from zsfiji.images.files import replacing
 from zsfiji.images.folding import fold, unfold
+from zsfiji.images.memory import require_memory
 from zsfiji.images.metadata import bulk_ranges, is_rgb
 from zsfiji.images.ome import calibration
 from zsfiji.images.palette import picture
@@ -73,8 +73,11 @@ _LEAST_STEP, _LARGEST_STEP = 1e-6, 1e6
 _DAMAGE = ("invalid page offset", "invalid value offset", "zeroed")
 """What tifffile says of files that end too early, or that lack other files of theirs."""
 
-_SHARE_OF_MEMORY = 0.8
-"""Share of the free memory that an image may take. Chosen by eye: the rest is for the work."""
+_SMALLER = (
+    "Split it into substacks first, for example in ImageJ with Image > Stacks > Tools > Make "
+    "Substack..."
+)
+"""What to do with an image that is too large."""
 
 _DPI_IS_NO_SCALE = (72, 96, 150, 300, 600)
 """Usual resolutions of screens and printers: they say nothing about the pixel size in the
@@ -117,7 +120,7 @@ def read(path: str | os.PathLike[str]) -> xr.DataArray:
         if start[:2] in (b"II", b"MM"):
             image = _read_tiff(path)
         elif path.suffix.lower() in mrc.MRC_ENDINGS:
-            _require_memory(path, path.stat().st_size)
+            require_memory(str(path), path.stat().st_size, _SMALLER)
             image = mrc.read_image(path)
         else:
             image = _read_picture(path)
@@ -202,7 +205,8 @@ def _read_tiff(path: Path) -> xr.DataArray:
         series = file.series[0]
         if len(file.series) > 1 and not file.is_lsm:
             _log.warning("%s holds %d images; the first is taken.", path.name, len(file.series))
-        _require_memory(path, math.prod(series.shape) * np.dtype(series.dtype).itemsize)
+        needed = math.prod(series.shape) * np.dtype(series.dtype).itemsize
+        require_memory(str(path), needed, _SMALLER)
         page = series.keyframe
         _require_complete(path, series, file.imagej_metadata)
         pixels, axes = _pixels(series, file.imagej_metadata)
@@ -297,16 +301,6 @@ def _stack_of(meta: dict[str, Any]) -> dict[str, int]:
     keys = {"T": "frames", "Z": "slices", "C": "channels"}
     letters = reversed(order) if sorted(order) == sorted(keys) else keys
     return {letter: int(meta.get(keys[letter], 1)) for letter in letters}
-
-
-def _require_memory(path: Path, needed: int) -> None:
-    free = psutil.virtual_memory().available
-    if needed > _SHARE_OF_MEMORY * free:
-        raise UserError(
-            f"{path} needs {needed / 2**30:.1f} GB and {free / 2**30:.1f} GB of memory are free. "
-            "Split it into substacks first, for example in ImageJ with Image > Stacks > Tools > "
-            "Make Substack..."
-        )
 
 
 def _labelled(path: Path, pixels: np.ndarray, axes: str, page: Any) -> xr.DataArray:

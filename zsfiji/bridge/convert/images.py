@@ -29,13 +29,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import psutil
 import xarray as xr
 
 from zsfiji.bridge.start.classes import jc
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image, planes, set_calibration, size, step_and_origin
 from zsfiji.images.folding import fold, unfold
+from zsfiji.images.memory import require_memory
 from zsfiji.images.metadata import bulk_ranges, inside, is_rgb
 from zsfiji.images.palette import is_palette, shown
 
@@ -43,14 +43,16 @@ _DEFAULT_VALUE_UNIT = "Gray Value"
 _MODES = {1: "composite", 2: "color", 3: "grayscale"}
 _LABEL_OF_ONE = "Slice_Label"
 _AXES = {"col": "X", "row": "Y", "pln": "Z"}
-_GIB = 2**30
 
 # Where red, green and blue lie in the bytes of an int that is alpha, red, green, blue from its
 # highest byte on.
 _RGB_BYTES = (2, 1, 0) if sys.byteorder == "little" else (1, 2, 3)
 
-# How much of the free memory one image may take: the work on it needs some too.
-_SHARE_OF_MEMORY = 0.8
+_FEWER_PIXELS = (
+    ", open a part of it (Image > Stacks > Tools > Make Substack...), or work on a folder of "
+    "single planes with Process > Batch > Macro... or 'zsfiji run'."
+)
+"""What else to do with an image that is too large."""
 
 
 # --- ImagePlus -> xarray ------------------------------------------------------------------------
@@ -96,7 +98,8 @@ def from_imageplus(imp: Any, *, region: bool = False) -> xr.DataArray:
     table = _value_table(imp)
     dtype = np.dtype(np.uint8 if rgb else _dtype(imp) if table is None else np.float32)
     shape = (frames, slices, 3 if rgb else channels, rows, columns)
-    _require_memory(math.prod(shape) * dtype.itemsize, whole=not region or box is None)
+    smaller = "Select a smaller rectangle" if region and box else "Select a rectangle first"
+    require_memory("The image", math.prod(shape) * dtype.itemsize, smaller + _FEWER_PIXELS)
 
     stack = imp.getStack()
     pixels = np.empty(shape, dtype)
@@ -150,18 +153,6 @@ def _selection(imp: Any) -> tuple[int, int, int, int] | None:
     if box.width < 1 or box.height < 1:
         return None
     return int(box.x), int(box.y), int(box.width), int(box.height)
-
-
-def _require_memory(needed: int, *, whole: bool) -> None:
-    free = psutil.virtual_memory().available
-    if needed <= _SHARE_OF_MEMORY * free:
-        return
-    smaller = "Select a rectangle first, open" if whole else "Select a smaller rectangle, open"
-    raise UserError(
-        f"The image needs {needed / _GIB:.1f} GB and {free / _GIB:.1f} GB of memory are free. "
-        f"{smaller} a part of it (Image > Stacks > Tools > Make Substack...), or work on a folder "
-        "of single planes with Process > Batch > Macro... or 'zsfiji run'."
-    )
 
 
 def _value_table(imp: Any) -> np.ndarray | None:
