@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter, uniform_filter
 from zsfiji.physics.camera.calibration.bins import Bins, line
 from zsfiji.physics.camera.calibration.calibrate import calibrate, in_smoothest, least_noise
 from zsfiji.physics.camera.calibration.filters import SQUARE, bank, fit, fit_round
+from zsfiji.physics.camera.calibration.saturation import find_saturation
 from zsfiji.physics.filters.polyphase import lost_structure, smoothed
 from zsfiji.physics.noise import SURE, autocovariance, dct_spectrum, decimated
 from zsfiji.physics.specimens import specimen
@@ -105,6 +106,14 @@ def test_what_an_image_does_not_tell_has_little_confidence() -> None:
     assert calibrate([few]).confidence < SURE
     many = rng.normal(100, 5, (256, 256)).astype(np.float32)
     assert calibrate([many]).confidence > SURE
+
+
+@pytest.mark.parametrize("mean", [0.003, 0.02, 0.1, 1.0])
+def test_few_photons_are_not_saturated_and_clipped_ones_are(mean) -> None:
+    plane = np.random.default_rng(0).poisson(mean, (256, 256)).astype(np.float32)
+    assert find_saturation([plane]) == (None, 0)
+    many = np.random.default_rng(0).poisson(5, (256, 256))
+    assert find_saturation([np.minimum(many, 6).astype(np.float32)])[0] == 6
 
 
 @pytest.mark.parametrize("measure", [calibrate, in_smoothest, least_noise])

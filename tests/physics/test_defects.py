@@ -28,6 +28,18 @@ def test_dead_and_hot_pixels_are_replaced_by_their_neighbours(plane: np.ndarray)
     assert np.array_equal(result, broken)
 
 
+def test_the_border_has_defects_as_well(plane: np.ndarray) -> None:
+    broken = plane.copy()
+    rows, cols = [0, 1, 59, 30, 58], [0, 50, 20, 69, 68]
+    broken[rows, cols] = 5000
+    result, count = repaired(broken, NOISE)
+    assert count == 5
+    assert abs(result[rows, cols] - 100).max() < 8
+    edge = plane.copy()
+    edge[0] += 500
+    assert repaired(edge, NOISE)[1] == 0
+
+
 def test_a_very_hot_pixel_beside_something_bright_is_replaced_too(plane: np.ndarray) -> None:
     points = np.zeros(plane.shape)
     points[30, 40] = 20_000

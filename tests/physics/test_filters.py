@@ -93,6 +93,13 @@ def test_groups_of_patches_leave_no_pixel_out_where_the_estimate_is_constant() -
     assert bool(torch.isfinite(result).all())
 
 
+def test_structure_may_be_thousands_of_times_as_strong_as_the_noise() -> None:
+    clean = 3000 * (torch.arange(48) // 3 % 2).float().expand(48, 48)
+    noise = torch.randn(48, 48, generator=torch.Generator().manual_seed(0))
+    error = patch_groups.group_denoise(clean + noise, clean, WHITE) - clean
+    assert float(error.std()) < 0.6
+
+
 def test_correlated_noise_needs_its_spectrum(clean: np.ndarray) -> None:
     grain = 2 * uniform_filter(np.random.default_rng(0).normal(0, 1, clean.shape), 2)
     noise = calibrate([np.tile(grain, (2, 2)).astype(np.float32)])

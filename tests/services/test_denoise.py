@@ -285,6 +285,14 @@ def test_saturation_and_defects_are_told(short: None) -> None:
     assert "replaced by their neighbours: 1." in notes
 
 
+def test_defects_do_not_count_in_what_was_removed(short: None) -> None:
+    noisy = captured(cells(120, 120))
+    noisy[50, 60] = 60_000
+    report = restored(noisy).report
+    assert report.metrics["defects"] == 1
+    assert report.metrics["residual_variance"] < 1.5
+
+
 def test_the_raw_image_of_a_colour_camera_is_told(short: None) -> None:
     mosaic = np.tile([[1.0, 0.4], [0.6, 1.0]], (32, 32))
     assert "colour camera" in " ".join(restored(captured(cells(64, 64) * mosaic)).report.notes)

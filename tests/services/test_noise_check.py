@@ -23,7 +23,7 @@ def captured(gain: float, title: str = "") -> xr.DataArray:
 
 
 def said(learnt: xr.DataArray, image: xr.DataArray) -> list[str]:
-    model: Model = Model("toy", None, Fitted.of(learnt), ())
+    model: Model = Model("toy", None, Fitted.of(learnt), (), stored=True)
     return NoiseCheck(model, image)(calibrate([learnt.data]), image.data, 0)
 
 
@@ -39,6 +39,12 @@ def test_the_same_noise_is_not_said() -> None:
     assert said(captured(1, "a"), captured(1, "a")) == []
 
 
+def test_a_model_that_was_never_in_a_file_is_that_of_the_image() -> None:
+    """Its noise may have been given, or be that of several images."""
+    model: Model = Model("toy", None, Fitted.of(captured(1)), ())
+    assert NoiseCheck(model, captured(4))(calibrate([captured(1).data]), captured(4).data, 0) == []
+
+
 def test_correlated_noise_and_none_are_not_compared() -> None:
     smooth = as_image(LIGHT.astype(np.float32))
     assert said(captured(1), smooth) == []
@@ -46,7 +52,8 @@ def test_correlated_noise_and_none_are_not_compared() -> None:
 
 
 def test_each_channel_is_looked_at_once() -> None:
-    check = NoiseCheck(Model("toy", None, Fitted.of(captured(1)), ()), captured(4))
+    model: Model = Model("toy", None, Fitted.of(captured(1)), (), stored=True)
+    check = NoiseCheck(model, captured(4))
     noise = calibrate([captured(1).data])
     assert [len(check(noise, captured(4).data, channel)) for channel in (0, 1, 0)] == [1, 1, 0]
     stack = np.stack([captured(1).data, captured(4).data, captured(1).data])

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from deconvolving import apply, calibrated, fit, fit_published, gaussian_psf, lines
 from deconvolving_stacks import calibrated as calibrated_stack
 from deconvolving_stacks import gaussian_psf as psf_of_stack
@@ -17,6 +18,7 @@ from zsfiji.learning.scale import Scale
 from zsfiji.physics.camera.model import Camera
 from zsfiji.physics.noise import Noise
 from zsfiji.physics.optics.degradation import Degradation
+from zsfiji.services.two_stage import fit as two_stage_fit
 from zsfiji.services.two_stage.fit import Given
 from zsfiji.services.two_stage.task import Task, Terms
 from zsfiji.services.zs_deconvnet import networks, networks_3d
@@ -114,6 +116,18 @@ def test_the_published_training_runs(plane):
     assert model.units[0].kind == "published"
     result = apply(model, plane, symmetries=1)
     assert result.images["deconvolved"].shape == (192, 192)
+
+
+def test_a_network_that_gives_0_in_the_dark_is_not_dead(plane, monkeypatch):
+    half = plane.copy(data=plane.data.copy())
+    half.data[:64, :64] = np.median(half.data)
+
+    def rectified(network, given):
+        del network
+        return (F.relu(given - given.amax() + 1e-3),) * 2
+
+    monkeypatch.setattr(two_stage_fit, "run", rectified)
+    assert fit_published(half, gaussian_psf(), steps=1, network="compact").units[0].network
 
 
 def test_a_training_that_collapses_is_started_again(plane, caplog):

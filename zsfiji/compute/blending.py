@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 
 from zsfiji import progress
-from zsfiji.compute.tiling import mirrored
+from zsfiji.compute.tiling import pad_mirrored
 
 _LEAST = 1e-3
 """Weight at the very rim of a tile, where there may be no other one."""
@@ -56,7 +56,7 @@ def by_blended_tiles(
     """
     height, width = plane.shape[-2:]
     rows, cols = (_starts(n, tile, overlap) for n in (height, width))
-    whole = _at_least(plane, tile)
+    whole = pad_mirrored(plane, tile)
     total = weights = torch.empty(0)
     with torch.inference_mode():
         for number, (top, left) in enumerate((r, c) for r in rows for c in cols):
@@ -83,16 +83,6 @@ def _starts(length: int, tile: int, overlap: float) -> list[int]:
         return [0]
     count = 1 + math.ceil((length - tile) / max(1.0, (1 - overlap) * tile))
     return [round(n * (length - tile) / (count - 1)) for n in range(count)]
-
-
-def _at_least(plane: torch.Tensor, size: int) -> torch.Tensor:
-    """A plane with at least so many rows and columns."""
-    for axis in (-2, -1):
-        length = int(plane.shape[axis])
-        if length < size:
-            index = torch.from_numpy(mirrored(0, size, length)).to(plane.device)
-            plane = plane.index_select(axis, index)
-    return plane
 
 
 def _hann(size: int) -> torch.Tensor:

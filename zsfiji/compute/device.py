@@ -88,6 +88,17 @@ def generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     return torch.Generator(device).manual_seed(seed)
 
 
+def poisson(rate: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
+    """Draw Poisson numbers with the expected values `rate`.
+
+    On Apple's GPU, for which torch may have no such numbers, the CPU draws them.
+    """
+    if draws.device.type == "mps":
+        seed = int(torch.randint(2**62, (), generator=draws, device=draws.device))
+        return torch.poisson(rate.cpu(), generator=generator(seed)).to(rate.device)
+    return torch.poisson(rate, generator=draws)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether `error` says that the device has not enough memory."""
     if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):

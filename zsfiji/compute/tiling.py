@@ -228,6 +228,36 @@ def mirrored(start: int, stop: int, length: int) -> np.ndarray:
     return np.minimum(position, period - position)
 
 
+def pad_mirrored(data: torch.Tensor, size: int, multiple: int = 1) -> torch.Tensor:
+    """Pad images with their mirror image if they are smaller than `size` pixels.
+
+    Parameters
+    ----------
+    data : torch.Tensor
+        Shape (..., row, col).
+    size : int
+        The least height and width, a multiple of `multiple`.
+    multiple : int
+        Larger heights and widths are cropped to multiples of this.
+
+    Returns
+    -------
+    torch.Tensor
+        The images; the input itself if nothing has to be done.
+    """
+    for axis in (-2, -1):
+        data = _continued(data, axis, max(size, data.shape[axis] // multiple * multiple))
+    return data
+
+
+def _continued(data: torch.Tensor, axis: int, size: int) -> torch.Tensor:
+    length = data.shape[axis]
+    if length == size:
+        return data
+    index = torch.from_numpy(mirrored(0, size, length)).to(data.device)
+    return data.index_select(axis, index)
+
+
 class _Grid(NamedTuple):
     """A plane, and how many of its pixels are in place of one pixel of the coarsest plane."""
 

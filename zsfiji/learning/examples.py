@@ -18,8 +18,6 @@ import math
 import torch
 import torch.nn.functional as F
 
-from zsfiji.compute.tiling import mirrored
-
 BRIGHT = 0.995
 """Quantile at which the brightness of examples and image is matched. Chosen by eye."""
 
@@ -153,33 +151,3 @@ def bright(image: torch.Tensor) -> torch.Tensor:
     values = image.flatten()
     values = values[:: max(1, values.numel() // 2**20)]
     return torch.quantile(values, BRIGHT)
-
-
-def pad_mirrored(data: torch.Tensor, size: int, multiple: int = 1) -> torch.Tensor:
-    """Pad images with their mirror image if they are smaller than `size` pixels.
-
-    Parameters
-    ----------
-    data : torch.Tensor
-        Shape (..., row, col).
-    size : int
-        The least height and width, a multiple of `multiple`.
-    multiple : int
-        Larger heights and widths are cropped to multiples of this.
-
-    Returns
-    -------
-    torch.Tensor
-        The images; the input itself if nothing has to be done.
-    """
-    for axis in (-2, -1):
-        data = _continued(data, axis, max(size, data.shape[axis] // multiple * multiple))
-    return data
-
-
-def _continued(data: torch.Tensor, axis: int, size: int) -> torch.Tensor:
-    length = data.shape[axis]
-    if length == size:
-        return data
-    index = torch.from_numpy(mirrored(0, size, length)).to(data.device)
-    return data.index_select(axis, index)

@@ -124,6 +124,8 @@ class Model(Generic[S, U]):
         What was learnt: one unit for each channel, or for each plane (or stack) of the image.
     version : str
         The version of zsfiji that trained it.
+    stored : bool
+        Whether it was read from a file: then it may be applied to other images.
     """
 
     method: str
@@ -131,6 +133,7 @@ class Model(Generic[S, U]):
     fitted_to: Fitted
     units: tuple[U, ...]
     version: str = __version__
+    stored: bool = False
 
 
 def model_of(kind: Kind[S, U], settings: S, image: xr.DataArray, units: Sequence[U]) -> Model[S, U]:
@@ -222,7 +225,7 @@ def load(path: str | os.PathLike[str], kind: Kind[S, U]) -> Model[S, U]:
             f"The file {path} is not a model of zsfiji, or it is damaged. "
             "Choose another file, or train the model again."
         ) from error
-    return Model(kind.name, settings, fitted_to, tuple(units), header["version"])
+    return Model(kind.name, settings, fitted_to, tuple(units), header["version"], stored=True)
 
 
 def digest(model: Model[Any, Any]) -> str:

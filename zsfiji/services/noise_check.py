@@ -29,12 +29,13 @@ class NoiseCheck:
     model : Model
         The model.
     image : xarray.DataArray
-        The image that it is applied to. Where that is the one it was fitted to, nothing is
-        measured.
+        The image that it is applied to. Where that is the one it was fitted to, as for a model
+        that was never in a file, nothing is measured.
     """
 
     def __init__(self, model: Model[Any, Any], image: xr.DataArray) -> None:
-        self._same = bool(model.fitted_to.title) and model.fitted_to == Fitted.of(image)
+        named = bool(model.fitted_to.title)
+        self._same = not model.stored or (named and model.fitted_to == Fitted.of(image))
         self._looked: set[int | None] = set()
 
     def __call__(self, noise: Noise, part: np.ndarray, channel: int | None) -> list[str]:

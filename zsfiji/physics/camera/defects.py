@@ -71,28 +71,33 @@ def repaired(plane: np.ndarray, noise: Noise) -> tuple[np.ndarray, int]:
     if noise.floor == 0 or not noise.white or min(plane.shape) < 5:
         return plane, 0
     stabilised = Stabiliser.of(noise).forward(plane)
-    inside = stabilised[2:-2, 2:-2]
     # A quick test first: an outlier differs from the mean of its 3 x 3 pixels by 8/9 of its excess.
-    outlier = np.abs(inside - uniform_filter(stabilised, 3)[2:-2, 2:-2]) > FAR / 2
+    outlier = np.abs(stabilised - uniform_filter(stabilised, 3, mode="mirror")) > FAR / 2
     rows, cols = np.nonzero(outlier)
     if len(rows) == 0 or len(rows) > _MOST_SUSPECTS * plane.size:
         return plane, 0
-    windows = np.lib.stride_tricks.sliding_window_view(stabilised, (5, 5))[rows, cols]
+    windows = _around(stabilised, rows, cols, 2)
     near = windows[:, 1:4, 1:4][:, _RING]
-    distance = np.abs(windows[:, 2, 2] - np.median(near, axis=1))
+    distance = np.abs(windows[:, 2, 2] - np.nanmedian(near, axis=1))
     far = distance > FAR
     # Light, or the lack of it, is seen in the neighbours too.
-    cross = windows[:, [1, 3, 2, 2], [2, 2, 1, 3]].mean(1)
+    cross = np.nanmean(windows[:, [1, 3, 2, 2], [2, 2, 1, 3]], axis=1)
     # A very bright defect may lie on structure; its own light would be in proportion to it.
     beside = np.maximum(_SPREAD, _SHARE * distance)
-    alone = np.abs(cross - np.median(windows[:, _OUTER], axis=1)) < beside
+    alone = np.abs(cross - np.nanmedian(windows[:, _OUTER], axis=1)) < beside
     rows, cols = rows[far & alone], cols[far & alone]
     if len(rows) == 0 or len(rows) > _MOST * plane.size:
         return plane, 0
-    around = np.lib.stride_tricks.sliding_window_view(plane, (3, 3))[rows + 1, cols + 1]
     result = plane.copy()
-    result[rows + 2, cols + 2] = np.median(around[:, _RING], axis=1)
+    result[rows, cols] = np.nanmedian(_around(plane, rows, cols, 1)[:, _RING], axis=1)
     return result, len(rows)
+
+
+def _around(plane: np.ndarray, rows: np.ndarray, cols: np.ndarray, reach: int) -> np.ndarray:
+    """Squares around pixels of a plane, NaN beyond its borders: (pixel, row, col)."""
+    edge = 2 * reach + 1
+    wider = np.pad(plane, reach, constant_values=np.nan)
+    return np.lib.stride_tricks.sliding_window_view(wider, (edge, edge))[rows, cols]
 
 
 def repaired_image(image: np.ndarray, noise: Noise) -> tuple[np.ndarray, int]:

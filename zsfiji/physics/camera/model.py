@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from scipy.ndimage import uniform_filter
 
+from zsfiji.compute.device import poisson
 from zsfiji.errors import UserError
 from zsfiji.physics.camera.calibration.calibrate import calibrate, least_noise
 from zsfiji.physics.camera.recorruption import BOX, local_mean, pair
@@ -21,6 +22,9 @@ _TOO_DARK = 0.1
 _ALL_THERE = 0.6
 """Share of the given variance that has to be found at the highest frequencies for white noise.
 Chosen by eye."""
+
+_HOT = 5.0
+"""Standard deviations from which on a pixel of a dark frame is hot. Not tuned."""
 
 _FIELD = 16
 """Coefficients along each axis of the spectra that correlated noise is drawn from. Not tuned."""
@@ -142,7 +146,7 @@ class Camera:
             # by an amount that accounts for the read noise.
             dark = -self.noise.intercept / gain
             rate = ((mean - dark) / gain).clamp_min(self.noise.floor / gain**2)
-            return mean + gain * (torch.poisson(rate, generator=draws) - rate)
+            return mean + gain * (poisson(rate, draws) - rate)
         return mean + self.variance(mean).sqrt() * self._field(mean, draws)
 
     def _field(self, like: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
@@ -154,6 +158,19 @@ class Camera:
         shape = (like[..., 0, 0].numel(), 1, *(n + 2 * half for n in like.shape[-2:]))
         field = torch.randn(shape, generator=draws, device=like.device)
         return F.conv2d(field, kernel[None, None]).reshape(like.shape)
+
+
+def _without_hot(dark: np.ndarray) -> np.ndarray:
+    """The pixels of a dark frame that are not hot: those are no noise, and outweigh all others."""
+    middle = np.median(dark)
+    # More than half of the pixels have one value where the noise is less than a grey level.
+    spread = np.median(np.abs(dark - middle)) / 0.6745 or _inner(dark).std()
+    return dark[np.abs(dark - middle) <= _HOT * spread]
+
+
+def _inner(values: np.ndarray) -> np.ndarray:
+    """The values without the lowest and the highest percent, which are as near as is left."""
+    return values.clip(*np.quantile(values, (0.01, 0.99)))
 
 
 def measure(planes: list[np.ndarray], known: KnownCamera = NOTHING_KNOWN) -> Camera:
@@ -193,11 +210,9 @@ def measure(planes: list[np.ndarray], known: KnownCamera = NOTHING_KNOWN) -> Cam
                 f"All pixels of the dark frame are {dark.min():g}, so it does not show the noise "
                 "of the camera. Take one with the shutter closed, or give the background alone."
             )
+        dark = _without_hot(dark)
         dark_level = float(dark.mean()) if dark_level is None else dark_level
-        # Hot pixels are not noise, and would outweigh all others. Limits: not tuned.
-        spread = float(np.median(np.abs(dark - np.median(dark)))) / 0.6745
-        inside = dark[np.abs(dark - dark_level) <= max(5 * spread, 5.0)]
-        read_variance = float(inside.var()) if read_variance is None else read_variance
+        read_variance = float(dark.var()) if read_variance is None else read_variance
     if gain is not None and not gain >= 0:
         raise UserError(f"The gain is {gain:g}; it cannot be negative.")
     if read_variance is not None and not read_variance >= 0:

@@ -142,6 +142,22 @@ def _sums_along_rows(values: torch.Tensor) -> torch.Tensor:
     return (two[:, :wide] + two[:, 2 : wide + 2]).add_(two[:, 4 : wide + 4])
 
 
+def _share_of_noise(smooth: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    """What a group's patches have of the noise: (groups, pixel, pixel)."""
+
+    def covariance(of: torch.Tensor) -> torch.Tensor:
+        return of.transpose(1, 2) @ of * (_CONTRAST / (_GROUP - 1))
+
+    factor, failed = torch.linalg.cholesky_ex(covariance(smooth) + noise)
+    share = torch.cholesky_solve(noise, factor)
+    if failed.any():
+        # Rounding errors of strong structure outweigh weak noise. (Apple's GPU has no float64.)
+        bad, exact = failed != 0, noise.cpu().double()
+        factor = torch.linalg.cholesky(covariance(smooth[bad].cpu().double()) + exact)
+        share[bad] = torch.cholesky_solve(exact, factor).to(share)
+    return share
+
+
 def _estimated(
     plane: torch.Tensor, estimate: torch.Tensor, groups: torch.Tensor, noise: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -156,8 +172,7 @@ def _estimated(
         noisy, smooth = (patches[part] for patches in every)
         mean = smooth.mean(1, keepdim=True)
         smooth = smooth - mean
-        covariance = smooth.transpose(1, 2) @ smooth * (_CONTRAST / (_GROUP - 1))
-        share = torch.cholesky_solve(noise, torch.linalg.cholesky(covariance + noise))
+        share = _share_of_noise(smooth, noise)
         structure = smooth.square().mean((1, 2), keepdim=True)
         mean += structure / (structure + _FLAT) * (noisy.mean(1, keepdim=True) - mean)
         taken = (noisy - mean) @ share

@@ -74,6 +74,12 @@ class FastPlanes(Restorer[FastNet]):
         network.inverse.copy_(inverse_filter(task.optics))
         return cls(cls.first_record(task, stabilised_scale(task), seed), task.optics, network)
 
+    def continued(self, task: Task, seed: int) -> Self:
+        """A copy for a further training, with the inverse filter of the optics of a task."""
+        found = super().continued(task, seed)
+        found.network.inverse.copy_(inverse_filter(task.optics))
+        return found
+
     def source(self, task: Task, average: FastNet) -> SpecimenSource:
         """Where the specimens of the training come from."""
         return SelfExamples(average, task, self.scale)
@@ -114,9 +120,12 @@ class FastStacks(Restorer[FastNet3D]):
         """Make a restorer, and choose the iterations of its classical deconvolution."""
         record = cls.first_record(task, stabilised_scale(task), seed)
         network = cls.build(task.optics.upsample, seed).to(task.data.device)
-        some = part_of(task.data, task.places, 0)
-        iterations = ClassicalDeconvolution.of(some, task.camera, task.optics).iterations
-        return cls(replace(record, iterations=iterations), task.optics, network)
+        return cls(replace(record, iterations=_iterations(task)), task.optics, network)
+
+    def continued(self, task: Task, seed: int) -> Self:
+        """A copy for a further training, with the iterations that suit a task."""
+        found = super().continued(task, seed)
+        return replace(found, record=replace(found.record, iterations=_iterations(task)))
 
     @property
     def classical(self) -> ClassicalDeconvolution:
@@ -164,6 +173,12 @@ class FastStacks(Restorer[FastNet3D]):
 
 RESTORERS: Restorers = {(r.kind, r.axes): r for r in (FastPlanes, FastStacks)}
 """The restorers by the kind of network, and by 2 for planes or 3 for stacks."""
+
+
+def _iterations(task: Task) -> int:
+    """Iterations of the classical deconvolution, chosen by a part of the first stack."""
+    some = part_of(task.data, task.places, 0)
+    return ClassicalDeconvolution.of(some, task.camera, task.optics).iterations
 
 
 def stabilised_scale(task: Task) -> Scale:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from zsfiji.compute.device import generator
+from zsfiji.compute.tiling import pad_mirrored
 from zsfiji.learning import examples, sharpness
 from zsfiji.learning.patches import inside, random_patches
 from zsfiji.learning.scale import Scale
@@ -61,7 +62,7 @@ class SelfExamples:
 
     def __init__(self, average: nn.Module, task: Task, scale: Scale) -> None:
         self._average, self._task, self._scale = average, task, scale
-        self._data = examples.pad_mirrored(task.data, 4, 4)
+        self._data = pad_mirrored(task.data, 4, 4)
 
     @torch.no_grad()
     def specimens(self, least: int, draw: torch.Generator) -> list[torch.Tensor]:
@@ -115,7 +116,7 @@ class SelfExamples:
         """A specimen in grey levels, whose structure is as bright as what is seen of it."""
         optics = self._task.optics
         structure, background = (
-            examples.pad_mirrored(x, least, optics.upsample) for x in (structure, background)
+            pad_mirrored(x, least, optics.upsample) for x in (structure, background)
         )
         structure = examples.matched(structure, optics(structure), seen)
         return torch.cat([structure, background], 1) * self._scale.unit
@@ -164,7 +165,7 @@ class FastPlanesObjective:
         self._symmetries = psf_symmetries(task.optics.psf)
         least = -(-(2 * self._margin + FAST_PLANES.patch // 2) // 4) * 4
         self._patch = max(FAST_PLANES.patch, least)
-        self._data = examples.pad_mirrored(task.data, self._patch)
+        self._data = pad_mirrored(task.data, self._patch)
         self._typical = float(task.camera.variance(self._data.mean()))
         self._first = 0 if ready else int(FAST_PLANES.first_round * steps)
         self._every = max(1, -(-(steps - self._first) // FAST_PLANES.rounds))

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import torch
 
 from zsfiji.compute.device import autocast, generator
+from zsfiji.compute.tiling import pad_mirrored
 from zsfiji.deconvolution.classical import ClassicalDeconvolution
 from zsfiji.deconvolution.richardson_lucy import Deblurred
 from zsfiji.learning import examples, losses
@@ -127,7 +128,7 @@ class SelfStackExamples:
     ) -> tuple[Pair, list[Capture]]:
         """Make a pair of a part of a stack, and captures of it; see :class:`StackSource`."""
         task, least = self._task, FAST_STACKS.both_patch
-        stack = part_of(examples.pad_mirrored(task.data, least, 4), task.places, number)
+        stack = part_of(pad_mirrored(task.data, least, 4), task.places, number)
         noisier, target, deviation = (x[0] for x in task.camera.recorrupt(stack[None], 1.0, noise))
         pair = Pair(noisier, self._classical(noisier), target, deviation)
         light, denoised = self._restored(stack, refined=number > 0 or self._ready)
@@ -159,7 +160,7 @@ class SelfStackExamples:
         optics, camera, dark_level = self._task.optics, self._task.camera, self._scale.dark_level
         fine, least = optics.upsample, FAST_STACKS.both_patch
         specimen = examples.shrink(light.clamp_min(0), factor)
-        specimen = examples.pad_mirrored(specimen, least * fine, 4 * fine)
+        specimen = pad_mirrored(specimen, least * fine, 4 * fine)
         specimen = examples.matched(specimen, optics(specimen), denoised)[0, 0]
         low, high = FAST_STACKS.levels
         specimen = specimen * (low + (high - low) * float(torch.rand((), generator=draw)))
@@ -207,7 +208,7 @@ class FastStacksObjective:
         self._noise = generator(seed + 1, task.data.device)
         self._symmetries = psf_symmetries(task.optics.psf)
         self._near = narrowed(task.optics, FAST_STACKS.near_light)
-        self._data = examples.pad_mirrored(task.data, FAST_STACKS.patch)
+        self._data = pad_mirrored(task.data, FAST_STACKS.patch)
         self._alone = 0 if ready else int(FAST_STACKS.stage1_share * steps)
         rounds = max(1, round((steps - self._alone) / FAST_STACKS.round_steps))
         self._every = -(-(steps - self._alone) // rounds)

@@ -107,6 +107,8 @@ class Plane(NamedTuple):
     ----------
     values : numpy.ndarray
         float32 (row, col), in the unit of the image.
+    sound : numpy.ndarray
+        The noisy plane without its defective pixels.
     defects : int
         Number of defective pixels that were replaced first.
     put_back : float
@@ -114,6 +116,7 @@ class Plane(NamedTuple):
     """
 
     values: np.ndarray
+    sound: np.ndarray
     defects: int = 0
     put_back: float = 0.0
 
@@ -151,7 +154,7 @@ def restore(
         The restored plane.
     """
     if unit.working.floor == 0:
-        return Plane(plane.copy())
+        return Plane(plane.copy(), plane)
     sound, defects = repaired(plane, unit.noise)
     coarse = smoothed(sound, unit.d)
     stabiliser = Stabiliser.of(unit.working)
@@ -171,9 +174,9 @@ def restore(
         result[part] = value
     result = centred(result, unit.d)
     if draft:
-        return Plane(result, defects)
+        return Plane(result, sound, defects)
     result, share = put_back(sound, result, unit.noise, unit.d)
-    return Plane(result, defects, share)
+    return Plane(result, sound, defects, share)
 
 
 def apply_network(

@@ -111,7 +111,7 @@ class ZeroShotDenoise:
             results[OUTPUT.name][:] = plane.values
             defects += plane.defects
             shares.append(plane.put_back)
-            findings.add(unit.noise, noisy, plane.values, channel)
+            findings.add(unit.noise, plane.sound, plane.values, channel)
             said = uncertain(unit.noise, unit.doubted)
             if not unit.doubted:
                 said += other_noise(unit.noise, noisy, channel)

@@ -16,14 +16,13 @@ import torch
 from torch import nn
 
 from zsfiji import progress
-from zsfiji.compute.device import autocast, generator
+from zsfiji.compute.device import autocast, generator, poisson
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.learning.patches import random_patches
 from zsfiji.physics.filters.anscombe import Stabiliser
 from zsfiji.physics.filters.both import filtered
 from zsfiji.physics.filters.polyphase import phases, smoothed
 from zsfiji.physics.noise import Noise
-from zsfiji.services.fm2s.injection import noise_device, poisson
 from zsfiji.services.fm2s.network import MARGIN, build
 from zsfiji.services.fm2s.settings import DRAWS, PIXELS, STEPS
 
@@ -60,7 +59,7 @@ def add_noise(clean: torch.Tensor, stabiliser: Stabiliser, source: torch.Generat
     stabiliser : Stabiliser
         Has gain and intercept.
     source : torch.Generator
-        Random numbers.
+        Random numbers, on the device of `clean`.
 
     Returns
     -------
@@ -68,14 +67,13 @@ def add_noise(clean: torch.Tensor, stabiliser: Stabiliser, source: torch.Generat
         Stabilised noisy image of the same shape.
     """
     if stabiliser.gain == 0:
-        drawn = torch.randn(clean.shape, generator=source, device=source.device)
-        return clean + drawn.to(clean.device)
+        return clean + torch.randn(clean.shape, generator=source, device=clean.device)
     gain, dark = stabiliser.gain, stabiliser.intercept / stabiliser.gain
     mean = torch.from_numpy(stabiliser.inverse(clean.cpu().numpy()).astype(np.float32))
     # Below the darkest value that the measured line allows, pixels keep their mean, without noise.
-    expected = ((mean + dark) / gain).clamp_min(0).to(source.device)
-    noise = gain * (poisson(expected, source) - expected)
-    return stabiliser.root(mean.to(clean.device) + noise.to(clean.device))
+    mean = mean.to(clean.device)
+    expected = ((mean + dark) / gain).clamp_min(0)
+    return stabiliser.root(mean + gain * (poisson(expected, source) - expected))
 
 
 def fit_network(
@@ -169,7 +167,7 @@ def _examples(
 ) -> tuple[torch.Tensor, float]:
     """Make examples, shape (fields, 3, field, field): noisy, filtered and clean; and the centre."""
     stabiliser = Stabiliser.of(noise)
-    source = generator(seed + 2, noise_device(device))
+    source = generator(seed + 2, device)
     places = generator(seed + 3)
     parts = [(plane, part) for plane in range(len(planes)) for part in phases(d)]
     height, width = (n // d for n in planes[0].shape)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from zsfiji.compute.device import poisson
 from zsfiji.services.fm2s.presets import Preset
 
 DARKEST, BRIGHTEST = 1e-5, 0.15
@@ -62,7 +63,7 @@ def inject(
     preset : Preset
         The constants.
     source : torch.Generator
-        Random numbers; see :func:`noise_device`.
+        Random numbers, on the device of `clean`.
     ceiling : float
         Upper limit at which pixels are clipped after each of the two steps; the lower one is 0.
 
@@ -78,16 +79,6 @@ def inject(
     return (poisson(regional * preset.overall, source) / preset.overall).clamp(0, ceiling)
 
 
-def noise_device(device: torch.device) -> torch.device:
-    """Device for the random numbers of a network on `device`: Apple's GPU has no Poisson."""
-    return torch.device("cpu") if device.type == "mps" else device
-
-
-def poisson(rate: torch.Tensor, source: torch.Generator) -> torch.Tensor:
-    """Draw Poisson numbers with the expected values `rate`, on its device."""
-    return torch.poisson(rate.to(source.device), generator=source).to(rate.device)
-
-
 def _means(image: torch.Tensor, stride: int) -> torch.Tensor:
     """Mean of each square region; height and width are multiples of `stride`."""
     height, width = image.shape[-2:]
@@ -98,5 +89,4 @@ def _means(image: torch.Tensor, stride: int) -> torch.Tensor:
 
 
 def _normal(like: torch.Tensor, source: torch.Generator) -> torch.Tensor:
-    drawn = torch.randn(like.shape, generator=source, device=source.device)
-    return drawn.to(like.device)
+    return torch.randn(like.shape, generator=source, device=like.device)

@@ -12,7 +12,7 @@ from torch import nn
 from zsfiji.compute.device import autocast, generator
 from zsfiji.learning.loop import Schedule, train
 from zsfiji.learning.patches import random_patches
-from zsfiji.services.fm2s.injection import inject, noise_device, strength
+from zsfiji.services.fm2s.injection import inject, strength
 from zsfiji.services.fm2s.network import MARGIN, build
 from zsfiji.services.fm2s.presets import Preset
 from zsfiji.services.fm2s.recipes import COARSE_STEPS, STEPS_PER_DRAW, Recipe
@@ -96,7 +96,7 @@ class Examples:
         self._stack = torch.cat([noisy, clean, regions], 1).to(device)
         self._preset, self._recipe = preset, recipe
         self._places = generator(seed + 1)
-        self._noise = generator(seed + 2, noise_device(device))
+        self._noise = generator(seed + 2, device)
         # If full scale was measured in the image, some pixels are above it.
         self._ceiling = max(1.0, float(noisy.max()))
         edge = min(*self._stack.shape[-2:], recipe.patch or 0)

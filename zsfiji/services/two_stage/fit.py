@@ -16,6 +16,7 @@ from zsfiji.errors import UserError
 from zsfiji.images.parts import PLANE, STACK
 from zsfiji.learning.loop import DivergedError, train
 from zsfiji.learning.models import Model
+from zsfiji.learning.patches import structured_part
 from zsfiji.physics.camera.defects import repaired_image
 from zsfiji.physics.camera.doubt import measure_for_training
 from zsfiji.physics.camera.model import NOTHING_KNOWN, KnownCamera
@@ -38,6 +39,9 @@ LARGEST_STACK = 64 * 2**20
 ENERGY = 0.99
 """Share of the light of a PSF that is kept: the haze of the rest is wider than most images. Chosen
 by eye."""
+
+_PROBE_EDGE, _PROBE_SLICES = 64, 16
+"""Size in pixels of the part in which a network is tried: bounds the time. Not tuned."""
 
 _NOISE_SLICES = 16
 """Slices of a stack that its noise is measured in: bounds the time."""
@@ -271,9 +275,9 @@ def _train(
 ) -> Restorer[Any] | None:
     """Train the network of a restorer in place; None if it died."""
     network, multiple = restorer.network, restorer.network.multiple
-    probe = task.data[:1, :16, :64, :64]
+    probe = _brightest(task)
     rows, cols = (n // multiple * multiple for n in probe.shape[-2:])
-    probe = probe[..., :rows, :cols]
+    probe = probe[None, ..., :rows, :cols]
     given = restorer.scale.to_network(probe if restorer.axes == 2 else probe[:, None])
 
     def dead(done: int = 0) -> bool:
@@ -297,6 +301,16 @@ def _train(
         return None
     record = restorer.record.trained(history.steps, steps, history.losses)
     return replace(restorer, record=record)
+
+
+def _brightest(task: Task) -> torch.Tensor:
+    """The part of the first image around its brightest structure: (slices, row, col)."""
+    light = task.data[0].amax(0).cpu()
+    mine = task.places[task.places[:, 0] == 0]
+    centre = mine[light[mine[:, 1], mine[:, 2]].argmax()]
+    slices = min(task.data.shape[1], _PROBE_SLICES)
+    voxels = slices * _PROBE_EDGE**2
+    return structured_part(task.data, centre[None], 0, voxels=voxels, slices=slices)
 
 
 def _optics(psfs: Sequence[Psf], channel: int, upsample: int) -> Degradation:

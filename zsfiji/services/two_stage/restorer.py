@@ -256,8 +256,18 @@ class Restorer(ABC, Generic[N]):
         return self.record.seed + self.record.steps
 
     def continued(self, task: Task, seed: int) -> Self:
-        """A copy for a further training, with the optics of a task and on its device."""
-        record = replace(self.record, spacing=task.spacing, pairs=task.pairing, seed=seed)
+        """A copy for a further training, with the camera and the optics of a task, on its device.
+
+        The scale stays: it is that of the weights.
+        """
+        record = replace(
+            self.record,
+            noise=task.camera.noise,
+            dark_level=task.camera.dark_level,
+            spacing=task.spacing,
+            pairs=task.pairing,
+            seed=seed,
+        )
         network = copy.deepcopy(self.network).to(task.data.device)
         return replace(self, record=record, optics=task.optics, network=network)
 

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import torch
 
+from zsfiji.compute.device import poisson
 from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction import power
 from zsfiji.reconstruction.joint import Joint
@@ -140,7 +141,7 @@ class Imaging:
         read = self.read_variance**0.5 * normal
         if gain <= 0:
             return read
-        counts = torch.poisson(light / gain, generator=draws)
+        counts = poisson(light / gain, draws)
         return gain * counts - light + read
 
 

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from zsfiji.compute.device import autocast, generator
-from zsfiji.learning import examples, losses
+from zsfiji.compute.tiling import pad_mirrored
+from zsfiji.learning import losses
 from zsfiji.learning.patches import inside, random_patches, random_slices, turned
 from zsfiji.learning.scale import Scale
 from zsfiji.physics.optics.degradation import Degradation
@@ -79,7 +80,7 @@ class _Patches:
         self._round = psf_is_round(optics.psf)
         self._symmetries = psf_symmetries(optics.psf)
         self._edge = round(_ROOM * sizes.patch) if self._round else sizes.patch
-        self._data = examples.pad_mirrored(task.data, self._edge)
+        self._data = pad_mirrored(task.data, self._edge)
         self.slices = self._data.shape[1]
 
     def draw(self, depth: int) -> torch.Tensor:
@@ -196,7 +197,7 @@ class ReconstructedPairs:
             raise ValueError("there are no recorrupted reconstructions")
         self._network, self._task, self._sizes = network, task, sizes
         largest = task.recorrupted.amax((1, 2, 3), keepdim=True)
-        self._pairs = examples.pad_mirrored(task.recorrupted / largest, sizes.patch)
+        self._pairs = pad_mirrored(task.recorrupted / largest, sizes.patch)
         self._symmetries = psf_symmetries(task.optics.psf)
         self.generators = {"patches": generator(seed)}
 
