@@ -134,9 +134,12 @@ def test_any_script_runs_on_files_and_its_active_image_is_saved(run, picture, tm
         (["input={}", "input={}"], "given twice"),
         (["sigma"], "write key=value"),
         (["input={}", "output=/nowhere/b.tif"], "cannot be written"),
+        (["input={}", "output={}"], "is the image itself"),
+        (["input={}", "place={}.txt", "output={}.txt"], "is the image itself"),
     ],
 )
 def test_wrong_parameters_are_refused_before_the_script_runs(run, picture, words, message):
+    Path(f"{picture}.txt").touch()
     with pytest.raises(UserError, match=message):
         run("raise SystemExit\n" + BLUR, *(word.format(picture) for word in words))
 

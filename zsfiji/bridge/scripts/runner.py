@@ -27,10 +27,11 @@ from zsfiji.bridge.start.classes import jc
 from zsfiji.errors import UserError
 from zsfiji.images import tiff
 from zsfiji.images.axes import as_image
-from zsfiji.images.files import require_writable
+from zsfiji.images.files import require_other, require_writable
 from zsfiji.terminal import Terminal
 
 _IMAGE, _DATASET, _IMGPLUS = "ij.ImagePlus", "net.imagej.Dataset", "net.imagej.ImgPlus"
+_FILE = "java.io.File"
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 _NUMBERS: dict[str, type[int] | type[float]] = {
     "java.lang.Integer": int,
@@ -101,7 +102,8 @@ def run_script(file: str, words: Sequence[str], fiji: str | None = None) -> None
     Raises
     ------
     UserError
-        If the script or an image cannot be read, or a parameter is missing or wrong.
+        If the script or an image cannot be read, a parameter is missing or wrong, a result would
+        replace an image, or the script itself has an error.
     """
     path = Path(file)
     if path.suffix != ".py":
@@ -121,7 +123,14 @@ def run_script(file: str, words: Sequence[str], fiji: str | None = None) -> None
         for name in dict.fromkeys((*declared, "output"))
         if name in given and name not in taken
     }
+    sources = [
+        given[entry.name]
+        for entry in inputs
+        if entry.name in given and entry.type in (_IMAGE, _DATASET, _IMGPLUS, _FILE)
+    ]
     for target in targets.values():
+        for source in sources:
+            require_other(target, source)
         require_writable(target)
     values = bind(running, inputs, given)
     code = compile(text, str(path), "exec")
@@ -301,10 +310,10 @@ def _value(running: host.Host, entry: Input, text: str | None) -> Any:
     if entry.type in (_DATASET, _IMGPLUS):
         dataset = datasets.to_dataset(tiff.read(text))
         return dataset if entry.type == _DATASET else dataset.getImgPlus()
-    if entry.type == "java.io.File":
+    if entry.type == _FILE:
         from jpype import JClass
 
-        return JClass("java.io.File")(text)
+        return JClass(_FILE)(text)
     if entry.type in ("java.lang.Boolean", "boolean"):
         if text.lower() not in _TRUE + _FALSE:
             raise UserError(f'{entry.name}: write true or false, not "{text}".')
