@@ -8,15 +8,20 @@ only image among them, else the active image, as Process > Batch > Macro... does
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+import zsfiji
 from zsfiji import progress
 from zsfiji.bridge import menu
 from zsfiji.bridge.convert import datasets
@@ -24,7 +29,7 @@ from zsfiji.bridge.convert.images import from_imageplus, to_imageplus
 from zsfiji.bridge.scripts import raising
 from zsfiji.bridge.start import host
 from zsfiji.bridge.start.classes import jc
-from zsfiji.errors import UserError
+from zsfiji.errors import Cancelled, UserError
 from zsfiji.images import tiff
 from zsfiji.images.axes import as_image
 from zsfiji.images.files import require_other, require_writable
@@ -109,9 +114,11 @@ def run_script(file: str, words: Sequence[str], fiji: str | None = None) -> None
     if path.suffix != ".py":
         raise UserError(f"{file} is no Python script. For ImageJ's macros use 'zsfiji macro'.")
     try:
-        text = path.read_text(encoding="utf-8")
+        # Windows' Notepad may put a byte order mark before the first "#@".
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"The script {file} cannot be read: {error}.") from error
+    code = _compiled(path, text)
     given = _pairs(words)
     running = host.start(headless=True, fiji=fiji)
     menu.install(running)
@@ -133,11 +140,11 @@ def run_script(file: str, words: Sequence[str], fiji: str | None = None) -> None
             require_other(target, source)
         require_writable(target)
     values = bind(running, inputs, given)
-    code = compile(text, str(path), "exec")
     with Terminal() as terminal, progress.using(terminal), raising():
         terminal.begin(path.name)
         variables = {"__name__": "__main__", "__file__": str(path), **values}
-        exec(code, variables)
+        with _errors_told(path):
+            exec(code, variables)
         images, others = outputs(declared, variables)
         for name, value in others.items():
             if name in targets:
@@ -146,6 +153,35 @@ def run_script(file: str, words: Sequence[str], fiji: str | None = None) -> None
         for name, target in targets.items():
             tiff.write(_found(running, images, declared, name), Path(target))
             terminal.result(target)
+
+
+def _compiled(path: Path, text: str) -> CodeType:
+    try:
+        return compile(text, str(path), "exec")
+    except SyntaxError as error:
+        raise UserError(f"The script {path}, line {error.lineno}: {error.msg}.") from error
+    except ValueError as error:
+        raise UserError(f"The script {path} cannot be read: {error}.") from error
+
+
+@contextmanager
+def _errors_told(path: Path) -> Iterator[None]:
+    """Tell an error of a script, or of a library that it calls, which is no bug of zsfiji."""
+    try:
+        yield
+    except (UserError, Cancelled):
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [number for number, frame in enumerate(frames) if frame.filename == str(path)]
+        ours = Path(zsfiji.__file__).parent
+        if not own or any(Path(f.filename).is_relative_to(ours) for f in frames[own[-1] :]):
+            raise
+        shown = traceback.format_list(frames[own[0] :]) + traceback.format_exception_only(error)
+        raise UserError(
+            f"The script {path} has an error in line {frames[own[-1]].lineno}:\n"
+            + "".join(shown).rstrip()
+        ) from error
 
 
 def _pairs(words: Sequence[str]) -> dict[str, str]:
@@ -335,6 +371,8 @@ def _checked_number(entry: Input, text: str) -> int | float:
     except ValueError:
         noun = "a whole number" if kind is int else "a number"
         raise UserError(f'{entry.name}: give {noun}, not "{text}".') from None
+    if not math.isfinite(value):
+        raise UserError(f"{entry.name}: give a finite number, not {text}.")
     low, high = entry.minimum, entry.maximum
     if low is not None and value < low:
         raise UserError(f"{entry.name}: give a number of at least {kind(low)}, not {text}.")
