@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -298,18 +299,21 @@ def _computer() -> list[Check]:
 
 def _folders() -> list[Check]:
     cache = cache_folder()
-    size = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
     writable = _can_write(cache)
-    here = Path.cwd()
     checks = [
         Check(
             "Cache",
             writable,
-            f"{cache}, {size / 2**20:.0f} MB",
+            f"{cache}, {_size(cache) / 2**20:.0f} MB",
             "" if writable else "It cannot be written. Let ZSFIJI_CACHE name another folder.",
         )
     ]
-    free = shutil.disk_usage(here).free
+    try:
+        here = Path.cwd()
+        free = shutil.disk_usage(here).free
+    except OSError as error:
+        found = f"cannot be read: {error.strerror or error}"
+        return [*checks, Check("This folder", False, found, "Change to a folder of yours.")]
     problem = ""
     if not _can_write(here):
         problem = "It cannot be written: change to a folder of yours before 'zsfiji demo'."
@@ -319,9 +323,20 @@ def _folders() -> list[Check]:
     return checks
 
 
+def _size(folder: Path) -> int:
+    """Bytes in `folder`, of the files that may be looked at."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.path.getsize(os.path.join(place, name))
+    return total
+
+
 def _can_write(folder: Path) -> bool:
     """Whether files can be made in `folder`, or, while it is not there, where it would be."""
-    while not folder.exists():
+    # A drive that is missing, on Windows, is its own parent.
+    while not os.path.exists(folder) and folder != folder.parent:
         folder = folder.parent
     try:
         tempfile.TemporaryFile(dir=folder).close()
