@@ -102,6 +102,17 @@ def test_an_old_java_home_gives_way_to_the_java_from_pip_with_a_warning(tmp_path
     assert "older than 11" in done.stderr
 
 
+@pytest.mark.jvm
+@pytest.mark.parametrize("name", ["JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS"])
+def test_a_garbage_collector_that_the_user_has_chosen_is_left(name):
+    done = python(
+        "from zsfiji.bridge.start.host import start; print(start(headless=True).version)",
+        **{name: "-XX:+UseSerialGC"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1.54p" in done.stdout
+
+
 @pytest.mark.gui
 @pytest.mark.jvm
 def test_the_user_quits_imagej_and_python_goes_on(windows):
