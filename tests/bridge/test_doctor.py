@@ -86,6 +86,17 @@ def test_a_fiji_that_is_none_is_a_problem_and_no_fiji_is_not(monkeypatch, tmp_pa
     assert "is not there" in check.remedy
 
 
+def test_the_java_is_the_one_that_the_chosen_fiji_gets(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(doctor.java, "find", lambda **given: asked.append(given["fiji"]) or ("", ()))
+    for jar in ("ij-1.54p.jar", "imagej-legacy-2.0.3.jar"):
+        (tmp_path / "jars").mkdir(exist_ok=True)
+        (tmp_path / "jars" / jar).touch()
+    for named in (str(tmp_path), str(tmp_path / "gone"), "none", "sc.fiji:fiji:2.16.0"):
+        assert doctor._java(named)[0].ok
+    assert asked == [tmp_path.resolve(), None, None, None]
+
+
 def test_a_computer_without_display_is_told_what_works_without(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.delenv("DISPLAY", raising=False)

@@ -102,7 +102,7 @@ def report(fiji_named: str | None = None) -> list[Check]:
     """
     looks: list[Callable[[], list[Check]]] = [
         _versions,
-        _java,
+        lambda: _java(fiji_named),
         lambda: _fiji(fiji_named),
         lambda: _imagej(fiji_named),
         _display,
@@ -147,9 +147,15 @@ def _versions() -> list[Check]:
     ]
 
 
-def _java() -> list[Check]:
+def _java(named: str | None) -> list[Check]:
+    folder = None
+    # What is wrong with the Fiji is told by the next check.
+    with suppress(UserError):
+        place = fiji.choose(named)
+        # An endpoint is no folder, and brings no Java.
+        folder = Path(place) if place and os.path.isdir(place) else None
     try:
-        chosen, passed_over = java.find(windowed=not display.why_not())
+        chosen, passed_over = java.find(windowed=not display.why_not(), fiji=folder)
     except UserError as error:
         return [Check("Java", False, "none that serves", str(error))]
     # A Java that is passed over is worth a word, but another one does its work.
