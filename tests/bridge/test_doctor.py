@@ -88,7 +88,9 @@ def test_a_fiji_that_is_none_is_a_problem_and_no_fiji_is_not(monkeypatch, tmp_pa
 
 def test_the_java_is_the_one_that_the_chosen_fiji_gets(monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(doctor.java, "find", lambda **given: asked.append(given["fiji"]) or ("", ()))
+    monkeypatch.setattr(
+        doctor.java, "find", lambda **given: asked.append(given["fiji"]) or ("", ())
+    )
     for jar in ("ij-1.54p.jar", "imagej-legacy-2.0.3.jar"):
         (tmp_path / "jars").mkdir(exist_ok=True)
         (tmp_path / "jars" / jar).touch()
