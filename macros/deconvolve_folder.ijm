@@ -1,5 +1,6 @@
 // Denoise and deconvolve all TIFF images of a folder. The first image trains a
 // model, the others reuse it: right for images of one experiment, taken with the same settings.
+// A model that is in the folder for the results already is used for all of them.
 // The images have to be calibrated (Image > Properties...).
 //
 // In ImageJ or Fiji:  Plugins > Macros > Run..., then choose the two folders.
@@ -17,22 +18,36 @@ if (folders.length == 2) {
 	input = getDirectory("Folder of the images");
 	output = getDirectory("Folder for the results");
 }
+input = replace(input, File.separator, "/");
+output = replace(output, File.separator, "/");
 if (!endsWith(input, "/")) input = input + "/";
 if (!endsWith(output, "/")) output = output + "/";
 if (!File.isDirectory(input))
 	exit("There is no folder " + input);
+if (input == output)
+	exit("Choose a folder for the results that is not the folder of the images.");
 File.makeDirectory(output);
 psf = output + "psf.tif";
 model = output + "model.zsfiji";
+if (File.exists(model))
+	print("Using " + model + ". Delete it to train a new model.");
 
 setBatchMode(true);   // no windows flicker by
 files = getFileList(input);
 done = 0;
 for (i = 0; i < files.length; i++) {
-	if (!endsWith(files[i], ".tif")) continue;
+	lower = toLowerCase(files[i]);
+	if (!endsWith(lower, ".tif") && !endsWith(lower, ".tiff")) continue;
+	name = File.getNameWithoutExtension(files[i]);
+	if (name == "psf" || endsWith(name, "-denoised") || endsWith(name, "-deconvolved")) {
+		print(files[i] + " left out: it is a result");
+		continue;
+	}
 	open(input + files[i]);
 	image = getImageID();
-	if (done == 0) {
+	if (File.exists(model)) {
+		run("Zero-Shot Deconvolve...", "apply_model=[" + model + "]");
+	} else {
 		getPixelSize(unit, width, height);
 		if (unit == "nm") width = width / 1000;
 		else if (indexOf("microns um " + fromCharCode(181) + "m", unit) < 0)
@@ -44,20 +59,19 @@ for (i = 0; i < files.length; i++) {
 		selectImage(image);
 		run("Zero-Shot Deconvolve...", "psf=[" + psf + "] save_model=[" + model + "] quality="
 			+ quality + " dimensions=2d seed=0");
-	} else {
-		run("Zero-Shot Deconvolve...", "apply_model=[" + model + "]");
 	}
-	name = File.getNameWithoutExtension(files[i]);
-	selectImage(name + "-denoised");
-	saveAs("Tiff", output + name + "-denoised.tif");
-	selectImage(name + "-deconvolved");
 	saveAs("Tiff", output + name + "-deconvolved.tif");
-	close("*");
+	close();
+	selectImage(nImages);   // the last one now, whatever else is open
+	saveAs("Tiff", output + name + "-denoised.tif");
+	close();
+	selectImage(image);
+	close();
 	done++;
 	showProgress(i + 1, files.length);
 	print(files[i] + " done");
 }
 setBatchMode(false);
 if (done == 0)
-	exit("There is no .tif image in " + input);
+	exit("There is no TIFF image to deconvolve in " + input);
 print(done + " images restored");

@@ -1,5 +1,6 @@
 // Denoise all TIFF images of a folder. The first image trains a model, the others reuse it, which
 // is many times as fast: right for images of one experiment, taken with the same settings.
+// A model that is in the folder for the results already is used for all of them.
 //
 // In ImageJ or Fiji:  Plugins > Macros > Run..., then choose the two folders.
 // In a shell:         zsfiji macro folder_batch.ijm "/data/raw;/data/denoised"
@@ -15,32 +16,47 @@ if (folders.length == 2) {
 	input = getDirectory("Folder of the images");
 	output = getDirectory("Folder for the results");
 }
+input = replace(input, File.separator, "/");
+output = replace(output, File.separator, "/");
 if (!endsWith(input, "/")) input = input + "/";
 if (!endsWith(output, "/")) output = output + "/";
 if (!File.isDirectory(input))
 	exit("There is no folder " + input);
+if (input == output)
+	exit("Choose a folder for the results that is not the folder of the images.");
 File.makeDirectory(output);
 model = output + "model.zsfiji";
+if (one_model && File.exists(model))
+	print("Using " + model + ". Delete it to train a new model.");
 
 setBatchMode(true);   // no windows flicker by
 files = getFileList(input);
 done = 0;
 for (i = 0; i < files.length; i++) {
-	if (!endsWith(files[i], ".tif")) continue;
+	lower = toLowerCase(files[i]);
+	if (!endsWith(lower, ".tif") && !endsWith(lower, ".tiff")) continue;
+	name = File.getNameWithoutExtension(files[i]);
+	if (endsWith(name, "-denoised")) {
+		print(files[i] + " left out: it is a result");
+		continue;
+	}
 	open(input + files[i]);
+	image = getImageID();
 	options = "quality=" + quality + " seed=0";
-	if (one_model && done == 0)
-		options = options + " save_model=[" + model + "]";
-	else if (one_model)
+	if (one_model && File.exists(model))
 		options = options + " apply_model=[" + model + "]";
+	else if (one_model)
+		options = options + " save_model=[" + model + "]";
 	run("Zero-Shot Denoise...", options);
-	saveAs("Tiff", output + File.getNameWithoutExtension(files[i]) + "-denoised.tif");
-	close("*");
+	saveAs("Tiff", output + name + "-denoised.tif");
+	close();
+	selectImage(image);
+	close();
 	done++;
 	showProgress(i + 1, files.length);
 	print(files[i] + " done");
 }
 setBatchMode(false);
 if (done == 0)
-	exit("There is no .tif image in " + input);
+	exit("There is no TIFF image to denoise in " + input);
 print(done + " images denoised");

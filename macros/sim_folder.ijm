@@ -1,5 +1,6 @@
 // Reconstruct all raw SIM images (TIFF) of a folder. The patterns are found in the first image and
 // used for the others: right for images of one microscope and one session, also for dim ones.
+// Patterns that are in the folder for the results already are used for all of them.
 //
 // In ImageJ or Fiji:  Plugins > Macros > Run..., then choose the two folders.
 // In a shell:         zsfiji macro sim_folder.ijm "/data/raw;/data/sim"
@@ -18,33 +19,48 @@ if (folders.length == 2) {
 	input = getDirectory("Folder of the raw images");
 	output = getDirectory("Folder for the results");
 }
+input = replace(input, File.separator, "/");
+output = replace(output, File.separator, "/");
 if (!endsWith(input, "/")) input = input + "/";
 if (!endsWith(output, "/")) output = output + "/";
 if (!File.isDirectory(input))
 	exit("There is no folder " + input);
+if (input == output)
+	exit("Choose a folder for the results that is not the folder of the images.");
 File.makeDirectory(output);
 patterns = output + "patterns.json";
+if (one_pattern && File.exists(patterns))
+	print("Using " + patterns + ". Delete it to find the patterns again.");
 
 setBatchMode(true);   // no windows flicker by
 files = getFileList(input);
 done = 0;
 for (i = 0; i < files.length; i++) {
-	if (!endsWith(files[i], ".tif")) continue;
+	lower = toLowerCase(files[i]);
+	if (!endsWith(lower, ".tif") && !endsWith(lower, ".tiff")) continue;
+	name = File.getNameWithoutExtension(files[i]);
+	if (endsWith(name, "-sim")) {
+		print(files[i] + " left out: it is a result");
+		continue;
+	}
 	open(input + files[i]);
+	image = getImageID();
 	options = "na=" + na + " emission=" + emission + " pixel_size=" + pixel
 		+ " background=" + background + " widefield=false filtered=false spectrum=false";
-	if (one_pattern && done == 0)
-		options = options + " save_parameters=[" + patterns + "]";
-	else if (one_pattern)
+	if (one_pattern && File.exists(patterns))
 		options = options + " use_parameters=[" + patterns + "]";
+	else if (one_pattern)
+		options = options + " save_parameters=[" + patterns + "]";
 	run("SIM Reconstruct...", options);
-	saveAs("Tiff", output + File.getNameWithoutExtension(files[i]) + "-sim.tif");
-	close("*");
+	saveAs("Tiff", output + name + "-sim.tif");
+	close();
+	selectImage(image);
+	close();
 	done++;
 	showProgress(i + 1, files.length);
 	print(files[i] + " done");
 }
 setBatchMode(false);
 if (done == 0)
-	exit("There is no .tif image in " + input);
+	exit("There is no TIFF image to reconstruct in " + input);
 print(done + " images reconstructed");

@@ -22,9 +22,10 @@ if (frames == 1 && slices > 1)
 // fit_per=channel: one model for a channel, whatever the frame. With fit_per=plane each frame would
 // get its own, which is slower and may flicker.
 options = "quality=" + quality + " fit_per=channel seed=0";
-if (File.exists(model))
+if (File.exists(model)) {
+	print("Using " + model + ". Delete it to train a new model.");
 	options = options + " apply_model=[" + model + "]";
-else
+} else
 	options = options + " save_model=[" + model + "]";
 run("Zero-Shot Denoise...", options);
 

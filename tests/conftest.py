@@ -87,6 +87,25 @@ def ij(tmp_path_factory, window_manager):
 
 
 @pytest.fixture
+def locked(tmp_path, monkeypatch):
+    """A folder that may not be entered. Root may enter all, so permissions would test nothing."""
+    folder = tmp_path / "locked"
+    folder.mkdir()
+
+    def refusing(call, start):
+        def refuse(path=".", *given, **named):
+            if str(path).startswith(start):
+                raise PermissionError(13, "Permission denied", str(path))
+            return call(path, *given, **named)
+
+        return refuse
+
+    monkeypatch.setattr(os, "stat", refusing(os.stat, f"{folder}{os.sep}"))
+    monkeypatch.setattr(os, "scandir", refusing(os.scandir, str(folder)))
+    return folder
+
+
+@pytest.fixture
 def windows(ij):
     """The same ImageJ, for tests that look at windows."""
     if ij.headless:

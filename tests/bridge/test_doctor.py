@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -84,6 +86,19 @@ def test_a_fiji_that_is_none_is_a_problem_and_no_fiji_is_not(monkeypatch, tmp_pa
     assert "is not there" in check.remedy
 
 
+def test_the_java_is_the_one_that_the_chosen_fiji_gets(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(
+        doctor.java, "find", lambda **given: asked.append(given["fiji"]) or ("", ())
+    )
+    for jar in ("ij-1.54p.jar", "imagej-legacy-2.0.3.jar"):
+        (tmp_path / "jars").mkdir(exist_ok=True)
+        (tmp_path / "jars" / jar).touch()
+    for named in (str(tmp_path), str(tmp_path / "gone"), "none", "sc.fiji:fiji:2.16.0"):
+        assert doctor._java(named)[0].ok
+    assert asked == [tmp_path.resolve(), None, None, None]
+
+
 def test_a_computer_without_display_is_told_what_works_without(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.delenv("DISPLAY", raising=False)
@@ -106,6 +121,29 @@ def test_folders_that_cannot_be_written_are_noticed(monkeypatch, tmp_path):
     assert checks["Cache"].ok is False
     assert "ZSFIJI_CACHE" in checks["Cache"].remedy
     assert checks["This folder"].ok is False
+
+
+def test_folders_that_cannot_be_entered_do_not_stop_the_doctor(monkeypatch, locked):
+    monkeypatch.setenv("ZSFIJI_CACHE", str(locked / "cache"))
+
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(doctor.shutil, "disk_usage", refuse)
+    checks = by_name(doctor._folders())
+    assert checks["Cache"].found.endswith("0 MB")
+    assert checks["This folder"].ok is False
+    assert "Permission denied" in checks["This folder"].found
+
+
+def test_a_drive_that_is_missing_cannot_be_written(monkeypatch):
+    monkeypatch.setattr(os.path, "exists", lambda _: False)
+
+    def missing(dir):
+        raise FileNotFoundError(2, "No such file or directory", dir)
+
+    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", missing)
+    assert not doctor._can_write(Path("/no/drive"))
 
 
 def test_writing_is_tried_where_the_folder_would_be(tmp_path):

@@ -102,6 +102,17 @@ def test_an_old_java_home_gives_way_to_the_java_from_pip_with_a_warning(tmp_path
     assert "older than 11" in done.stderr
 
 
+@pytest.mark.jvm
+@pytest.mark.parametrize("name", ["JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS"])
+def test_a_garbage_collector_that_the_user_has_chosen_is_left(name):
+    done = python(
+        "from zsfiji.bridge.start.host import start; print(start(headless=True).version)",
+        **{name: "-XX:+UseSerialGC"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1.54p" in done.stdout
+
+
 @pytest.mark.gui
 @pytest.mark.jvm
 def test_the_user_quits_imagej_and_python_goes_on(windows):
@@ -365,6 +376,12 @@ def test_a_java_home_that_is_not_there_is_passed_over(no_java, monkeypatch):
     assert "no Java in" in passed_over[0]
 
 
+def test_a_java_home_that_cannot_be_entered_is_passed_over(no_java, monkeypatch, locked):
+    from_pip(monkeypatch, java_in(no_java, "25"))
+    monkeypatch.setenv("JAVA_HOME", str(locked / "java"))
+    assert java.find(windowed=False)[0].version == (25,)
+
+
 def test_a_java_on_the_path_may_be_a_wrapper(no_java, monkeypatch):
     home = java_in(no_java, "21.0.4")
     wrapper = no_java / "empty" / "java"
@@ -439,6 +456,26 @@ def test_settings_that_cannot_be_read_are_no_settings(clean_home):
     (clean_home / "config").mkdir()
     (clean_home / "config" / "settings.json").write_text("{broken")
     assert fiji.named() is None
+
+
+def test_a_home_that_cannot_be_entered_or_is_not_there_has_no_fiji(clean_home, monkeypatch, locked):
+    monkeypatch.setattr(Path, "home", lambda: locked)
+    assert fiji.choose() is None
+    with pytest.raises(UserError, match="is not there"):
+        fiji.choose(str(locked / "Fiji.app"))
+
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert fiji.choose() is None
+
+
+def test_a_fiji_that_may_not_be_read_is_told(clean_home, monkeypatch):
+    (clean_home / "other").mkdir()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(UserError, match="may not be read by you"):
+        fiji.choose(str(clean_home / "other"))
 
 
 def test_an_endpoint_is_passed_on_as_it_is(clean_home):

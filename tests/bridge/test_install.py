@@ -135,8 +135,17 @@ def test_a_damaged_manifest_removes_nothing_else(tmp_path, content):
     before = everything(fiji)
     install(fiji)
     (fiji / module.MANIFEST).write_text(content)
-    uninstall(fiji)
-    assert before.items() <= everything(fiji).items()
+    assert uninstall(fiji).removed
+    assert everything(fiji) == before
+
+
+def test_a_damaged_manifest_loses_no_change(tmp_path):
+    fiji = laid_out(tmp_path)
+    install(fiji)
+    (fiji / module.MANIFEST).write_text("")
+    (fiji / module.entry_path(table()["Zero-Shot Denoise..."])).write_text("// changed")
+    assert [p.read_text() for p in uninstall(fiji).kept] == ["// changed"]
+    assert not list((fiji / module.MENU).rglob("*.groovy"))
 
 
 def test_a_folder_that_is_no_fiji_is_refused(tmp_path):

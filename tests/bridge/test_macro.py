@@ -207,6 +207,14 @@ def test_standard_output_is_what_macros_print_and_nothing_of_ours(headless):
     ]
 
 
+def test_a_byte_order_mark_is_no_part_of_a_macro(tmp_path):
+    from zsfiji.bridge.macro.run import _text_of
+
+    path = tmp_path / "marked.ijm"
+    path.write_text('\ufeffprint("é");', encoding="utf-8")
+    assert _text_of(path) == 'print("é");'
+
+
 def test_a_macro_file_that_is_missing_is_told(ij, tmp_path):
     from zsfiji.bridge.macro import run_macro
     from zsfiji.errors import UserError

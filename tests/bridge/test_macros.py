@@ -44,6 +44,13 @@ def cells(path, frames=0, seed=0):
     return pixels
 
 
+def opened(ij, title):
+    """An image that a user has open, by its number."""
+    image = ij.ij1.IJ.createImage(title, "8-bit ramp", 8, 8, 1)
+    image.show()
+    return int(image.getID())
+
+
 def test_every_macro_is_tested():
     tested = {
         "single_image.ijm",
@@ -66,17 +73,31 @@ def test_single_image(run, tmp_path):
 
 
 def test_folder_batch_trains_once_and_reuses_the_model(run, tmp_path):
-    (tmp_path / "raw data").mkdir()
-    for number in range(3):
-        cells(tmp_path / "raw data" / f"cell {number}.tif", seed=number)
-    (tmp_path / "raw data" / "notes.txt").write_text("no image")
-    run("folder_batch.ijm", f"{tmp_path / 'raw data'};{tmp_path / 'results'}")
-    results = [tiff.read(tmp_path / "results" / f"cell {n}-denoised.tif") for n in range(3)]
+    raw = tmp_path / "raw data"
+    raw.mkdir()
+    for number, ending in enumerate(("TIF", "tiff", "tif")):
+        cells(raw / f"cell {number}.{ending}", seed=number)
+    # Of single_image.ijm, which saves beside the image.
+    cells(raw / "cell 0-denoised.tif")
+    (raw / "notes.txt").write_text("no image")
+
+    def denoised():
+        run("folder_batch.ijm", f"{raw};{tmp_path / 'results'}")
+        return [tiff.read(tmp_path / "results" / f"cell {n}-denoised.tif") for n in range(3)]
+
+    def trained(results):
+        lines = [result.attrs["properties"]["zsfiji.command"] for result in results]
+        return ["apply_model" not in line for line in lines]
+
+    results = denoised()
+    assert len(list((tmp_path / "results").glob("*.tif"))) == 3
     models = {result.attrs["properties"]["zsfiji.model"] for result in results}
     assert len(models) == 1
-    lines = [result.attrs["properties"]["zsfiji.command"] for result in results]
-    assert ["apply_model" in line for line in lines] == [False, True, True]
+    assert trained(results) == [True, False, False]
     assert not np.array_equal(results[0], results[1])
+    again = denoised()
+    assert trained(again) == [False, False, False]
+    assert again[0].attrs["properties"]["zsfiji.model"] in models
 
 
 def test_deconvolve_folder_trains_once_and_saves_both_results(ij, closing, tmp_path):
@@ -91,7 +112,9 @@ def test_deconvolve_folder_trains_once_and_saves_both_results(ij, closing, tmp_p
     assert '"microscope=wide-field' in text
     # Ten steps, and pixels of 250 nm, which want a weaker lens than the one in the macro.
     text = text.replace("na = 1.4;", "na = 0.5;").replace(" seed=0", " seed=0 steps=10")
+    mine = opened(ij, "cell 0-denoised")
     run_macro(ij, text, f"{tmp_path / 'raw'};{tmp_path / 'results'}")
+    assert list(ij.ij1.WindowManager.getIDList()) == [mine]
     found = {path.name for path in (tmp_path / "results").iterdir()}
     results = {f"cell {n}-{kind}.tif" for n in range(2) for kind in ("denoised", "deconvolved")}
     assert found == {*results, "psf.tif", "model.zsfiji"}
@@ -104,9 +127,18 @@ def test_deconvolve_folder_trains_once_and_saves_both_results(ij, closing, tmp_p
     )
 
 
-def test_folder_batch_says_that_a_folder_is_missing(tmp_path):
+@pytest.mark.parametrize("name", ["folder_batch", "deconvolve_folder", "sim_folder"])
+@pytest.mark.parametrize(
+    ("folders", "said"),
+    [
+        ("{0}/no;{0}/results", "There is no folder"),
+        ("{0};{0}/", "Choose a folder for the results that is not the folder of the images"),
+    ],
+)
+def test_a_folder_that_does_not_serve_is_refused(tmp_path, name, folders, said):
     # Apart and without windows, where ImageJ does not open a dialog to say it.
-    words = ["macro", FOLDER / "folder_batch.ijm", f"{tmp_path / 'no'};{tmp_path / 'results'}"]
+    cells(tmp_path / "cell.tif")
+    words = ["macro", FOLDER / f"{name}.ijm", folders.format(tmp_path)]
     done = subprocess.run(
         [sys.executable, "-m", "zsfiji.cli", *map(str, words), "--fiji", "none"],
         capture_output=True,
@@ -114,9 +146,9 @@ def test_folder_batch_says_that_a_folder_is_missing(tmp_path):
         timeout=200,
     )
     assert done.returncode == 2
-    assert "There is no folder" in done.stdout + done.stderr
+    assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-    assert not (tmp_path / "results").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["cell.tif"]
 
 
 def test_time_lapse_makes_frames_of_slices_and_keeps_its_model(run, tmp_path):
@@ -132,7 +164,7 @@ def test_time_lapse_makes_frames_of_slices_and_keeps_its_model(run, tmp_path):
     np.testing.assert_array_equal(again, result)
 
 
-def test_sim_folder(run, tmp_path):
+def test_sim_folder(run, ij, tmp_path):
     (tmp_path / "raw").mkdir()
     for number in range(2):
         seen = (
@@ -141,7 +173,9 @@ def test_sim_folder(run, tmp_path):
         frames = np.clip(np.rint(seen), 0, None).astype(np.uint16).reshape(9, 64, 72)
         known = {"axes": "ZYX"}
         tifffile.imwrite(tmp_path / "raw" / f"{number}.tif", frames, imagej=True, metadata=known)
+    mine = opened(ij, "0.tif")
     run("sim_folder.ijm", f"{tmp_path / 'raw'};{tmp_path / 'sim'}")
+    assert list(ij.ij1.WindowManager.getIDList()) == [mine]
     results = [tiff.read(tmp_path / "sim" / f"{n}-sim.tif") for n in range(2)]
     assert [r.shape for r in results] == [(128, 144)] * 2
     commands = [r.attrs["properties"]["zsfiji.command"] for r in results]

@@ -127,6 +127,7 @@ def test_any_script_runs_on_files_and_its_active_image_is_saved(run, picture, tm
         (["input={}", "sgma=1"], r"It has: input, invert, mode, place, sigma, times"),
         (["input={}", "sigma=-1"], "at least 0"),
         (["input={}", "sigma=51"], "at most 50"),
+        (["input={}", "sigma=nan"], "a finite number, not nan"),
         (["input={}", "sigma=two"], 'a number, not "two"'),
         (["input={}", "times=1.5"], "a whole number"),
         (["input={}", "invert=maybe"], "true or false"),
@@ -134,11 +135,46 @@ def test_any_script_runs_on_files_and_its_active_image_is_saved(run, picture, tm
         (["input={}", "input={}"], "given twice"),
         (["sigma"], "write key=value"),
         (["input={}", "output=/nowhere/b.tif"], "cannot be written"),
+        (["input={}", "output={}"], "is the image itself"),
+        (["input={}", "place={}.txt", "output={}.txt"], "is the image itself"),
     ],
 )
 def test_wrong_parameters_are_refused_before_the_script_runs(run, picture, words, message):
+    Path(f"{picture}.txt").touch()
     with pytest.raises(UserError, match=message):
         run("raise SystemExit\n" + BLUR, *(word.format(picture) for word in words))
+
+
+@pytest.mark.jvm
+def test_a_byte_order_mark_hides_no_parameter(run, picture, tmp_path):
+    run(f"\ufeff{BLUR}", f"input={picture}", f"output={tmp_path / 'b.tif'}")
+    assert (tmp_path / "b.tif").exists()
+
+
+@pytest.mark.jvm
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\nx = = 2\n", "A_Script.py, line 2: invalid syntax"),
+        (
+            "def half(x):\n    return x / 0\n\nhalf(1)\n",
+            r"(?s)A_Script.py has an error in line 2:.*line 4, in <module>.*ZeroDivisionError: div",
+        ),
+        ("import numpy as np\nnp.reshape([1], 2)\n", r"(?s)in line 2:.*ValueError: cannot reshape"),
+    ],
+)
+def test_an_error_of_a_script_is_told_as_one_of_its_own(run, text, message):
+    with pytest.raises(UserError, match=message):
+        run(text)
+
+
+@pytest.mark.jvm
+def test_a_fault_of_ours_in_a_script_comes_through_as_what_it_is(run, monkeypatch):
+    from zsfiji.bridge.ui import jobs
+
+    monkeypatch.setattr(jobs, "work", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("from zsfiji.bridge import scripts\nscripts.call('denoise', None, {})\n")
 
 
 OUTPUTS = """\

@@ -109,6 +109,20 @@ def test_a_users_mistake_is_told_and_no_fault(picture, tmp_path, doubling, optio
     assert not (tmp_path / target).exists()
 
 
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [("no folder/out.tif", "cannot be written"), ("cells é.tif", "is the image itself")],
+)
+def test_a_place_that_takes_no_result_is_refused_before_any_work(
+    picture, tmp_path, monkeypatch, target, said
+):
+    monkeypatch.setattr("zsfiji.commands.run.run", None)
+    before = picture.read_bytes()
+    answer = worker.work(Task(), "denoise", "", str(picture), str(tmp_path / target))
+    assert said in answer["problem"]
+    assert picture.read_bytes() == before
+
+
 def test_a_job_that_fiji_cancels_ends_and_writes_nothing(picture, tmp_path, doubling):
     task = Task()
     task.cancel_requested = True

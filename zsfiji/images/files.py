@@ -78,6 +78,20 @@ def require_writable(path: str | os.PathLike[str]) -> None:
         raise UserError(f"{path} is a folder. Add the name of the file.")
 
 
+def require_other(path: str | os.PathLike[str], source: str | os.PathLike[str]) -> None:
+    """Check that a result will not replace the image that it is made from.
+
+    Raises
+    ------
+    UserError
+        If both are the same file.
+    """
+    # One that is not there, or is in a folder that cannot be entered, is another one.
+    with suppress(OSError):
+        if os.path.samefile(path, source):
+            raise UserError(f"{path} is the image itself. Choose another name for the result.")
+
+
 def _unwritable(path: Path, error: OSError) -> UserError:
     reason = error.strerror or str(error)
     return UserError(

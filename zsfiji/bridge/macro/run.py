@@ -141,7 +141,8 @@ def _named_as_macro(host: Host) -> Iterator[None]:
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        # Windows' Notepad may put a byte order mark before the text.
+        return path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"The macro {path} cannot be read: {reason}.") from error

@@ -8,15 +8,20 @@ only image among them, else the active image, as Process > Batch > Macro... does
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+import zsfiji
 from zsfiji import progress
 from zsfiji.bridge import menu
 from zsfiji.bridge.convert import datasets
@@ -24,13 +29,14 @@ from zsfiji.bridge.convert.images import from_imageplus, to_imageplus
 from zsfiji.bridge.scripts import raising
 from zsfiji.bridge.start import host
 from zsfiji.bridge.start.classes import jc
-from zsfiji.errors import UserError
+from zsfiji.errors import Cancelled, UserError
 from zsfiji.images import tiff
 from zsfiji.images.axes import as_image
-from zsfiji.images.files import require_writable
+from zsfiji.images.files import require_other, require_writable
 from zsfiji.terminal import Terminal
 
 _IMAGE, _DATASET, _IMGPLUS = "ij.ImagePlus", "net.imagej.Dataset", "net.imagej.ImgPlus"
+_FILE = "java.io.File"
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 _NUMBERS: dict[str, type[int] | type[float]] = {
     "java.lang.Integer": int,
@@ -101,15 +107,18 @@ def run_script(file: str, words: Sequence[str], fiji: str | None = None) -> None
     Raises
     ------
     UserError
-        If the script or an image cannot be read, or a parameter is missing or wrong.
+        If the script or an image cannot be read, a parameter is missing or wrong, a result would
+        replace an image, or the script itself has an error.
     """
     path = Path(file)
     if path.suffix != ".py":
         raise UserError(f"{file} is no Python script. For ImageJ's macros use 'zsfiji macro'.")
     try:
-        text = path.read_text(encoding="utf-8")
+        # Windows' Notepad may put a byte order mark before the first "#@".
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"The script {file} cannot be read: {error}.") from error
+    code = _compiled(path, text)
     given = _pairs(words)
     running = host.start(headless=True, fiji=fiji)
     menu.install(running)
@@ -121,14 +130,21 @@ def run_script(file: str, words: Sequence[str], fiji: str | None = None) -> None
         for name in dict.fromkeys((*declared, "output"))
         if name in given and name not in taken
     }
+    sources = [
+        given[entry.name]
+        for entry in inputs
+        if entry.name in given and entry.type in (_IMAGE, _DATASET, _IMGPLUS, _FILE)
+    ]
     for target in targets.values():
+        for source in sources:
+            require_other(target, source)
         require_writable(target)
     values = bind(running, inputs, given)
-    code = compile(text, str(path), "exec")
     with Terminal() as terminal, progress.using(terminal), raising():
         terminal.begin(path.name)
         variables = {"__name__": "__main__", "__file__": str(path), **values}
-        exec(code, variables)
+        with _errors_told(path):
+            exec(code, variables)
         images, others = outputs(declared, variables)
         for name, value in others.items():
             if name in targets:
@@ -137,6 +153,35 @@ def run_script(file: str, words: Sequence[str], fiji: str | None = None) -> None
         for name, target in targets.items():
             tiff.write(_found(running, images, declared, name), Path(target))
             terminal.result(target)
+
+
+def _compiled(path: Path, text: str) -> CodeType:
+    try:
+        return compile(text, str(path), "exec")
+    except SyntaxError as error:
+        raise UserError(f"The script {path}, line {error.lineno}: {error.msg}.") from error
+    except ValueError as error:
+        raise UserError(f"The script {path} cannot be read: {error}.") from error
+
+
+@contextmanager
+def _errors_told(path: Path) -> Iterator[None]:
+    """Tell an error of a script, or of a library that it calls, which is no bug of zsfiji."""
+    try:
+        yield
+    except (UserError, Cancelled):
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [number for number, frame in enumerate(frames) if frame.filename == str(path)]
+        ours = Path(zsfiji.__file__).parent
+        if not own or any(Path(f.filename).is_relative_to(ours) for f in frames[own[-1] :]):
+            raise
+        shown = traceback.format_list(frames[own[0] :]) + traceback.format_exception_only(error)
+        raise UserError(
+            f"The script {path} has an error in line {frames[own[-1]].lineno}:\n"
+            + "".join(shown).rstrip()
+        ) from error
 
 
 def _pairs(words: Sequence[str]) -> dict[str, str]:
@@ -301,10 +346,10 @@ def _value(running: host.Host, entry: Input, text: str | None) -> Any:
     if entry.type in (_DATASET, _IMGPLUS):
         dataset = datasets.to_dataset(tiff.read(text))
         return dataset if entry.type == _DATASET else dataset.getImgPlus()
-    if entry.type == "java.io.File":
+    if entry.type == _FILE:
         from jpype import JClass
 
-        return JClass("java.io.File")(text)
+        return JClass(_FILE)(text)
     if entry.type in ("java.lang.Boolean", "boolean"):
         if text.lower() not in _TRUE + _FALSE:
             raise UserError(f'{entry.name}: write true or false, not "{text}".')
@@ -326,6 +371,8 @@ def _checked_number(entry: Input, text: str) -> int | float:
     except ValueError:
         noun = "a whole number" if kind is int else "a number"
         raise UserError(f'{entry.name}: give {noun}, not "{text}".') from None
+    if not math.isfinite(value):
+        raise UserError(f"{entry.name}: give a finite number, not {text}.")
     low, high = entry.minimum, entry.maximum
     if low is not None and value < low:
         raise UserError(f"{entry.name}: give a number of at least {kind(low)}, not {text}.")

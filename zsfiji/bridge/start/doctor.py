@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def report(fiji_named: str | None = None) -> list[Check]:
     """
     looks: list[Callable[[], list[Check]]] = [
         _versions,
-        _java,
+        lambda: _java(fiji_named),
         lambda: _fiji(fiji_named),
         lambda: _imagej(fiji_named),
         _display,
@@ -146,9 +147,15 @@ def _versions() -> list[Check]:
     ]
 
 
-def _java() -> list[Check]:
+def _java(named: str | None) -> list[Check]:
+    folder = None
+    # What is wrong with the Fiji is told by the next check.
+    with suppress(UserError):
+        place = fiji.choose(named)
+        # An endpoint is no folder, and brings no Java.
+        folder = Path(place) if place and os.path.isdir(place) else None
     try:
-        chosen, passed_over = java.find(windowed=not display.why_not())
+        chosen, passed_over = java.find(windowed=not display.why_not(), fiji=folder)
     except UserError as error:
         return [Check("Java", False, "none that serves", str(error))]
     # A Java that is passed over is worth a word, but another one does its work.
@@ -298,18 +305,21 @@ def _computer() -> list[Check]:
 
 def _folders() -> list[Check]:
     cache = cache_folder()
-    size = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
     writable = _can_write(cache)
-    here = Path.cwd()
     checks = [
         Check(
             "Cache",
             writable,
-            f"{cache}, {size / 2**20:.0f} MB",
+            f"{cache}, {_size(cache) / 2**20:.0f} MB",
             "" if writable else "It cannot be written. Let ZSFIJI_CACHE name another folder.",
         )
     ]
-    free = shutil.disk_usage(here).free
+    try:
+        here = Path.cwd()
+        free = shutil.disk_usage(here).free
+    except OSError as error:
+        found = f"cannot be read: {error.strerror or error}"
+        return [*checks, Check("This folder", False, found, "Change to a folder of yours.")]
     problem = ""
     if not _can_write(here):
         problem = "It cannot be written: change to a folder of yours before 'zsfiji demo'."
@@ -319,9 +329,20 @@ def _folders() -> list[Check]:
     return checks
 
 
+def _size(folder: Path) -> int:
+    """Bytes in `folder`, of the files that may be looked at."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.path.getsize(os.path.join(place, name))
+    return total
+
+
 def _can_write(folder: Path) -> bool:
     """Whether files can be made in `folder`, or, while it is not there, where it would be."""
-    while not folder.exists():
+    # A drive that is missing, on Windows, is its own parent.
+    while not os.path.exists(folder) and folder != folder.parent:
         folder = folder.parent
     try:
         tempfile.TemporaryFile(dir=folder).close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from zsfiji.errors import UserError
@@ -45,9 +46,11 @@ def choose(fiji: str | None = None) -> str | None:
     # A drive letter has a colon too, an endpoint at least one and no separator.
     if ":" in name and not {"/", "\\"} & set(name):
         return name
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         what = "is not there"
-    elif any(folder.glob("jars/ij-*.jar")):
+    elif not os.access(folder, os.R_OK | os.X_OK):
+        what = "may not be read by you"
+    elif _has(folder, "jars/ij-*.jar"):
         what = "is an ImageJ without ImageJ2 (no jars/imagej-legacy-*.jar)"
     else:
         what = "holds no ImageJ (no jars/ij-*.jar)"
@@ -65,7 +68,7 @@ def require_complete(folder: Path) -> None:
     UserError
         If one of them is missing.
     """
-    missing = [part for part in _PARTS if not any(folder.glob(f"jars/{part}-[0-9]*.jar"))]
+    missing = [part for part in _PARTS if not _has(folder, f"jars/{part}-[0-9]*.jar")]
     if missing:
         raise UserError(
             f"The Fiji {folder} lacks {', '.join(missing)}: choose Help > Update... in it, or give "
@@ -75,13 +78,23 @@ def require_complete(folder: Path) -> None:
 
 def is_fiji(folder: Path) -> bool:
     """Whether `folder` is the root of a Fiji or an ImageJ2."""
-    return any(folder.glob("jars/ij-*.jar")) and any(folder.glob("jars/imagej-legacy-*.jar"))
+    return _has(folder, "jars/ij-*.jar") and _has(folder, "jars/imagej-legacy-*.jar")
+
+
+def _has(folder: Path, pattern: str) -> bool:
+    # A folder that the user may not enter, such as the home of another one, has nothing for us.
+    with suppress(OSError):
+        return any(folder.glob(pattern))
+    return False
 
 
 def usual_places() -> list[Path]:
     """Where people put Fiji on this kind of computer."""
-    home = Path.home()
-    roots = [home, home / "Applications", home / "Desktop", home / "Downloads"]
+    roots = []
+    # A user of a container may have no home.
+    with suppress(RuntimeError):
+        home = Path.home()
+        roots = [home, home / "Applications", home / "Desktop", home / "Downloads"]
     if sys.platform == "darwin":
         roots.append(Path("/Applications"))
     elif sys.platform == "win32":

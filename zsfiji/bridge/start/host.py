@@ -36,6 +36,8 @@ _OPTIONS = (
 )
 # Planes of megabytes are given out several times as fast as by the default collector.
 _COLLECTOR = "-XX:+UseParallelGC"
+_FROM_THE_USER = ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS")
+"""Variables with options that every Java takes, also one that is started by Python."""
 _NATIVE_ACCESS = "--enable-native-access=ALL-UNNAMED"
 _NATIVE_ACCESS_SINCE = 22
 """The first Java that is given the option; later ones warn without it (JEP 454, JEP 472)."""
@@ -248,7 +250,7 @@ def _start(headless: bool | None, fiji: str | None) -> Host:
     os.environ["JAVA_HOME"] = str(chosen.home)
     for option in _OPTIONS:
         scyjava.config.add_option(option)
-    if "GC" not in os.environ.get("JAVA_TOOL_OPTIONS", ""):
+    if not any("GC" in os.environ.get(name, "") for name in _FROM_THE_USER):
         # Java refuses to start with two.
         scyjava.config.add_option(_COLLECTOR)
     if chosen.version >= (_NATIVE_ACCESS_SINCE,):

@@ -90,7 +90,9 @@ def _places(fiji: Path | None) -> list[tuple[Path, str]]:
         # Fiji keeps it in java/<platform>/<release>, on macOS with Contents/Home below; some carry
         # those of other platforms along.
         inside = sorted(fiji.glob(f"java/{_OF_FIJI.get(sys.platform, 'linux')}*/*"), reverse=True)
-        places += [(_real_home(home), "of Fiji") for home in inside if _real_home(home).is_dir()]
+        places += [
+            (_real_home(home), "of Fiji") for home in inside if os.path.isdir(_real_home(home))
+        ]
     on_path = shutil.which("java")
     if on_path:
         home = _home_of(Path(on_path))
@@ -105,13 +107,13 @@ def _places(fiji: Path | None) -> list[tuple[Path, str]]:
 
 def _real_home(folder: Path) -> Path:
     inside = folder / "Contents" / "Home"
-    return inside if inside.is_dir() else folder
+    return inside if os.path.isdir(inside) else folder
 
 
 def _home_of(executable: Path) -> Path | None:
     """Root folder of the Java that `executable` starts, which may be a link or a wrapper."""
     home = Path(os.path.realpath(executable)).parent.parent
-    if (home / "release").is_file():
+    if os.path.isfile(home / "release"):
         return home
     shown = _ask(executable, "-XshowSettings:properties", "-version")
     match = re.search(r"^\s*java\.home = (.+?)\s*$", shown, re.MULTILINE)
@@ -172,4 +174,4 @@ def _release(home: Path) -> dict[str, str]:
 
 def _has_library(home: Path, name: str) -> bool:
     folder, pattern = _LIBRARY.get(sys.platform, ("lib", "lib{}.so"))
-    return (home / folder / pattern.format(name)).exists()
+    return os.path.exists(home / folder / pattern.format(name))

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
@@ -114,10 +114,9 @@ def install(path: str | os.PathLike[str]) -> Report:
             with replacing(target) as temporary:
                 temporary.write_text(text, encoding="utf-8", newline="\n")
             report.written.append(target)
-        sums = {name: _digest(text.encode()) for name, text in texts.items()}
         with replacing(fiji / MANIFEST) as temporary:
             temporary.write_text(
-                json.dumps({"version": __version__, "files": sums}, indent=1),
+                json.dumps({"version": __version__, "files": _checksums(texts)}, indent=1),
                 encoding="utf-8",
             )
     return report
@@ -144,7 +143,11 @@ def uninstall(path: str | os.PathLike[str]) -> Report:
     fiji = _fiji(path)
     report = Report(fiji)
     with _writing(fiji):
-        for name, checksum in _manifest(fiji).items():
+        known = _manifest(fiji)
+        if not known and (fiji / MANIFEST).exists():
+            # Damaged: then what this version writes, for the entries would stay in the menu.
+            known = _checksums(_files())
+        for name, checksum in known.items():
             _remove(fiji / name, checksum, report)
         (fiji / MANIFEST).unlink(missing_ok=True)
         for folder in (fiji / MORE, fiji / MENU, fiji / FOLDER):
@@ -265,7 +268,7 @@ def _fiji(path: str | os.PathLike[str]) -> Path:
     folder = Path(path).expanduser()
     if is_fiji(folder):
         return folder.resolve()
-    what = "is no Fiji: it has no jars/ij-*.jar in it" if folder.is_dir() else "is not there"
+    what = "is no Fiji: it has no jars/ij-*.jar in it" if os.path.isdir(folder) else "is not there"
     raise UserError(f"{folder} {what}. Name the folder that has Fiji's 'jars' and 'plugins' in it.")
 
 
@@ -301,6 +304,10 @@ def _ours(name: str) -> bool:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _checksums(texts: Mapping[str, str]) -> dict[str, str]:
+    return {name: _digest(text.encode()) for name, text in texts.items()}
 
 
 def _keep_changed(target: Path, checksum: str | None, text: str, report: Report) -> None:

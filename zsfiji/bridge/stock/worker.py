@@ -305,8 +305,8 @@ def _work(
     if title is None:
         _require_files(command, source, target)
     place = None if target is None else Path(target)
-    if place is not None and place.suffix.lower() not in tiff.TIFF_ENDINGS and not place.is_dir():
-        raise UserError(f"The output {target} has to end in .tif.")
+    if place is not None and not os.path.isdir(place):
+        _require_place(place, source)
     image = None
     if source is not None:
         image = tiff.read(source) if title is None else opened(source, title)
@@ -338,6 +338,18 @@ def _require_files(command: Command, source: str | None, target: str | None) -> 
         raise UserError("Name the input file as well as the output.")
     if target is None and command.gives_images:
         raise UserError('Name the output file: output="result.tif".')
+
+
+def _require_place(place: Path, source: str | None) -> None:
+    """See that the file of the result can be written, before the work, which may take hours."""
+    from zsfiji.images.files import require_other, require_writable
+    from zsfiji.images.tiff import TIFF_ENDINGS
+
+    if place.suffix.lower() not in TIFF_ENDINGS:
+        raise UserError(f"The output {place} has to end in .tif.")
+    if source is not None:
+        require_other(place, source)
+    require_writable(place)
 
 
 def _require(module: str) -> None:
