@@ -14,6 +14,7 @@ from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.output import Uncertainty
 from zsfiji.parameters.sim import (
+    BACKGROUND_IMAGE,
     FEWEST_FRAMES,
     DarkLevel,
     EmitterWindows,
@@ -176,7 +177,8 @@ def _tuning(sizes: Mapping[str, int], *, steps: FineSteps) -> float:
     label="SIMFormer Reconstruct...",
     suffixes=("emitter",),
     duration=_reconstructing,
-    on_request=("illumination", "background_image", "residual", "psf", "uncertainty"),
+    on_request=("uncertainty", "illumination", "background_image", "residual", "psf"),
+    suffix_of=(BACKGROUND_IMAGE,),
     memory=100,
     plane_memory=900,
     together=FEWEST_FRAMES,
