@@ -14,20 +14,23 @@ import time
 import numpy as np
 import pytest
 import tifffile
-from bridge.blur import blur
+from bridge.blur import blur, paint
 
 from zsfiji import cli
 from zsfiji.cli import run
 from zsfiji.commands import table
 from zsfiji.images import tiff
 from zsfiji.images.axes import as_image
+from zsfiji.physics.optics import kernel
+from zsfiji.physics.optics.microscope import Optics
+from zsfiji.physics.optics.pupil import from_optics
 
 
 @pytest.fixture
 def zsfiji(monkeypatch, capsys):
     """Run the command line in this process; gives status, standard output and error."""
-    real = run.find
-    monkeypatch.setattr(run, "find", lambda label: blur.command if "blur" in label else real(label))
+    real, ours = run.find, {"blur": blur.command, "paint": paint.command}
+    monkeypatch.setattr(run, "find", lambda label: ours.get(label) or real(label))
 
     def call(*words):
         status = cli.main([str(word) for word in words])
@@ -37,11 +40,17 @@ def zsfiji(monkeypatch, capsys):
     return call
 
 
-def cells(path, seed=0):
-    pixels = (np.random.default_rng(seed).random((3, 20, 16)) * 900).astype(np.uint16)
+def cells(path, seed=0, shape=(3, 20, 16)):
+    pixels = (np.random.default_rng(seed).random(shape) * 900).astype(np.uint16)
     image = as_image(pixels, ("t", "row", "col"), {"units": {"t": "sec", "col": "micron"}})
-    image.coords["t"] = np.arange(3) * 2.0
+    image.coords["t"] = np.arange(shape[0]) * 2.0
     tiff.write(image, path)
+    return path
+
+
+def spot(path):
+    """A PSF on pixels of 50 nm."""
+    tiff.write(kernel.as_image(from_optics(Optics("wide-field", 1.2, 600), (0.05, 0.05)), ""), path)
     return path
 
 
@@ -162,6 +171,33 @@ def test_results_are_replaced_only_when_asked(zsfiji, tmp_path):
     assert (tmp_path / "cells-blurred.tif").read_bytes() != before
 
 
+def test_a_result_has_the_name_of_what_it_is(zsfiji, tmp_path):
+    path = cells(tmp_path / "cells.tif", shape=(2, 40, 36))
+    psf = spot(tmp_path / "psf.tif")
+    words = ["run", "deconvolve", path, f"psf={psf}", "pixel_size=100", "steps=1"]
+    (tmp_path / "cells-deconvolved.tif").touch()
+    status, out, err = zsfiji(*words, "results=denoised")
+    assert (status, out) == (0, f"{tmp_path / 'cells-denoised.tif'}\n"), err
+    status, _, err = zsfiji(*words, "results=denoised")
+    assert status == 2
+    assert "cells-denoised.tif exists already" in err
+
+
+def test_a_result_whose_name_is_known_too_late_is_not_lost(zsfiji, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert zsfiji("run", "paint")[1] == "painted.tif\n"
+    status, out, err = zsfiji("run", "paint", "size=20")
+    assert (status, out) == (0, "painted-2.tif\n")
+    assert "painted.tif exists already" in err
+    assert zsfiji("run", "paint")[1] == "painted-3.tif\n"
+    assert tiff.read(tmp_path / "painted-2.tif").shape == (20, 20)
+    assert zsfiji("run", "paint", "--overwrite")[1] == "painted.tif\n"
+    (tmp_path / "truth.tif").mkdir()
+    small = ["run", "sim_simulator", "width=32", "height=32"]
+    status, out, _ = zsfiji(*small, "-o", "filaments truth.tif", "--overwrite")
+    assert (status, out) == (0, "filaments truth.tif\nfilaments truth-2.tif\n")
+
+
 WRONG = {
     "no such command": (["run", "bluur", "cells.tif"], "There is no command"),
     "no image": (["run", "blur"], "needs an image"),
@@ -178,6 +214,34 @@ WRONG = {
     "one file for two": (["run", "blur", "cells.tif", "flat.tif", "-o", "x.tif"], "Name a folder"),
     "empty folder": (["run", "blur", "empty"], "no image in the folder"),
     "model of two": (["run", "fm2s", "cells.tif", "flat.tif", "save_model=m"], "one file"),
+    "parameters of two": (
+        ["run", "SIM Parameters", "cells.tif", "flat.tif", "save_parameters=p"],
+        "save_parameters names one file",
+    ),
+    "an input of another image": (
+        ["run", "deconvolve", "cells.tif", "cells-denoised.tif", "psf=psf.tif", "--overwrite"],
+        "cells-denoised.tif is an input",
+    ),
+    "the PSF": (
+        ["run", "deconvolve", "cells.tif", "psf=psf.tif", "-o", "psf.tif", "--overwrite"],
+        "psf.tif is an input",
+    ),
+    "two results in a file": (
+        ["run", "deconvolve", "cells.tif", "psf=psf.tif", "-o", "new/cells-denoised.tif"],
+        "Two results would have the name",
+    ),
+    "a model onto the input": (
+        ["run", "denoise", "cells.tif", "save_model=link.tif"],
+        "save_model: ",
+    ),
+    "a model onto a result": (
+        ["run", "denoise", "cells.tif", "save_model=cells-denoised.tif"],
+        "save_model and a result both name",
+    ),
+    "two files in one": (
+        ["run", "SIMFormer Train", "save_model=m.pt", "training_state=./m.pt"],
+        "save_model and training_state both name",
+    ),
     "no macro": (["macro", "nothing.ijm"], "There is no macro"),
     "no script": (["script", "nothing.py"], "cannot be read"),
     "no Python": (["script", "text.tif"], "no Python script"),
@@ -194,6 +258,9 @@ def test_what_a_user_can_mend_is_one_sentence_and_status_2(
     tifffile.imwrite("flat.tif", np.ones((8, 8), np.uint16))
     (tmp_path / "text.tif").write_text("This is no image.")
     (tmp_path / "empty").mkdir()
+    cells(tmp_path / "cells-denoised.tif")
+    spot(tmp_path / "psf.tif")
+    (tmp_path / "link.tif").symlink_to("cells.tif")
     before = sorted(tmp_path.rglob("*"))
     status, out, err = zsfiji(*words)
     assert (status, out) == (2, "")
