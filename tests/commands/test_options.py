@@ -32,6 +32,8 @@ def values(draw, command):
         elif parameter.kind in ("open", "save"):
             name = draw(st.text(st.characters(categories=["L", "N"]) | st.sampled_from(" ._-()[]")))
             chosen[parameter.key] = f"/data/{name.strip()}x.zsfiji" if name.strip() else None
+    if chosen["apply_model"] is not None:
+        chosen["save_model"] = None
     return command.validate(chosen)
 
 

@@ -201,6 +201,13 @@ class Command:
         for parameter in self.parameters:
             if chosen[parameter.key] is None and not parameter.excused(chosen):
                 raise UserError(parameter.complaint(None, missing=True))
+            # Not every command has the other one.
+            other = chosen.get(parameter.without)
+            if other is not None and chosen[parameter.key] is not None:
+                raise UserError(
+                    f"{parameter.label}: '{parameter.key}' is for a training, and with "
+                    f"'{parameter.without}' nothing is trained. Give only one of the two."
+                )
         if self.check is not None:
             self.check(chosen)
         return chosen
