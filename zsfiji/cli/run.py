@@ -16,6 +16,7 @@ from typing import Any
 from zsfiji import progress
 from zsfiji.cli.status import BUG, OK, USER_ERROR
 from zsfiji.commands import Command, find
+from zsfiji.commands.inputs import image_files
 from zsfiji.commands.outcome import result_title
 from zsfiji.errors import UserError
 from zsfiji.images import tiff
@@ -200,13 +201,7 @@ def _tiff(path: Path) -> Path:
 
 
 def _images_in(command: Command, folder: Path) -> list[Path]:
-    try:
-        files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    except OSError as error:
-        raise UserError(f"{folder} cannot be read: {error.strerror or error}.") from error
-    images = [p for p in files if p.suffix.lower() in tiff.ENDINGS]
-    results = {f"{result_title(p.name, n)}.tif" for p in images for n in command.all_results}
-    images = [p for p in images if p.name not in results]
+    images = image_files(folder, command.all_results)
     if not images:
         endings = ", ".join(tiff.ENDINGS)
         raise UserError(f"There is no image in the folder {folder} ({endings}).")
