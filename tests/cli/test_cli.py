@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import resource
@@ -171,13 +172,18 @@ def test_results_are_replaced_only_when_asked(zsfiji, tmp_path):
     assert (tmp_path / "cells-blurred.tif").read_bytes() != before
 
 
-def test_a_result_has_the_name_of_what_it_is(zsfiji, tmp_path):
+def test_a_result_has_the_name_of_what_it_is_and_a_line_that_serves_elsewhere(
+    zsfiji, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     path = cells(tmp_path / "cells.tif", shape=(2, 40, 36))
     psf = spot(tmp_path / "psf.tif")
-    words = ["run", "deconvolve", path, f"psf={psf}", "pixel_size=100", "steps=1"]
+    words = ["run", "deconvolve", path, "psf=psf.tif", "pixel_size=100", "steps=1"]
     (tmp_path / "cells-deconvolved.tif").touch()
     status, out, err = zsfiji(*words, "results=denoised")
     assert (status, out) == (0, f"{tmp_path / 'cells-denoised.tif'}\n"), err
+    line = tiff.read(tmp_path / "cells-denoised.tif").attrs["properties"]["zsfiji.command"]
+    assert f"psf={psf.as_posix()}" in line
     status, _, err = zsfiji(*words, "results=denoised")
     assert status == 2
     assert "cells-denoised.tif exists already" in err
@@ -198,6 +204,7 @@ def test_a_result_whose_name_is_known_too_late_is_not_lost(zsfiji, tmp_path, mon
     assert (status, out) == (0, "filaments truth.tif\nfilaments truth-2.tif\n")
 
 
+LONG = f"{'x' * 300}.tif"
 WRONG = {
     "no such command": (["run", "bluur", "cells.tif"], "There is no command"),
     "no image": (["run", "blur"], "needs an image"),
@@ -242,11 +249,39 @@ WRONG = {
         ["run", "SIMFormer Train", "save_model=m.pt", "training_state=./m.pt"],
         "save_model and training_state both name",
     ),
+    "nobody's home": (["run", "denoise", "cells.tif", "dark=~nosuch/d.tif"], "no home folder"),
+    "a model there": (["run", "denoise", "cells.tif", "save_model=~nosuch/m"], "no home folder"),
+    "more images there": (
+        ["run", "deconvolve", "flat.tif", "psf=psf.tif", "more_images=~nosuch"],
+        "no home folder",
+    ),
+    "a name too long": (["run", "blur", LONG], "cannot be read"),
+    "a long name of a PSF": (
+        ["run", "deconvolve", "flat.tif", f"psf={LONG}"],
+        "there is no file",
+    ),
+    "a result too long": (["run", "blur", "cells.tif", "-o", LONG], "cannot be"),
+    "a folder too long": (["run", "blur", "cells.tif", "-o", f"{LONG}/new/"], "cannot be made"),
+    "a closed folder": (["run", "blur", "closed/cells.tif"], "Permission denied"),
     "no macro": (["macro", "nothing.ijm"], "There is no macro"),
     "no script": (["script", "nothing.py"], "cannot be read"),
     "no Python": (["script", "text.tif"], "no Python script"),
     "neither file nor command": (["bluur"], "neither a file nor a command"),
 }
+
+
+def closed(path):
+    """Make a folder that nobody may look into, not even the superuser."""
+    path.mkdir()
+    path.chmod(0)
+    real = os.stat
+
+    def stat(place, *more, **options):
+        if str(place).startswith(f"{path.name}/"):
+            raise PermissionError(errno.EACCES, "Permission denied", place)
+        return real(place, *more, **options)
+
+    return stat
 
 
 @pytest.mark.parametrize("words", [w for w, _ in WRONG.values()], ids=list(WRONG))
@@ -261,6 +296,7 @@ def test_what_a_user_can_mend_is_one_sentence_and_status_2(
     cells(tmp_path / "cells-denoised.tif")
     spot(tmp_path / "psf.tif")
     (tmp_path / "link.tif").symlink_to("cells.tif")
+    monkeypatch.setattr(os, "stat", closed(tmp_path / "closed"))
     before = sorted(tmp_path.rglob("*"))
     status, out, err = zsfiji(*words)
     assert (status, out) == (2, "")
@@ -291,6 +327,15 @@ def test_a_folder_is_made_for_a_result_and_not_for_input_that_is_refused(zsfiji,
         assert not place.parent.exists()
     status, out, _ = zsfiji("run", "blur", cells(tmp_path / "cells.tif"), "-o", place)
     assert (status, out.strip()) == (0, str(place / "cells-blurred.tif"))
+
+
+def test_the_search_for_a_folder_ends_where_a_drive_is_missing(zsfiji, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cells(tmp_path / "cells.tif")
+    asked = iter([False] * 9)
+    monkeypatch.setattr(os.path, "lexists", lambda _: next(asked))
+    status, out, _ = zsfiji("run", "blur", "cells.tif", "-o", "new/today/blurred.tif")
+    assert (status, out) == (0, "new/today/blurred.tif\n")
 
 
 def test_a_bug_shows_its_traceback_and_asks_for_a_report(zsfiji, tmp_path):

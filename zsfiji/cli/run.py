@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zsfiji import progress
 from zsfiji.cli.status import BUG, OK, USER_ERROR
@@ -20,10 +20,13 @@ from zsfiji.commands.inputs import image_files
 from zsfiji.commands.outcome import result_title
 from zsfiji.errors import UserError
 from zsfiji.images import tiff
-from zsfiji.images.files import require_writable
-from zsfiji.parameters.declare import Values
+from zsfiji.images.files import require_writable, user_path
+from zsfiji.parameters.declare import FILES, Values
 from zsfiji.parameters.source import Source
 from zsfiji.terminal import Terminal
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _OPTION = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _RESULT_ENDINGS = (".tif", ".tiff")
@@ -122,25 +125,25 @@ def split(command: Command, words: Sequence[str]) -> tuple[list[Path], dict[str,
     inputs : list of Path
         Files and folders.
     options : dict
-        Key -> text.
+        Key -> text. Paths are absolute: the line that a result stores is run elsewhere.
 
     Raises
     ------
     UserError
-        If an option is given twice, there is no image, or there is one for a command that takes
-        none.
+        If an option is given twice, a path is in nobody's home, there is no image, or there is one
+        for a command that takes none.
     """
     inputs: list[Path] = []
     options: dict[str, str] = {}
     for word in words:
         match = _OPTION.fullmatch(word)
-        if match is None or Path(word).exists():
+        if match is None or os.path.exists(word):
             inputs.append(Path(word))
             continue
         key = match.group(1).lower()
         if key in options:
             raise UserError(f'The option "{key}" is given twice.')
-        options[key] = match.group(2)
+        options[key] = _absolute(command, key, match.group(2))
     if command.takes_image and not inputs:
         raise UserError(f"{command.label} needs an image: name a file or a folder.")
     if inputs and not command.takes_image:
@@ -148,6 +151,15 @@ def split(command: Command, words: Sequence[str]) -> tuple[list[Path], dict[str,
             f"{command.label} takes no image. What is {inputs[0]}? Options are written key=value."
         )
     return inputs, options
+
+
+def _absolute(command: Command, key: str, text: str) -> str:
+    """The text of an option; of one that names a file or folder its whole path."""
+    # A wrong key is refused with all the others.
+    kinds = {parameter.key: parameter.kind for parameter in command.parameters}
+    if not text or kinds.get(key) not in (*FILES, "image"):
+        return text
+    return user_path(text).absolute().as_posix()
 
 
 def plan(command: Command, inputs: Sequence[Path], output: str | None) -> list[Job]:
@@ -181,13 +193,14 @@ def plan(command: Command, inputs: Sequence[Path], output: str | None) -> list[J
         return [Job(None, Path(output).parent, _tiff(Path(output)))]
     sources: list[Path] = []
     for entry in inputs:
-        sources += _images_in(command, entry) if entry.is_dir() else [entry]
+        sources += _images_in(command, entry) if os.path.isdir(entry) else [entry]
     sources = list(dict.fromkeys(sources))
-    many = len(sources) > 1 or any(entry.is_dir() for entry in inputs)
+    many = len(sources) > 1 or any(map(os.path.isdir, inputs))
     place = None if output is None else Path(output)
-    if place is not None and not many and not place.is_dir() and place.suffix:
+    one = place is not None and not os.path.isdir(place)
+    if place is not None and one and not many and place.suffix:
         return [Job(sources[0], place.parent, _tiff(place))]
-    if place is not None and place.suffix.lower() in _RESULT_ENDINGS and not place.is_dir():
+    if place is not None and one and place.suffix.lower() in _RESULT_ENDINGS:
         raise UserError(
             f"{place} is one file, and there are several images. Name a folder with -o."
         )
@@ -261,7 +274,7 @@ def _saved(
 
 def _real(path: Path) -> Path:
     """The file that a path leads to."""
-    return Path(os.path.realpath(path.expanduser()))
+    return Path(os.path.realpath(path))
 
 
 def _run_many(
@@ -293,7 +306,7 @@ def _run_one(
     command: Command, job: Job, options: dict[str, str], overwrite: bool, terminal: Terminal
 ) -> str:
     """Process one image; gives the weightiest note."""
-    image = None if job.source is None else tiff.read(job.source)
+    image = None if job.source is None else _read(job.source)
     expected = job.expected(command, command.validate(options))
     for target in expected:
         _require_ready(target, overwrite)
@@ -327,16 +340,26 @@ def _run_one(
     return outcome.notes[0] if outcome.notes else ""
 
 
+def _read(source: Path) -> xr.DataArray:
+    try:
+        source.stat()
+    except OSError as error:
+        raise UserError(f"{source} cannot be read: {error.strerror or error}.") from error
+    return tiff.read(source)
+
+
 def _require_ready(target: Path, overwrite: bool) -> None:
     """See that a result can be written, and its folder made where it is not there yet."""
-    if target.exists() and not overwrite:
+    # Path.exists raises where a folder may not be entered, or a name is too long.
+    if os.path.exists(target) and not overwrite:
         raise UserError(f"{target} exists already. Add --overwrite to replace it.")
-    if target.parent.is_dir():
+    if os.path.isdir(target.parent):
         require_writable(target)
         return
     there = target.parent
-    # A broken link has a parent, too, and no folder can take its place.
-    while not (there.exists() or there.is_symlink()):
+    # A broken link has a parent, too, and no folder can take its place. A drive of Windows that is
+    # missing is its own parent.
+    while not os.path.lexists(there) and there != there.parent:
         there = there.parent
     try:
         require_writable(there / ".zsfiji")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zsfiji.errors import UserError
+from zsfiji.images.files import user_path
 from zsfiji.parameters.output import BOTH
 from zsfiji.parameters.source import Source
 from zsfiji.words import counted
@@ -78,8 +79,8 @@ def images_in(folder: Path, image: xr.DataArray) -> list[xr.DataArray]:
     """
     from zsfiji.images import tiff
 
-    folder = folder.expanduser()
-    if not folder.is_dir():
+    folder = user_path(folder)
+    if not os.path.isdir(folder):
         raise UserError(f"There is no folder {folder}.")
     own = str(image.attrs.get("path") or "")
     files = [
