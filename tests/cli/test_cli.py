@@ -18,13 +18,14 @@ import tifffile
 from bridge.blur import blur, paint
 
 from zsfiji import cli
-from zsfiji.cli import run
+from zsfiji.cli import entry, run
 from zsfiji.commands import table
 from zsfiji.images import tiff
 from zsfiji.images.axes import as_image
 from zsfiji.physics.optics import kernel
 from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.optics.pupil import from_optics
+from zsfiji.terminal import Terminal
 
 
 @pytest.fixture
@@ -116,6 +117,33 @@ def test_the_version_is_printed(capsys):
         cli.main(["--version"])
     assert end.value.code == 0
     assert __version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        (["macro", "p.ijm", "--fiji", "none", "hello"], {"argument": "hello"}),
+        (["macro", "p.ijm", "-v", "hello"], {"argument": "hello"}),
+        (["macro", "-v", "p.ijm", "hello"], {"argument": "hello"}),
+        (["script", "s.py", "a=1", "--fiji", "none", "b=2"], {"words": ["a=1", "b=2"]}),
+        (["open", "a.tif", "--fiji", "none", "b.tif"], {"images": ["a.tif", "b.tif"]}),
+        (["run", "blur", "a.tif", "-o", "b.tif", "c=1"], {"words": ["a.tif", "c=1"]}),
+    ],
+)
+def test_options_stand_before_or_behind_other_words(monkeypatch, words, kept):
+    called = []
+    for action in ("_macro", "_script", "_open", "_run"):
+        monkeypatch.setattr(entry, action, called.append)
+    assert cli.main(words) == 0
+    assert vars(called[0]).items() >= kept.items()
+
+
+@pytest.mark.parametrize("words", [["macro", "p", "-v", "a", "b"], ["list", "-v", "a"]])
+def test_words_that_nothing_takes_are_refused(words, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(words)
+    assert end.value.code == 2
+    assert f"unknown argument: {words[-1]}" in capsys.readouterr().err
 
 
 # --- One image ---
@@ -260,6 +288,9 @@ WRONG = {
         ["run", "deconvolve", "flat.tif", f"psf={LONG}"],
         "there is no file",
     ),
+    "a long name of a model": (["run", "fm2s", "flat.tif", f"apply_model={LONG}"], "no model file"),
+    "a long name to open": ([LONG], "neither a file nor a command"),
+    "a long name of a macro": (["macro", LONG], "There is no macro"),
     "a result too long": (["run", "blur", "cells.tif", "-o", LONG], "cannot be"),
     "a folder too long": (["run", "blur", "cells.tif", "-o", f"{LONG}/new/"], "cannot be made"),
     "a closed folder": (["run", "blur", "closed/cells.tif"], "Permission denied"),
@@ -382,6 +413,22 @@ def test_results_in_a_folder_are_not_taken_for_images(zsfiji, tmp_path):
     assert status == 0
     assert len(out.split()) == 2
     assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_the_bar_names_the_image_that_is_worked_on(zsfiji, tmp_path, monkeypatch):
+    real, seen = Terminal.show, []
+
+    def show(terminal, event):
+        real(terminal, event)
+        seen.append(terminal._bar.tasks[0].description)
+
+    monkeypatch.setattr(Terminal, "show", show)
+    one, two = (cells(tmp_path / name) for name in ("a.tif", "b.tif"))
+    assert zsfiji("run", "blur", one, two, "seconds=0.1")[0] == 0
+    assert set(seen) == {"1/2 a.tif: Blurring", "2/2 b.tif: Blurring"}
+    seen.clear()
+    assert zsfiji("run", "blur", one, "seconds=0.1", "--overwrite")[0] == 0
+    assert set(seen) == {"a.tif: Blurring"}
 
 
 def test_a_bug_in_one_image_does_not_stop_the_others(zsfiji, tmp_path, monkeypatch):

@@ -105,6 +105,7 @@ def run_files(
     _require_different(command, jobs, values)
     if len(jobs) == 1:
         with Terminal() as terminal:
+            terminal.begin(jobs[0].name or command.label.rstrip("."))
             _run_one(command, jobs[0], options, overwrite, terminal)
         return OK
     return _run_many(command, jobs, options, overwrite)
@@ -313,7 +314,6 @@ def _run_one(
     # torch is loaded by the command: only now, when the input is known to be good.
     from zsfiji.commands.run import run
 
-    terminal.begin(job.name or command.label.rstrip("."))
     with progress.using(terminal):
         outcome = run(command, image, options)
     named = job.files([image.attrs["title"] for image in outcome.images])
