@@ -106,7 +106,7 @@ FineSteps = Annotated[
 Shots = Annotated[
     float,
     Field(
-        gt=0,
+        ge=0.001,
         le=1e6,
         description="Noise that the student sees beyond that of the teacher: photons that a photon "
         "stands for, at least; at most ten times as many. Less is more noise.",
