@@ -79,9 +79,8 @@ class Terminal:
         yield
 
     def begin(self, name: str) -> None:
-        """Show `name` in front of the bar."""
-        if not self._name or self._width == 1.0:
-            self._name = name
+        """Show `name` in front of the bar, which is empty or at the beginning of its part."""
+        self._name = name
         self._bar.update(self._task, description=self._name, visible=True, completed=self._low)
 
     def say(self, text: str) -> None:

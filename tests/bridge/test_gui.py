@@ -245,6 +245,8 @@ def test_the_advanced_dialog_misses_files_and_shows_what_is_changed(desk, tmp_pa
     weights.setText("")
     notes.setText(str(tmp_path / "none" / "a.txt"))
     desk.wait(lambda: "there is no folder" in desk.texts(advanced))
+    notes.setText("~nosuch/a.txt")
+    desk.wait(lambda: "there is no home folder" in desk.texts(advanced))
     notes.setText("")
     advanced.getNumericFields().get(0).setText("0.5")
     desk.press(f"{NAME}: Advanced", "OK")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import resource
@@ -14,20 +15,24 @@ import time
 import numpy as np
 import pytest
 import tifffile
-from bridge.blur import blur
+from bridge.blur import blur, paint
 
 from zsfiji import cli
-from zsfiji.cli import run
+from zsfiji.cli import entry, run
 from zsfiji.commands import table
 from zsfiji.images import tiff
 from zsfiji.images.axes import as_image
+from zsfiji.physics.optics import kernel
+from zsfiji.physics.optics.microscope import Optics
+from zsfiji.physics.optics.pupil import from_optics
+from zsfiji.terminal import Terminal
 
 
 @pytest.fixture
 def zsfiji(monkeypatch, capsys):
     """Run the command line in this process; gives status, standard output and error."""
-    real = run.find
-    monkeypatch.setattr(run, "find", lambda label: blur.command if "blur" in label else real(label))
+    real, ours = run.find, {"blur": blur.command, "paint": paint.command}
+    monkeypatch.setattr(run, "find", lambda label: ours.get(label) or real(label))
 
     def call(*words):
         status = cli.main([str(word) for word in words])
@@ -37,11 +42,17 @@ def zsfiji(monkeypatch, capsys):
     return call
 
 
-def cells(path, seed=0):
-    pixels = (np.random.default_rng(seed).random((3, 20, 16)) * 900).astype(np.uint16)
+def cells(path, seed=0, shape=(3, 20, 16)):
+    pixels = (np.random.default_rng(seed).random(shape) * 900).astype(np.uint16)
     image = as_image(pixels, ("t", "row", "col"), {"units": {"t": "sec", "col": "micron"}})
-    image.coords["t"] = np.arange(3) * 2.0
+    image.coords["t"] = np.arange(shape[0]) * 2.0
     tiff.write(image, path)
+    return path
+
+
+def spot(path):
+    """A PSF on pixels of 50 nm."""
+    tiff.write(kernel.as_image(from_optics(Optics("wide-field", 1.2, 600), (0.05, 0.05)), ""), path)
     return path
 
 
@@ -108,6 +119,33 @@ def test_the_version_is_printed(capsys):
     assert __version__ in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        (["macro", "p.ijm", "--fiji", "none", "hello"], {"argument": "hello"}),
+        (["macro", "p.ijm", "-v", "hello"], {"argument": "hello"}),
+        (["macro", "-v", "p.ijm", "hello"], {"argument": "hello"}),
+        (["script", "s.py", "a=1", "--fiji", "none", "b=2"], {"words": ["a=1", "b=2"]}),
+        (["open", "a.tif", "--fiji", "none", "b.tif"], {"images": ["a.tif", "b.tif"]}),
+        (["run", "blur", "a.tif", "-o", "b.tif", "c=1"], {"words": ["a.tif", "c=1"]}),
+    ],
+)
+def test_options_stand_before_or_behind_other_words(monkeypatch, words, kept):
+    called = []
+    for action in ("_macro", "_script", "_open", "_run"):
+        monkeypatch.setattr(entry, action, called.append)
+    assert cli.main(words) == 0
+    assert vars(called[0]).items() >= kept.items()
+
+
+@pytest.mark.parametrize("words", [["macro", "p", "-v", "a", "b"], ["list", "-v", "a"]])
+def test_words_that_nothing_takes_are_refused(words, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(words)
+    assert end.value.code == 2
+    assert f"unknown argument: {words[-1]}" in capsys.readouterr().err
+
+
 # --- One image ---
 
 
@@ -162,6 +200,39 @@ def test_results_are_replaced_only_when_asked(zsfiji, tmp_path):
     assert (tmp_path / "cells-blurred.tif").read_bytes() != before
 
 
+def test_a_result_has_the_name_of_what_it_is_and_a_line_that_serves_elsewhere(
+    zsfiji, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    path = cells(tmp_path / "cells.tif", shape=(2, 40, 36))
+    psf = spot(tmp_path / "psf.tif")
+    words = ["run", "deconvolve", path, "psf=psf.tif", "pixel_size=100", "steps=1"]
+    (tmp_path / "cells-deconvolved.tif").touch()
+    status, out, err = zsfiji(*words, "results=denoised")
+    assert (status, out) == (0, f"{tmp_path / 'cells-denoised.tif'}\n"), err
+    line = tiff.read(tmp_path / "cells-denoised.tif").attrs["properties"]["zsfiji.command"]
+    assert f"psf={psf.as_posix()}" in line
+    status, _, err = zsfiji(*words, "results=denoised")
+    assert status == 2
+    assert "cells-denoised.tif exists already" in err
+
+
+def test_a_result_whose_name_is_known_too_late_is_not_lost(zsfiji, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert zsfiji("run", "paint")[1] == "painted.tif\n"
+    status, out, err = zsfiji("run", "paint", "size=20")
+    assert (status, out) == (0, "painted-2.tif\n")
+    assert "painted.tif exists already" in err
+    assert zsfiji("run", "paint")[1] == "painted-3.tif\n"
+    assert tiff.read(tmp_path / "painted-2.tif").shape == (20, 20)
+    assert zsfiji("run", "paint", "--overwrite")[1] == "painted.tif\n"
+    (tmp_path / "truth.tif").mkdir()
+    small = ["run", "sim_simulator", "width=32", "height=32"]
+    status, out, _ = zsfiji(*small, "-o", "filaments truth.tif", "--overwrite")
+    assert (status, out) == (0, "filaments truth.tif\nfilaments truth-2.tif\n")
+
+
+LONG = f"{'x' * 300}.tif"
 WRONG = {
     "no such command": (["run", "bluur", "cells.tif"], "There is no command"),
     "no image": (["run", "blur"], "needs an image"),
@@ -178,11 +249,70 @@ WRONG = {
     "one file for two": (["run", "blur", "cells.tif", "flat.tif", "-o", "x.tif"], "Name a folder"),
     "empty folder": (["run", "blur", "empty"], "no image in the folder"),
     "model of two": (["run", "fm2s", "cells.tif", "flat.tif", "save_model=m"], "one file"),
+    "parameters of two": (
+        ["run", "SIM Parameters", "cells.tif", "flat.tif", "save_parameters=p"],
+        "save_parameters names one file",
+    ),
+    "an input of another image": (
+        ["run", "deconvolve", "cells.tif", "cells-denoised.tif", "psf=psf.tif", "--overwrite"],
+        "cells-denoised.tif is an input",
+    ),
+    "the PSF": (
+        ["run", "deconvolve", "cells.tif", "psf=psf.tif", "-o", "psf.tif", "--overwrite"],
+        "psf.tif is an input",
+    ),
+    "two results in a file": (
+        ["run", "deconvolve", "cells.tif", "psf=psf.tif", "-o", "new/cells-denoised.tif"],
+        "Two results would have the name",
+    ),
+    "a model onto the input": (
+        ["run", "denoise", "cells.tif", "save_model=link.tif"],
+        "save_model: ",
+    ),
+    "a model onto a result": (
+        ["run", "denoise", "cells.tif", "save_model=cells-denoised.tif"],
+        "save_model and a result both name",
+    ),
+    "two files in one": (
+        ["run", "SIMFormer Train", "save_model=m.pt", "training_state=./m.pt"],
+        "save_model and training_state both name",
+    ),
+    "nobody's home": (["run", "denoise", "cells.tif", "dark=~nosuch/d.tif"], "no home folder"),
+    "a model there": (["run", "denoise", "cells.tif", "save_model=~nosuch/m"], "no home folder"),
+    "more images there": (
+        ["run", "deconvolve", "flat.tif", "psf=psf.tif", "more_images=~nosuch"],
+        "no home folder",
+    ),
+    "a name too long": (["run", "blur", LONG], "cannot be read"),
+    "a long name of a PSF": (
+        ["run", "deconvolve", "flat.tif", f"psf={LONG}"],
+        "there is no file",
+    ),
+    "a long name of a model": (["run", "fm2s", "flat.tif", f"apply_model={LONG}"], "no model file"),
+    "a long name to open": ([LONG], "neither a file nor a command"),
+    "a long name of a macro": (["macro", LONG], "There is no macro"),
+    "a result too long": (["run", "blur", "cells.tif", "-o", LONG], "cannot be"),
+    "a folder too long": (["run", "blur", "cells.tif", "-o", f"{LONG}/new/"], "cannot be made"),
+    "a closed folder": (["run", "blur", "closed/cells.tif"], "Permission denied"),
     "no macro": (["macro", "nothing.ijm"], "There is no macro"),
     "no script": (["script", "nothing.py"], "cannot be read"),
     "no Python": (["script", "text.tif"], "no Python script"),
     "neither file nor command": (["bluur"], "neither a file nor a command"),
 }
+
+
+def closed(path):
+    """Make a folder that nobody may look into, not even the superuser."""
+    path.mkdir()
+    path.chmod(0)
+    real = os.stat
+
+    def stat(place, *more, **options):
+        if str(place).startswith(f"{path.name}/"):
+            raise PermissionError(errno.EACCES, "Permission denied", place)
+        return real(place, *more, **options)
+
+    return stat
 
 
 @pytest.mark.parametrize("words", [w for w, _ in WRONG.values()], ids=list(WRONG))
@@ -194,6 +324,10 @@ def test_what_a_user_can_mend_is_one_sentence_and_status_2(
     tifffile.imwrite("flat.tif", np.ones((8, 8), np.uint16))
     (tmp_path / "text.tif").write_text("This is no image.")
     (tmp_path / "empty").mkdir()
+    cells(tmp_path / "cells-denoised.tif")
+    spot(tmp_path / "psf.tif")
+    (tmp_path / "link.tif").symlink_to("cells.tif")
+    monkeypatch.setattr(os, "stat", closed(tmp_path / "closed"))
     before = sorted(tmp_path.rglob("*"))
     status, out, err = zsfiji(*words)
     assert (status, out) == (2, "")
@@ -224,6 +358,15 @@ def test_a_folder_is_made_for_a_result_and_not_for_input_that_is_refused(zsfiji,
         assert not place.parent.exists()
     status, out, _ = zsfiji("run", "blur", cells(tmp_path / "cells.tif"), "-o", place)
     assert (status, out.strip()) == (0, str(place / "cells-blurred.tif"))
+
+
+def test_the_search_for_a_folder_ends_where_a_drive_is_missing(zsfiji, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cells(tmp_path / "cells.tif")
+    asked = iter([False] * 9)
+    monkeypatch.setattr(os.path, "lexists", lambda _: next(asked))
+    status, out, _ = zsfiji("run", "blur", "cells.tif", "-o", "new/today/blurred.tif")
+    assert (status, out) == (0, "new/today/blurred.tif\n")
 
 
 def test_a_bug_shows_its_traceback_and_asks_for_a_report(zsfiji, tmp_path):
@@ -270,6 +413,22 @@ def test_results_in_a_folder_are_not_taken_for_images(zsfiji, tmp_path):
     assert status == 0
     assert len(out.split()) == 2
     assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_the_bar_names_the_image_that_is_worked_on(zsfiji, tmp_path, monkeypatch):
+    real, seen = Terminal.show, []
+
+    def show(terminal, event):
+        real(terminal, event)
+        seen.append(terminal._bar.tasks[0].description)
+
+    monkeypatch.setattr(Terminal, "show", show)
+    one, two = (cells(tmp_path / name) for name in ("a.tif", "b.tif"))
+    assert zsfiji("run", "blur", one, two, "seconds=0.1")[0] == 0
+    assert set(seen) == {"1/2 a.tif: Blurring", "2/2 b.tif: Blurring"}
+    seen.clear()
+    assert zsfiji("run", "blur", one, "seconds=0.1", "--overwrite")[0] == 0
+    assert set(seen) == {"a.tif: Blurring"}
 
 
 def test_a_bug_in_one_image_does_not_stop_the_others(zsfiji, tmp_path, monkeypatch):

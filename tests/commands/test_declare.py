@@ -88,6 +88,18 @@ def test_what_is_needed_is_asked_for_by_its_label(command):
 
 
 @BOTH
+def test_a_model_is_applied_or_trained_and_never_both_in_silence(command):
+    keys = {p.key for p in command.parameters}
+    training = keys & {"save_model", "start_model", "more_images"}
+    if "apply_model" not in keys:
+        return
+    assert command.validate({"apply_model": "m", **dict.fromkeys(training, "")})
+    for key in training:
+        with pytest.raises(UserError, match=f"'{key}' .* 'apply_model' nothing is trained"):
+            command.validate({"apply_model": "m", key: "other"})
+
+
+@BOTH
 def test_every_method_that_trains_has_the_keys_that_replay_and_reuse_need(command):
     keys = {p.key for p in command.parameters}
     if "quality" in keys and "standard" in command.parameter("quality").choices:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from zsfiji.commands import find, format_options, macro_line, parse
+from zsfiji.commands import example_line, find, format_options, macro_line, parse, table
 from zsfiji.errors import UserError
 
 COMMANDS = [find("denoise"), find("fm2s")]
@@ -32,6 +32,8 @@ def values(draw, command):
         elif parameter.kind in ("open", "save"):
             name = draw(st.text(st.characters(categories=["L", "N"]) | st.sampled_from(" ._-()[]")))
             chosen[parameter.key] = f"/data/{name.strip()}x.zsfiji" if name.strip() else None
+    if chosen["apply_model"] is not None:
+        chosen["save_model"] = None
     return command.validate(chosen)
 
 
@@ -39,6 +41,16 @@ def values(draw, command):
 def test_what_is_written_is_read_back_and_means_the_same(pair):
     command, chosen = pair
     assert command.validate(parse(format_options(command, chosen))) == chosen
+
+
+@pytest.mark.parametrize("command", table().values(), ids=table())
+def test_a_box_that_is_ticked_or_not_stays_so(command):
+    options = parse(example_line(command).split('", "')[1].removesuffix('");'))
+    for parameter in command.parameters:
+        for ticked in (True, False) if parameter.kind == "boolean" else ():
+            chosen = command.checker.all({**options, parameter.key: ticked})
+            again = command.checker.all(parse(format_options(command, chosen)))
+            assert again == chosen, parameter.key
 
 
 @given(st.dictionaries(KEYS, TEXTS, max_size=4))

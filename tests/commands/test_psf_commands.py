@@ -96,6 +96,12 @@ def test_an_image_without_calibration_is_asked_for_it_and_the_option_gives_it():
     assert given.metrics == pytest.approx(known.metrics)
 
 
+@pytest.mark.parametrize("window", [1, 2, 12])
+def test_a_window_without_a_middle_is_refused(window):
+    with pytest.raises(UserError, match="Give an odd 'window' of at least 3, or 0"):
+        run(BEADS, beads(), {"window": window})
+
+
 def test_channels_of_beads_are_refused():
     two = as_image(np.zeros((30, 30, 2), np.uint8), ("row", "col", "ch"))
     with pytest.raises(UserError, match="Duplicate the one to be used"):

@@ -174,6 +174,8 @@ def test_a_single_slice_or_one_without_spacing_is_no_stack() -> None:
     with pytest.raises(UserError, match="1 slice, and 3D-SIM needs at least 4"):
         run(RECONSTRUCT, raw.isel(pln=0), {**STACK, "slice_spacing": 125})
     bare = raw.drop_vars("pln").assign_attrs(units={"row": "micron", "col": "micron"})
+    with pytest.raises(UserError, match="1 slice, and 3D-SIM needs at least 4"):
+        run(RECONSTRUCT, bare.isel(pln=0), {**STACK, "slice_spacing": 125})
     with pytest.raises(UserError, match="slice spacing"):
         run(RECONSTRUCT, bare, STACK)
     assert math.isfinite(

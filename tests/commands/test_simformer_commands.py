@@ -482,3 +482,8 @@ def test_another_capture_of_the_result_can_be_simulated(
     assert again.shape == raw.shape
     assert float(again.mean()) == pytest.approx(float(raw.mean()), rel=0.05)
     assert np.corrcoef(again.values.ravel(), raw.ravel())[0, 1] > 0.7
+
+
+def test_noise_without_any_photons_is_refused_with_the_range() -> None:
+    with pytest.raises(UserError, match=r"give a number from 0\.001 to 1000000"):
+        find("SIMFormer Distill...").validate({"save_model": "m", "shots": "0"})

@@ -12,6 +12,9 @@ import torch
 import xarray as xr
 
 import zsfiji
+from zsfiji import progress
+from zsfiji.commands import device_lock, find
+from zsfiji.commands.run import run
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image, set_calibration
 from zsfiji.physics.camera.model import KnownCamera
@@ -127,6 +130,49 @@ def test_a_raw_image_is_restored_and_its_model_serves_another_one(
     assert sharp.shape == (256, 256)
     again = zsfiji.zs_deconvnet_predict(raw_file, model=path, **OPTICS, device="cpu")
     np.testing.assert_array_equal(again[1], sharp)
+
+
+class Watched:
+    """Keeps the fractions that are shown, and those at which the device was not ours."""
+
+    def __init__(self) -> None:
+        self.fractions: list[float] = []
+        self.free: list[float] = []
+
+    def show(self, event: progress.Event) -> None:
+        self.fractions.append(event.fraction)
+        if "cpu" not in device_lock._locks or not device_lock._locks["cpu"].locked():
+            self.free.append(event.fraction)
+
+    def cancelled(self) -> bool:
+        return False
+
+    def finish_now(self) -> bool:
+        return False
+
+
+def test_the_reconstruction_is_a_part_of_the_work_and_its_notes_are_told(
+    raw_file: np.ndarray, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.zsfiji"
+    given = {**OPTICS, "device": "cpu"}
+    jobs = {
+        "Restore": {"steps": 2, "save_model": path},
+        "Train": {"steps": 2, "save_model": path},
+        "Predict": {"model": path},
+    }
+    for job, options in jobs.items():
+        seen = Watched()
+        with progress.using(seen):
+            outcome = run(
+                find(f"ZS-DeconvNet {job}..."),
+                as_image(raw_file, ("pln", "row", "col")),
+                {**given, **options},
+            )
+        assert seen.fractions == sorted(seen.fractions), job
+        # The order of the frames is found before.
+        assert set(seen.free) <= {0.0}, job
+        assert any("pattern" in note for note in outcome.notes), job
 
 
 def test_a_wide_field_image_still_needs_its_psf(raw_file: np.ndarray) -> None:

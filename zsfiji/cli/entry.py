@@ -61,11 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         words.insert(0, "open")
     arguments, rest = parser.parse_known_args(words)
     # argparse gives back, as unknown, what stands behind an option: run "..." a.tif -o b.tif x=1
-    unknown = [word for word in rest if word.startswith("-") or arguments.action != "run"]
+    unknown = [word for word in rest if word.startswith("-")] or _taken(arguments, rest)
     if unknown:
         actions[arguments.action].error(f"unknown argument: {' '.join(unknown)}")
-    if rest:
-        arguments.words += rest
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     if arguments.verbose:
         logging.getLogger("zsfiji").setLevel(logging.INFO)
@@ -76,6 +74,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if whole:
         signals.end_within(_SECONDS_TO_END, status)
     return status
+
+
+def _taken(arguments: argparse.Namespace, words: list[str]) -> list[str]:
+    """Give an action the words that it can take; gives back the others."""
+    for several in ("words", "images"):
+        if hasattr(arguments, several):
+            getattr(arguments, several).extend(words)
+            return []
+    if getattr(arguments, "argument", None) == "" and words:
+        arguments.argument, *words = words
+    return words
 
 
 def guarded(call: Callable[[], int | None]) -> int:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zsfiji import progress
 from zsfiji.cli.status import BUG, OK, USER_ERROR
 from zsfiji.commands import Command, find
+from zsfiji.commands.inputs import image_files
 from zsfiji.commands.outcome import result_title
 from zsfiji.errors import UserError
 from zsfiji.images import tiff
-from zsfiji.images.files import require_writable
+from zsfiji.images.files import require_writable, user_path
+from zsfiji.parameters.declare import FILES, Values
+from zsfiji.parameters.source import Source
 from zsfiji.terminal import Terminal
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _OPTION = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _RESULT_ENDINGS = (".tif", ".tiff")
@@ -28,24 +36,36 @@ _PAGE = 120
 
 @dataclass(frozen=True)
 class Job:
-    """One image and the file that its result goes to.
+    """One image and where its results go.
 
     Attributes
     ----------
     source : Path or None
         None for a command that takes no image.
-    target : Path or None
-        The file of the main result. None for a command that gives no image, and for one that
-        names its result itself.
+    folder : Path
+        Where the results go, under their own titles.
+    main : Path, optional
+        The file of the main result, the last one, where the user names it.
     """
 
     source: Path | None
-    target: Path | None
+    folder: Path
+    main: Path | None = None
 
     @property
     def name(self) -> str:
         """What to call it before the user."""
         return self.source.name if self.source is not None else ""
+
+    def files(self, titles: Sequence[str]) -> list[Path]:
+        """The files of results with these titles."""
+        named = [self.folder / f"{title}.tif" for title in titles]
+        return named if self.main is None else [*named[:-1], self.main]
+
+    def expected(self, command: Command, values: Values) -> list[Path]:
+        """The files that it will write, as far as they are known before it runs."""
+        names = () if self.source is None else command.results(values)
+        return self.files([result_title(self.name, name) for name in names])
 
 
 def run_files(
@@ -80,17 +100,14 @@ def run_files(
     """
     command = find(label)
     inputs, options = split(command, words)
-    command.validate(options)
+    values = command.validate(options)
     jobs = plan(command, inputs, output)
+    _require_different(command, jobs, values)
     if len(jobs) == 1:
         with Terminal() as terminal:
+            terminal.begin(jobs[0].name or command.label.rstrip("."))
             _run_one(command, jobs[0], options, overwrite, terminal)
         return OK
-    if options.get("save_model"):
-        raise UserError(
-            f"save_model names one file, and there are {len(jobs)} images. Save the model of one "
-            "of them, then apply it to the others with apply_model."
-        )
     return _run_many(command, jobs, options, overwrite)
 
 
@@ -109,25 +126,25 @@ def split(command: Command, words: Sequence[str]) -> tuple[list[Path], dict[str,
     inputs : list of Path
         Files and folders.
     options : dict
-        Key -> text.
+        Key -> text. Paths are absolute: the line that a result stores is run elsewhere.
 
     Raises
     ------
     UserError
-        If an option is given twice, there is no image, or there is one for a command that takes
-        none.
+        If an option is given twice, a path is in nobody's home, there is no image, or there is one
+        for a command that takes none.
     """
     inputs: list[Path] = []
     options: dict[str, str] = {}
     for word in words:
         match = _OPTION.fullmatch(word)
-        if match is None or Path(word).exists():
+        if match is None or os.path.exists(word):
             inputs.append(Path(word))
             continue
         key = match.group(1).lower()
         if key in options:
             raise UserError(f'The option "{key}" is given twice.')
-        options[key] = match.group(2)
+        options[key] = _absolute(command, key, match.group(2))
     if command.takes_image and not inputs:
         raise UserError(f"{command.label} needs an image: name a file or a folder.")
     if inputs and not command.takes_image:
@@ -135,6 +152,15 @@ def split(command: Command, words: Sequence[str]) -> tuple[list[Path], dict[str,
             f"{command.label} takes no image. What is {inputs[0]}? Options are written key=value."
         )
     return inputs, options
+
+
+def _absolute(command: Command, key: str, text: str) -> str:
+    """The text of an option; of one that names a file or folder its whole path."""
+    # A wrong key is refused with all the others.
+    kinds = {parameter.key: parameter.kind for parameter in command.parameters}
+    if not text or kinds.get(key) not in (*FILES, "image"):
+        return text
+    return user_path(text).absolute().as_posix()
 
 
 def plan(command: Command, inputs: Sequence[Path], output: str | None) -> list[Job]:
@@ -158,36 +184,28 @@ def plan(command: Command, inputs: Sequence[Path], output: str | None) -> list[J
     Raises
     ------
     UserError
-        If a folder holds no image, or two results would have the same name.
+        If a folder holds no image, or `output` does not serve.
     """
     if output is not None and not command.gives_images:
         raise UserError(f"{command.label} gives no image, so there is nothing for -o.")
     if not inputs:
-        return [Job(None, None if output is None else _tiff(Path(output)))]
+        if output is None:
+            return [Job(None, Path())]
+        return [Job(None, Path(output).parent, _tiff(Path(output)))]
     sources: list[Path] = []
     for entry in inputs:
-        sources += _images_in(command, entry) if entry.is_dir() else [entry]
+        sources += _images_in(command, entry) if os.path.isdir(entry) else [entry]
     sources = list(dict.fromkeys(sources))
-    if not command.suffixes:
-        return [Job(source, None) for source in sources]
-    many = len(sources) > 1 or any(entry.is_dir() for entry in inputs)
+    many = len(sources) > 1 or any(map(os.path.isdir, inputs))
     place = None if output is None else Path(output)
-    if place is not None and not many and not place.is_dir() and place.suffix:
-        jobs = [Job(sources[0], _tiff(place))]
-    else:
-        if place is not None and place.suffix.lower() in _RESULT_ENDINGS and not place.is_dir():
-            raise UserError(
-                f"{place} is one file, and there are several images. Name a folder with -o."
-            )
-        jobs = [
-            Job(
-                source,
-                (place or source.parent) / f"{result_title(source.name, command.suffixes[-1])}.tif",
-            )
-            for source in sources
-        ]
-    _require_different(jobs)
-    return jobs
+    one = place is not None and not os.path.isdir(place)
+    if place is not None and one and not many and place.suffix:
+        return [Job(sources[0], place.parent, _tiff(place))]
+    if place is not None and one and place.suffix.lower() in _RESULT_ENDINGS:
+        raise UserError(
+            f"{place} is one file, and there are several images. Name a folder with -o."
+        )
+    return [Job(source, place or source.parent) for source in sources]
 
 
 def _tiff(path: Path) -> Path:
@@ -197,35 +215,67 @@ def _tiff(path: Path) -> Path:
 
 
 def _images_in(command: Command, folder: Path) -> list[Path]:
-    try:
-        files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    except OSError as error:
-        raise UserError(f"{folder} cannot be read: {error.strerror or error}.") from error
-    images = [p for p in files if p.suffix.lower() in tiff.ENDINGS]
-    names = (*command.on_request, *command.suffixes)
-    results = {f"{result_title(p.name, name)}.tif" for p in images for name in names}
-    images = [p for p in images if p.name not in results]
+    images = image_files(folder, command.all_results)
     if not images:
         endings = ", ".join(tiff.ENDINGS)
         raise UserError(f"There is no image in the folder {folder} ({endings}).")
     return images
 
 
-def _require_different(jobs: Sequence[Job]) -> None:
-    sources = {job.source.absolute() for job in jobs if job.source is not None}
-    taken: dict[Path, Path | None] = {}
+def _require_different(command: Command, jobs: Sequence[Job], values: Values) -> None:
+    """See that no file that will be written is an input, or another one that will be written."""
+    inputs = {_real(job.source) for job in jobs if job.source is not None}
+    inputs |= {_real(value.path) for value in values.values() if isinstance(value, Source)}
+    saved = _saved(command, jobs, values, inputs)
+    # A model may be saved to the file that it was read from. An image takes its place nowhere.
+    opened = (values[p.key] for p in command.parameters if p.kind == "open")
+    inputs |= {_real(path) for path in opened if isinstance(path, Path)}
+    taken: dict[Path, Job] = {}
     for job in jobs:
-        if job.target is None:
+        for target in job.expected(command, values):
+            real = _real(target)
+            if real in inputs:
+                raise UserError(f"{target} is an input. Choose another name for the result.")
+            if real in saved:
+                raise UserError(f"{saved[real]} and a result both name {target}. Choose two files.")
+            if taken.get(real) is job:
+                raise UserError(
+                    f"Two results would have the name {target}. Choose another name behind -o."
+                )
+            if real in taken:
+                raise UserError(
+                    f"The results of {taken[real].source} and {job.source} would have the same "
+                    "name. Run them one by one, each with a name of its own behind -o."
+                )
+            taken[real] = job
+
+
+def _saved(
+    command: Command, jobs: Sequence[Job], values: Values, inputs: Collection[Path]
+) -> dict[Path, str]:
+    """The files that options name to be written, with the keys of these options."""
+    saved: dict[Path, str] = {}
+    for parameter in command.parameters:
+        key, path = parameter.key, values[parameter.key]
+        if parameter.kind != "save" or not isinstance(path, Path):
             continue
-        target = job.target.absolute()
-        if target in sources:
-            raise UserError(f"{job.target} is an input. Choose another name for the result.")
-        if target in taken:
+        if len(jobs) > 1:
             raise UserError(
-                f"The results of {taken[target]} and {job.source} would have the same name. Run "
-                "them one by one, each with a name of its own behind -o."
+                f"{key} names one file, and there are {len(jobs)} images. Run one of them with "
+                "it, then the others without it."
             )
-        taken[target] = job.source
+        real = _real(path)
+        if real in inputs:
+            raise UserError(f"{key}: {path} is an input. Choose another file.")
+        if real in saved:
+            raise UserError(f"{saved[real]} and {key} both name {path}. Choose two files.")
+        saved[real] = key
+    return saved
+
+
+def _real(path: Path) -> Path:
+    """The file that a path leads to."""
+    return Path(os.path.realpath(path))
 
 
 def _run_many(
@@ -257,26 +307,27 @@ def _run_one(
     command: Command, job: Job, options: dict[str, str], overwrite: bool, terminal: Terminal
 ) -> str:
     """Process one image; gives the weightiest note."""
-    image = None if job.source is None else tiff.read(job.source)
-    expected = _expected(command, job, options)
+    image = None if job.source is None else _read(job.source)
+    expected = job.expected(command, command.validate(options))
     for target in expected:
         _require_ready(target, overwrite)
     # torch is loaded by the command: only now, when the input is known to be good.
     from zsfiji.commands.run import run
 
-    terminal.begin(job.name or command.label.rstrip("."))
     with progress.using(terminal):
         outcome = run(command, image, options)
-    targets = _targets(job, outcome.images)
-    for target in targets:
-        # Some names are known only now: those that the command gives to its results.
-        if target not in expected:
-            _require_ready(target, overwrite)
-    for result, target in zip(outcome.images, targets, strict=True):
+    named = job.files([image.attrs["title"] for image in outcome.images])
+    written: list[Path] = []
+    for result, wanted in zip(outcome.images, named, strict=True):
+        # A name that is known only now, or a file that is there only now: nothing is lost for it.
+        target = _free(wanted, written, overwrite)
+        if target != wanted:
+            terminal.say(f"{wanted} exists already: the result is saved as {target}.")
         # Only now: input that is refused leaves no empty folder behind.
         _make_folder(target.parent)
         tiff.write(result, target)
         terminal.result(str(target))
+        written.append(target)
     prefix = f"{job.name}: " if job.name else ""
     for note in outcome.notes:
         terminal.say(f"{prefix}{note}")
@@ -289,25 +340,26 @@ def _run_one(
     return outcome.notes[0] if outcome.notes else ""
 
 
-def _expected(command: Command, job: Job, options: Mapping[str, str]) -> list[Path]:
-    """The files that a job will write, as far as they are known before it runs."""
-    if job.target is None:
-        return []
-    names = () if job.source is None else command.results(command.validate(options))
-    others = [result_title(job.name, name) for name in names]
-    return [job.target.with_name(f"{title}.tif") for title in others[:-1]] + [job.target]
+def _read(source: Path) -> xr.DataArray:
+    try:
+        source.stat()
+    except OSError as error:
+        raise UserError(f"{source} cannot be read: {error.strerror or error}.") from error
+    return tiff.read(source)
 
 
 def _require_ready(target: Path, overwrite: bool) -> None:
     """See that a result can be written, and its folder made where it is not there yet."""
-    if target.exists() and not overwrite:
+    # Path.exists raises where a folder may not be entered, or a name is too long.
+    if os.path.exists(target) and not overwrite:
         raise UserError(f"{target} exists already. Add --overwrite to replace it.")
-    if target.parent.is_dir():
+    if os.path.isdir(target.parent):
         require_writable(target)
         return
     there = target.parent
-    # A broken link has a parent, too, and no folder can take its place.
-    while not (there.exists() or there.is_symlink()):
+    # A broken link has a parent, too, and no folder can take its place. A drive of Windows that is
+    # missing is its own parent.
+    while not os.path.lexists(there) and there != there.parent:
         there = there.parent
     try:
         require_writable(there / ".zsfiji")
@@ -327,12 +379,14 @@ def _no_folder(folder: Path, error: BaseException) -> UserError:
     return UserError(f"The folder {folder} cannot be made: {reason}.")
 
 
-def _targets(job: Job, images: Sequence[Any]) -> list[Path]:
-    """The last image is the main result; others are named after their own titles."""
-    own = [Path(f"{image.attrs['title']}.tif") for image in images]
-    if job.target is None:
-        return own
-    return [job.target.with_name(path.name) for path in own[:-1]] + [job.target]
+def _free(target: Path, written: Sequence[Path], overwrite: bool) -> Path:
+    """`target`, or a name beside it where it would replace a file that is to be kept."""
+
+    def kept(path: Path) -> bool:
+        return path in written or (os.path.lexists(path) and not overwrite)
+
+    numbered = (target.with_stem(f"{target.stem}-{number}") for number in count(2))
+    return next(path for path in chain([target], numbered) if not kept(path))
 
 
 def _print_table(table: Any) -> None:

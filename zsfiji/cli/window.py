@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def open_window(images: Sequence[str], fiji: str | None) -> None:
     """
     paths = [Path(image).absolute() for image in images]
     for path in paths:
-        if not path.exists():
+        if not os.path.exists(path):
             raise UserError(
                 f"There is neither a file nor a command of the name {path.name}. "
                 "'zsfiji --help' lists the commands."
@@ -61,7 +62,7 @@ def run_macro_file(file: str, argument: str, fiji: str | None) -> None:
         If the file is missing or the macro stops with an error.
     """
     path = Path(file)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"There is no macro {file}.")
     from zsfiji import progress
     from zsfiji.bridge import macro, menu

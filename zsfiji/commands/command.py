@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +85,8 @@ class Command:
         Whether it works on the active image.
     suffixes : tuple of str
         Put behind the title of the image to name the results, as "denoised", the main result
-        last; empty where a command gives no image, or one that is named otherwise.
+        last; empty where a command gives no image, or one that is named otherwise. An option
+        ``results`` that names one of them leaves the others out.
     memory : float
         Bytes of memory that a pixel of the image needs while the command works, without ImageJ.
     plane_memory : float
@@ -103,6 +104,8 @@ class Command:
     on_request : tuple of str
         As `suffixes`, of results that come before those, each only where the option of the same
         name is true.
+    suffix_of : tuple of (str, str)
+        Such options whose results have another suffix than their name: option and suffix.
     request_bytes : float
         As `result_bytes`, of each of these.
     """
@@ -123,6 +126,7 @@ class Command:
     check: Callable[[Values], None] | None = None
     duration: Duration | None = None
     on_request: tuple[str, ...] = ()
+    suffix_of: tuple[tuple[str, str], ...] = ()
     request_bytes: float = 4
     plane_memory: float = 0
     together: int = 1
@@ -137,14 +141,29 @@ class Command:
         """Whether there is a result that is an image, and not only a file, notes and numbers."""
         return bool(self.suffixes) or (not self.takes_image and self.result_bytes > 0)
 
+    @property
+    def all_results(self) -> tuple[str, ...]:
+        """Suffixes of all results that there can be, the main one last."""
+        return (*self._further(self.on_request), *self.suffixes)
+
     def results(self, values: Mapping[str, object]) -> tuple[str, ...]:
         """Suffixes of the results that these checked values ask for, the main one last."""
-        return (*(name for name in self.on_request if values.get(name)), *self.suffixes)
+        chosen = values.get("results")
+        kept = [name for name in self.suffixes if name == chosen] or self.suffixes
+        return (*self._further(self._requested(values)), *kept)
+
+    def _requested(self, values: Mapping[str, object]) -> list[str]:
+        """Options of further results that are asked for."""
+        return [key for key in self.on_request if values.get(key)]
+
+    def _further(self, keys: Iterable[str]) -> list[str]:
+        """Suffixes of further results."""
+        names = dict(self.suffix_of)
+        return [names.get(key, key) for key in keys]
 
     def bytes_of_results(self, values: Mapping[str, object]) -> float:
         """Bytes that these results have for a pixel of the image."""
-        requested = len(self.results(values)) - len(self.suffixes)
-        return self.result_bytes + requested * self.request_bytes
+        return self.result_bytes + len(self._requested(values)) * self.request_bytes
 
     def parameter(self, key: str) -> Parameter:
         """The parameter `key`; a UserError lists the known ones."""
@@ -182,6 +201,13 @@ class Command:
         for parameter in self.parameters:
             if chosen[parameter.key] is None and not parameter.excused(chosen):
                 raise UserError(parameter.complaint(None, missing=True))
+            # Not every command has the other one.
+            other = chosen.get(parameter.without)
+            if other is not None and chosen[parameter.key] is not None:
+                raise UserError(
+                    f"{parameter.label}: '{parameter.key}' is for a training, and with "
+                    f"'{parameter.without}' nothing is trained. Give only one of the two."
+                )
         if self.check is not None:
             self.check(chosen)
         return chosen

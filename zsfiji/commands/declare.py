@@ -54,6 +54,7 @@ def command(
     check: Callable[..., None] | None = None,
     duration: Callable[..., float] | None = None,
     on_request: tuple[str, ...] = (),
+    suffix_of: tuple[tuple[str, str], ...] = (),
     request_bytes: float = 4,
     plane_memory: float = 0,
     together: int = 1,
@@ -62,7 +63,8 @@ def command(
 
     Parameters
     ----------
-    label, suffixes, menu, memory, result_bytes, on_request, request_bytes, plane_memory, together
+    label, suffixes, menu, memory, result_bytes
+    on_request, suffix_of, request_bytes, plane_memory, together
         See :class:`Command`. By default there is one result of 32-bit pixels, and as much again
         while it is handed over.
     check : callable, optional
@@ -107,6 +109,7 @@ def command(
             check=None if check is None else _of_values(check, arguments),
             duration=None if duration is None else _of_values(duration, arguments),
             on_request=on_request,
+            suffix_of=suffix_of,
             request_bytes=request_bytes,
             plane_memory=plane_memory,
             together=together,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zsfiji.errors import UserError
+from zsfiji.images.files import user_path
+from zsfiji.parameters.output import BOTH
 from zsfiji.parameters.source import Source
 from zsfiji.words import counted
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 _NM = 1000
 _MOST_IMAGES = 32
 _SAME_PIXEL = 0.02
+_RESULTS = (*BOTH, "uncertainty")
+"""Suffixes of the results of the commands that learn from a folder."""
 
 
 def calibrated(image: xr.DataArray, sizes: PixelSizes) -> xr.DataArray:
@@ -36,6 +41,34 @@ def calibrated(image: xr.DataArray, sizes: PixelSizes) -> xr.DataArray:
     return with_spacing(image, lateral, axial)
 
 
+def image_files(folder: Path, results: Collection[str]) -> list[Path]:
+    """The images of a folder, without its subfolders and hidden files, by name.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    results : collection of str
+        Suffixes, as "denoised", of results that are left out where they lie beside their image.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be read.
+    """
+    from zsfiji.commands.outcome import result_title
+    from zsfiji.images import tiff
+
+    try:
+        files = sorted(p for p in folder.iterdir() if p.suffix.lower() in tiff.ENDINGS)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read: {error.strerror or error}.") from error
+    # macOS keeps a hidden file beside each on foreign disks. A link may lead nowhere.
+    images = [p for p in files if not p.name.startswith(".") and os.path.isfile(p)]
+    made = {f"{result_title(p.name, result)}.tif" for p in images for result in results}
+    return [p for p in images if p.name not in made]
+
+
 def images_in(folder: Path, image: xr.DataArray) -> list[xr.DataArray]:
     """The images of a folder without `image` itself; of more than 32 an even selection.
 
@@ -46,12 +79,15 @@ def images_in(folder: Path, image: xr.DataArray) -> list[xr.DataArray]:
     """
     from zsfiji.images import tiff
 
-    folder = folder.expanduser()
-    if not folder.is_dir():
+    folder = user_path(folder)
+    if not os.path.isdir(folder):
         raise UserError(f"There is no folder {folder}.")
-    own = Path(str(image.attrs.get("path") or "."))
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in tiff.ENDINGS)
-    files = [p for p in files if not (own.exists() and p.samefile(own))]
+    own = str(image.attrs.get("path") or "")
+    files = [
+        p
+        for p in image_files(folder, _RESULTS)
+        if not (os.path.exists(own) and os.path.samefile(p, own))
+    ]
     if not files:
         raise UserError(
             f"There is no further image in the folder {folder} ({', '.join(tiff.ENDINGS)})."

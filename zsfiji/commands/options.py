@@ -114,14 +114,15 @@ def format_options(command: Command, values: Values) -> str:
     str
         Every parameter of the first dialog, so that a line means the same after a default has
         changed, and of the advanced ones those that are not at their default. What is not given
-        is left out, and so is a further result that is not wanted.
+        is left out, and so is a further result that comes only where it is wanted, and is not.
     """
     parts = []
     for parameter in command.parameters:
         value = values.get(parameter.key, parameter.default)
         if value is None or (parameter.advanced and value == parameter.default):
             continue
-        if parameter.key in command.on_request and not value:
+        # One that comes by default has to be refused in words.
+        if parameter.key in command.on_request and not (value or parameter.default):
             continue
         parts.append(f"{parameter.key}={_written(parameter.text(value))}")
     return " ".join(parts)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from zsfiji.services.two_stage.task import Recorrupted
 
 
+_FINDING = 0.3
+"""Part of the progress that finding the patterns is, as in SIM Reconstruct...."""
+
+
 @dataclass(frozen=True)
 class Reconstructed:
     """A reconstruction, and what a network learns from besides it.
@@ -72,7 +76,10 @@ def reconstructed(
     UserError
         If it is no raw SIM image, or none of its patterns can be used.
     """
+    from zsfiji import progress
     from zsfiji.commands import sim as body
+    from zsfiji.commands.device_lock import device_lock
+    from zsfiji.compute.device import choose
     from zsfiji.images.parts import PATTERN, groups, middle_part
     from zsfiji.services.sim.service import Sim
     from zsfiji.services.sim.settings import Settings
@@ -81,13 +88,16 @@ def reconstructed(
     raw, given = body.opened(image, order, optics)
     settings = Settings()
     method = Sim(("sim",))
-    model = method.fit(raw, settings, given, device=device)
+    lock = str(choose(device))
+    with device_lock(lock), progress.part(0, _FINDING):
+        model = method.fit(raw, settings, given, device=device)
     if not any(any(angle) for unit in model.units for angle in unit.calibration.usable):
         raise UserError(
             "No pattern of this image can be used, so there is nothing to reconstruct. SIM "
             "Parameters... shows what was found. Is the order of the frames right?"
         )
-    found = method.apply(model, raw, device=device)
+    with device_lock(lock), progress.part(_FINDING, 1):
+        found = method.apply(model, raw, device=device)
     psfs = []
     for unit, where in zip(model.units, groups(raw, "channel", PATTERN), strict=True):
         stack = middle_part(raw, where, PATTERN)

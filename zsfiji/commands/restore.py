@@ -14,7 +14,7 @@ from zsfiji.commands.colours import Colours, colours
 from zsfiji.commands.device_lock import device_lock
 from zsfiji.commands.outcome import Outcome, result_title
 from zsfiji.images import metadata
-from zsfiji.images.files import require_writable
+from zsfiji.images.files import require_writable, user_path
 from zsfiji.images.grid import finer, without_axes
 from zsfiji.parameters.model_files import ModelFiles
 
@@ -180,7 +180,7 @@ def load(method: Method[S, Given, U], path: Path) -> Model[S, U]:
     """Read a model of a method; a UserError if it is none."""
     from zsfiji.learning import models
 
-    return models.load(path.expanduser(), method)
+    return models.load(user_path(path), method)
 
 
 def apply(
@@ -270,7 +270,7 @@ def model_path(path: Path | None) -> Path | None:
     """Where a model goes: with our ending unless `path` has one; a UserError if it cannot."""
     if path is None:
         return None
-    path = path.expanduser()
+    path = user_path(path)
     target = path if path.suffix else path.with_suffix(_ENDING)
     require_writable(target)
     return target

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from zsfiji.errors import UserError
-from zsfiji.images.axes import size
 from zsfiji.parameters.pixel_sizes import PixelSizes
 from zsfiji.parameters.psf import PsfGrid
 
@@ -102,12 +101,14 @@ def opened_stack(
     Raises
     ------
     UserError
-        As :func:`opened`, and if the slice spacing or the excitation is not known.
+        As :func:`opened`, if there are too few slices, and if the slice spacing or the excitation
+        is not known.
     """
     from zsfiji.commands.inputs import calibrated
     from zsfiji.physics.optics.microscope import Optics
     from zsfiji.physics.optics.spacing import spacing_micrometres
     from zsfiji.services.sim_stack.given import StackGiven, StackOptics
+    from zsfiji.services.sim_stack.service import require_slices
 
     if stack.excitation is None and optics.otf is None:
         raise UserError(
@@ -119,10 +120,10 @@ def opened_stack(
     lens.check()
     image = calibrated(image, PixelSizes(slice_spacing=stack.slice_spacing))
     raw, given = opened(image, order, replace(optics, otf=None), known)
+    # A single slice has no spacing that could be given.
+    require_slices(raw)
     (spacing,) = spacing_micrometres(raw, ("pln",))
-    # A single slice is no stack, whatever its thickness: the method says so.
-    if size(raw, "pln") > 1:
-        _require_fine_slices(lens, spacing)
+    _require_fine_slices(lens, spacing)
     table, steps = (None, ()) if optics.otf is None else _measured_orders(optics.otf)
     known_optics = StackOptics(lens, given.pixel, spacing, given.transfer.damping, steps)
     return raw, StackGiven(known_optics, table, given.background, given.known)

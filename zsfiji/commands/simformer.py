@@ -262,11 +262,11 @@ def _saved(
 
 def _writable(save: Path, kept: Path | None) -> tuple[Path, Path | None]:
     """Where model and state go, if they can."""
-    from zsfiji.images.files import require_writable
+    from zsfiji.images.files import require_writable, user_path
 
     target = common.model_path(save)
     assert target is not None, "the model is to be saved"
     if kept is not None:
-        kept = kept.expanduser()
+        kept = user_path(kept)
         require_writable(kept)
     return target, kept

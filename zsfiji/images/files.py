@@ -1,4 +1,4 @@
-"""Writing files completely or not at all."""
+"""Paths of the user, and writing files completely or not at all."""
 
 from __future__ import annotations
 
@@ -12,6 +12,22 @@ from zsfiji import signals
 from zsfiji.errors import UserError
 
 _unfinished: set[Path] = set()
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """A path as the user has written it, which may begin with the "~" of a home folder.
+
+    Raises
+    ------
+    UserError
+        If there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(
+            f"{path}: there is no home folder of that name. Write the whole path."
+        ) from error
 
 
 @contextmanager
@@ -74,7 +90,7 @@ def require_writable(path: str | os.PathLike[str]) -> None:
         probe.unlink()
     except OSError as error:
         raise _unwritable(path, error) from error
-    if path.is_dir():
+    if os.path.isdir(path):
         raise UserError(f"{path} is a folder. Add the name of the file.")
 
 

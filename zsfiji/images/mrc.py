@@ -8,6 +8,7 @@ has numbers of time points and wavelengths (the IVE library of UCSF), where the 
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def read_mrc(path: str | Path) -> Mrc:
         If the file cannot be read, is not an MRC file, or is incomplete.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"There is no file {path}. Choose another one.")
     try:
         with path.open("rb") as file:

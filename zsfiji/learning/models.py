@@ -201,7 +201,7 @@ def load(path: str | os.PathLike[str], kind: Kind[S, U]) -> Model[S, U]:
         If the file is missing, damaged, not a model of zsfiji, of another method or format.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"There is no model file {path}.")
     _refuse_pickle(path)
     try:

@@ -185,7 +185,7 @@ def load(
         If the file is missing, damaged, or not a training in this version of the format.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"There is no saved training {path}.")
     try:
         with safetensors.safe_open(path, framework="pt") as file:

@@ -56,6 +56,9 @@ class Shown:
     unless : str
         Of a parameter that may be empty: the key of another one, without which it is needed, or
         "key=value" for the value of another one with which it is not needed.
+    without : str
+        Of a parameter for a training: the key of another one with which nothing is trained. Only
+        one of the two can be given.
     moved : tuple of (str, str)
         Choices of before that are commands of their own now, each with the label of its command.
     """
@@ -66,6 +69,7 @@ class Shown:
     path: Literal["open", "save", "folder"] = "open"
     suggest: Literal["", "pixel_size", "slice_spacing", "dimensions"] = ""
     unless: str = ""
+    without: str = ""
     moved: tuple[tuple[str, str], ...] = ()
 
 
@@ -92,7 +96,7 @@ class Parameter:
         Whether it belongs in the second dialog.
     required : bool
         Whether the command needs it.
-    suggest, unless : str
+    suggest, unless, without : str
         See :class:`Shown`.
     moved : tuple of (str, str)
         See :class:`Shown`.
@@ -113,6 +117,7 @@ class Parameter:
     required: bool = False
     suggest: str = ""
     unless: str = ""
+    without: str = ""
     moved: tuple[tuple[str, str], ...] = ()
     annotation: Any = field(default=None, repr=False, compare=False)
 
@@ -257,6 +262,7 @@ def read_parameter(key: str, annotation: Any, default: Any) -> Parameter:
         required=default is REQUIRED,
         suggest=shown.suggest,
         unless=shown.unless,
+        without=shown.without,
         moved=shown.moved,
         annotation=annotation,
     )

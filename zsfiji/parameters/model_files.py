@@ -25,7 +25,7 @@ SaveModel = Annotated[
         description="Where to save the model, to apply it to further images. The file gets the "
         "ending .zsfiji unless it has one."
     ),
-    Shown("Save model as", advanced=True, path="save"),
+    Shown("Save model as", advanced=True, path="save", without="apply_model"),
 ]
 
 StartModel = Annotated[
@@ -34,7 +34,7 @@ StartModel = Annotated[
         description="A model saved earlier for the same kind of image. The training continues "
         "from it."
     ),
-    Shown("Continue training from", advanced=True, path="open"),
+    Shown("Continue training from", advanced=True, path="open", without="apply_model"),
 ]
 
 MoreImages = Annotated[
@@ -43,7 +43,7 @@ MoreImages = Annotated[
         description="A folder with further images of the same kind (same camera, optics, pixel "
         "size, channels and slices), which the network learns from as well."
     ),
-    Shown("Folder of further images", advanced=True, path="folder"),
+    Shown("Folder of further images", advanced=True, path="folder", without="apply_model"),
 ]
 
 

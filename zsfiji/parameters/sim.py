@@ -317,6 +317,10 @@ class StackOptions(ParameterGroup):
     ] = None
 
 
+BACKGROUND_IMAGE = ("background_image", "background")
+"""An option, and the name of its result: the grey level without light is called so, too."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EmitterWindows(ParameterGroup):
     """Images beside the emitter, where no optics are told.
@@ -337,7 +341,7 @@ class EmitterWindows(ParameterGroup):
         """Names of the results."""
         asked = {
             "illumination": self.illumination,
-            "background": self.background_image,
+            BACKGROUND_IMAGE[1]: self.background_image,
             "residual": self.residual,
             "psf": self.psf,
         }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import CoreSchema, core_schema
 
 from zsfiji.errors import UserError
+from zsfiji.images.files import user_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,8 +54,8 @@ class Source:
 
     @property
     def path(self) -> Path:
-        """The file, if the image is not in memory."""
-        return Path(self.text).expanduser()
+        """The file, if the image is not in memory; a UserError if it is in nobody's home."""
+        return user_path(self.text)
 
     def found(self, label: str, windows: Windows | None) -> Source:
         """Look the image up: among the open ones first, then among the files.
@@ -76,7 +77,8 @@ class Source:
         image = windows(self.text) if windows is not None else None
         if image is not None:
             return replace(self, image=image)
-        if self.path.is_file():
+        # Path.is_file raises where a folder may not be entered, or a name is too long.
+        if os.path.isfile(self.path):
             return self
         none = "no open image and no file" if windows is not None else "no file"
         raise UserError(f'{label}: there is {none} "{self.text}".')

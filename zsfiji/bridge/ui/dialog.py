@@ -27,7 +27,8 @@ from zsfiji.bridge.ui.open_images import needs_image_by_name, newest_psf, sugges
 from zsfiji.commands import Command, Parameter
 from zsfiji.commands.duration import estimate
 from zsfiji.errors import UserError
-from zsfiji.parameters.declare import FILES
+from zsfiji.images.files import user_path
+from zsfiji.parameters.declare import FILES, Value
 
 _COLUMNS = 66
 """Characters a line of text, about the width that the fields have."""
@@ -270,18 +271,10 @@ class _Check:
     def _problem(self) -> str:
         try:
             values = self._command.validate(self.entered())
+            for parameter in self._command.parameters:
+                _require_place(parameter, values[parameter.key])
         except UserError as error:
             return str(error)
-        for parameter in self._command.parameters:
-            path = values[parameter.key]
-            if not isinstance(path, Path):
-                continue
-            if parameter.kind == "open" and not path.expanduser().is_file():
-                return f"{parameter.label}: there is no file {path}."
-            if parameter.kind == "folder" and not path.expanduser().is_dir():
-                return f"{parameter.label}: there is no folder {path}."
-            if parameter.kind == "save" and not path.expanduser().absolute().parent.is_dir():
-                return f"{parameter.label}: there is no folder {path.parent}."
         return ""
 
     def _item_changed(self, _dialog: Any, _event: Any) -> bool:
@@ -311,6 +304,19 @@ class _Check:
                 **{f"mouse{name}": action for name, action in quiet.items()},
             )
         )
+
+
+def _require_place(parameter: Parameter, value: Value) -> None:
+    """See that a file or folder is there, or the folder of a file that will be written."""
+    if not isinstance(value, Path):
+        return
+    path, label = user_path(value), parameter.label
+    if parameter.kind == "open" and not os.path.isfile(path):
+        raise UserError(f"{label}: there is no file {value}.")
+    if parameter.kind == "folder" and not os.path.isdir(path):
+        raise UserError(f"{label}: there is no folder {value}.")
+    if parameter.kind == "save" and not os.path.isdir(path.absolute().parent):
+        raise UserError(f"{label}: there is no folder {value.parent}.")
 
 
 def _nothing() -> None:
@@ -367,7 +373,7 @@ def _add_image_field(dialog: Any, parameter: Parameter, text: str, image: Any) -
     there = [windows.facts(imp) for imp in windows.images()]
     titles = [fact.title for fact in there]
     items = [*dict.fromkeys([*([""] if parameter.may_be_empty else []), *titles])]
-    if text and text not in items and Path(text).expanduser().is_file():
+    if text and text not in items and os.path.isfile(os.path.expanduser(text)):
         items.append(text)
     # What is to be restored is no PSF.
     if not text or text not in items or (image is not None and text == str(image.getTitle())):

@@ -12,7 +12,13 @@ from zsfiji.parameters.declare import Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
 from zsfiji.parameters.output import Uncertainty
-from zsfiji.parameters.sim import FEWEST_FRAMES, EmitterWindows, RawOrder, UntoldOptics
+from zsfiji.parameters.sim import (
+    BACKGROUND_IMAGE,
+    FEWEST_FRAMES,
+    EmitterWindows,
+    RawOrder,
+    UntoldOptics,
+)
 from zsfiji.services.blind_sim.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +42,8 @@ _WINDOWS = EmitterWindows(residual=True)
     label="Blind SIM...",
     suffixes=("emitter",),
     duration=of_training("blind_sim", Settings),
-    on_request=("illumination", "background_image", "residual", "psf", "linear", "uncertainty"),
+    on_request=("uncertainty", "illumination", "background_image", "residual", "linear", "psf"),
+    suffix_of=(BACKGROUND_IMAGE,),
     memory=60,
     plane_memory=1300,
     together=FEWEST_FRAMES,

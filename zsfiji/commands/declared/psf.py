@@ -106,8 +106,8 @@ Window = Annotated[
     Field(
         ge=0,
         le=511,
-        description="Edge of the field that is cut out around a bead, an odd number. 0: three "
-        "widths of a bead on each side.",
+        description="Edge of the field that is cut out around a bead, an odd number from 3 on. 0: "
+        "three widths of a bead on each side.",
     ),
     Shown("Window (0 = auto)", unit="px", advanced=True),
 ]
@@ -287,7 +287,15 @@ def psf_generator(
     return Outcome((kernel.as_image(psf, title),), tuple(notes), _metrics(psf))
 
 
-@command(label="PSF from Beads...", suffixes=("psf",), result_bytes=0)
+def _check_window(*, window: Window) -> None:
+    if window and (window < 3 or window % 2 == 0):
+        raise UserError(
+            f"The window of {window} pixels has no middle pixel with others around it. Give an odd "
+            "'window' of at least 3, or 0."
+        )
+
+
+@command(label="PSF from Beads...", suffixes=("psf",), result_bytes=0, check=_check_window)
 def psf_from_beads(
     image: xr.DataArray,
     *,

@@ -14,6 +14,7 @@ from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.output import Uncertainty
 from zsfiji.parameters.sim import (
+    BACKGROUND_IMAGE,
     FEWEST_FRAMES,
     DarkLevel,
     EmitterWindows,
@@ -105,7 +106,7 @@ FineSteps = Annotated[
 Shots = Annotated[
     float,
     Field(
-        gt=0,
+        ge=0.001,
         le=1e6,
         description="Noise that the student sees beyond that of the teacher: photons that a photon "
         "stands for, at least; at most ten times as many. Less is more noise.",
@@ -176,7 +177,8 @@ def _tuning(sizes: Mapping[str, int], *, steps: FineSteps) -> float:
     label="SIMFormer Reconstruct...",
     suffixes=("emitter",),
     duration=_reconstructing,
-    on_request=("illumination", "background_image", "residual", "psf", "uncertainty"),
+    on_request=("uncertainty", "illumination", "background_image", "residual", "psf"),
+    suffix_of=(BACKGROUND_IMAGE,),
     memory=100,
     plane_memory=900,
     together=FEWEST_FRAMES,

@@ -39,7 +39,7 @@ that was told gained 5 dB by it."""
     label="Zero-Shot SIM...",
     suffixes=("zero-shot",),
     duration=of_training("zero_shot_sim", Settings),
-    on_request=("automatic", "uncertainty"),
+    on_request=("uncertainty", "automatic"),
     memory=16,
     plane_memory=600,
     together=FEWEST_FRAMES,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from zsfiji import progress
 from zsfiji.commands.declare import command
 from zsfiji.errors import UserError
 from zsfiji.parameters.camera import CameraOptions
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 
     from zsfiji.commands.outcome import Outcome
     from zsfiji.commands.reconstructed import Reconstructed
+
+_BEFORE_TRAINING, _BEFORE_APPLYING = 0.1, 0.5
+"""Part of the progress that the reconstruction of a raw SIM image is. Chosen by eye."""
 
 NewModel = Annotated[
     Path,
@@ -196,22 +201,29 @@ def _raw(
     upsample: int,
     seed: int,
     device: str,
+    share: float,
 ) -> Reconstructed | None:
-    """The reconstruction of a raw SIM image; None for other images."""
+    """The reconstruction of a raw SIM image, a `share` of the work; None for other images."""
     if frames.mode == "widefield":
         return None
     from zsfiji.commands.inputs import known_camera
     from zsfiji.commands.reconstructed import reconstructed
 
-    return reconstructed(
-        image,
-        frames.arrangement(),
-        frames.optics(sizes, camera.background),
-        known_camera(camera),
-        upsample=upsample,
-        seed=seed,
-        device=device,
-    )
+    with progress.part(0, share):
+        return reconstructed(
+            image,
+            frames.arrangement(),
+            frames.optics(sizes, camera.background),
+            known_camera(camera),
+            upsample=upsample,
+            seed=seed,
+            device=device,
+        )
+
+
+def _after(raw: Reconstructed | None, share: float) -> AbstractContextManager[None]:
+    """The part of the progress that is left by :func:`_raw`."""
+    return nullcontext() if raw is None else progress.part(share, 1)
 
 
 @command(
@@ -255,22 +267,24 @@ def zs_deconvnet_restore(
         upsample=settings.upsample,
         seed=settings.seed,
         device=device,
+        share=_BEFORE_TRAINING,
     )
     image = calibrated(image, pixel_sizes) if raw is None else raw.image
-    return body.train_and_predict(
-        METHOD,
-        image,
-        image,
-        psf,
-        settings=settings,
-        camera=camera,
-        psf_grid=psf_grid,
-        start=files.start_model,
-        save=files.save_model,
-        output=output,
-        device=device,
-        raw=raw,
-    )
+    with _after(raw, _BEFORE_TRAINING):
+        return body.train_and_predict(
+            METHOD,
+            image,
+            image,
+            psf,
+            settings=settings,
+            camera=camera,
+            psf_grid=psf_grid,
+            start=files.start_model,
+            save=files.save_model,
+            output=output,
+            device=device,
+            raw=raw,
+        )
 
 
 @command(label="ZS-DeconvNet Train...", result_bytes=0, duration=_training)
@@ -309,21 +323,23 @@ def zs_deconvnet_train(
         upsample=settings.upsample,
         seed=settings.seed,
         device=device,
+        share=_BEFORE_TRAINING,
     )
     image = with_more_images(image, files.more_images, pixel_sizes) if raw is None else raw.image
-    model, about = body.train(
-        METHOD,
-        image,
-        psf,
-        settings=settings,
-        camera=camera,
-        psf_grid=psf_grid,
-        start=files.start_model,
-        save=save_model,
-        device=device,
-        share=1.0,
-        raw=raw,
-    )
+    with _after(raw, _BEFORE_TRAINING):
+        model, about = body.train(
+            METHOD,
+            image,
+            psf,
+            settings=settings,
+            camera=camera,
+            psf_grid=psf_grid,
+            start=files.start_model,
+            save=save_model,
+            device=device,
+            share=1.0,
+            raw=raw,
+        )
     return body.learnt(image, model, about)
 
 
@@ -362,6 +378,9 @@ def zs_deconvnet_predict(
         upsample=1,
         seed=0,
         device=device,
+        share=_BEFORE_APPLYING,
     )
     image = calibrated(image, pixel_sizes) if raw is None else raw.image
-    return body.predict(METHOD, image, trained, output, device=device)
+    with _after(raw, _BEFORE_APPLYING):
+        outcome = body.predict(METHOD, image, trained, output, device=device)
+    return outcome if raw is None else replace(outcome, notes=(*outcome.notes, *raw.notes))

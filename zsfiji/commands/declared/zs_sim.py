@@ -40,7 +40,8 @@ Reconstruction = Annotated[
     label="ZS-SIM Denoise...",
     suffixes=("zs-sim",),
     duration=of_training("zs_sim", Settings),
-    on_request=("reconstruction", "uncertainty"),
+    on_request=("uncertainty", "reconstruction"),
+    suffix_of=(("reconstruction", "sim"),),
     memory=16,
 )
 def zs_sim(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -54,7 +55,7 @@ def read_psf(
         If the file is missing, cannot be read, contains no PSF, or its pixel size is not known.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"There is no PSF file {path}. Choose another one.")
     suffix = path.suffix.lower()
     own: tuple[float, ...] | None

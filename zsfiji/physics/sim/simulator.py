@@ -22,6 +22,7 @@ from scipy.fft import next_fast_len
 from scipy.ndimage import gaussian_filter
 
 from zsfiji import progress
+from zsfiji.errors import UserError
 from zsfiji.images.axes import set_calibration
 from zsfiji.physics.camera.exposure import expose
 from zsfiji.physics.optics.degradation import bin_mean
@@ -237,6 +238,12 @@ def _lens(
     else:
         cutoff = 2 * lens.numerical_aperture / lens.emission * pixel
         size = 2 * field.factor * _reach(lens, pixel) + 1
+        if size > min(field.fine):
+            raise UserError(
+                f"With a true aperture of {lens.numerical_aperture:g} the light of a point spreads "
+                f"over {size // field.factor} pixels, and the field has {min(field.shape)} with "
+                "its margin. Give a larger 'width' and 'height', or a larger 'true_aperture'."
+            )
         step = pixel / 1000 / field.factor
         transfer = field.otf(from_optics(lens, (step, step), (size, size)).values)
     share = torch.hypot(field.row, field.col) / cutoff

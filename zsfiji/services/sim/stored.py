@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from zsfiji.errors import UserError
-from zsfiji.images.files import replacing, require_writable
+from zsfiji.images.files import replacing, require_writable, user_path
 from zsfiji.services.sim.calibration import Calibration, Record
 from zsfiji.version import __version__
 
@@ -40,7 +40,7 @@ def target(path: Path | None) -> Path | None:
     """Where parameters go: with our ending unless `path` has one; a UserError if they cannot."""
     if path is None:
         return None
-    path = path.expanduser()
+    path = user_path(path)
     path = path if path.suffix else path.with_suffix(ENDING)
     require_writable(path)
     return path
@@ -71,7 +71,7 @@ def load(path: Path | None, pixel: float) -> tuple[Calibration, ...]:
     """
     if path is None:
         return ()
-    path = path.expanduser()
+    path = user_path(path)
     try:
         content = _adapter.validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:

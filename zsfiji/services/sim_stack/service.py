@@ -179,6 +179,11 @@ def require_stack(image: xr.DataArray) -> None:
         If it is no raw SIM image, or has too few slices.
     """
     require_raw(image)
+    require_slices(image)
+
+
+def require_slices(image: xr.DataArray) -> None:
+    """Refuse too few slices; a UserError says so."""
     slices = size(image, "pln")
     if slices < FEWEST:
         raise UserError(
