@@ -295,6 +295,26 @@ def test_the_frames_that_are_explained_have_other_noise_than_those_that_are_seen
     assert float(added) == pytest.approx(1 / (1 + 0.25), abs=0.1)
 
 
+@pytest.mark.parametrize("there", [patterns(3, 3), patterns(3, 5), patterns(6, 3), hexagonal()])
+def test_noise_is_independent_and_as_strong_as_is_told_of_any_number_of_frames(
+    there: Patterns,
+) -> None:
+    draws = torch.Generator().manual_seed(0)
+    noise = torch.randn(there.angles, there.frames, 64, 64, generator=draws)
+    lens = stack_of().transfer
+    crops = Crops(BOTH[1], [Stack(noise, there, lens, 0.0, 1.0)])
+    examples = [crops(step) for step in range(8)]
+    seen, wanted = (
+        torch.cat([one.flatten() for one in both])
+        for both in zip(*((e.batch.frames, e.target) for e in examples), strict=True)
+    )
+    assert abs(float(torch.corrcoef(torch.stack([seen, wanted]))[0, 1])) < 0.06
+    told = torch.cat([e.batch.read_variance for e in examples])
+    assert float(seen.var() / told.mean()) == pytest.approx(1, abs=0.1)
+    variance = torch.cat([e.variance.flatten() for e in examples if e.variance is not None])
+    assert float((wanted.square() / variance).mean()) == pytest.approx(1, abs=0.1)
+
+
 def test_a_crop_larger_than_the_image_is_refused() -> None:
     with pytest.raises(UserError, match=r"12 x 12 pixels.*crops of 16 x 16"):
         Crops(BOTH[1], [stack_of(12)])

@@ -23,11 +23,12 @@ from zsfiji.physics.sim.optics import Blur
 from zsfiji.reconstruction import power
 from zsfiji.reconstruction.joint import Joint
 from zsfiji.reconstruction.wiener import Wiener
+from zsfiji.services.sim import group
 from zsfiji.services.sim.given import Given
 from zsfiji.services.uncertainty import with_uncertainty
 from zsfiji.services.zero_shot_sim import applying, objective, report, settings, specimens
 from zsfiji.services.zero_shot_sim.restorer import Restorer
-from zsfiji.services.zero_shot_sim.service import METHOD
+from zsfiji.services.zero_shot_sim.service import METHOD, for_image
 from zsfiji.services.zero_shot_sim.settings import CONSTANTS, Settings
 
 OFFSET, SIDE = 100.0, 80
@@ -84,9 +85,45 @@ def test_a_saved_model_gives_the_same_pixels(
     stack: structured.Stack, model: Model[Settings, Restorer], tmp_path: Path
 ) -> None:
     again = models.load(models.save(model, tmp_path / "m.zsfiji"), METHOD)
-    one, two = (METHOD.apply(m, image(stack.noisy), device="cpu").image for m in (model, again))
-    assert np.array_equal(one.data, two.data)
+    raw = image(stack.noisy)
+    every = (model, again, for_image(again, raw))
+    one, two, three = (METHOD.apply(m, raw, device="cpu").image.data for m in every)
+    assert np.array_equal(one, two)
+    assert np.array_equal(one, three), "its patterns are found as they were for the training"
     assert models.digest(again) == models.digest(model)
+
+
+def test_a_saved_model_takes_the_patterns_of_the_image_that_it_is_applied_to(
+    model: Model[Settings, Restorer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[np.ndarray] = []
+    search = group.calibrate
+
+    def counted(pixels: np.ndarray, given: Given) -> group.Calibration:
+        searched.append(pixels)
+        return search(pixels, given)
+
+    monkeypatch.setattr(group, "calibrate", counted)
+    light = replace(patterns(), phases=patterns().phases + 1.5)
+    other = simulate("filaments", (SIDE, SIDE), 30, light, seed=5)
+    options = {"apply_model": str(models.save(model, tmp_path / "m.zsfiji")), "uncertainty": True}
+    outcome = run(find("Zero-Shot SIM..."), image(other.noisy), {**options, "automatic": True})
+    assert len(searched) == 1, "captures for the uncertainty have the patterns of the image"
+    deviation, automatic, network = (torch.from_numpy(i.data) for i in outcome.images)
+    truth, own = seen(other), METHOD.fit(image(other.noisy), Settings(quality="quick"), GIVEN)
+    wanted = torch.from_numpy(METHOD.apply(own, image(other.noisy)).images["automatic"].data)
+    assert psnr(automatic, truth) > psnr(wanted, truth) - 0.5
+    assert psnr(network, truth) > psnr(automatic, truth) + 1
+    assert 0.75 < float(((network - truth).abs() < 2 * deviation).float().mean()) <= 1
+    assert any("Patterns of 3 angles" in note for note in outcome.notes)
+    assert outcome.images[-1].attrs["properties"]["zsfiji.model"] == models.digest(model)
+
+
+def test_a_saved_model_refuses_an_image_without_patterns(
+    stack: structured.Stack, model: Model[Settings, Restorer]
+) -> None:
+    with pytest.raises(UserError, match="No pattern was found in any angle"):
+        for_image(model, image(flat(stack)))
 
 
 def test_a_drift_between_the_angles_is_said(model: Model[Settings, Restorer]) -> None:
@@ -110,8 +147,9 @@ def test_one_training_serves_a_time_lapse(stack: structured.Stack) -> None:
 
 def test_a_model_refuses_other_patterns(model: Model[Settings, Restorer]) -> None:
     five = simulate("filaments", (64, 64), 30, patterns(3, 5))
-    with pytest.raises(UserError, match="3 angles x 3 phases and the image has 3 x 5"):
-        METHOD.apply(model, image(five.noisy), device="cpu")
+    for refuse in (METHOD.apply, for_image):
+        with pytest.raises(UserError, match="3 angles x 3 phases and the image has 3 x 5"):
+            refuse(model, image(five.noisy))
 
 
 @pytest.mark.parametrize(
@@ -138,12 +176,15 @@ def test_haze_is_removed_if_that_is_wanted() -> None:
     assert results["remove"].mean() < 1.3 * light
 
 
+def flat(stack: structured.Stack) -> torch.Tensor:
+    """A noisy stack of the same specimen without any pattern."""
+    light = stack.expected.mean((0, 1)).expand(3, 3, SIDE, SIDE)
+    return torch.poisson(light.contiguous(), generator=torch.Generator().manual_seed(0))
+
+
 def test_an_image_without_patterns_is_refused(stack: structured.Stack) -> None:
-    flat = stack.expected.mean((0, 1)).expand(3, 3, SIDE, SIDE)
-    draws = torch.Generator().manual_seed(0)
-    noisy = torch.poisson(flat.contiguous(), generator=draws)
     with pytest.raises(UserError, match="No pattern was found in any angle"):
-        METHOD.fit(image(noisy), Settings(quality="quick"), GIVEN, device="cpu")
+        METHOD.fit(image(flat(stack)), Settings(quality="quick"), GIVEN, device="cpu")
 
 
 def test_the_uncertainty_is_that_of_the_errors(

@@ -18,13 +18,15 @@ from zsfiji.images.axes import as_image
 from zsfiji.learning import models
 from zsfiji.learning.models import Model
 from zsfiji.physics.specimens import specimen
-from zsfiji.services.sim.finding import calibrate
+from zsfiji.services.sim import group
+from zsfiji.services.sim.calibration import Calibration
+from zsfiji.services.sim.finding import calibrate, tuples
 from zsfiji.services.sim.given import Given as SimGiven
 from zsfiji.services.uncertainty import with_uncertainty
 from zsfiji.services.zs_sim import fit, stopping, views
 from zsfiji.services.zs_sim.reconstruct import Filtering, OfPatterns
 from zsfiji.services.zs_sim.restorer import Restorer
-from zsfiji.services.zs_sim.service import METHOD, NAME, RECONSTRUCTION, Given
+from zsfiji.services.zs_sim.service import METHOD, NAME, RECONSTRUCTION, Given, for_image
 from zsfiji.services.zs_sim.settings import Settings
 
 SIM = SimGiven(structured.TRANSFER, 0.065, 0.0)
@@ -97,12 +99,30 @@ def test_patterns_are_those_of_the_image_that_a_model_is_applied_to() -> None:
     other = structured.simulate(shape=(64, 64), peak=20.0, seed=5, given=light)
     stack = other.noisy.numpy()
     image = as_image(stack, ("ang", "pha", "row", "col"))
-    result = METHOD.apply(trained(), image, device="cpu").images[RECONSTRUCTION]
+    model = for_image(trained(), image)
+    result = METHOD.apply(model, image, device="cpu").images[RECONSTRUCTION]
     background = trained().units[0].calibration.record.background
     own = calibrate(stack, replace(SIM, background=background))
     filtering = trained().units[0].record.filtering
     wanted = OfPatterns(own, other.noisy, filtering).whole(other.noisy)
     np.testing.assert_allclose(result.data, wanted.numpy(), atol=1e-3)
+
+
+def test_given_patterns_are_used_and_none_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = trained().units[0].calibration
+    phases = tuples(own.patterns.phases + 1.0)
+    known = Calibration(replace(own.record, phases=phases))
+    monkeypatch.setattr(group, "calibrate", None)
+    given = Given(replace(SIM, known=(known,)))
+    raw = raw_image().isel(t=0)
+    wanted = OfPatterns(known, simulated().noisy, FILTERING).whole(simulated().noisy)
+    few = replace(SETTINGS, wiener=FILTERING.constant)
+    with monkeypatch.context() as brief:
+        brief.setitem(fit.STEPS, "quick", 2)
+        fitted = METHOD.fit(raw, few, given, device="cpu")
+    for model in (fitted, for_image(fitted, raw, (known,))):
+        result = METHOD.apply(model, raw, device="cpu").images[RECONSTRUCTION]
+        np.testing.assert_allclose(result.data, wanted.numpy(), atol=1e-3)
 
 
 def test_a_drift_between_the_angles_is_said() -> None:
@@ -153,7 +173,7 @@ def test_a_network_that_does_not_help_leaves_the_image_as_it_is() -> None:
     assert watch.best == 0
     restorer = replace(trained().units[0], record=replace(trained().units[0].record, best=0))
     part = raw_image().data[0]
-    whole, denoised, _ = restorer.restore(part, torch.device("cpu"), restorer.calibration)
+    whole, denoised, _ = restorer.restore(part, torch.device("cpu"))
     assert np.array_equal(whole, denoised)
 
 

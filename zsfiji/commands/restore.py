@@ -42,6 +42,7 @@ def restore(
     results: Sequence[str] | None = None,
     bit_depth: str,
     uncertainty: bool = False,
+    adapt: Callable[[Model[S, U], xr.DataArray], Model[S, U]] | None = None,
     device: str,
 ) -> Outcome:
     """Fit a model, or load one, and apply it.
@@ -64,6 +65,8 @@ def restore(
         See :mod:`zsfiji.parameters`.
     uncertainty : bool
         Whether the uncertainty of the main result is wanted as well.
+    adapt : callable, optional
+        Makes a model that was loaded serve the image; see :func:`apply`.
 
     Returns
     -------
@@ -91,6 +94,7 @@ def restore(
         results=results,
         bit_depth=bit_depth,
         uncertainty=uncertainty,
+        adapt=adapt if files.apply_model is not None else None,
         device=device,
         start=start,
     )
@@ -191,6 +195,7 @@ def apply(
     results: Sequence[str] | None = None,
     bit_depth: str,
     uncertainty: bool = False,
+    adapt: Callable[[Model[S, U], xr.DataArray], Model[S, U]] | None = None,
     again: Method[S, Given, U] | None = None,
     as_long: float = 1.0,
     device: str,
@@ -204,6 +209,9 @@ def apply(
         See :func:`restore`.
     results : sequence of str, optional
         Names of the results to give; all of them without it.
+    adapt : callable, optional
+        Takes the model and those channels of the image that are restored, and gives the model with
+        what is found anew in each image, such as the phases of patterns.
     again : Method, optional
         What restores the captures of :func:`.with_uncertainty`; `method` without it.
     as_long : float
@@ -227,12 +235,13 @@ def apply(
     applied = start + (1 - start) * as_long / (as_long + captures)
     with device_lock(str(device_used)):
         with progress.part(start, applied):
-            restored = method.apply(model, chosen.work, device=device)
+            serving = model if adapt is None else adapt(model, chosen.work)
+            restored = method.apply(serving, chosen.work, device=device)
         given = [name for name in restored.images if results is None or name in results]
         if uncertainty:
             with progress.part(applied, 1):
                 restored = uncertain.with_uncertainty(
-                    method, model, restored, of=given[-1], again=again, device=device
+                    method, serving, restored, of=given[-1], again=again, device=device
                 )
             given = [uncertain.NAME, *given]
     properties = {

@@ -67,7 +67,7 @@ def zero_shot_sim(
     """
     from zsfiji.commands import sim as body
     from zsfiji.commands.restore import restore
-    from zsfiji.services.zero_shot_sim.service import METHOD, RESULTS
+    from zsfiji.services.zero_shot_sim.service import METHOD, RESULTS, for_image
 
     raw, given = body.opened(image, order, optics, use_parameters)
     return restore(
@@ -79,5 +79,6 @@ def zero_shot_sim(
         results=RESULTS if automatic else RESULTS[-1:],
         bit_depth="32-bit",
         uncertainty=uncertainty,
+        adapt=lambda model, other: for_image(model, other, given.known),
         device=device,
     )

@@ -67,7 +67,7 @@ def zs_sim(
     """
     from zsfiji.commands.restore import restore
     from zsfiji.physics.camera.model import KnownCamera
-    from zsfiji.services.zs_sim.service import METHOD, NAME, RECONSTRUCTION, Given
+    from zsfiji.services.zs_sim.service import METHOD, NAME, RECONSTRUCTION, Given, for_image
 
     camera = KnownCamera(dark_level=optics.background)
     names = [RECONSTRUCTION, NAME] if reconstruction else [NAME]
@@ -76,8 +76,9 @@ def zs_sim(
 
         image, known = body.opened(image, order, optics, use_parameters)
         given = Given(known, camera)
+        saved = known.known
     else:
-        given = Given(None, camera)
+        given, saved = Given(None, camera), ()
     return restore(
         METHOD,
         image,
@@ -87,5 +88,6 @@ def zs_sim(
         results=names,
         bit_depth="32-bit" if mode == "sim" else "auto",
         uncertainty=uncertainty,
+        adapt=lambda model, other: for_image(model, other, saved),
         device=device,
     )

@@ -18,7 +18,7 @@ from zsfiji.services.sim.calibration import Record as Found
 from zsfiji.services.sim.straight import straightened
 
 _WARM = 5
-"""A time point that starts from the one before takes one of so many iterations."""
+"""A time point that starts from the one before takes one of so many of the counted iterations."""
 
 _FEWEST = 4
 """Iterations that it takes at least."""
@@ -102,7 +102,7 @@ class Restorer:
         device : torch.device
             Where to compute.
         iterations : int
-            How many; 0 for as many as were counted.
+            How many, from a flat start; 0 for as many as were counted.
         before : torch.Tensor, optional
             The specimen of the time point before, with its surroundings. A network gives a better
             start.
@@ -116,9 +116,10 @@ class Restorer:
         above = known.above(torch.from_numpy(np.asarray(stack, np.float32)).to(device))
         above, patterns, drift = straightened(above, known.patterns, known.transfer)
         here, start = replace(known, patterns=patterns), None
-        if self.start is not None and not iterations:
+        # A given number is one from a flat start: each time point is what it would be alone.
+        if not iterations and self.start is not None:
             start, number = self.start.specimen(stack, here, device), self.start.record.iterations
-        elif before is not None and patterns is known.patterns:
+        elif not iterations and before is not None and patterns is known.patterns:
             start, number = _softened(before), max(_FEWEST, -(-number // _WARM))
         return blind.run(here, above + known.background, number, start=start), drift
 

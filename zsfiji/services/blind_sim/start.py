@@ -155,7 +155,7 @@ def train_network(
 
 def retold(network: zero_shot.Restorer, found: Found) -> zero_shot.Restorer:
     """The same network for another stack of the channel, whose patterns have other phases."""
-    return zero_shot.Restorer(replace(network.record, calibration=_fewer(found)), network.network)
+    return network.with_patterns(_fewer(found))
 
 
 def _fewer(found: Found) -> Found:

@@ -15,7 +15,7 @@ from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.reconstruction.stopping import noise_variance, recorrupted
 from zsfiji.services.simformer.batch import Batch, Imaging
 from zsfiji.services.simformer.kinds import Kind, Stack
-from zsfiji.services.simformer.nine import is_nine, nine_frames
+from zsfiji.services.simformer.nine import ANGLES, PHASES, is_nine, nine_frames, shares
 from zsfiji.services.simformer.objective import Example
 
 _ALPHA = 0.5
@@ -49,14 +49,16 @@ class Crops:
 
     def __init__(self, kind: Kind, stacks: Sequence[Stack], seed: int = 0) -> None:
         self._kind, self._seed = kind, seed
-        self._stacks = [_nine(stack) for stack in stacks]
-        rows, cols = self._stacks[0].frames.shape[-2:]
+        nine = [_nine(stack) for stack in stacks]
+        # Noise is added to the frames of the camera: that of the nine is not independent.
+        self._stacks = list(stacks) if kind.needs_patterns else nine
+        rows, cols = nine[0].frames.shape[-2:]
         if min(rows, cols) < kind.crop:
             raise UserError(
                 f"The image is {cols} x {rows} pixels, and the network learns from crops of "
                 f"{kind.crop} x {kind.crop}. Choose a larger image or region."
             )
-        means = [stack.frames.mean((0, 1)).cpu().numpy() for stack in self._stacks]
+        means = [stack.frames.mean((0, 1)).cpu().numpy() for stack in nine]
         self._centres = centres(means, _ANYWHERE)
 
     def __call__(self, step: int) -> Example:
@@ -71,19 +73,23 @@ class Crops:
             top = min(max(row - side // 2, 0), height - side)
             left = min(max(col - side // 2, 0), width - side)
             parts.append(_cut(stack, top, left, side))
-        batch = _batch(parts)
         if not self._kind.needs_patterns:
+            batch = _batch(parts)
             return Example(batch, batch.frames, true=False)
         variance = torch.stack(
             [noise_variance(p.frames, p.gain, p.read_variance) for p in parts]
         ).clamp_min(1e-12)
         noise = torch.Generator().manual_seed(int(draws.integers(2**31)))
-        given, target = recorrupted(batch.frames, variance, noise, _ALPHA)
-        more = 1 + _ALPHA**2
-        batch = replace(
-            batch, frames=given, gain=more * batch.gain, read_variance=more * batch.read_variance
+        frames = torch.stack([part.frames for part in parts])
+        seen, explained = (
+            [_nine(replace(part, frames=made)) for part, made in zip(parts, both, strict=True)]
+            for both in recorrupted(frames, variance, noise, _ALPHA)
         )
-        return Example(batch, target, variance * (1 + _ALPHA**-2), true=False)
+        batch, more = _batch(seen), 1 + _ALPHA**2
+        batch = replace(batch, gain=more * batch.gain, read_variance=more * batch.read_variance)
+        target = torch.stack([part.frames for part in explained])
+        of_nine = [_variance(part, own) for part, own in zip(parts, variance, strict=True)]
+        return Example(batch, target, torch.stack(of_nine) * (1 + _ALPHA**-2), true=False)
 
 
 def alternating(
@@ -98,11 +104,27 @@ def alternating(
 
 
 def _nine(stack: Stack) -> Stack:
-    angles, phases = (int(n) for n in stack.frames.shape[:2])
-    if stack.patterns is None or is_nine(angles, phases):
+    """A stack as nine frames; gain and read variance are means over them."""
+    if stack.patterns is None or is_nine(*map(int, stack.frames.shape[:2])):
         return stack
     frames, patterns = nine_frames(stack.frames, stack.patterns)
-    return replace(stack, frames=frames, patterns=patterns)
+    less = float(shares(stack.patterns).square().sum(1).mean())
+    return replace(
+        stack,
+        frames=frames,
+        patterns=patterns,
+        gain=less * stack.gain,
+        read_variance=less * stack.read_variance,
+    )
+
+
+def _variance(stack: Stack, variance: torch.Tensor) -> torch.Tensor:
+    """Variance of the pixels of nine frames, from that of the pixels of a stack."""
+    if stack.patterns is None or is_nine(*map(int, stack.frames.shape[:2])):
+        return variance
+    of_frames = shares(stack.patterns).square().to(variance)
+    found = torch.einsum("mn,nyx->myx", of_frames, variance.flatten(0, 1))
+    return found.unflatten(0, (ANGLES, PHASES))
 
 
 def _cut(stack: Stack, top: int, left: int, side: int) -> Stack:

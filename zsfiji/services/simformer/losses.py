@@ -73,6 +73,7 @@ def similarity(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         terms.append(contrast.clamp_min(1e-6) ** weight)
         weights.append(weight)
         a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+    # Ours: the product of two means. Wang's program has the mean of the product.
     terms[-1] = (luminance.clamp_min(1e-6)) ** weights[-1] * terms[-1]
     return torch.stack(terms).prod(0) ** (1 / sum(weights))
 
@@ -107,7 +108,7 @@ def _variation(image: torch.Tensor) -> torch.Tensor:
 
 
 def _one_scale(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Luminance times contrast, and contrast, of each stack."""
+    """Means over each stack: of the luminance, and of contrast times structure."""
     stacked = _smoothed(torch.stack([a, b, a * a, b * b, a * b]).flatten(0, 1))
     mean_a, mean_b, aa, bb, ab = stacked.unflatten(0, (5, -1))
     across = 2 * (ab - mean_a * mean_b) + _CONTRAST

@@ -88,6 +88,20 @@ def nine_frames(stack: torch.Tensor, patterns: Patterns) -> tuple[torch.Tensor, 
     return torch.stack(made), nine
 
 
+def shares(patterns: Patterns) -> torch.Tensor:
+    """How much of each frame is in each of the nine that :func:`nine_frames` makes.
+
+    Returns
+    -------
+    torch.Tensor
+        64-bit (9, angle * phase).
+    """
+    number = patterns.angles * patterns.frames
+    each = torch.eye(number, dtype=torch.float64)
+    alone = each.reshape(patterns.angles, patterns.frames, number, 1)
+    return nine_frames(alone, patterns)[0].reshape(ANGLES * PHASES, number)
+
+
 def _components(
     stack: torch.Tensor, patterns: Patterns
 ) -> tuple[torch.Tensor, list[list[tuple[torch.Tensor, torch.Tensor]]]]:

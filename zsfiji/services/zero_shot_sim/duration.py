@@ -42,12 +42,10 @@ def seconds(
     pixels = common.pixels(sizes)
     stacks = common.raw_stacks(sizes)
     per_stack = _APPLYING + (_HAZE if settings.haze == "remove" else 0.0)
-    found = common.START + applied * per_stack * pixels * stacks
+    networks = stacks if settings.fit_per == "plane" else sizes.get("ch", 1)
+    found = common.START + applied * per_stack * pixels * stacks + networks * _FINDING * pixels
     if train:
-        networks = stacks if settings.fit_per == "plane" else sizes.get("ch", 1)
         field = min(pixels, CONSTANTS.field**2)
         made = CONSTANTS.pairs + CONSTANTS.renewals * CONSTANTS.examples
-        found += networks * (
-            _FINDING * pixels + _STEP * STEPS[settings.quality] + _CAPTURE * field * made
-        )
+        found += networks * (_STEP * STEPS[settings.quality] + _CAPTURE * field * made)
     return found

@@ -64,12 +64,7 @@ def fit_restorer(
     UserError
         If no pattern was found.
     """
-    if not any(any(waves) for waves in calibration.usable):
-        raise UserError(
-            "No pattern was found in any angle, so there is nothing to reconstruct. Check that "
-            "this is a raw SIM image, its order of the frames, the pixel size, the numerical "
-            "aperture and the emission."
-        )
+    require_patterns(calibration)
     progress.report(0, label)
     parts = [
         prepared(calibration, stack, device, remove=settings.haze == "remove")
@@ -103,6 +98,22 @@ def fit_restorer(
         )
     found = _support(network, fields, settings.seed)
     return Restorer(Record(calibration.record, level, found, settings.haze), network)
+
+
+def require_patterns(calibration: Calibration) -> None:
+    """Refuse an image in which nothing was found.
+
+    Raises
+    ------
+    UserError
+        If no pattern was.
+    """
+    if not any(any(waves) for waves in calibration.usable):
+        raise UserError(
+            "No pattern was found in any angle, so there is nothing to reconstruct. Check that "
+            "this is a raw SIM image, its order of the frames, the pixel size, the numerical "
+            "aperture and the emission."
+        )
 
 
 def _fields(parts: Sequence[Part], calibration: Calibration, level: Level) -> list[Field]:

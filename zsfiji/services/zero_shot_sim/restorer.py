@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -72,6 +72,10 @@ class Restorer:
     def tensors(self) -> dict[str, torch.Tensor]:
         """The weights."""
         return self.network.state_dict()
+
+    def with_patterns(self, found: CalibrationRecord) -> Restorer:
+        """The same network for another image, whose patterns have other phases."""
+        return Restorer(replace(self.record, calibration=found), self.network)
 
     def to(self, device: torch.device) -> None:
         """Move the network, in the memory format that is fastest for its convolutions."""
@@ -144,8 +148,8 @@ class Restorer:
         found: np.ndarray = stack.numpy()
         return found
 
-    def require_fit(self, stack: np.ndarray) -> None:
-        """Refuse a stack with other angles or phases than the model was fitted to.
+    def require_fit(self, frames: tuple[int, int]) -> None:
+        """Refuse other angles or phases (how many of each) than the model was fitted to.
 
         Raises
         ------
@@ -154,11 +158,10 @@ class Restorer:
         """
         patterns = self.calibration.patterns
         fitted = (patterns.angles, patterns.frames)
-        if stack.shape[:2] != fitted:
+        if frames != fitted:
             raise UserError(
                 f"The model was fitted to {fitted[0]} angles x {fitted[1]} phases and the image "
-                f"has {stack.shape[0]} x {stack.shape[1]}. Fit a model to this image, or give its "
-                "order."
+                f"has {frames[0]} x {frames[1]}. Fit a model to this image, or give its order."
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -17,14 +17,15 @@ from zsfiji.learning.denoiser import Denoiser
 from zsfiji.learning.models import Model, load_weights, model_of
 from zsfiji.quality.report import Report
 from zsfiji.reconstruction.drift import Drift
-from zsfiji.services import over_parts
+from zsfiji.services import over_parts, patterns_of_image
 from zsfiji.services.method import Method, Restored
+from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.capture import captured
 from zsfiji.services.sim.given import Given
 from zsfiji.services.sim.group import calibration_for
 from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.service import outputs, require_raw
-from zsfiji.services.zero_shot_sim.fit import fit_restorer
+from zsfiji.services.zero_shot_sim.fit import fit_restorer, require_patterns
 from zsfiji.services.zero_shot_sim.report import said
 from zsfiji.services.zero_shot_sim.restorer import Record, Restorer
 from zsfiji.services.zero_shot_sim.settings import CONSTANTS, INPUTS, Settings
@@ -77,7 +78,9 @@ class ZeroShotSim:
     def apply(
         self, model: Model[Settings, Restorer], image: xr.DataArray, *, device: str = "auto"
     ) -> Restored:
-        """Reconstruct an image; see :class:`.Method`.
+        """Reconstruct an image with the patterns of the model; see :class:`.Method`.
+
+        :func:`for_image` gives a model the patterns of another image than the one it was fitted to.
 
         Returns
         -------
@@ -96,7 +99,7 @@ class ZeroShotSim:
             channel: int | None,
             results: Mapping[str, np.ndarray],
         ) -> None:
-            unit.require_fit(stack)
+            unit.require_fit((stack.shape[0], stack.shape[1]))
             work = partial(unit.restore, stack, label="Reconstructing")
             *found, drift = with_fallback(work, chosen)
             drifts.append(drift)
@@ -130,3 +133,24 @@ class ZeroShotSim:
 
 
 METHOD: Method[Settings, Given, Restorer] = ZeroShotSim()
+
+
+def for_image(
+    model: Model[Settings, Restorer], image: xr.DataArray, known: Sequence[Calibration] = ()
+) -> Model[Settings, Restorer]:
+    """Give a model the patterns of another image; see :func:`.patterns_of_image.for_image`.
+
+    Raises
+    ------
+    UserError
+        If no pattern is found in the image as well.
+    """
+    require_raw(image)
+    for unit in model.units:
+        unit.require_fit((size(image, "ang"), size(image, "pha")))
+    return patterns_of_image.for_image(model, image, _with_patterns, known)
+
+
+def _with_patterns(unit: Restorer, found: Calibration) -> Restorer:
+    require_patterns(found)
+    return unit.with_patterns(found.record)

@@ -32,7 +32,7 @@ _MEMORY = 0.02
 
 
 class ZsSimNetwork(nn.Module):
-    """The network; 22,131 parameters.
+    """The network; 22,085 parameters.
 
     It takes and gives batches (batch, 1, row, col) and subtracts what it finds to be noise.
 

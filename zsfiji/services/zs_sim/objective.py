@@ -1,4 +1,4 @@
-"""The objective of ZS-SIM: a symmetric loss and a mutual SSIM (docs/methods/zs-sim.md, 4)."""
+"""The objective of ZS-SIM: a symmetric loss and a mutual SSIM (docs/methods/zs-sim.md, 2)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zsfiji.learning.patches import random_patches
 
 MUTUAL = 0.003
 """Weight of the SSIM term: much more makes the network smooth everything (docs/methods/zs-sim.md,
-5)."""
+3)."""
 
 _WINDOW, _SIGMA = 11, 1.5
 """Edge of the window of the SSIM and the standard deviation of its Gaussian, as Wang et al. (IEEE

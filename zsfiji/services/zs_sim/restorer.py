@@ -87,13 +87,13 @@ class Restorer:
 
     @property
     def calibration(self) -> Calibration:
-        """Patterns and optics of the image that it was trained on."""
+        """Patterns and optics of the image that it is for."""
         if self.record.sim is None:
             raise ValueError("planes have no patterns")
         return Calibration(self.record.sim)
 
     def restore(
-        self, part: np.ndarray, device: torch.device, calibration: Calibration | None = None
+        self, part: np.ndarray, device: torch.device
     ) -> tuple[np.ndarray, np.ndarray, Drift | None]:
         """Restore a part, float32, in the unit of the image.
 
@@ -103,8 +103,6 @@ class Restorer:
             (row, col), or (angle, frame, row, col).
         device : torch.device
             Where to compute.
-        calibration : Calibration, optional
-            Patterns and optics of a raw SIM image.
 
         Returns
         -------
@@ -114,6 +112,7 @@ class Restorer:
             Between the angles of a raw SIM image.
         """
         raw = torch.from_numpy(part).to(device)
+        calibration = None if self.record.sim is None else self.calibration
         reconstruction = reconstruction_of(raw, calibration, self.record.filtering)
         whole = reconstruction.whole(raw)
         denoised = whole if self.record.best == 0 else self.denoised(self.network, whole)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,7 +14,6 @@ from zsfiji.compute.device import choose, with_fallback
 from zsfiji.images.parts import (
     PATTERN,
     PLANE,
-    groups,
     require_contrast,
     require_pixels,
     require_size,
@@ -22,7 +22,7 @@ from zsfiji.learning.models import Model, model_of
 from zsfiji.physics.camera.model import NOTHING_KNOWN, KnownCamera
 from zsfiji.quality.report import Findings
 from zsfiji.reconstruction.drift import Drift
-from zsfiji.services import over_parts
+from zsfiji.services import over_parts, patterns_of_image
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.capture import capture, captured
@@ -109,9 +109,9 @@ class ZsSim:
     def apply(
         self, model: Model[Settings, Restorer], image: xr.DataArray, *, device: str = "auto"
     ) -> Restored:
-        """Reconstruct and denoise an image; see :class:`.Method`.
+        """Reconstruct and denoise an image with the patterns of the model; see :class:`.Method`.
 
-        The patterns of a raw SIM image are found in that image: their phases are others in each.
+        :func:`for_image` gives a model the patterns of another image than the one it was fitted to.
 
         Returns
         -------
@@ -125,14 +125,7 @@ class ZsSim:
         chosen = choose(device)
         findings = Findings()
         part, per = _part(sim), model.settings.fit_per
-        calibrations: list[Calibration] = []
         drifts: list[Drift] = []
-        if sim:
-            found = groups(image, per, part)
-            over_parts.require_as_many(len(model.units), len(found), per)
-            for unit, where in zip(model.units, found, strict=True):
-                calibrations.append(_of_image(image, where, unit.calibration))
-        own = dict(zip(map(id, model.units), calibrations, strict=False))
 
         def restore_one(
             unit: Restorer,
@@ -140,9 +133,7 @@ class ZsSim:
             channel: int | None,
             results: Mapping[str, np.ndarray],
         ) -> None:
-            whole, denoised, drift = with_fallback(
-                lambda where: unit.restore(part, where, own.get(id(unit))), chosen
-            )
+            whole, denoised, drift = with_fallback(partial(unit.restore, part), chosen)
             results[NAME][:] = denoised
             if drift is not None:
                 results[RECONSTRUCTION][:] = whole
@@ -162,7 +153,7 @@ class ZsSim:
         first = model.units[0].record
         report = findings.report(steps=float(first.steps), best_step=float(first.best))
         if sim:
-            known = calibration_report(calibrations, image, per)
+            known = calibration_report([unit.calibration for unit in model.units], image, per)
             report = type(report)(
                 (*drift_said(drifts), *report.notes, *known.notes),
                 {**report.metrics, **known.metrics},
@@ -186,27 +177,21 @@ def _part(sim: bool) -> tuple[str, ...]:
     return PATTERN if sim else PLANE
 
 
-def _of_image(
-    image: xr.DataArray, positions: list[over_parts.Position], fitted: Calibration
-) -> Calibration:
-    """The calibration of an image with the optics of another one; that one's if it has none."""
-    record = fitted.record
-    given = SimGiven(
-        fitted.transfer,
-        record.pixel,
-        record.background if record.background_given else None,
-        layout_named(fitted),
-    )
-    found = calibration_for(image, positions, given)
-    return found if all(map(any, found.usable)) else fitted
+def for_image(
+    model: Model[Settings, Restorer], image: xr.DataArray, known: Sequence[Calibration] = ()
+) -> Model[Settings, Restorer]:
+    """Give a model the patterns of another image; see :func:`.patterns_of_image.for_image`.
+
+    A model of images that are not raw SIM images stays as it is.
+    """
+    if model.units[0].record.sim is None:
+        return model
+    require_raw(image)
+    return patterns_of_image.for_image(model, image, _with_patterns, known)
 
 
-def layout_named(calibration: Calibration) -> str:
-    """Name of the layout that a calibration is of."""
-    patterns = calibration.patterns
-    if patterns.waves == 1:
-        return "two-beam"
-    return "three-beam" if patterns.waves == 2 else "hexagonal"
+def _with_patterns(unit: Restorer, found: Calibration) -> Restorer:
+    return replace(unit, record=replace(unit.record, sim=found.record))
 
 
 def _require(image: xr.DataArray, *, sim: bool) -> None:

@@ -2,7 +2,7 @@
 
 The published figure has "early stopping" and no rule. The loss between views does not serve: it
 falls for thousands of steps while the result gets worse, because interpolated views have other
-noise than the image (docs/methods/zs-sim.md, 5). Here the network is tried on what it is meant for:
+noise than the image (docs/methods/zs-sim.md, 3). Here the network is tried on what it is meant for:
 an image to which noise was added, against the same image with independent noise (the recorrupted
 pairs of Pang et al., CVPR 2021). Only where the noise cannot be added again, because it extends
 along the lines of a scan, the network is tried on views.
