@@ -162,11 +162,33 @@ def test_finish_now_ends_an_iterative_reconstruction(monkeypatch: pytest.MonkeyP
         ({"excitation": ""}, "give 'excitation'"),
         ({"quality": "classical", "notch": 0.9}, "notch=0"),
         ({"immersion": 1.3}, "below the refractive index of the immersion"),
+        ({"pattern": "hexagonal"}, "hexagonal pattern needs at least 7 phases"),
     ],
 )
 def test_what_a_stack_lacks_is_said(options: dict[str, object], words: str) -> None:
     with pytest.raises(UserError, match=words):
         run(RECONSTRUCT, simulated().raw, {**STACK, **options})
+
+
+def test_the_pattern_that_is_given_is_taken() -> None:
+    options = {**STACK, "pattern": "two-beam", "widefield": False, "filtered": False}
+    (table,) = run(RECONSTRUCT, simulated().raw, {**options, "spectrum": False}).tables
+    assert len(table.rows) == 3
+    with pytest.raises(UserError, match="three-beam pattern needs at least 5 phases"):
+        run(RECONSTRUCT, simulated().raw.isel(pha=slice(3)), {**STACK, "pattern": "three-beam"})
+    # One angle with seven phases counts as hexagonal.
+    seven = simulated().raw.isel(ang=[0], pha=[0, 1, 2, 3, 4, 0, 1])
+    with pytest.raises(UserError, match="hexagonal pattern is for planes"):
+        run(RECONSTRUCT, seven, STACK)
+
+
+def test_a_copy_in_a_single_slice_is_refused() -> None:
+    raw = simulated().raw.copy(deep=True)
+    raw.data[1, 3, 7] = raw.data[1, 2, 7]
+    # A slice that was added to the stack has no copies.
+    raw.data[:, :, 0] = 100
+    with pytest.raises(UserError, match="phase 3 of angle 2 and phase 4 of angle 2"):
+        run(RECONSTRUCT, raw, STACK)
 
 
 def test_a_single_slice_or_one_without_spacing_is_no_stack() -> None:

@@ -17,7 +17,7 @@ from zsfiji.learning.models import Model, model_of
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.optics_3d import StackTransfer
 from zsfiji.reconstruction.estimate_3d import estimate_stack
-from zsfiji.reconstruction.layouts import Layout
+from zsfiji.reconstruction.frames import require_different
 from zsfiji.services import over_parts
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.calibration import Calibration
@@ -28,7 +28,7 @@ from zsfiji.services.sim.reconstructor import RESULTS
 from zsfiji.services.sim.report import calibration_report
 from zsfiji.services.sim.service import outputs, require_raw
 from zsfiji.services.sim.settings import Settings
-from zsfiji.services.sim_stack.given import StackGiven
+from zsfiji.services.sim_stack.given import StackGiven, stack_layout
 from zsfiji.services.sim_stack.reconstructor import (
     StackReconstructor,
     StackRecord,
@@ -143,13 +143,17 @@ class SimStack:
 
 def _found(stack: np.ndarray, given: StackGiven) -> Calibration:
     """The patterns of a stack (angle, frame, pln, row, col)."""
+    angles, frames, slices = stack.shape[:3]
+    layout = stack_layout(given.layout, angles, frames)
+    for number in range(slices):
+        plane = stack[:, :, number]
+        # Empty slices at the end of a stack are no copies.
+        if plane.min() < plane.max():
+            require_different(plane)
     background = given.background
     if background is None:
-        background = min(dark_level(stack[:, :, z]) for z in range(stack.shape[2]))
+        background = min(dark_level(stack[:, :, z]) for z in range(slices))
     above = torch.from_numpy(np.asarray(stack, np.float32) - np.float32(background))
-    frames, slices = stack.shape[1], stack.shape[2]
-    three = frames >= Layout.THREE_BEAM.fewest_frames
-    layout = Layout.THREE_BEAM if three else Layout.TWO_BEAM
     transfer_of = partial(_transfer, given, slices, layout.waves)
     found = estimate_stack(above, transfer_of, layout)
     record = record_of(
