@@ -99,7 +99,8 @@ def find_order(
         float32 (n, row, col), the background taken off.
     orders : mapping of str to numpy.ndarray
         Order -> (angle, frame): which of `frames` make up the stack. The most usual one first: it
-        is taken unless another one is clearly better, or shows more directions.
+        is taken unless another one is clearly better, shows more directions, or is better with
+        the same frames.
     transfer : RadialTransfer
         The OTF.
     layout : Layout or sequence of Layout
@@ -128,7 +129,10 @@ def find_order(
     likely = [name for name in found if _CLEAR * evidence[name] >= max(evidence.values())]
     # Frames of different time points show the patterns as well, so the first order is taken. But
     # an order in which an angle is there twice and another one is not is that of another image.
-    best = max(likely, key=lambda name: len(heights[name]))
+    first = max(likely, key=lambda name: len(heights[name]))
+    # Of the same frames the right order shows them best.
+    same = [n for n in found if np.isin(orders[n], orders[first]).all()]
+    best = max(same, key=evidence.__getitem__)
     others = [n for n in found if n != best and len(heights[n]) >= len(heights[best])]
     if not others:
         return Ordering(best, found[best], math.inf, "")
