@@ -81,6 +81,22 @@ def test_a_stack_is_reconstructed_as_a_whole() -> None:
     assert {row["Verdict"] for row in said} == {"good"}
 
 
+def test_a_drift_between_the_angles_is_corrected() -> None:
+    raw = simulated().raw.copy(deep=True)
+    # The pattern moves along, as if it had another phase.
+    raw.data[2] = np.roll(raw.data[2], -3, -2)
+    found = run(RECONSTRUCT, raw, {**STACK, "spectrum": False})
+    assert "moved by 2.9 pixels between the angles" in " ".join(found.notes)
+    # The result is where the specimen is on average: a pixel higher, which are two fine ones.
+    truth = simulated().truth
+    quality = alike(found.images[-1].data, np.roll(truth, -2, -2))
+    assert quality > alike(outcome().images[-1].data, truth) - 0.02
+    (table,), (usual,) = found.tables, outcome().tables
+    column = table.columns.index("Modulation")
+    for row, expected in zip(table.rows, usual.rows, strict=True):
+        assert row[column] == pytest.approx(expected[column], abs=0.1)
+
+
 def test_slice_by_slice_is_worse() -> None:
     flat = run(RECONSTRUCT, simulated().raw, {**OPTICS, "spectrum": False})
     truth = simulated().truth
