@@ -170,6 +170,18 @@ def test_parameters_are_saved_and_used_for_a_dimmer_image(
         run(RECONSTRUCT, raw(dim.noisy), options)
 
 
+def test_parameters_take_no_options_of_a_reconstruction(stack: structured.Stack) -> None:
+    keys = {parameter.key for parameter in PARAMETERS.parameters}
+    assert "fit_per" in keys
+    for key in ("quality", "wiener", "notch", "notch_width", "seed"):
+        assert key not in keys
+    with pytest.raises(UserError, match='has no option "quality"'):
+        run(PARAMETERS, raw(stack.noisy), {**OPTICS, "quality": "classical"})
+    movie = raw(stack.noisy.expand(2, 3, 3, 96, 128), ("t", "ang", "pha", "row", "col"))
+    found = run(PARAMETERS, movie, {**OPTICS, "fit_per": "plane"})
+    assert len(found.tables[0].rows) == 6
+
+
 def test_a_time_lapse_is_reconstructed_with_one_calibration(stack: structured.Stack) -> None:
     both = np.stack([stack.noisy.numpy(), 0.5 * stack.noisy.numpy()])
     image = raw(both, ("t", "ang", "pha", "row", "col"))

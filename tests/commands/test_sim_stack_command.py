@@ -81,6 +81,22 @@ def test_a_stack_is_reconstructed_as_a_whole() -> None:
     assert {row["Verdict"] for row in said} == {"good"}
 
 
+def test_a_drift_between_the_angles_is_corrected() -> None:
+    raw = simulated().raw.copy(deep=True)
+    # The pattern moves along, as if it had another phase.
+    raw.data[2] = np.roll(raw.data[2], -3, -2)
+    found = run(RECONSTRUCT, raw, {**STACK, "spectrum": False})
+    assert "moved by 2.9 pixels between the angles" in " ".join(found.notes)
+    # The result is where the specimen is on average: a pixel higher, which are two fine ones.
+    truth = simulated().truth
+    quality = alike(found.images[-1].data, np.roll(truth, -2, -2))
+    assert quality > alike(outcome().images[-1].data, truth) - 0.02
+    (table,), (usual,) = found.tables, outcome().tables
+    column = table.columns.index("Modulation")
+    for row, expected in zip(table.rows, usual.rows, strict=True):
+        assert row[column] == pytest.approx(expected[column], abs=0.1)
+
+
 def test_slice_by_slice_is_worse() -> None:
     flat = run(RECONSTRUCT, simulated().raw, {**OPTICS, "spectrum": False})
     truth = simulated().truth
@@ -162,11 +178,33 @@ def test_finish_now_ends_an_iterative_reconstruction(monkeypatch: pytest.MonkeyP
         ({"excitation": ""}, "give 'excitation'"),
         ({"quality": "classical", "notch": 0.9}, "notch=0"),
         ({"immersion": 1.3}, "below the refractive index of the immersion"),
+        ({"pattern": "hexagonal"}, "hexagonal pattern needs at least 7 phases"),
     ],
 )
 def test_what_a_stack_lacks_is_said(options: dict[str, object], words: str) -> None:
     with pytest.raises(UserError, match=words):
         run(RECONSTRUCT, simulated().raw, {**STACK, **options})
+
+
+def test_the_pattern_that_is_given_is_taken() -> None:
+    options = {**STACK, "pattern": "two-beam", "widefield": False, "filtered": False}
+    (table,) = run(RECONSTRUCT, simulated().raw, {**options, "spectrum": False}).tables
+    assert len(table.rows) == 3
+    with pytest.raises(UserError, match="three-beam pattern needs at least 5 phases"):
+        run(RECONSTRUCT, simulated().raw.isel(pha=slice(3)), {**STACK, "pattern": "three-beam"})
+    # One angle with seven phases counts as hexagonal.
+    seven = simulated().raw.isel(ang=[0], pha=[0, 1, 2, 3, 4, 0, 1])
+    with pytest.raises(UserError, match="hexagonal pattern is for planes"):
+        run(RECONSTRUCT, seven, STACK)
+
+
+def test_a_copy_in_a_single_slice_is_refused() -> None:
+    raw = simulated().raw.copy(deep=True)
+    raw.data[1, 3, 7] = raw.data[1, 2, 7]
+    # A slice that was added to the stack has no copies.
+    raw.data[:, :, 0] = 100
+    with pytest.raises(UserError, match="phase 3 of angle 2 and phase 4 of angle 2"):
+        run(RECONSTRUCT, raw, STACK)
 
 
 def test_a_single_slice_or_one_without_spacing_is_no_stack() -> None:

@@ -2,14 +2,29 @@
 
 import numpy as np
 import pytest
+import torch
+import xarray as xr
 from structured import TRANSFER, patterns, simulate
 
 from zsfiji.errors import UserError
+from zsfiji.images.raw_sim import candidates
 from zsfiji.reconstruction import search
 from zsfiji.reconstruction.order import find_order
 
 ANGLES_FIRST = np.arange(9).reshape(3, 3)
 ORDERS = {"angle-phase": ANGLES_FIRST, "phase-angle": ANGLES_FIRST.T}
+
+
+def order_of_movie(axes, times, draws):
+    """What is found in a movie of noisy captures, whose frames are saved along `axes`."""
+    # The patterns of an angle are stronger than those of the others.
+    given = patterns()
+    given.modulation[1] = 0.9
+    expected = simulate(given=given).expected
+    movie = torch.poisson(expected.expand(times, *expected.shape), generator=draws)
+    frames = torch.einsum(f"tapyx->{axes}yx", movie).reshape(-1, *expected.shape[-2:])
+    found = candidates(xr.DataArray(frames.numpy(), dims=("t", "row", "col")), 3, 3)
+    return find_order(torch.from_numpy(found.frames), found.orders, TRANSFER)
 
 
 @pytest.mark.parametrize(("peak", "modulation"), [(10, 0.8), (300, 0.4)])
@@ -41,6 +56,26 @@ def test_orders_that_are_the_same_are_not_told_apart():
     assert found.patterned
     assert not found.clear
     assert "probably" in found.said()[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "axes"),
+    [
+        ("angle-phase", "tap"),
+        ("phase-angle", "tpa"),
+        ("angle-time-phase", "atp"),
+        ("phase-time-angle", "pta"),
+        ("phase-angle-time", "pat"),
+        ("angle-phase-time", "apt"),
+    ],
+)
+def test_time_points_of_movies_are_not_mixed(name, axes):
+    """Other orders take each angle from another time point, or one angle three times."""
+    draws = torch.Generator().manual_seed(0)
+    for times in (2, 3):
+        found = order_of_movie(axes, times, draws)
+        assert found.name == name
+        assert found.clear or "shows the patterns about as well" in found.said()[0]
 
 
 def test_single_order_needs_no_words():

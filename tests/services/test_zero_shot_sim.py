@@ -222,6 +222,16 @@ def test_what_is_made_up_is_damped() -> None:
     assert float((kept - truth)[inside].std()) < 0.4 * float(made_up[inside].std())
 
 
+@pytest.mark.parametrize("shape", [(618, 400), (400, 618)])
+def test_changes_are_lowered_alike_whatever_the_shape(shape: tuple[int, int]) -> None:
+    """Sides are extended to lengths that are fast to transform, one of them by more."""
+    rows, cols = torch.arange(shape[0])[:, None], torch.arange(shape[1])
+    network = torch.sin(rows / 2) * torch.sin(cols / 3)
+    kept = applying.kept(torch.zeros(shape), network, [0.5] * (applying.RINGS + 1), 0.9)
+    inside = (slice(24, -24),) * 2
+    assert float((kept - network / 2)[inside].abs().max()) < 0.01
+
+
 @pytest.mark.parametrize(
     ("low", "first"),
     [([], None), ([0], None), ([1, 4, 6], None), (range(10, 41), 10), ([2, *range(30, 41)], 30)],

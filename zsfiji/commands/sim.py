@@ -126,7 +126,7 @@ def opened_stack(
     _require_fine_slices(lens, spacing)
     table, steps = (None, ()) if optics.otf is None else _measured_orders(optics.otf)
     known_optics = StackOptics(lens, given.pixel, spacing, given.transfer.damping, steps)
-    return raw, StackGiven(known_optics, table, given.background, given.known)
+    return raw, StackGiven(known_optics, table, given.background, order.pattern, given.known)
 
 
 def _require_wide_enough(image: xr.DataArray, transfer: RadialTransfer, pixel: float) -> None:

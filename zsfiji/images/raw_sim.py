@@ -106,7 +106,9 @@ class Candidates:
         (frame, row, col): planes (or tiles) of the image.
     orders : dict of str to numpy.ndarray
         Order -> (angle, phase): which of `frames` make up one stack of patterns, that in the
-        middle of the slices and of the time points.
+        middle of the slices and of the time points. The slower the slices or time points are, the
+        earlier it comes: read in a later order, an image of an earlier one may have all angles, but
+        of different time points; read in an earlier one, that of a later one lacks an angle.
     """
 
     frames: np.ndarray
@@ -267,9 +269,9 @@ def _tried(
         word = next(word for word, dim in _WORDS.items() if dim == host)
         names += [
             f"angle-{word}-phase",
+            f"phase-{word}-angle",
             f"phase-angle-{word}",
             f"angle-phase-{word}",
-            f"phase-{word}-angle",
         ]
     return names, (1, 1), layout
 

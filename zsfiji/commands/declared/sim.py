@@ -18,7 +18,7 @@ from zsfiji.parameters.sim import (
     SimOptics,
     StackOptions,
 )
-from zsfiji.services.sim.settings import Settings
+from zsfiji.services.sim.settings import FindPer, Settings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -149,7 +149,7 @@ def sim_parameters(
     *,
     optics: SimOptics,
     order: RawOrder,
-    settings: Settings,
+    fit_per: FindPer = "channel",
     save_parameters: SaveParameters = None,
     device: Device = "auto",
 ) -> Outcome:
@@ -167,12 +167,13 @@ def sim_parameters(
     from zsfiji.services.sim.service import METHOD
 
     target = stored.target(save_parameters)
+    settings = Settings(fit_per=fit_per)
     raw, given = body.opened(image, order, optics)
     model = common.fit(METHOD, raw, settings, lambda _: given, save=None, device=device)
     units = [unit.calibration for unit in model.units]
     if target is not None:
         stored.save(units, target)
-    report = calibration_report(units, raw, settings.fit_per)
+    report = calibration_report(units, raw, fit_per)
     title = str(image.attrs.get("title") or "image")
-    patterns = body.table(f"{title} patterns", units, settings.fit_per)
+    patterns = body.table(f"{title} patterns", units, fit_per)
     return Outcome((), report.notes, dict(report.metrics), tables=(patterns,))

@@ -21,7 +21,8 @@ def straightened(
     Parameters
     ----------
     stack : torch.Tensor
-        (angle, frame, row, col), without background.
+        (angle, frame, row, col) or (angle, frame, pln, row, col), without background. The drift of
+        slices is that of their sum.
     patterns : Patterns
         Its patterns.
     transfer : RadialTransfer
@@ -36,12 +37,22 @@ def straightened(
     drift : Drift
         What was measured; of a single angle none.
     """
-    found = drift(separated(stack, transfer, None), transfer)
-    if patterns.angles < 2 or not found.matters:
-        return stack, patterns, found
-    along = (patterns.wave_vectors * found.shifts[:, None, :]).sum(-1)
-    turned = replace(patterns, phases=patterns.phases + TURN * along[..., None])
-    return moved(stack, found), turned, found
+    found = measured(stack, transfer)
+    return moved(stack, found), turned(patterns, found), found
+
+
+def measured(stack: torch.Tensor, transfer: RadialTransfer) -> Drift:
+    """The drift between the angles of a raw stack; see :func:`straightened`."""
+    flat = stack if stack.ndim == 4 else stack.sum(2)
+    return drift(separated(flat, transfer, None), transfer)
+
+
+def turned(patterns: Patterns, by: Drift, sign: int = 1) -> Patterns:
+    """The patterns of a stack after :func:`moved`, or with a sign of -1 those before it."""
+    if patterns.angles < 2 or not by.matters:
+        return patterns
+    along = (patterns.wave_vectors * by.shifts[:, None, :]).sum(-1)
+    return replace(patterns, phases=patterns.phases + sign * TURN * along[..., None])
 
 
 def moved(stack: torch.Tensor, by: Drift) -> torch.Tensor:
@@ -50,7 +61,7 @@ def moved(stack: torch.Tensor, by: Drift) -> torch.Tensor:
     Parameters
     ----------
     stack : torch.Tensor
-        (angle, frame, row, col).
+        (angle, frame, ..., row, col).
     by : Drift
         What was measured.
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zsfiji.errors import UserError
 from zsfiji.physics.optics.microscope import Optics
 from zsfiji.physics.sim.optics_3d import StackTransfer, calculated, measured
+from zsfiji.reconstruction.layouts import Layout
 from zsfiji.services.sim.calibration import Calibration
+from zsfiji.services.sim.given import layouts_of
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ class StackGiven:
         A measured OTF, complex (order, kr, kz).
     background : float, optional
         Grey level without light; measured if it is not known.
+    layout : {"auto", "two-beam", "three-beam"}
+        What makes the pattern; "auto" are three beams if there are phases enough.
     known : tuple of Calibration
         Calibrations to be used instead of a search, one for each channel; may be empty.
     """
@@ -81,4 +86,22 @@ class StackGiven:
     optics: StackOptics
     table: NDArray[np.complexfloating] | None = None
     background: float | None = None
+    layout: str = "auto"
     known: tuple[Calibration, ...] = ()
+
+
+def stack_layout(name: str, angles: int, frames: int) -> Layout:
+    """The layout of a raw stack; see :func:`zsfiji.services.sim.given.layouts_of`.
+
+    Raises
+    ------
+    UserError
+        If it is hexagonal, or has too few phases.
+    """
+    layout = layouts_of(name, angles, frames)[-1]
+    if layout is Layout.HEXAGONAL:
+        raise UserError(
+            "A stack has the patterns of two or three beams, and a hexagonal pattern is for "
+            "planes. Choose 'pattern=three-beam' or 'pattern=two-beam', or 'dimensions=2d'."
+        )
+    return layout

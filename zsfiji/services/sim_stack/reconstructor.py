@@ -12,6 +12,7 @@ import torch
 from zsfiji.errors import UserError
 from zsfiji.physics.sim.optics_3d import StackTransfer
 from zsfiji.physics.sim.patterns import Patterns
+from zsfiji.reconstruction.drift import Drift
 from zsfiji.reconstruction.joint_3d import JointStack
 from zsfiji.reconstruction.wiener import Weights
 from zsfiji.reconstruction.wiener_3d import StackWiener, captured, field_slices
@@ -19,8 +20,9 @@ from zsfiji.services.sim.calibration import Calibration, Record
 from zsfiji.services.sim.capture import recorded
 from zsfiji.services.sim.iterative import explained
 from zsfiji.services.sim.linear import classical_ridge
-from zsfiji.services.sim.reconstructor import RESULTS, SCALE, widefield
+from zsfiji.services.sim.reconstructor import RESULTS, SCALE, Images, widefield
 from zsfiji.services.sim.settings import Settings
+from zsfiji.services.sim.straight import straightened
 from zsfiji.services.sim_stack.given import StackOptics
 
 _TABLE = "otf"
@@ -83,7 +85,7 @@ class StackReconstructor:
         settings: Settings,
         device: torch.device,
         results: Sequence[str] = RESULTS,
-    ) -> dict[str, np.ndarray]:
+    ) -> tuple[Images, Drift]:
         """Reconstruct a stack.
 
         Parameters
@@ -101,33 +103,36 @@ class StackReconstructor:
         -------
         dict of str to numpy.ndarray
             float32 (pln, 2 row, 2 col), in grey levels above the background.
+        Drift
+            How the specimen moved between the angles; where that matters, it was corrected.
         """
         above = self.calibration.above(stack)
+        above, patterns, drift = straightened(above, self.used, self.calibration.transfer)
         noise = self.record.calibration.noise_variance
 
         def made(name: str) -> torch.Tensor:
             if name == "widefield":
-                return widefield(above, self.used)
+                return widefield(above, patterns)
             if name == "filtered":
-                plain = replace(self.used, modulation=torch.zeros_like(self.used.modulation))
+                plain = replace(patterns, modulation=torch.zeros_like(patterns.modulation))
                 return self._wiener(plain, above).reconstruct(above, noise)
             if settings.quality == "iterative":
-                return self._iterative(above.to(device), settings.seed).cpu()
+                return self._iterative(above.to(device), patterns, settings.seed).cpu()
             if settings.quality == "classical":
-                wiener = self._wiener(self.used, above, classical=True)
+                wiener = self._wiener(patterns, above, classical=True)
                 ridge = classical_ridge(wiener, settings.wiener)
                 return wiener.solve(wiener.numerator(above), ridge)
-            return self._wiener(self.used, above).reconstruct(above, noise)
+            return self._wiener(patterns, above).reconstruct(above, noise)
 
-        return {name: made(name).numpy() for name in results}
+        return {name: made(name).numpy() for name in results}, drift
 
-    def _iterative(self, above: torch.Tensor, seed: int) -> torch.Tensor:
+    def _iterative(self, above: torch.Tensor, patterns: Patterns, seed: int) -> torch.Tensor:
         """By joint Richardson-Lucy deconvolution."""
         record = self.record.calibration
         slices, rows, cols = (int(n) for n in above.shape[-3:])
         shape = (slices, rows, cols)
         transfer = self._transfer(slices)
-        joint = JointStack(self.used, transfer, shape, record.read, device=above.device)
+        joint = JointStack(patterns, transfer, shape, record.read, device=above.device)
         return explained(joint, above, record.gain, record.read_variance, seed=seed)
 
     def capture(self, specimen: np.ndarray, draws: torch.Generator) -> np.ndarray:

@@ -16,8 +16,10 @@ from zsfiji.images.parts import STACK
 from zsfiji.learning.models import Model, model_of
 from zsfiji.physics.sim.optics import RadialTransfer
 from zsfiji.physics.sim.optics_3d import StackTransfer
+from zsfiji.quality.report import Report
+from zsfiji.reconstruction.drift import Drift
 from zsfiji.reconstruction.estimate_3d import estimate_stack
-from zsfiji.reconstruction.layouts import Layout
+from zsfiji.reconstruction.frames import require_different
 from zsfiji.services import over_parts
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.calibration import Calibration
@@ -25,10 +27,11 @@ from zsfiji.services.sim.capture import captured
 from zsfiji.services.sim.finding import dark_level, record_of
 from zsfiji.services.sim.group import known_or_found
 from zsfiji.services.sim.reconstructor import RESULTS
-from zsfiji.services.sim.report import calibration_report
+from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.service import outputs, require_raw
 from zsfiji.services.sim.settings import Settings
-from zsfiji.services.sim_stack.given import StackGiven
+from zsfiji.services.sim.straight import measured, moved, turned
+from zsfiji.services.sim_stack.given import StackGiven, stack_layout
 from zsfiji.services.sim_stack.reconstructor import (
     StackReconstructor,
     StackRecord,
@@ -106,6 +109,7 @@ class SimStack:
         """
         require_stack(image)
         chosen = choose(device)
+        drifts: list[Drift] = []
 
         def restore_one(
             unit: StackReconstructor,
@@ -113,9 +117,10 @@ class SimStack:
             channel: int | None,
             results: Mapping[str, np.ndarray],
         ) -> None:
-            found = with_fallback(
+            found, drift = with_fallback(
                 lambda where: unit.reconstruct(stack, model.settings, where, self._results), chosen
             )
+            drifts.append(drift)
             for name, values in found.items():
                 results[name][:] = values
 
@@ -129,7 +134,8 @@ class SimStack:
             label="Reconstructing",
         )
         units = [unit.calibration for unit in model.units]
-        return Restored(images, calibration_report(units, image, model.settings.fit_per))
+        report = calibration_report(units, image, model.settings.fit_per)
+        return Restored(images, Report((*drift_said(drifts), *report.notes), report.metrics))
 
     def simulate(
         self,
@@ -143,20 +149,27 @@ class SimStack:
 
 def _found(stack: np.ndarray, given: StackGiven) -> Calibration:
     """The patterns of a stack (angle, frame, pln, row, col)."""
+    angles, frames, slices = stack.shape[:3]
+    layout = stack_layout(given.layout, angles, frames)
+    for number in range(slices):
+        plane = stack[:, :, number]
+        # Empty slices at the end of a stack are no copies.
+        if plane.min() < plane.max():
+            require_different(plane)
     background = given.background
     if background is None:
-        background = min(dark_level(stack[:, :, z]) for z in range(stack.shape[2]))
+        background = min(dark_level(stack[:, :, z]) for z in range(slices))
     above = torch.from_numpy(np.asarray(stack, np.float32) - np.float32(background))
-    frames, slices = stack.shape[1], stack.shape[2]
-    three = frames >= Layout.THREE_BEAM.fewest_frames
-    layout = Layout.THREE_BEAM if three else Layout.TWO_BEAM
     transfer_of = partial(_transfer, given, slices, layout.waves)
-    found = estimate_stack(above, transfer_of, layout)
+    transfer = RadialTransfer(transfer_of(0.0).cutoff)
+    # The regression takes the specimen for the same in all angles.
+    drift = measured(above, transfer)
+    found = estimate_stack(moved(above, drift), transfer_of, layout)
     record = record_of(
         found.plane,
-        found.patterns,
+        turned(found.patterns, drift, -1),
         found.error,
-        RadialTransfer(transfer_of(0.0).cutoff),
+        transfer,
         above[:, :, slices // 2],
         noise_variance=found.noise_variance,
         background=background,

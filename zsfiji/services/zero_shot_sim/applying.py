@@ -116,11 +116,12 @@ def kept(
     """The automatic reconstruction with as much of the network's changes as the data support."""
     if min(shares) >= 1:
         return network
-    field = extended_shape((network.shape[0], network.shape[1]))
-    margin = (field[0] - network.shape[0]) // 2
+    rows, cols = network.shape
+    field = extended_shape((rows, cols))
+    # One margin for both axes, which are extended by different lengths.
+    margin = min(field[0] - rows, field[1] - cols) // 2
     change = extended(network - automatic, field, margin)
     ring = fine_rings(field, reach, network.device)
     gains = torch.tensor([*shares, shares[-1]], dtype=network.dtype, device=network.device)
     smooth = torch.fft.irfft2(torch.fft.rfft2(change) * gains[ring], s=field)
-    rows, cols = network.shape
     return automatic + smooth[margin : margin + rows, margin : margin + cols]
