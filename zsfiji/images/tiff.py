@@ -26,7 +26,7 @@ import xarray as xr
 from zsfiji.errors import UserError
 from zsfiji.images import mrc
 from zsfiji.images.axes import STACK_DIMS, as_image, set_calibration, size, step_and_origin
-from zsfiji.images.files import replacing
+from zsfiji.images.files import replacing, require_other
 from zsfiji.images.folding import fold, unfold
 from zsfiji.images.memory import require_memory
 from zsfiji.images.metadata import bulk_ranges, is_rgb
@@ -155,9 +155,8 @@ def write(image: xr.DataArray, path: str | os.PathLike[str]) -> None:
     """
     path = Path(path)
     image = _in_fitting_unit(fold(as_image(image)))
-    source = image.attrs.get("path")
-    if source and path.exists() and Path(source).exists() and path.samefile(source):
-        raise UserError(f"{path} is the image itself. Choose another name for the result.")
+    if image.attrs.get("path"):
+        require_other(path, image.attrs["path"])
     rgb = is_rgb(image)
     # With all six axes given, tifffile guesses none, which would be wrong for a few rows.
     pixels = image.data

@@ -516,8 +516,13 @@ def remembered(command: Command) -> dict[str, Any]:
 
 
 def remember(command: Command, values: Mapping[str, Any]) -> None:
-    """Keep the values for the next time: files within the session, the others beyond it."""
+    """Keep the values for the next time: files within the session, the others beyond it.
+
+    A file to save is not kept: the next job would replace it.
+    """
     for parameter in command.parameters:
+        if parameter.kind == "save":
+            continue
         text = parameter.text(values[parameter.key])
         if parameter.kind in _OF_SESSION:
             _last_paths[f"{command.name}.{parameter.key}"] = text
