@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zsfiji.commands import table
+from zsfiji.commands import find, table
 
 pytestmark = [pytest.mark.jvm, pytest.mark.gui]
 
@@ -711,6 +711,17 @@ def test_batch_macros_get_our_result_and_no_window_opens(desk, windows):
     assert str(result.getTitle()) == "cells-blurred"
     assert f"{NAME}: cells" not in desk.windows()
     assert desk.images() == []
+
+
+def test_the_file_of_a_model_to_save_is_asked_for_anew(desk):
+    """The next training would replace the model."""
+    from zsfiji.bridge.ui import dialog
+
+    command = find("denoise")
+    dialog.remember(command, command.validate({"save_model": "/data/m.zsfiji", "seed": 3}))
+    remembered = dialog.remembered(command)
+    assert (remembered["save_model"], remembered["seed"]) == (None, 3)
+    dialog.remember(command, command.validate({}))
 
 
 # --- quitting -----------------------------------------------------------------------------------
