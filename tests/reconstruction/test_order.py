@@ -78,6 +78,14 @@ def test_time_points_of_movies_are_not_mixed(name, axes):
         assert found.clear or "shows the patterns about as well" in found.said()[0]
 
 
+def test_an_order_with_a_direction_twice_is_the_next_best_all_the_same():
+    stack = simulate().noisy
+    orders = {"twice": np.array([[0, 1, 2], [3, 4, 5], [3, 4, 5]]), "right": ANGLES_FIRST}
+    found = find_order(stack.flatten(0, 1), orders, TRANSFER)
+    assert (found.name, found.runner_up) == ("right", "twice")
+    assert found.said()
+
+
 def test_single_order_needs_no_words():
     stack = simulate(given=patterns(), shape=(96, 96)).noisy
     found = find_order(stack.flatten(0, 1), {"as saved": ANGLES_FIRST}, TRANSFER)

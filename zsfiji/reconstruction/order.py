@@ -41,7 +41,8 @@ class Ordering:
         Evidence for it (squared significance of all waves, each direction once) over that for
         the next best; infinite if there was no other. Below 1 where that is less usual.
     runner_up : str
-        The next best that shows as many directions; empty if there was no other.
+        The next best, of those that show as many directions if any does; empty if there was no
+        other.
     """
 
     name: str
@@ -133,10 +134,11 @@ def find_order(
     # Of the same frames the right order shows them best.
     same = [n for n in found if np.isin(orders[n], orders[first]).all()]
     best = max(same, key=evidence.__getitem__)
-    others = [n for n in found if n != best and len(heights[n]) >= len(heights[best])]
+    others = [name for name in found if name != best]
     if not others:
         return Ordering(best, found[best], math.inf, "")
-    next_best = max(others, key=evidence.__getitem__)
+    alike = [name for name in others if len(heights[name]) >= len(heights[best])]
+    next_best = max(alike or others, key=evidence.__getitem__)
     ratio = evidence[best] / max(evidence[next_best], 1e-30)
     return Ordering(best, found[best], ratio, next_best)
 
