@@ -71,6 +71,18 @@ def test_the_results_have_their_grids_and_units() -> None:
     assert metrics["iterations"] == 10
 
 
+def test_a_model_takes_the_patterns_of_the_image_that_it_is_applied_to() -> None:
+    light = replace(patterns(), phases=patterns().phases + 1.5)
+    other = simulate("reticulum", (64, 80), 200, light, seed=5)
+    raw = image(other.noisy)
+    own = METHOD.apply(METHOD.fit(raw, QUICK, FLAT), raw).image.data
+    as_it_is, adapted = (
+        METHOD.apply(found, raw).image.data for found in (model(), service.for_image(model(), raw))
+    )
+
+    assert np.std(adapted - own) < 0.25 * np.std(as_it_is - own)
+
+
 def test_only_what_is_wanted_is_made() -> None:
     assert list(BlindSim(("linear",)).apply(model(), image(one().noisy)).images) == [
         "linear",

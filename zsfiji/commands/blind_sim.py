@@ -64,7 +64,7 @@ def reconstructed(
         If the image cannot be reconstructed.
     """
     from zsfiji.services.blind_sim.results import psf_shown
-    from zsfiji.services.blind_sim.service import BlindSim
+    from zsfiji.services.blind_sim.service import BlindSim, for_image
 
     image = calibrated(image, PixelSizes(pixel_size=optics.pixel_size))
     given = _given(image, order, optics)
@@ -85,6 +85,7 @@ def reconstructed(
         raw,
         bit_depth="32-bit",
         uncertainty=uncertainty,
+        adapt=for_image if files.apply_model is not None else None,
         device=device,
         start=start,
     )

@@ -73,6 +73,12 @@ class Restorer:
         """The weights of the network, if there is one; all else is in the record."""
         return {} if self.start is None else self.start.tensors()
 
+    def with_patterns(self, found: Found) -> Restorer:
+        """The unit for a stack of other patterns, background and noise through the same lens."""
+        start = None if self.start is None else self.start.with_patterns(found)
+        of_start = None if start is None else start.record
+        return Restorer(replace(self.record, found=found, start=of_start), start)
+
     @property
     def known(self) -> Known:
         """What the fit takes; patterns that are of no use have no modulation."""

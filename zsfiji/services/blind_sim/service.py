@@ -21,7 +21,7 @@ from zsfiji.quality.report import Report
 from zsfiji.reconstruction import blind
 from zsfiji.reconstruction.blind import Fitted, Known
 from zsfiji.reconstruction.drift import Drift
-from zsfiji.services import over_parts
+from zsfiji.services import over_parts, patterns_of_image
 from zsfiji.services.blind_sim import stacks
 from zsfiji.services.blind_sim.capture import capture
 from zsfiji.services.blind_sim.report import beyond_reach, said
@@ -185,6 +185,14 @@ class BlindSim:
             scale=SCALE,
             seed=seed,
         )
+
+
+def for_image(model: Model[Settings, Restorer], image: xr.DataArray) -> Model[Settings, Restorer]:
+    """Give a model the patterns of another image; see :func:`.patterns_of_image.for_image`."""
+    require_raw(image)
+    return patterns_of_image.for_image(
+        model, image, lambda unit, found: unit.with_patterns(found.record)
+    )
 
 
 def _found(stack: np.ndarray, settings: Settings, given: Given, device: torch.device) -> Restorer:

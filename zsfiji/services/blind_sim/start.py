@@ -81,6 +81,11 @@ class Start:
         """The weights."""
         return self._restorer.tensors()
 
+    def with_patterns(self, found: Found) -> Start:
+        """The same network for a stack of other patterns."""
+        network = retold(self._restorer, found)
+        return Start(replace(self.record, network=network.record), network)
+
     def specimen(self, stack: np.ndarray, known: Known, device: torch.device) -> torch.Tensor:
         """What the fit of a stack (angle, frame, row, col) starts from, with surroundings."""
         self._restorer.to(device)
