@@ -33,9 +33,11 @@ def find_saturation(planes: Sequence[np.ndarray]) -> tuple[float | None, float]:
     count = sum(int(np.count_nonzero(p == top)) for p in planes)
     # A histogram becomes thin towards its upper end; a clipped one has a peak there.
     near = top - 0.02 * (top - low)
-    # Images of few photons have no other value as near: then the next lower one counts.
-    near = min(near, max(float(p[p < top].max(initial=low)) for p in planes))
     below = sum(int(np.count_nonzero((p >= near) & (p < top))) for p in planes)
+    if not below:
+        # Images of few photons have no other value as near: then the next lower one counts.
+        lower = max(float(p[p < top].max(initial=low)) for p in planes)
+        below = sum(int(np.count_nonzero(p == lower)) for p in planes)
     if count < 8 or count <= below:
         return None, 0.0
     return top, count / sum(p.size for p in planes)
