@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zsfiji.errors import UserError
 from zsfiji.folders import setting
+from zsfiji.images.files import user_path
 
 _PARTS = ("imagej-common", "scijava-common", "imglib2", "imglib2-imglyb")
 """Libraries by which PyImageJ exchanges images with Fiji."""
@@ -40,7 +41,7 @@ def choose(fiji: str | None = None) -> str | None:
         return next((str(place) for place in usual_places() if is_fiji(place)), None)
     if name.lower() == "none":
         return None
-    folder = Path(name).expanduser()
+    folder = user_path(name)
     if is_fiji(folder):
         return str(folder.resolve())
     # A drive letter has a colon too, an endpoint at least one and no separator.

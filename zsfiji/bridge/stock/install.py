@@ -27,7 +27,7 @@ from zsfiji.bridge.ui import texts
 from zsfiji.bridge.ui.help import ABOUT, DOCTOR, HELP, about, explanation, overview
 from zsfiji.commands import Command, table
 from zsfiji.errors import UserError
-from zsfiji.images.files import replacing
+from zsfiji.images.files import replacing, user_path
 from zsfiji.version import __version__
 
 MENU = "scripts/Plugins/Zero-Shot"
@@ -265,7 +265,7 @@ def _files() -> dict[str, str]:
 
 
 def _fiji(path: str | os.PathLike[str]) -> Path:
-    folder = Path(path).expanduser()
+    folder = user_path(path)
     if is_fiji(folder):
         return folder.resolve()
     what = "is no Fiji: it has no jars/ij-*.jar in it" if os.path.isdir(folder) else "is not there"
