@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -192,6 +192,7 @@ def _restored(sizes: Mapping[str, int], frames: SimFrames) -> Mapping[str, int]:
     return fine_sizes(sizes)
 
 
+@contextmanager
 def _raw(
     image: xr.DataArray,
     frames: SimFrames,
@@ -202,15 +203,19 @@ def _raw(
     seed: int,
     device: str,
     share: float,
-) -> Reconstructed | None:
-    """The reconstruction of a raw SIM image, a `share` of the work; None for other images."""
+) -> Iterator[Reconstructed | None]:
+    """Reconstruct a raw SIM image, a `share` of the progress; the block is the rest of it.
+
+    Gives None for other images, of which the block is all.
+    """
     if frames.mode == "widefield":
-        return None
+        yield None
+        return
     from zsfiji.commands.inputs import known_camera
     from zsfiji.commands.reconstructed import reconstructed
 
     with progress.part(0, share):
-        return reconstructed(
+        raw = reconstructed(
             image,
             frames.arrangement(),
             frames.optics(sizes, camera.background),
@@ -219,11 +224,8 @@ def _raw(
             seed=seed,
             device=device,
         )
-
-
-def _after(raw: Reconstructed | None, share: float) -> AbstractContextManager[None]:
-    """The part of the progress that is left by :func:`_raw`."""
-    return nullcontext() if raw is None else progress.part(share, 1)
+    with progress.part(share, 1):
+        yield raw
 
 
 @command(
@@ -259,7 +261,7 @@ def zs_deconvnet_restore(
     from zsfiji.commands.inputs import calibrated
     from zsfiji.services.zs_deconvnet.service import METHOD
 
-    raw = _raw(
+    with _raw(
         image,
         frames,
         camera,
@@ -268,9 +270,8 @@ def zs_deconvnet_restore(
         seed=settings.seed,
         device=device,
         share=_BEFORE_TRAINING,
-    )
-    image = calibrated(image, pixel_sizes) if raw is None else raw.image
-    with _after(raw, _BEFORE_TRAINING):
+    ) as raw:
+        image = calibrated(image, pixel_sizes) if raw is None else raw.image
         return body.train_and_predict(
             METHOD,
             image,
@@ -315,7 +316,7 @@ def zs_deconvnet_train(
             "Further images are for wide-field images: each raw SIM image has patterns of its "
             "own. Leave the folder empty."
         )
-    raw = _raw(
+    with _raw(
         image,
         frames,
         camera,
@@ -324,9 +325,11 @@ def zs_deconvnet_train(
         seed=settings.seed,
         device=device,
         share=_BEFORE_TRAINING,
-    )
-    image = with_more_images(image, files.more_images, pixel_sizes) if raw is None else raw.image
-    with _after(raw, _BEFORE_TRAINING):
+    ) as raw:
+        if raw is None:
+            image = with_more_images(image, files.more_images, pixel_sizes)
+        else:
+            image = raw.image
         model, about = body.train(
             METHOD,
             image,
@@ -370,7 +373,7 @@ def zs_deconvnet_predict(
     from zsfiji.services.zs_deconvnet.service import METHOD
 
     trained = load(METHOD, model)
-    raw = _raw(
+    with _raw(
         image,
         frames,
         CameraOptions(background=background),
@@ -379,8 +382,7 @@ def zs_deconvnet_predict(
         seed=0,
         device=device,
         share=_BEFORE_APPLYING,
-    )
-    image = calibrated(image, pixel_sizes) if raw is None else raw.image
-    with _after(raw, _BEFORE_APPLYING):
+    ) as raw:
+        image = calibrated(image, pixel_sizes) if raw is None else raw.image
         outcome = body.predict(METHOD, image, trained, output, device=device)
     return outcome if raw is None else replace(outcome, notes=(*outcome.notes, *raw.notes))
