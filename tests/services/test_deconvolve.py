@@ -175,7 +175,7 @@ def test_the_noise_is_measured_or_given_or_read_off_a_dark_frame():
     assert float(given.variance(torch.tensor(100.0))) == pytest.approx(35)
 
 
-@pytest.mark.parametrize("read", [0.4, 2])
+@pytest.mark.parametrize("read", [0.2, 0.4, 2])
 @pytest.mark.parametrize("hot", [0, 1, 20])
 def test_hot_pixels_of_a_dark_frame_do_not_count(hot, read):
     draws = np.random.default_rng(0)
