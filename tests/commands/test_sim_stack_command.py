@@ -203,6 +203,7 @@ def test_a_copy_in_a_single_slice_is_refused() -> None:
     raw.data[1, 3, 7] = raw.data[1, 2, 7]
     # A slice that was added to the stack has no copies.
     raw.data[:, :, 0] = 100
+    raw.data[0, 1, 0, 5, 5] = 101
     with pytest.raises(UserError, match="phase 3 of angle 2 and phase 4 of angle 2"):
         run(RECONSTRUCT, raw, STACK)
 

@@ -20,13 +20,16 @@ _BLOCKY = 1.1
 tuned: noise and specimens have about 1.0, JPEG of quality 75 has 1.2 to 1.5."""
 
 
-def require_different(stack: NDArray[np.generic]) -> None:
+def require_different(stack: NDArray[np.generic], *, empty: bool = False) -> None:
     """Refuse a stack in which a frame is there twice.
 
     Parameters
     ----------
     stack : numpy.ndarray
         (angle, frame, row, col), as acquired.
+    empty : bool
+        Whether there may be frames of a single value, which are no copies then: those of the
+        outermost slices of a stack.
 
     Raises
     ------
@@ -37,7 +40,10 @@ def require_different(stack: NDArray[np.generic]) -> None:
     seen: dict[bytes, tuple[int, int]] = {}
     for angle in range(angles):
         for frame in range(frames):
-            key = np.ascontiguousarray(stack[angle, frame]).tobytes()
+            one = stack[angle, frame]
+            if empty and one.min() == one.max():
+                continue
+            key = np.ascontiguousarray(one).tobytes()
             if key in seen:
                 first = seen[key]
                 raise UserError(

@@ -152,10 +152,7 @@ def _found(stack: np.ndarray, given: StackGiven) -> Calibration:
     angles, frames, slices = stack.shape[:3]
     layout = stack_layout(given.layout, angles, frames)
     for number in range(slices):
-        plane = stack[:, :, number]
-        # Empty slices at the end of a stack are no copies.
-        if plane.min() < plane.max():
-            require_different(plane)
+        require_different(stack[:, :, number], empty=True)
     background = given.background
     if background is None:
         background = min(dark_level(stack[:, :, z]) for z in range(slices))
