@@ -72,6 +72,22 @@ def test_what_was_found_for_each_stack_is_no_channel(raw: xr.DataArray, tmp_path
         assert [row[0] for row in table.rows] == [1, 1, 1, 2, 2, 2]
 
 
+def test_the_table_has_the_patterns_of_the_image_that_a_model_is_applied_to(
+    raw: xr.DataArray, tmp_path: Path
+) -> None:
+    told = {"iterations": 2, "psf": False, "linear": False, "residual": False}
+    model = tmp_path / "found.zsfiji"
+    first = run(BLIND, raw, {**told, "save_model": model}).tables[0]
+    turned = as_image(raw.data.transpose(0, 2, 1), ("pln", "row", "col"))
+    second = run(BLIND, turned, {**told, "apply_model": model}).tables[0]
+    at, error = (first.columns.index(name) for name in ("Direction (deg)", "Error (deg)"))
+    for one, other in zip(first.rows, second.rows, strict=True):
+        turn = float(one[at]) + float(other[at]) - 90
+        assert abs((turn + 90) % 180 - 90) < 1
+        assert float(one[error]) > 0
+        assert math.isnan(float(other[error])), "only a fit of its own tells it"
+
+
 @pytest.mark.parametrize(
     ("told", "words"),
     [

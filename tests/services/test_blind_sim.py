@@ -76,11 +76,18 @@ def test_a_model_takes_the_patterns_of_the_image_that_it_is_applied_to() -> None
     other = simulate("reticulum", (64, 80), 200, light, seed=5)
     raw = image(other.noisy)
     own = METHOD.apply(METHOD.fit(raw, QUICK, FLAT), raw).image.data
-    as_it_is, adapted = (
-        METHOD.apply(found, raw).image.data for found in (model(), service.for_image(model(), raw))
-    )
-
+    served = service.for_image(model(), raw, 0.0)
+    as_it_is, adapted = (METHOD.apply(found, raw).image.data for found in (model(), served))
     assert np.std(adapted - own) < 0.25 * np.std(as_it_is - own)
+
+
+def test_the_background_is_not_that_of_the_image_that_a_model_was_fitted_to() -> None:
+    raw = image(one().noisy + 50)
+    given, measured = service.for_image(model(), raw, 50.0), service.for_image(model(), raw)
+    assert given.units[0].record.found.background == 50
+    assert measured.units[0].record.found.background > 25
+    light = float(one().noisy.mean())
+    assert METHOD.apply(given, raw).image.data.mean() == pytest.approx(light, rel=0.05)
 
 
 def test_only_what_is_wanted_is_made() -> None:

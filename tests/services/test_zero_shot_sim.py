@@ -86,7 +86,7 @@ def test_a_saved_model_gives_the_same_pixels(
 ) -> None:
     again = models.load(models.save(model, tmp_path / "m.zsfiji"), METHOD)
     raw = image(stack.noisy)
-    every = (model, again, for_image(again, raw))
+    every = (model, again, for_image(again, raw, background=OFFSET))
     one, two, three = (METHOD.apply(m, raw, device="cpu").image.data for m in every)
     assert np.array_equal(one, two)
     assert np.array_equal(one, three), "its patterns are found as they were for the training"
@@ -106,7 +106,8 @@ def test_a_saved_model_takes_the_patterns_of_the_image_that_it_is_applied_to(
     monkeypatch.setattr(group, "calibrate", counted)
     light = replace(patterns(), phases=patterns().phases + 1.5)
     other = simulate("filaments", (SIDE, SIDE), 30, light, seed=5)
-    options = {"apply_model": str(models.save(model, tmp_path / "m.zsfiji")), "uncertainty": True}
+    path = str(models.save(model, tmp_path / "m.zsfiji"))
+    options = {"apply_model": path, "uncertainty": True, "background": OFFSET}
     outcome = run(find("Zero-Shot SIM..."), image(other.noisy), {**options, "automatic": True})
     assert len(searched) == 1, "captures for the uncertainty have the patterns of the image"
     deviation, automatic, network = (torch.from_numpy(i.data) for i in outcome.images)

@@ -99,10 +99,9 @@ def test_patterns_are_those_of_the_image_that_a_model_is_applied_to() -> None:
     other = structured.simulate(shape=(64, 64), peak=20.0, seed=5, given=light)
     stack = other.noisy.numpy()
     image = as_image(stack, ("ang", "pha", "row", "col"))
-    model = for_image(trained(), image)
+    model = for_image(trained(), image, background=0.25)
     result = METHOD.apply(model, image, device="cpu").images[RECONSTRUCTION]
-    background = trained().units[0].calibration.record.background
-    own = calibrate(stack, replace(SIM, background=background))
+    own = calibrate(stack, replace(SIM, background=0.25))
     filtering = trained().units[0].record.filtering
     wanted = OfPatterns(own, other.noisy, filtering).whole(other.noisy)
     np.testing.assert_allclose(result.data, wanted.numpy(), atol=1e-3)

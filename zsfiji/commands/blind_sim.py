@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import xarray as xr
@@ -79,13 +80,19 @@ def reconstructed(
         share=common.trained_share(_FINDING, uncertainty),
         device=device,
     )
+    title = str(image.attrs.get("title") or "image")
+
+    def served(loaded: Model[Settings, Restorer], other: xr.DataArray) -> Model[Settings, Restorer]:
+        return for_image(loaded, other, optics.background)
+
     outcome = common.apply(
         method,
         model,
         raw,
         bit_depth="32-bit",
         uncertainty=uncertainty,
-        adapt=for_image if files.apply_model is not None else None,
+        adapt=served if files.apply_model is not None else None,
+        tables=lambda serving: (table(f"{title} patterns", serving),),
         device=device,
         start=start,
     )
@@ -94,9 +101,7 @@ def reconstructed(
         channels = model.units if model.settings.fit_per == "channel" else model.units[:1]
         planes = [psf_shown(one.calibration.transfer) for one in channels]
         images = with_psf(images, planes, image)
-    title = str(image.attrs.get("title") or "image")
-    found = table(f"{title} patterns", model)
-    return Outcome(images, outcome.notes, outcome.metrics, tables=(found,))
+    return replace(outcome, images=images)
 
 
 def _given(image: xr.DataArray, order: RawOrder, optics: UntoldOptics) -> Given:

@@ -12,7 +12,7 @@ import xarray as xr
 from zsfiji import progress
 from zsfiji.commands.colours import Colours, colours
 from zsfiji.commands.device_lock import device_lock
-from zsfiji.commands.outcome import Outcome, result_title
+from zsfiji.commands.outcome import Outcome, Table, result_title
 from zsfiji.images import metadata
 from zsfiji.images.files import require_writable, user_path
 from zsfiji.images.grid import finer, without_axes
@@ -196,6 +196,7 @@ def apply(
     bit_depth: str,
     uncertainty: bool = False,
     adapt: Callable[[Model[S, U], xr.DataArray], Model[S, U]] | None = None,
+    tables: Callable[[Model[S, U]], tuple[Table, ...]] | None = None,
     again: Method[S, Given, U] | None = None,
     as_long: float = 1.0,
     device: str,
@@ -212,6 +213,8 @@ def apply(
     adapt : callable, optional
         Takes the model and those channels of the image that are restored, and gives the model with
         what is found anew in each image, such as the phases of patterns.
+    tables : callable, optional
+        Makes tables of the model that was applied, after `adapt`.
     again : Method, optional
         What restores the captures of :func:`.with_uncertainty`; `method` without it.
     as_long : float
@@ -272,7 +275,12 @@ def apply(
             result.attrs["display_ranges"] = metadata.bulk_ranges(result)
         images.append(result)
     report = restored.report
-    return Outcome(tuple(images), report.notes + chosen.notes, dict(report.metrics))
+    return Outcome(
+        tuple(images),
+        report.notes + chosen.notes,
+        dict(report.metrics),
+        tables=() if tables is None else tables(serving),
+    )
 
 
 def model_path(path: Path | None) -> Path | None:

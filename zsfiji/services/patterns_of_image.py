@@ -26,6 +26,7 @@ def for_image(
     image: xr.DataArray,
     with_patterns: Callable[[U, Calibration], U],
     known: Sequence[Calibration] = (),
+    background: float | None = None,
 ) -> Model[S, U]:
     """Give a model the patterns of another image than the one that it was fitted to.
 
@@ -39,6 +40,9 @@ def for_image(
         Takes a unit and a calibration, and gives the unit with that one.
     known : sequence of Calibration
         Given ones, as in :class:`.Given`; without them the patterns are found in the image.
+    background : float, optional
+        Grey level without light; measured if it is not known. That of the image that the model was
+        fitted to may be another one.
 
     Raises
     ------
@@ -53,21 +57,17 @@ def for_image(
     progress.report(0, "Finding patterns")
     units = []
     for unit, where in zip(model.units, found, strict=True):
-        given = _optics_of(unit.calibration, tuple(known))
+        given = _through_the_lens(unit.calibration, background, tuple(known))
         units.append(with_patterns(unit, calibration_for(image, where, given)))
     return replace(model, units=tuple(units))
 
 
-def _optics_of(fitted: Calibration, known: tuple[Calibration, ...]) -> Given:
+def _through_the_lens(
+    fitted: Calibration, background: float | None, known: tuple[Calibration, ...]
+) -> Given:
     """What is known of an image that has the optics of another one."""
-    record = fitted.record
-    return Given(
-        fitted.transfer,
-        record.pixel,
-        record.background if record.background_given else None,
-        _layout_of(fitted),
-        known=known,
-    )
+    layout = _layout_of(fitted)
+    return Given(fitted.transfer, fitted.record.pixel, background, layout, known=known)
 
 
 def _layout_of(calibration: Calibration) -> str:

@@ -79,6 +79,6 @@ def zero_shot_sim(
         results=RESULTS if automatic else RESULTS[-1:],
         bit_depth="32-bit",
         uncertainty=uncertainty,
-        adapt=lambda model, other: for_image(model, other, given.known),
+        adapt=lambda model, other: for_image(model, other, given.known, given.background),
         device=device,
     )

@@ -88,6 +88,6 @@ def zs_sim(
         results=names,
         bit_depth="32-bit" if mode == "sim" else "auto",
         uncertainty=uncertainty,
-        adapt=lambda model, other: for_image(model, other, saved),
+        adapt=lambda model, other: for_image(model, other, saved, optics.background),
         device=device,
     )

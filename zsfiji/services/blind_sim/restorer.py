@@ -40,7 +40,8 @@ class Record:
         Standard error of the cut-off, relative to it; negative if it is not known, 0 if the cut-off
         was given.
     wave_vector_error : tuple
-        (angle, wave): standard error of each component, in cycles per pixel.
+        (angle, wave): standard error of each component, in cycles per pixel; negative if it is not
+        known.
     iterations : int
         How many the noise bears, from a flat start.
     start : zsfiji.services.blind_sim.start.Record or None
@@ -77,7 +78,10 @@ class Restorer:
         """The unit for a stack of other patterns, background and noise through the same lens."""
         start = None if self.start is None else self.start.with_patterns(found)
         of_start = None if start is None else start.record
-        return Restorer(replace(self.record, found=found, start=of_start), start)
+        # Only the fit that a stack has of its own tells the errors of its wave vectors.
+        unknown = tuple(tuple(-1.0 for _ in angle) for angle in self.record.wave_vector_error)
+        record = replace(self.record, found=found, wave_vector_error=unknown, start=of_start)
+        return Restorer(record, start)
 
     @property
     def known(self) -> Known:

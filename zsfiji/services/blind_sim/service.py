@@ -187,11 +187,13 @@ class BlindSim:
         )
 
 
-def for_image(model: Model[Settings, Restorer], image: xr.DataArray) -> Model[Settings, Restorer]:
+def for_image(
+    model: Model[Settings, Restorer], image: xr.DataArray, background: float | None = None
+) -> Model[Settings, Restorer]:
     """Give a model the patterns of another image; see :func:`.patterns_of_image.for_image`."""
     require_raw(image)
     return patterns_of_image.for_image(
-        model, image, lambda unit, found: unit.with_patterns(found.record)
+        model, image, lambda unit, found: unit.with_patterns(found.record), background=background
     )
 
 

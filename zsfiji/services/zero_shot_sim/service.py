@@ -136,7 +136,10 @@ METHOD: Method[Settings, Given, Restorer] = ZeroShotSim()
 
 
 def for_image(
-    model: Model[Settings, Restorer], image: xr.DataArray, known: Sequence[Calibration] = ()
+    model: Model[Settings, Restorer],
+    image: xr.DataArray,
+    known: Sequence[Calibration] = (),
+    background: float | None = None,
 ) -> Model[Settings, Restorer]:
     """Give a model the patterns of another image; see :func:`.patterns_of_image.for_image`.
 
@@ -148,7 +151,7 @@ def for_image(
     require_raw(image)
     for unit in model.units:
         unit.require_fit((size(image, "ang"), size(image, "pha")))
-    return patterns_of_image.for_image(model, image, _with_patterns, known)
+    return patterns_of_image.for_image(model, image, _with_patterns, known, background)
 
 
 def _with_patterns(unit: Restorer, found: Calibration) -> Restorer:

@@ -178,7 +178,10 @@ def _part(sim: bool) -> tuple[str, ...]:
 
 
 def for_image(
-    model: Model[Settings, Restorer], image: xr.DataArray, known: Sequence[Calibration] = ()
+    model: Model[Settings, Restorer],
+    image: xr.DataArray,
+    known: Sequence[Calibration] = (),
+    background: float | None = None,
 ) -> Model[Settings, Restorer]:
     """Give a model the patterns of another image; see :func:`.patterns_of_image.for_image`.
 
@@ -187,7 +190,7 @@ def for_image(
     if model.units[0].record.sim is None:
         return model
     require_raw(image)
-    return patterns_of_image.for_image(model, image, _with_patterns, known)
+    return patterns_of_image.for_image(model, image, _with_patterns, known, background)
 
 
 def _with_patterns(unit: Restorer, found: Calibration) -> Restorer:
