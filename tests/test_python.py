@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from zsfiji.commands import find
+
+README = Path(__file__).parents[1] / "README.md"
 
 IMPORT = """
 import sys
@@ -70,3 +77,14 @@ def test_threads_do_not_wait_long_in_a_busy_loop(monkeypatch, given, expected):
 def test_arrays_and_labelled_images_come_back_as_what_they_were_without_java():
     done = python(CALL)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_lines_of_the_readme_take_as_many_results_as_there_are():
+    (block,) = re.findall(r"```python\n(import zsfiji\n.*?)```", README.read_text(), re.DOTALL)
+    lines = [line for line in ast.parse(block).body if isinstance(line, ast.Assign)]
+    assert len(lines) > 4
+    for line in lines:
+        command = find(line.value.func.attr)
+        options = {word.arg: ast.literal_eval(word.value) for word in line.value.keywords}
+        names = line.targets[0].elts if isinstance(line.targets[0], ast.Tuple) else line.targets
+        assert len(names) == len(command.results(command.validate(options))), ast.unparse(line)
