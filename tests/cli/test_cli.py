@@ -20,6 +20,7 @@ from bridge.blur import blur, paint
 from zsfiji import cli
 from zsfiji.cli import entry, run
 from zsfiji.commands import table
+from zsfiji.commands.outcome import Table
 from zsfiji.images import tiff
 from zsfiji.images.axes import as_image
 from zsfiji.physics.optics import kernel
@@ -247,6 +248,10 @@ WRONG = {
     "onto itself": (["run", "blur", "cells.tif", "-o", "cells.tif", "--overwrite"], "is an input"),
     "no TIFF": (["run", "blur", "cells.tif", "-o", "out.png"], "name out.tif"),
     "one file for two": (["run", "blur", "cells.tif", "flat.tif", "-o", "x.tif"], "Name a folder"),
+    "an option without a value": (
+        ["run", "blur", "cells.tif", "wrap", "-o", "x.tif"],
+        "There is no file wrap. Options are written key=value",
+    ),
     "empty folder": (["run", "blur", "empty"], "no image in the folder"),
     "model of two": (["run", "fm2s", "cells.tif", "flat.tif", "save_model=m"], "one file"),
     "parameters of two": (
@@ -459,6 +464,26 @@ def test_images_of_the_same_name_do_not_overwrite_each_others_results(zsfiji, tm
     assert not (tmp_path / "results").exists()
 
 
+def test_a_table_in_a_file_has_all_digits(capsys):
+    names = [f"Modulation of wave {number}" for number in range(12)]
+    run._print_table(Table("patterns", names, [[0.000123456 + n for n in range(12)]]))
+    printed = capsys.readouterr().err
+    assert all(name in printed for name in names)
+    assert "0.0001235" in printed
+
+
+def test_a_note_is_printed_once_with_its_image(zsfiji, tmp_path):
+    said = "The patterns and the background"
+    simulated = tmp_path / "raw.tif"
+    zsfiji("run", "SIM Simulator", "width=64", "height=64", "-o", simulated)
+    lens = ("na=1.49", "emission=525")
+    zsfiji("run", "SIM Parameters", simulated, *lens, f"save_parameters={tmp_path / 'p.json'}")
+    words = (*lens, f"use_parameters={tmp_path / 'p.json'}", "-o", tmp_path / "sim.tif")
+    status, _, err = zsfiji("run", "SIM Reconstruct", simulated, *words)
+    assert status == 0
+    assert [line.startswith("raw.tif: ") for line in err.splitlines() if said in line] == [True]
+
+
 # --- With ImageJ, in a process of its own ---
 
 
@@ -476,6 +501,10 @@ def test_a_macro_prints_to_standard_output_and_takes_an_argument(tmp_path):
     assert done.stdout == "Hello Zoë, 20\n"
     assert "choose one of quick, standard, best" in done.stderr
     assert "Traceback" not in done.stderr
+    macro.write_text('getDirectory("Folder of the images");')
+    done = apart("macro", macro)
+    assert done.returncode == 2
+    assert "give it as the argument of the macro" in done.stderr
 
 
 @pytest.mark.jvm

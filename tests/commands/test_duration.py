@@ -246,9 +246,12 @@ def test_a_job_that_was_finished_early_teaches_nothing(cache, monkeypatch):
 
     image = as_image(np.random.default_rng(0).poisson(50, (40, 40)).astype(np.float32))
     sink = Sink()
+    said = []
     for sink.done in (False, True):
         with progress.using(sink):
-            run.run(find("noise_calibration"), image, {})
+            said.append(run.run(find("noise_calibration"), image, {}).notes)
+    assert "Finish now" not in " ".join(said[0])
+    assert "Finish now: the recorded line, run to its end, gives another" in said[1][0]
     [(command, sizes, _, seconds)] = seen
     assert (command.name, sizes) == ("noise_calibration", {"row": 40, "col": 40})
     assert seconds > 0

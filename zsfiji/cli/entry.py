@@ -64,7 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     unknown = [word for word in rest if word.startswith("-")] or _taken(arguments, rest)
     if unknown:
         actions[arguments.action].error(f"unknown argument: {' '.join(unknown)}")
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    # A note of a result is printed with it, and with the name of its image.
+    handler.addFilter(lambda record: not getattr(record, "is_note", False))
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, handlers=[handler])
     if arguments.verbose:
         logging.getLogger("zsfiji").setLevel(logging.INFO)
     # Called by a program of its own, and not by another one in Python, it is the whole process.

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 _OPTION = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _RESULT_ENDINGS = (".tif", ".tiff")
 _PAGE = 120
-"""Characters in a line of a table that does not go to a screen."""
+"""Characters in a line of text that does not go to a screen."""
+
+_ANY = 1000
+"""Those of a table of numbers, which is for programs to read."""
 
 
 @dataclass(frozen=True)
@@ -202,6 +205,11 @@ def plan(command: Command, inputs: Sequence[Path], output: str | None) -> list[J
     if place is not None and one and not many and place.suffix:
         return [Job(sources[0], place.parent, _tiff(place))]
     if place is not None and one and place.suffix.lower() in _RESULT_ENDINGS:
+        missing = [source for source in sources if not source.exists()]
+        if missing:
+            raise UserError(
+                f"There is no file {missing[0]}. Options are written key=value, without spaces."
+            )
         raise UserError(
             f"{place} is one file, and there are several images. Name a folder with -o."
         )
@@ -396,17 +404,18 @@ def _print_table(table: Any) -> None:
 
 
 def _print_summary(rows: Sequence[tuple[str, str, str]]) -> None:
-    _print(("image", "seconds", "remarks"), rows)
+    _print(("image", "seconds", "remarks"), rows, width=_PAGE)
 
 
-def _print(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _print(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int = _ANY) -> None:
+    """Print a table: on a screen in its width, in a file at most `width` characters wide."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table(*columns)
+    # A number that does not fit goes on in the next line; it would be cut otherwise.
+    table = Table(*(Column(name, overflow="fold") for name in columns))
     for row in rows:
         table.add_row(*row)
     screen = Console(file=sys.stderr)
-    # Wide enough for whole words where the width is not that of a screen.
-    console = screen if screen.is_terminal else Console(file=sys.stderr, width=_PAGE)
+    console = screen if screen.is_terminal else Console(file=sys.stderr, width=width)
     console.print(table)

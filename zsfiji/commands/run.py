@@ -33,6 +33,8 @@ _AMPLE = 2.0
 """Free memory, over what a job needs, from which on what it frees is kept for it: that takes up to
 1.5 times as much (Blind SIM of 2048 x 2048 pixels)."""
 
+_EARLY = "This was ended with Finish now: the recorded line, run to its end, gives another result."
+
 
 def run(
     command: Command,
@@ -95,7 +97,8 @@ def run(
     else:
         with warnings, memory_kept():
             outcome = command.call(None, found)
-    outcome = replace(outcome, notes=(*warnings.messages, *outcome.notes))
+    early = (_EARLY,) if progress.finish_requested() else ()
+    outcome = replace(outcome, notes=(*early, *warnings.messages, *outcome.notes))
     provenance = {
         "zsfiji.command": macro_line(command, values),
         "zsfiji.version": __version__,
@@ -164,6 +167,7 @@ class _Warnings(logging.Handler):
         """Keep a message; the same one only once."""
         if record.thread == self._thread:
             self.messages[record.getMessage()] = None
+            record.is_note = True
             if logging.lastResort is not None and not logging.getLogger().handlers:
                 # Python prints warnings that no handler takes. This handler must not prevent that.
                 logging.lastResort.handle(record)
