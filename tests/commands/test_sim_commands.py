@@ -163,8 +163,11 @@ def test_parameters_are_saved_and_used_for_a_dimmer_image(
     assert file.exists()
     dim = simulate(shape=(96, 128), peak=2, seed=6)
     options = {**OPTICS, "use_parameters": str(file)}
+    del options["background"]
     used = run(RECONSTRUCT, raw(dim.noisy), options)
     assert used.tables[0].rows == found.tables[0].rows
+    assert "are those of patterns.json" in used.notes[0]
+    assert "darkest place" not in " ".join(used.notes)
     file.write_text("{}")
     with pytest.raises(UserError, match="holds no SIM parameters"):
         run(RECONSTRUCT, raw(dim.noisy), options)

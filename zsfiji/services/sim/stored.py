@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from zsfiji.errors import UserError
 from zsfiji.images.files import replacing, require_writable, user_path
 from zsfiji.services.sim.calibration import Calibration, Record
 from zsfiji.version import __version__
+
+_log = logging.getLogger(__name__)
 
 ENDING = ".json"
 _SAME_PIXEL = 0.01
@@ -92,7 +95,15 @@ def load(path: Path | None, pixel: float) -> tuple[Calibration, ...]:
                 f"image have {1000 * pixel:.4g} nm. Find the patterns of this image, or correct "
                 "'pixel_size'."
             )
-    return tuple(Calibration(record) for record in content.channels)
+    backgrounds = " and ".join(f"{record.background:.4g}" for record in content.channels)
+    _log.warning(
+        "The patterns and the background (%s) are those of %s, also in the table; none were looked "
+        "for in this image.",
+        backgrounds,
+        path.name,
+    )
+    given = (replace(record, background_given=True) for record in content.channels)
+    return tuple(map(Calibration, given))
 
 
 def _none_in(path: Path) -> UserError:
