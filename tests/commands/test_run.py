@@ -108,6 +108,12 @@ def test_freed_memory_is_kept_only_where_there_is_plenty(monkeypatch):
         assert len(kept) == times
 
 
+def test_an_array_that_looks_like_a_colour_picture_is_not_taken_for_slices():
+    with pytest.raises(UserError, match=r"\(40, 40, 3\), which looks like a colour picture"):
+        as_image(np.zeros((40, 40, 3), np.uint8))
+    assert as_image(np.zeros((40, 40, 3))).dims == ("pln", "row", "col")
+
+
 def test_from_python_the_type_that_went_in_comes_out():
     pixels = image().data
     assert type(run_on_array(BLUR, pixels, {})) is np.ndarray

@@ -78,6 +78,12 @@ def as_image(
                     "which of them are slices, frames and channels. "
                     f"Give an xarray.DataArray with the dimensions {', '.join(DIMS)}."
                 )
+            if array.ndim == 3 and array.dtype == np.uint8 and array.shape[-1] in (3, 4):
+                raise UserError(
+                    f"The array has the shape {array.shape}, which looks like a colour picture. "
+                    "Give an xarray.DataArray with the dimensions row, col, ch, or with pln, row, "
+                    "col if the first axis is slices."
+                )
             dims = guess[array.ndim]
         image = xr.DataArray(array, dims=tuple(dims), attrs=dict(attrs or {}))
     unknown = [str(d) for d in image.dims if d not in DIMS]

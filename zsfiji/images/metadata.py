@@ -196,6 +196,13 @@ def inside(box: tuple[int, int, int, int], width: int, height: int) -> tuple[int
     return left, top, columns, rows
 
 
+REPLACE_THEM = (
+    "Replace them first by a grey level near them, for example with Process > Math > Macro... and "
+    'the code "if (isNaN(v) || abs(v)==1/0) v=100".'
+)
+"""What to do about pixels that are not finite."""
+
+
 def require_finite(image: xr.DataArray) -> None:
     """Refuse pixels that are not finite numbers.
 
@@ -210,5 +217,5 @@ def require_finite(image: xr.DataArray) -> None:
     if bad:
         raise UserError(
             f"{bad} of the {counted(image.size, 'pixel')} {'is' if bad == 1 else 'are'} NaN "
-            "or infinite. Replace them first, for example with Process > Noise > Remove NaNs..."
+            f"or infinite. {REPLACE_THEM}"
         )

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from zsfiji import progress
 from zsfiji.errors import UserError
+from zsfiji.images.metadata import REPLACE_THEM
 from zsfiji.physics.optics.centre import spot_centre, widths
 from zsfiji.physics.optics.fit import gaussian, round_lateral
 from zsfiji.physics.optics.kernel import Psf
@@ -178,10 +179,7 @@ def _checked(image: NDArray) -> NDArray:
             "the channel and frame with the beads."
         )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise UserError(
-            "The bead image has pixels that are NaN or infinite. Replace them first, "
-            "for example with Process > Noise > Remove NaNs..."
-        )
+        raise UserError(f"The bead image has pixels that are NaN or infinite. {REPLACE_THEM}")
     if values.size == 0 or values.min() == values.max():
         raise UserError("The bead image is empty: all its pixels have the same value.")
     return values
