@@ -74,4 +74,4 @@ for (i = 0; i < files.length; i++) {
 setBatchMode(false);
 if (done == 0)
 	exit("There is no TIFF image to deconvolve in " + input);
-print(done + " images restored");
+print("Images deconvolved: " + done);

@@ -59,4 +59,4 @@ for (i = 0; i < files.length; i++) {
 setBatchMode(false);
 if (done == 0)
 	exit("There is no TIFF image to denoise in " + input);
-print(done + " images denoised");
+print("Images denoised: " + done);

@@ -63,4 +63,4 @@ for (i = 0; i < files.length; i++) {
 setBatchMode(false);
 if (done == 0)
 	exit("There is no TIFF image to reconstruct in " + input);
-print(done + " images reconstructed");
+print("Images reconstructed: " + done);

@@ -171,7 +171,13 @@ def _raise_for(interpreter: Any, failure: Any, name: str) -> None:
             raise UserError(f"{name} has ended itself with the message above.")
         return
     reason = jc.IJ.getErrorMessage()
-    raise UserError(f"{where}: {reason or 'a command has stopped it.'}")
+    raise UserError(f"{where}: {reason or _STOPPED}")
+
+
+_STOPPED = (
+    "a command has stopped it. Without windows that is so where it would ask for something, such "
+    "as a folder: give it as the argument of the macro."
+)
 
 
 def _exit_had_message(interpreter: Any) -> bool:

@@ -41,8 +41,8 @@ def said(residuals: list[float], iterations: list[int], begun: list[Start | None
     if not begun or any(start in FROM_MODEL for start in begun):
         notes.append(
             "The network was trained on simulated specimens. It can add detail finer than the "
-            "image tells, which looks real and may be wrong: believe what the fit keeps, and "
-            "compare with the results of Blind SIM... and SIM Reconstruct... too."
+            "image tells, which looks real and may be wrong: compare with the results of "
+            "Blind SIM... and SIM Reconstruct... too."
         )
     if not residuals:
         notes.append(
