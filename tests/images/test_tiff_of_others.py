@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from zsfiji.errors import UserError
 from zsfiji.images import tiff, vendors
 from zsfiji.images.axes import as_image, set_calibration
 
@@ -93,6 +94,32 @@ def test_a_grey_image_may_have_an_alpha_channel(tmp_path):
         tmp_path / "a.tif", pixels, photometric="minisblack", extrasamples=["unassalpha"]
     )
     np.testing.assert_array_equal(tiff.read(tmp_path / "a.tif").data, pixels[..., 0])
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2"])
+@pytest.mark.parametrize(
+    ("extra", "kept"),
+    [
+        ([], 3),
+        (["assocalpha"], 3),
+        (["unassalpha"], 3),
+        (["unspecified"], 4),
+        (["unspecified", "unspecified"], 5),
+        (["unspecified", "unassalpha"], 4),
+    ],
+)
+def test_bands_beside_red_green_and_blue_are_channels(tmp_path, extra, kept, kind):
+    pixels = noise((20, 24, 3 + len(extra)), kind)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=extra)
+    image = tiff.read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(image.data, pixels[..., :kept])
+    assert image.attrs.get("rgb", False) == (kept == 3 and kind == "u1")
+
+
+def test_colours_of_a_printer_are_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", noise((6, 5, 4), "u1"), photometric="separated")
+    with pytest.raises(UserError, match=r"CMYK.*open it in ImageJ"):
+        tiff.read(tmp_path / "a.tif")
 
 
 def test_lengths_of_an_ome_tiff_are_micrometres(tmp_path):

@@ -48,8 +48,8 @@ _STRAIGHT_LINE, _UNCALIBRATED = 0, 20
 _INCH, _CENTIMETRE = 2, 3
 """Values of TIFF's ResolutionUnit."""
 
-_MINISWHITE, _RGB, _YCBCR = 0, 2, 6
-"""Values of TIFF's PhotometricInterpretation: 0 is white, and two kinds of colour pictures."""
+_MINISWHITE, _RGB, _SEPARATED, _YCBCR = 0, 2, 5, 6
+"""Values of TIFF's PhotometricInterpretation: 0 is white, and three kinds of colour pictures."""
 
 _ALPHA = (1, 2)
 """Values of TIFF's ExtraSamples for an alpha channel."""
@@ -258,23 +258,26 @@ def _stack_of(meta: dict[str, Any]) -> dict[str, int]:
 def _labelled(path: Path, pixels: np.ndarray, axes: str, page: Any) -> xr.DataArray:
     """Name the axes of tifffile's array, and combine several unknown ones into one.
 
-    The samples of a pixel are the colours of a picture, or channels.
+    The samples of a pixel are the colours of a picture, which are three, or channels.
     """
     samples = axes.find("S")
     rgb = False
     if samples >= 0:
         pixels = np.moveaxis(pixels, samples, -1)
         axes = axes.replace("S", "") + "S"
-        coloured = int(page.photometric) in (_RGB, _YCBCR)
-        if coloured:
-            pixels = pixels[..., :3]
-        elif page.extrasamples and int(page.extrasamples[-1]) in _ALPHA:
+        if page.extrasamples and int(page.extrasamples[-1]) in _ALPHA:
             pixels = pixels[..., :-1]
+        if int(page.photometric) == _SEPARATED and pixels.shape[-1] == 4:
+            raise UserError(
+                f"{path} has the colours of a printer (CMYK). Make it RGB first: open it in "
+                "ImageJ and save it there as TIFF."
+            )
         if "C" in axes and pixels.shape[-1] > 1:
             raise UserError(
                 f"{path} is a colour (RGB) stack with channels of its own. Make its channels "
                 "slices in ImageJ (Image > Hyperstacks > Re-order Hyperstack...)."
             )
+        coloured = int(page.photometric) in (_RGB, _YCBCR)
         rgb = coloured and pixels.shape[-1] == 3 and pixels.dtype == np.uint8
         if pixels.shape[-1] == 1:
             pixels, axes = pixels[..., 0], axes[:-1]
