@@ -89,6 +89,7 @@ BLUR = """\
 #@ ImagePlus (label="Image") input
 #@ Double (min=0, max=50, value=2) sigma
 #@ Integer (value=1) times
+#@ Long (min=0, max=255, value=0) level
 #@ Boolean (value=false) invert
 #@ String (choices={"a", "b"}, value="a") mode
 #@ File (required=false) place
@@ -124,12 +125,16 @@ def test_any_script_runs_on_files_and_its_active_image_is_saved(run, picture, tm
     [
         ([], "needs input="),
         (["input=nothing.tif"], "cannot be read"),
-        (["input={}", "sgma=1"], r"It has: input, invert, mode, place, sigma, times"),
+        (["input={}", "sgma=1"], r"It has: input, invert, level, mode, place, sigma, times"),
         (["input={}", "sigma=-1"], "at least 0"),
         (["input={}", "sigma=51"], "at most 50"),
         (["input={}", "sigma=nan"], "a finite number, not nan"),
         (["input={}", "sigma=two"], 'a number, not "two"'),
         (["input={}", "times=1.5"], "a whole number"),
+        (["input={}", "times=" + 400 * "9"], "times: give a number of at most 2147483647"),
+        (["input={}", "times=-2147483649"], "at least -2147483648"),
+        (["input={}", "sigma=" + 400 * "9"], "a finite number"),
+        (["input={}", "level=" + 400 * "9"], "level: give a number of at most 255"),
         (["input={}", "invert=maybe"], "true or false"),
         (["input={}", "mode=c"], "one of a, b"),
         (["input={}", "input={}"], "given twice"),

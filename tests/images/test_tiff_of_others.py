@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
 
 from zsfiji.errors import UserError
 from zsfiji.images import tiff, vendors
@@ -97,6 +96,32 @@ def test_a_grey_image_may_have_an_alpha_channel(tmp_path):
     np.testing.assert_array_equal(tiff.read(tmp_path / "a.tif").data, pixels[..., 0])
 
 
+@pytest.mark.parametrize("kind", ["u1", "u2"])
+@pytest.mark.parametrize(
+    ("extra", "kept"),
+    [
+        ([], 3),
+        (["assocalpha"], 3),
+        (["unassalpha"], 3),
+        (["unspecified"], 4),
+        (["unspecified", "unspecified"], 5),
+        (["unspecified", "unassalpha"], 4),
+    ],
+)
+def test_bands_beside_red_green_and_blue_are_channels(tmp_path, extra, kept, kind):
+    pixels = noise((20, 24, 3 + len(extra)), kind)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=extra)
+    image = tiff.read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(image.data, pixels[..., :kept])
+    assert image.attrs.get("rgb", False) == (kept == 3 and kind == "u1")
+
+
+def test_colours_of_a_printer_are_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", noise((6, 5, 4), "u1"), photometric="separated")
+    with pytest.raises(UserError, match=r"CMYK.*open it in ImageJ"):
+        tiff.read(tmp_path / "a.tif")
+
+
 def test_lengths_of_an_ome_tiff_are_micrometres(tmp_path):
     tifffile.imwrite(
         tmp_path / "a.ome.tif",
@@ -149,56 +174,6 @@ def test_an_area_selection_means_its_box(ij, tmp_path, kind):
     box = from_imageplus(imp).attrs.get("roi")
     assert box == ((4, 5, 10, 8) if kind == "oval" else None)
     assert tiff.read(tmp_path / "a.tif").attrs.get("roi") == box
-
-
-# --- Incomplete files ---
-
-
-@pytest.mark.parametrize("share", [0.5, 0.7, 0.9])
-@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
-def test_pages_that_are_missing_are_not_passed_over(tmp_path, share, compression):
-    path = tmp_path / "a.tif"
-    pages = [Image.fromarray(plane) for plane in noise((10, 32, 32), "u1")]
-    pages[0].save(path, save_all=True, append_images=pages[1:], compression=compression)
-    assert tiff.read(path).sizes["pln"] == 10
-    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    with pytest.raises(UserError, match=r"a\.tif (is incomplete|cannot be read)"):
-        tiff.read(path)
-
-
-@pytest.mark.parametrize("share", [0.35, 0.9])
-def test_the_end_of_an_ome_tiff_may_not_be_missing(tmp_path, share):
-    path = tmp_path / "a.ome.tif"
-    with tifffile.TiffWriter(path, ome=True) as file:
-        file.write(noise((10, 32, 32)), metadata={"axes": "ZYX"}, compression="zlib")
-    assert tiff.read(path).sizes["pln"] == 10
-    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    with pytest.raises(UserError, match=r"a\.ome\.tif (is incomplete|cannot be read)"):
-        tiff.read(path)
-
-
-def test_another_file_of_an_image_may_not_be_missing(tmp_path):
-    planes = noise((2, 32, 32))
-    name = "a{}.ome.tif".format
-    told = tifffile.OmeXml()
-    told.addimage("uint16", (2, 32, 32), (2, 1, 1, 32, 32, 1), axes="ZYX")
-    told = told.tostring()
-    for number, plane in enumerate(planes):
-        tifffile.imwrite(tmp_path / name(number), plane, metadata=None, description=told)
-    old = '<TiffData IFD="0" PlaneCount="2"/>'
-    assert old in told
-    parts = "".join(
-        f'<TiffData IFD="0" FirstZ="{number}" PlaneCount="1">'
-        f'<UUID FileName="{name(number)}">urn:uuid:{number}</UUID></TiffData>'
-        for number in range(2)
-    )
-    told = told.replace(old, parts)
-    for number, plane in enumerate(planes):
-        tifffile.imwrite(tmp_path / name(number), plane, metadata=None, description=told)
-    np.testing.assert_array_equal(tiff.read(tmp_path / name(0)).data, planes)
-    (tmp_path / name(1)).unlink()
-    with pytest.raises(UserError, match="in other files that belong to it"):
-        tiff.read(tmp_path / name(0))
 
 
 # --- What the format cannot hold ---

@@ -13,9 +13,6 @@ import logging
 import math
 import os
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ import xarray as xr
 from zsfiji.errors import UserError
 from zsfiji.images import mrc
 from zsfiji.images.axes import STACK_DIMS, as_image, set_calibration, size, step_and_origin
+from zsfiji.images.complete import require_complete
 from zsfiji.images.files import replacing, require_other
 from zsfiji.images.folding import fold, unfold
 from zsfiji.images.memory import require_memory
@@ -34,7 +32,6 @@ from zsfiji.images.ome import calibration
 from zsfiji.images.palette import picture
 from zsfiji.images.units import micrometres
 from zsfiji.images.vendors import of_lsm, of_stk
-from zsfiji.words import counted
 
 _log = logging.getLogger(__name__)
 
@@ -51,8 +48,8 @@ _STRAIGHT_LINE, _UNCALIBRATED = 0, 20
 _INCH, _CENTIMETRE = 2, 3
 """Values of TIFF's ResolutionUnit."""
 
-_MINISWHITE, _RGB, _YCBCR = 0, 2, 6
-"""Values of TIFF's PhotometricInterpretation: 0 is white, and two kinds of colour pictures."""
+_MINISWHITE, _RGB, _SEPARATED, _YCBCR = 0, 2, 5, 6
+"""Values of TIFF's PhotometricInterpretation: 0 is white, and three kinds of colour pictures."""
 
 _ALPHA = (1, 2)
 """Values of TIFF's ExtraSamples for an alpha channel."""
@@ -69,9 +66,6 @@ _ROI_LARGEST = 32767
 
 _LEAST_STEP, _LARGEST_STEP = 1e-6, 1e6
 """Pixel sizes that a TIFF can hold well: their inverse is a fraction of two 32-bit numbers."""
-
-_DAMAGE = ("invalid page offset", "invalid value offset", "zeroed")
-"""What tifffile says of files that end too early, or that lack other files of theirs."""
 
 _SMALLER = (
     "Split it into substacks first, for example in ImageJ with Image > Stacks > Tools > Make "
@@ -198,16 +192,16 @@ def write(image: xr.DataArray, path: str | os.PathLike[str]) -> None:
 
 
 def _read_tiff(path: Path) -> xr.DataArray:
-    with _damage_refused(path), tifffile.TiffFile(path) as file:
+    with tifffile.TiffFile(path) as file:
         if not file.series:
             raise UserError(f"{path} holds no image.")
         series = file.series[0]
         if len(file.series) > 1 and not file.is_lsm:
             _log.warning("%s holds %d images; the first is taken.", path.name, len(file.series))
+        require_complete(path, file)
         needed = math.prod(series.shape) * np.dtype(series.dtype).itemsize
         require_memory(str(path), needed, _SMALLER)
         page = series.keyframe
-        _require_complete(path, series, file.imagej_metadata)
         pixels, axes = _pixels(series, file.imagej_metadata)
         if file.is_lsm:
             # P are positions there.
@@ -231,47 +225,6 @@ def _read_tiff(path: Path) -> xr.DataArray:
     return unfold(
         image.drop_vars([d for d in STACK_DIMS if d not in image.dims and d in image.coords])
     )
-
-
-@contextmanager
-def _damage_refused(path: Path) -> Iterator[None]:
-    """Refuse a file of which tifffile would give a part, or zeros, and only log that."""
-    said: list[str] = []
-    here = threading.get_ident()
-
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.thread == here:
-                said.append(record.getMessage())
-
-    listener = Listener(logging.WARNING)
-    logger = logging.getLogger("tifffile")
-    logger.addHandler(listener)
-    try:
-        yield
-    finally:
-        logger.removeHandler(listener)
-    if any(words in text for text in said for words in _DAMAGE):
-        raise UserError(
-            f"{path} is incomplete: planes are missing, either at the end of the file or in other "
-            "files that belong to it. Copy all of them again from where they come."
-        )
-
-
-def _require_complete(path: Path, series: Any, meta: dict[str, Any] | None) -> None:
-    """Refuse an ImageJ stack whose end is missing, of which tifffile gives the first plane."""
-    if meta is None:
-        return
-    page = series.keyframe
-    there = math.prod(series.shape) // (
-        page.imagelength * page.imagewidth * int(page.samplesperpixel)
-    )
-    told = int(meta.get("images", 1))
-    if there < told:
-        raise UserError(
-            f"{path} is incomplete: it should have {counted(told, 'plane')}, and the end of the "
-            "file is missing. Copy it again from where it comes."
-        )
 
 
 def _pixels(series: Any, meta: dict[str, Any] | None) -> tuple[np.ndarray, str]:
@@ -305,23 +258,26 @@ def _stack_of(meta: dict[str, Any]) -> dict[str, int]:
 def _labelled(path: Path, pixels: np.ndarray, axes: str, page: Any) -> xr.DataArray:
     """Name the axes of tifffile's array, and combine several unknown ones into one.
 
-    The samples of a pixel are the colours of a picture, or channels.
+    The samples of a pixel are the colours of a picture, which are three, or channels.
     """
     samples = axes.find("S")
     rgb = False
     if samples >= 0:
         pixels = np.moveaxis(pixels, samples, -1)
         axes = axes.replace("S", "") + "S"
-        coloured = int(page.photometric) in (_RGB, _YCBCR)
-        if coloured:
-            pixels = pixels[..., :3]
-        elif page.extrasamples and int(page.extrasamples[-1]) in _ALPHA:
+        if page.extrasamples and int(page.extrasamples[-1]) in _ALPHA:
             pixels = pixels[..., :-1]
+        if int(page.photometric) == _SEPARATED and pixels.shape[-1] == 4:
+            raise UserError(
+                f"{path} has the colours of a printer (CMYK). Make it RGB first: open it in "
+                "ImageJ and save it there as TIFF."
+            )
         if "C" in axes and pixels.shape[-1] > 1:
             raise UserError(
                 f"{path} is a colour (RGB) stack with channels of its own. Make its channels "
                 "slices in ImageJ (Image > Hyperstacks > Re-order Hyperstack...)."
             )
+        coloured = int(page.photometric) in (_RGB, _YCBCR)
         rgb = coloured and pixels.shape[-1] == 3 and pixels.dtype == np.uint8
         if pixels.shape[-1] == 1:
             pixels, axes = pixels[..., 0], axes[:-1]

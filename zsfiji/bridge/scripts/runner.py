@@ -38,17 +38,15 @@ from zsfiji.terminal import Terminal
 _IMAGE, _DATASET, _IMGPLUS = "ij.ImagePlus", "net.imagej.Dataset", "net.imagej.ImgPlus"
 _FILE = "java.io.File"
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
-_NUMBERS: dict[str, type[int] | type[float]] = {
-    "java.lang.Integer": int,
-    "java.lang.Long": int,
-    "java.lang.Short": int,
-    "int": int,
-    "long": int,
-    "java.lang.Double": float,
-    "java.lang.Float": float,
-    "double": float,
-    "float": float,
+_WHOLE = {
+    "java.lang.Short": 2**15,
+    "java.lang.Integer": 2**31,
+    "int": 2**31,
+    "java.lang.Long": 2**63,
+    "long": 2**63,
 }
+"""Types of whole numbers, and the first number that is too large for each."""
+_FRACTIONS = ("java.lang.Double", "java.lang.Float", "double", "float")
 
 
 # "#@ Double (min=0) sigma" or "#@input Double sigma"; not "#@output" and not "#@script".
@@ -354,7 +352,7 @@ def _value(running: host.Host, entry: Input, text: str | None) -> Any:
         if text.lower() not in _TRUE + _FALSE:
             raise UserError(f'{entry.name}: write true or false, not "{text}".')
         return text.lower() in _TRUE
-    if entry.type in _NUMBERS:
+    if entry.type in _WHOLE or entry.type in _FRACTIONS:
         return _checked_number(entry, text)
     if entry.type == "java.lang.String":
         return text
@@ -365,15 +363,20 @@ def _value(running: host.Host, entry: Input, text: str | None) -> Any:
 
 
 def _checked_number(entry: Input, text: str) -> int | float:
-    kind = _NUMBERS[entry.type]
+    kind = int if entry.type in _WHOLE else float
     try:
         value = kind(text)
     except ValueError:
         noun = "a whole number" if kind is int else "a number"
         raise UserError(f'{entry.name}: give {noun}, not "{text}".') from None
-    if not math.isfinite(value):
-        raise UserError(f"{entry.name}: give a finite number, not {text}.")
     low, high = entry.minimum, entry.maximum
+    if entry.type in _WHOLE:
+        # Fiji takes no others, and Java's methods could not be called with them.
+        beyond = _WHOLE[entry.type]
+        low = -beyond if low is None else low
+        high = beyond - 1 if high is None else high
+    elif not math.isfinite(value):
+        raise UserError(f"{entry.name}: give a finite number, not {text}.")
     if low is not None and value < low:
         raise UserError(f"{entry.name}: give a number of at least {kind(low)}, not {text}.")
     if high is not None and value > high:
