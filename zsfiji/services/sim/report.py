@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from zsfiji.images.parts import PATTERN, middle_part, positions
+from zsfiji.images.parts import PATTERN, Position, middle_part, named, positions
 from zsfiji.quality.report import Report
 from zsfiji.reconstruction.drift import Drift
 from zsfiji.reconstruction.frames import blocks_said, saturation_said
@@ -25,6 +25,9 @@ _FINER = 1.05
 
 _HAZE = 0.25
 """Share of the light left out as haze from which it is said. Not tuned."""
+
+_NAMED = 5
+"""Stacks without light that are named; the others are counted."""
 
 _BLEACHED = 0.2
 """Loss of brightness from the first angle to the last one from which it is said."""
@@ -98,7 +101,37 @@ def calibration_report(
     return Report(tuple(notes), metrics)
 
 
-def drift_said(drifts: Sequence[Drift]) -> list[str]:
+def drift_said(
+    drifts: Sequence[Drift], image: xr.DataArray, part: Sequence[str] = PATTERN
+) -> list[str]:
+    """Say how far the specimen drifted between the angles, and which stacks have no light.
+
+    Parameters
+    ----------
+    drifts : sequence of Drift
+        Of each part of the image, in the order of :func:`.positions`; see :func:`moved_said`.
+    image : xarray.DataArray
+        The raw image.
+    part : sequence of str
+        Axes of a part.
+    """
+    return [*moved_said(drifts), *_dark_said(drifts, positions(image, part))]
+
+
+def _dark_said(drifts: Sequence[Drift], where: Sequence[Position]) -> list[str]:
+    pairs = zip(drifts, where, strict=True)
+    dark = [named(position) for drift, position in pairs if not drift.lit]
+    if not dark:
+        return []
+    more = len(dark) - _NAMED
+    names = "; ".join(dark[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return [
+        f"There is no light above the background, in one frame at least: {names}. The result there "
+        "is noise, or wrong if other frames have light. If all should have, check the background."
+    ]
+
+
+def moved_said(drifts: Sequence[Drift]) -> list[str]:
     """Say how far the specimen drifted between the angles of the worst stack, if it matters."""
     worst = max((d for d in drifts if d.matters), key=lambda d: d.range, default=None)
     if worst is None:
