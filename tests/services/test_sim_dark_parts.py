@@ -98,6 +98,8 @@ def test_an_image_without_any_light_is_refused() -> None:
         reconstructed(image([bright(), bright() + 1]), above)
     with pytest.raises(UserError, match=r"^Frame 1 of angle 1 has no light above the background"):
         reconstructed(image([bright()]), above)
+    with pytest.raises(UserError, match=r"^In slice 2: Frame \d of angle 1 has no light"):
+        reconstructed(image([bright(), empty()]), fit_per="plane")
     (unit,) = METHOD.fit(image([bright()]), Settings(), GIVEN).units
     known = Given(structured.TRANSFER, 0.065, known=(unit.calibration,))
     with pytest.raises(UserError, match="no light above the background of 100 in all frames"):

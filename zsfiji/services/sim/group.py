@@ -84,7 +84,10 @@ def found_in_one(
             )
         return found
     assert dark is not None, "there are parts"
-    raise dark if len(where) == 1 else UserError(f"In {named(places[0])}, as elsewhere: {dark}")
+    if all(size(image, str(dim)) == 1 for dim in places[0]):
+        raise dark
+    elsewhere = ", as elsewhere" if len(where) > 1 else ""
+    raise UserError(f"In {named(places[0])}{elsewhere}: {dark}")
 
 
 def lit(image: xr.DataArray, group: Group, calibration: Calibration) -> list[np.ndarray]:
