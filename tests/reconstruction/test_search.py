@@ -227,6 +227,20 @@ def test_wave_vectors_are_as_exact_as_the_light_at_the_borders_allows():
     assert float(torch.stack(errors).square().mean().sqrt()) < 0.115
 
 
+@pytest.mark.parametrize(
+    ("waves", "spacing", "modulation", "side", "seed"),
+    [(1, 0.9, 0.7, 48, 4), (2, 0.9, 0.6, 48, 5), (2, 0.8, 0.5, 64, 1)],
+)
+def test_a_climb_does_not_leave_the_wave_that_was_found(waves, spacing, modulation, side, seed):
+    given = patterns(3, 2 * waves + 1, waves, spacing=spacing, modulation=modulation)
+    raw = simulate(given=given, shape=(side, side), peak=300, seed=seed)
+    layout = Layout.TWO_BEAM if waves == 1 else Layout.THREE_BEAM
+    found = estimate(raw.noisy, TRANSFER, layout)
+    assert bool(found.found.all())
+    # In steps of the spectrum. Without a limit it was 1.8, 2.4 and 9.5.
+    assert float(_compared(found, raw)[0].max()) < 0.8
+
+
 def test_coarse_patterns_are_looked_for_only_on_request():
     raw = simulate(given=patterns(spacing=0.35), shape=(128, 128), peak=200)
     assert not bool(estimate(raw.noisy, TRANSFER).found.any())

@@ -99,9 +99,9 @@ def test_a_saved_model_takes_the_patterns_of_the_image_that_it_is_applied_to(
     searched: list[np.ndarray] = []
     search = group.calibrate
 
-    def counted(pixels: np.ndarray, given: Given) -> group.Calibration:
+    def counted(pixels: np.ndarray, given: Given, dark: float) -> group.Calibration:
         searched.append(pixels)
-        return search(pixels, given)
+        return search(pixels, given, dark)
 
     monkeypatch.setattr(group, "calibrate", counted)
     light = replace(patterns(), phases=patterns().phases + 1.5)

@@ -70,6 +70,16 @@ def test_the_noise_of_a_pair_is_independent_and_its_mean_is_the_reconstruction()
     assert abs(correlation) < 0.12
 
 
+def test_nothing_is_learnt_from_a_slice_without_light() -> None:
+    bright = simulated().noisy
+    raw = as_image(
+        torch.stack([bright, bright - bright.mean() - 1]).numpy(), ("t", "ang", "pha", "row", "col")
+    )
+    group = Group(0, 1, [{"t": 0}, {"t": 1}], [{"t": 0}, {"t": 1}])
+    pairs = RawFrames(raw, [unit()], CAMERA)(group).pairs
+    np.testing.assert_array_equal(pairs, RawFrames(image(), [unit()], CAMERA)(ONE).pairs)
+
+
 def test_the_noise_of_a_reconstruction_is_measured() -> None:
     made = RawFrames(image(), [unit()], CAMERA)(ONE)
     take = Linear(unit().calibration, simulated().noisy)

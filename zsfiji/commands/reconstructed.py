@@ -80,7 +80,8 @@ def reconstructed(
     from zsfiji.commands import sim as body
     from zsfiji.commands.device_lock import device_lock
     from zsfiji.compute.device import choose
-    from zsfiji.images.parts import PATTERN, groups, middle_part
+    from zsfiji.images.parts import PATTERN, groups
+    from zsfiji.services.sim.group import lit_middle
     from zsfiji.services.sim.service import Sim
     from zsfiji.services.sim.settings import Settings
     from zsfiji.services.zs_deconvnet.sim import RawFrames, psf_of
@@ -100,7 +101,7 @@ def reconstructed(
         found = method.apply(model, raw, device=device)
     psfs = []
     for unit, where in zip(model.units, groups(raw, "channel", PATTERN), strict=True):
-        stack = middle_part(raw, where, PATTERN)
+        stack = lit_middle(raw, where, unit.calibration)
         psfs.append(psf_of(unit, stack, upsample))
     frames = RawFrames(raw, model.units, camera, seed)
     return Reconstructed(found.images["sim"], psfs, frames, found.report.notes)

@@ -25,6 +25,9 @@ PLANE = ("row", "col")
 STACK = ("pln", "row", "col")
 PATTERN = ("ang", "pha", "row", "col")
 
+_NOUNS = {"t": "time point", "pln": "slice", "ch": "channel", "ang": "angle", "pha": "phase"}
+"""What the axes over which parts lie are called in messages."""
+
 _BRIGHTEST = 1e13
 """Largest pixel value that is taken. Up to 1e14 all results were those of the same image in other
 units; at 1e20 squares no longer fit into 32-bit numbers."""
@@ -197,6 +200,11 @@ def middle_part(
 ) -> np.ndarray:
     """Give the part in the middle of some positions; see :func:`pixels_of`."""
     return pixels_of(image, where[len(where) // 2], part)
+
+
+def named(position: Position) -> str:
+    """Say where a part lies, such as "slice 3, channel 1"; nothing for the only part."""
+    return ", ".join(f"{_NOUNS[str(dim)]} {index + 1}" for dim, index in position.items())
 
 
 def place(image: xr.DataArray, position: Position) -> tuple[Any, ...]:

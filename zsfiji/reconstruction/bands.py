@@ -31,6 +31,10 @@ _ENOUGH = 200
 """Frequencies beyond the cut-off that the noise can be measured at."""
 
 
+class NoLight(UserError):  # noqa: N818 - it is a UserError, of one kind
+    """A frame has no light above the background."""
+
+
 @dataclass(frozen=True, eq=False)
 class Bands:
     r"""Spectra (:func:`torch.fft.fft2`) of a part of a raw image, separated.
@@ -83,6 +87,12 @@ class Bands:
         return opposite.conj().resolve_conj()
 
 
+def has_light(stack: torch.Tensor) -> bool:
+    """Whether :func:`separated` takes a raw stack: all of its frames have light there."""
+    rows, cols = with_structure(stack, SIDE)
+    return bool((stack[..., rows, cols].mean((-2, -1)) > 0).all())
+
+
 def separated(
     stack: torch.Tensor,
     transfer: RadialTransfer,
@@ -110,7 +120,7 @@ def separated(
 
     Raises
     ------
-    UserError
+    NoLight
         If a frame has no light above the background.
     """
     frames = stack.shape[1]
@@ -119,7 +129,7 @@ def separated(
     mean = inside.mean((-2, -1)).cpu().double()
     if not bool((mean > 0).all()):
         angle, frame = (int(i) + 1 for i in torch.nonzero(~(mean > 0))[0])
-        raise UserError(
+        raise NoLight(
             f"Frame {frame} of angle {angle} has no light above the background. Check the "
             "background, or acquire again."
         )

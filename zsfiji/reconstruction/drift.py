@@ -33,10 +33,13 @@ class Drift:
         less that in the mean of all angles.
     error : float
         Standard error of a component.
+    lit: bool
+        Whether there was light in all frames: without it no drift can be measured.
     """
 
     shifts: torch.Tensor
     error: float
+    lit: bool = True
 
     @property
     def range(self) -> float:
@@ -47,6 +50,11 @@ class Drift:
     def matters(self) -> bool:
         """Whether the drift is large enough to be corrected, and no chance."""
         return self.range > max(_MATTERS, _SURE * self.error)
+
+
+def unknown(angles: int) -> Drift:
+    """The drift between the angles of a stack without light: none that matters."""
+    return Drift(torch.zeros(angles, 2, dtype=torch.float64), math.inf, lit=False)
 
 
 def drift(bands: Bands, transfer: RadialTransfer) -> Drift:

@@ -26,8 +26,10 @@ where they are. With the 20 of the search the errors of wave vectors were 7 to 1
 search itself 10 made false peaks."""
 
 
-_FIRST, _THEN = 0.5, 0.1
-"""Steps of the spectrum by which the climb begins, and with other weights begins again."""
+_FIRST, _THEN = (0.5, 1.0), (0.1, 0.4)
+"""Steps of the spectrum by which the climb begins, and with other weights begins again; and how
+many it may lead away. In 216 simulated stacks of 40 to 192 pixels peaks went up to 0.72 steps, or,
+in those below 96, more than 1 and up to 8: nearly all of these left the wave for structure."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,18 +212,27 @@ def _deviations(
     return phase_deviations(bands, *light, transfer, waves)
 
 
-def _climbed(correlation: Correlation, peaks: Sequence[Peak], reach: float) -> list[Peak]:
-    """Move the peaks to the top about them, up to 4 times `reach` steps of the spectrum away."""
+def _climbed(
+    correlation: Correlation, peaks: Sequence[Peak], steps: tuple[float, float]
+) -> list[Peak]:
+    """Move the peaks to the top about them; one that would leave its place stays there.
+
+    `steps` of the spectrum: those by which the climb begins, and the farthest that it may lead.
+    """
     rows, cols = correlation.shape
-    step = (reach / rows, reach / cols)
+    first, farthest = steps
+    step = (first / rows, first / cols)
+    sides = torch.tensor([rows, cols], dtype=torch.float64)
     best = []
     for angle in sorted({peak.member.angle for peak in peaks}):
         here = [peak for peak in peaks if peak.member.angle == angle]
         tied = len({peak.member.stretch for peak in here}) > 1
         for group in [here] if tied else [[peak] for peak in here]:
             finest = max(group, key=lambda peak: peak.member.stretch)
-
-            top = climbed(_height(correlation, group), finest.wave_vector, step)
+            start = finest.wave_vector
+            top = climbed(_height(correlation, group), start, step)
+            if float(((top - start) * sides).norm()) > farthest:
+                top = start
             best += [peak._replace(wave_vector=peak.member.stretch * top) for peak in group]
     return best
 

@@ -69,6 +69,8 @@ class Wiener:
     density : torch.Tensor
         (fine row, frequency): the denominator of the filter without its constant, the weighted
         sum of the squared OTFs of all bands.
+    unit : torch.Tensor
+        The density at frequency 0 as it is without a notch, which takes most of it away there.
     frequency : torch.Tensor
         The same shape: modulus of the frequency in cycles per raw pixel.
     reach : float
@@ -101,6 +103,7 @@ class Wiener:
         fine_row, fine_col = frequencies(self.field, scale, device=device)
         self.frequency = torch.hypot(fine_row, fine_col)
         self.density = torch.zeros_like(self.frequency)
+        self.unit = self.density.new_zeros(())
         complex_waves = waves(there, self.field, scale, device=device)
         # (angle, wave, cosine and sine, fine row, fine col)
         self._waves = torch.view_as_real(complex_waves).movedim(-1, 2).contiguous()
@@ -111,6 +114,7 @@ class Wiener:
                 shift = patterns.centre(angle, band)
                 y, x = fine_row - shift[0], fine_col - shift[1]
                 power = transfer(y, x, scale).square()
+                self.unit += (float(weight) / scale**2) * power[0, 0]
                 if notch is not None:
                     power = power * notch(torch.hypot(y, x))
                 self.density += (float(weight) / scale**2) * power
@@ -195,7 +199,9 @@ class Wiener:
             (..., fine row, fine col), in the unit of the stack.
         """
         response = 1 / (self.density + ridge)
-        # The mean of the image does not depend on the filter.
+        # The constant would darken the whole image. The side bands have a part in this frequency,
+        # so the mean is not quite that of the frames: simulated images of two beams were 1 to 2 %
+        # off, of three beams up to 8 %, with a notch up to 13 %.
         response[0, 0] = 1 / self.density[0, 0]
         if apodise:
             response = response * self._apodisation

@@ -88,6 +88,8 @@ class StackWiener:
         (kz, fine row, frequency): the denominator of the filter without its constant.
     frequency : torch.Tensor
         The same shape: modulus of the frequency in cycles per raw pixel.
+    unit : torch.Tensor
+        The density at frequency 0.
     reach, depth : float
         Highest lateral and axial frequency of the result, in cycles per raw pixel.
     """
@@ -129,6 +131,7 @@ class StackWiener:
             order = self._orders[(band + 1) // 2]
             otf = transfer(order, fine_row - shift[0], fine_col - shift[1], scale)
             self.density += (weight / scale**2) * otf.abs().square()
+        self.unit = self.density.flatten()[0]
         found = patterns.wave_vectors.norm(dim=-1)[patterns.modulation > 0]
         self.reach = transfer.cutoff + (float(patterns.finest) if len(found) else 0.0)
         self.depth = transfer.depth
@@ -239,7 +242,7 @@ class StackWiener:
             unit of the stack.
         """
         response = self._apodisation / (self.density + ridge)
-        # The mean of the image does not depend on the filter.
+        # As in a plane: see Wiener.solve.
         response[0, 0, 0] = 1 / self.density[0, 0, 0]
         return self._inside(torch.fft.irfftn(numerator * response, s=self.fine))
 

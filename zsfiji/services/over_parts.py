@@ -26,6 +26,7 @@ from zsfiji.images.parts import (
     PLANE,
     Position,
     groups,
+    named,
     pixels_of,
     place,
     positions,
@@ -185,7 +186,7 @@ def apply(
     Raises
     ------
     UserError
-        If there are more or fewer units than channels (or parts).
+        If there are more or fewer units than channels (or parts), or a part cannot be restored.
     """
     where = positions(image, part)
     per_part = fit_per == "plane"
@@ -203,7 +204,12 @@ def apply(
         with progress.part(number / len(where), (number + 1) / len(where)):
             at = place(image, position)
             whole = pixels_of(image, position, part) if convert else image.data[at]
-            restore_one(unit, whole, channel, views)
+            try:
+                restore_one(unit, whole, channel, views)
+            except UserError as error:
+                if len(where) == 1:
+                    raise
+                raise UserError(f"In {named(position)}: {error}") from error
         for view in views.values():
             release(view)
     progress.report(1, label)

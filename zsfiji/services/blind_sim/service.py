@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ import xarray as xr
 from zsfiji import progress
 from zsfiji.compute.device import choose, with_fallback
 from zsfiji.images.axes import size
-from zsfiji.images.parts import PATTERN, middle_part
+from zsfiji.images.parts import PATTERN
 from zsfiji.learning.models import Model, model_of
 from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import illumination
@@ -33,6 +33,7 @@ from zsfiji.services.blind_sim.start import Start, learned
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.capture import captured
 from zsfiji.services.sim.finding import record_of, tuples
+from zsfiji.services.sim.group import background_for, found_in_one
 from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.service import require_raw
 
@@ -84,8 +85,15 @@ class BlindSim:
         chosen = choose(device)
 
         def fit_one(group: over_parts.Group) -> Restorer:
-            stack = middle_part(image, group.positions, PATTERN)
-            return with_fallback(lambda where: _found(stack, settings, given, where), chosen)
+            dark = background_for(image, group.positions, given.optics.background)
+            optics = replace(given.optics, background=dark)
+
+            def find(stack: np.ndarray) -> Restorer:
+                return with_fallback(
+                    lambda where: _found(stack, settings, given, optics, where), chosen
+                )
+
+            return found_in_one(image, group.positions, find)
 
         units = over_parts.fit(
             image,
@@ -132,7 +140,9 @@ class BlindSim:
                 ),
                 chosen,
             )
-            before[channel or 0] = fitted.surroundings
+            # Where there is no light, there is no start for the next one.
+            if drift.lit:
+                before[channel or 0] = fitted.surroundings
             drifts.append(drift)
             iterations.append(fitted.iterations)
             misfits.append(float(fitted.residual.mean()))
@@ -171,7 +181,7 @@ class BlindSim:
             "misfit": misfit,
             "beyond": max(beyond),
         }
-        notes = (*drift_said(drifts), *own, *found.notes)
+        notes = (*drift_said(drifts, image), *own, *found.notes)
         return Restored(images, Report(notes, {**found.metrics, **metrics}))
 
     def simulate(
@@ -197,11 +207,13 @@ def for_image(
     )
 
 
-def _found(stack: np.ndarray, settings: Settings, given: Given, device: torch.device) -> Restorer:
-    """Patterns, optics, noise, and how many iterations it bears."""
+def _found(
+    stack: np.ndarray, settings: Settings, given: Given, optics: Optics, device: torch.device
+) -> Restorer:
+    """Patterns, optics, noise, and how many iterations it bears; `optics` have a background."""
     stacks.check(stack)
     with progress.part(0, 0.15):
-        found = stacks.find(stack, given.optics)
+        found = stacks.find(stack, optics)
     frames = torch.from_numpy(np.asarray(stack, np.float32)).to(device)
     with progress.part(0.15, 0.4):
         refined, errors = blind.with_refined(found, frames)

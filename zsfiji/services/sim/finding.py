@@ -23,7 +23,7 @@ _DARK = 4.0
 """Standard deviation in pixels of the Gaussian before the darkest place is taken as background."""
 
 
-def calibrate(stack: np.ndarray, given: Given) -> Calibration:
+def calibrate(stack: np.ndarray, given: Given, dark: float | None = None) -> Calibration:
     """Find the patterns of a raw stack, and the damping of the OTF if that is asked for.
 
     Parameters
@@ -32,6 +32,9 @@ def calibrate(stack: np.ndarray, given: Given) -> Calibration:
         (angle, frame, row, col), in grey levels.
     given : Given
         Optics and camera.
+    dark : float, optional
+        Grey level without light where it is not given: that of the darkest place of the stack by
+        default. Of several stacks it is that of all: the camera is the same.
 
     Returns
     -------
@@ -44,19 +47,21 @@ def calibrate(stack: np.ndarray, given: Given) -> Calibration:
         If two frames are copies, a frame has no light, or there are too few phases.
     """
     require_different(stack)
-    first = _with_otf(stack, given)
+    if dark is None:
+        dark = dark_level(stack) if given.background is None else given.background
+    first = _with_otf(stack, given, dark)
     if not given.measure_damping or given.transfer.curve is not None:
         return first
     if not any(any(waves) for waves in first.usable):
         return first
     noise = first.record.noise_variance
     found = measured_damping(first.above(stack), first.used, given.transfer, noise)
-    return _with_otf(stack, replace(given, transfer=replace(given.transfer, damping=found.damping)))
+    known = replace(given, transfer=replace(given.transfer, damping=found.damping))
+    return _with_otf(stack, known, dark)
 
 
-def _with_otf(stack: np.ndarray, given: Given) -> Calibration:
+def _with_otf(stack: np.ndarray, given: Given, background: float) -> Calibration:
     """The patterns, with the OTF that is given."""
-    background = dark_level(stack) if given.background is None else given.background
     above = torch.from_numpy(np.asarray(stack, np.float32) - np.float32(background))
     layouts = layouts_of(given.layout, stack.shape[0], stack.shape[1])
     found = estimate(above, given.transfer, layouts)

@@ -122,6 +122,6 @@ def automatic_ridge(wiener: Wiener, above: torch.Tensor, calibration: Calibratio
 def classical_ridge(wiener: Wiener | StackWiener, constant: float) -> torch.Tensor:
     """What a constant of the classical filter adds to the sum of the squared OTFs of all bands.
 
-    A constant of 1 is as large as that sum at frequency 0.
+    A constant of 1 is as large as that sum at frequency 0, without a notch.
     """
-    return constant**2 * wiener.density.flatten()[0]
+    return constant**2 * wiener.unit

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import xarray as xr
 
-from zsfiji.images.parts import PATTERN, middle_part, positions
+from zsfiji.images.parts import PATTERN, Position, middle_part, named, positions
+from zsfiji.physics.sim.patterns import Patterns
 from zsfiji.quality.report import Report
 from zsfiji.reconstruction.drift import Drift
 from zsfiji.reconstruction.frames import blocks_said, saturation_said
@@ -26,8 +28,68 @@ _FINER = 1.05
 _HAZE = 0.25
 """Share of the light left out as haze from which it is said. Not tuned."""
 
+_NAMED = 5
+"""Stacks without light that are named; the others are counted."""
+
 _BLEACHED = 0.2
 """Loss of brightness from the first angle to the last one from which it is said."""
+
+
+WHOLE = "pattern of angle"
+"""What an angle lacks of which no wave is used."""
+
+_LOSS = {
+    WHOLE: "in its direction the resolution is that of the wide-field image.",
+    "wave in the direction of": "there the resolution is that of the wide-field image.",
+    "fine wave of angle": "in its direction only the coarse wave adds resolution.",
+    "coarse wave of angle": "in its direction detail that this wave shows best has more noise.",
+}
+"""What the result lacks without a part of the patterns."""
+
+
+class Unused(NamedTuple):
+    """A pattern, or a wave of it, that is not used.
+
+    Attributes
+    ----------
+    angle, wave : int
+        The first wave that is meant, counted from 0.
+    what, which : str
+        In words, such as "fine wave of angle" and "2".
+    """
+
+    angle: int
+    wave: int
+    what: str
+    which: str
+
+
+def unused(patterns: Patterns, usable: Sequence[Sequence[bool]]) -> list[Unused]:
+    """The patterns, or waves of them, that are not used.
+
+    Parameters
+    ----------
+    patterns : Patterns
+        All that were looked for.
+    usable : sequence
+        (angle, wave): which ones are used.
+    """
+    lost = []
+    for angle, waves in enumerate(usable):
+        if not any(waves):
+            lost.append(Unused(angle, 0, WHOLE, f"{angle + 1}"))
+            continue
+        vectors = patterns.wave_vectors[angle]
+        finest = int(vectors.norm(dim=-1).argmax())
+        for wave in (n for n, used in enumerate(waves) if not used):
+            if patterns.waves == 2:
+                what = f"{'fine' if wave == finest else 'coarse'} wave of angle"
+                lost.append(Unused(angle, wave, what, f"{angle + 1}"))
+            else:
+                turn = math.degrees(math.atan2(*vectors[wave].tolist())) % 180
+                name = f"{turn:.0f} degrees"
+                lost.append(Unused(angle, wave, "wave in the direction of", name))
+    return lost
 
 
 def verdict(wave: Wave) -> str:
@@ -98,7 +160,37 @@ def calibration_report(
     return Report(tuple(notes), metrics)
 
 
-def drift_said(drifts: Sequence[Drift]) -> list[str]:
+def drift_said(
+    drifts: Sequence[Drift], image: xr.DataArray, part: Sequence[str] = PATTERN
+) -> list[str]:
+    """Say how far the specimen drifted between the angles, and which stacks have no light.
+
+    Parameters
+    ----------
+    drifts : sequence of Drift
+        Of each part of the image, in the order of :func:`.positions`; see :func:`moved_said`.
+    image : xarray.DataArray
+        The raw image.
+    part : sequence of str
+        Axes of a part.
+    """
+    return [*moved_said(drifts), *_dark_said(drifts, positions(image, part))]
+
+
+def _dark_said(drifts: Sequence[Drift], where: Sequence[Position]) -> list[str]:
+    pairs = zip(drifts, where, strict=True)
+    dark = [named(position) for drift, position in pairs if not drift.lit]
+    if not dark:
+        return []
+    more = len(dark) - _NAMED
+    names = "; ".join(dark[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return [
+        f"There is no light above the background, in one frame at least: {names}. The result there "
+        "is noise, or wrong if other frames have light. If all should have, check the background."
+    ]
+
+
+def moved_said(drifts: Sequence[Drift]) -> list[str]:
     """Say how far the specimen drifted between the angles of the worst stack, if it matters."""
     worst = max((d for d in drifts if d.matters), key=lambda d: d.range, default=None)
     if worst is None:
@@ -130,12 +222,8 @@ def _said(unit: Calibration, told: bool) -> list[str]:
             "is a raw SIM image, its order of the frames, the pixel size, the numerical aperture "
             "and the emission."
         )
-    elif lost:
-        which = ", ".join(map(str, lost))
-        sentences.append(
-            f"The pattern of angle {which} cannot be used ({_why(unit, lost[0] - 1)}): in its "
-            "direction the resolution is that of the wide-field image."
-        )
+    else:
+        sentences += _unused_said(unit)
     weak = [
         n + 1
         for n, waves in enumerate(unit.waves)
@@ -170,6 +258,21 @@ def _said(unit: Calibration, told: bool) -> list[str]:
     return sentences
 
 
+def _unused_said(unit: Calibration) -> list[str]:
+    """Say which patterns and waves are not used, and why the first of each kind is not."""
+    kinds: dict[str, list[Unused]] = {}
+    for one in unused(unit.patterns, unit.usable):
+        kinds.setdefault(one.what, []).append(one)
+    sentences = []
+    for what, all_ in kinds.items():
+        waves = unit.waves[all_[0].angle]
+        best = max(waves, key=lambda w: w.significance)
+        wave = best if what == WHOLE else waves[all_[0].wave]
+        which = ", ".join(one.which for one in all_)
+        sentences.append(f"The {what} {which} cannot be used ({_why(wave)}): {_LOSS[what]}")
+    return sentences
+
+
 def _reached(unit: Calibration) -> str:
     """Say which patterns are used, and the resolution that they give."""
     used = [[wave for wave in waves if wave.usable] for waves in unit.waves]
@@ -193,8 +296,7 @@ def _span(values: Sequence[float], digits: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _why(unit: Calibration, angle: int) -> str:
-    wave = max(unit.waves[angle], key=lambda w: w.significance)
+def _why(wave: Wave) -> str:
     if not wave.found:
         return "it was not found"
     if wave.error < 0:

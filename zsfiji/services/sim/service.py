@@ -113,7 +113,7 @@ class Sim:
         )
         units = [unit.calibration for unit in model.units]
         report = calibration_report(units, image, model.settings.fit_per)
-        notes = (*drift_said(drifts), *haze_said(shares), *report.notes)
+        notes = (*drift_said(drifts, image), *haze_said(shares), *report.notes)
         return Restored(images, Report(notes, report.metrics))
 
     def simulate(

@@ -8,9 +8,9 @@ import torch
 
 from zsfiji.physics.sim.optics import RadialTransfer, frequencies
 from zsfiji.physics.sim.patterns import TURN, Patterns
-from zsfiji.reconstruction.bands import separated
+from zsfiji.reconstruction.bands import NoLight, has_light, separated
 from zsfiji.reconstruction.borders import MARGIN, extended, extended_shape
-from zsfiji.reconstruction.drift import Drift, drift
+from zsfiji.reconstruction.drift import Drift, drift, unknown
 
 
 def straightened(
@@ -35,16 +35,34 @@ def straightened(
     patterns : Patterns
         Those of the moved stack.
     drift : Drift
-        What was measured; of a single angle none.
+        What was measured; of a single angle none. A stack in which a frame has no light, such as
+        an empty slice, stays where it is.
     """
-    found = measured(stack, transfer)
+    try:
+        found = measured(stack, transfer)
+    except NoLight:
+        found = unknown(len(stack))
     return moved(stack, found), turned(patterns, found), found
 
 
 def measured(stack: torch.Tensor, transfer: RadialTransfer) -> Drift:
-    """The drift between the angles of a raw stack; see :func:`straightened`."""
-    flat = stack if stack.ndim == 4 else stack.sum(2)
-    return drift(separated(flat, transfer, None), transfer)
+    """The drift between the angles of a raw stack; see :func:`straightened`.
+
+    Raises
+    ------
+    NoLight
+        If a frame has no light above the background.
+    """
+    return drift(separated(_flat(stack), transfer, None), transfer)
+
+
+def lit(stack: torch.Tensor) -> bool:
+    """Whether all frames of a raw stack have light, so that its drift can be measured."""
+    return has_light(_flat(stack))
+
+
+def _flat(stack: torch.Tensor) -> torch.Tensor:
+    return stack if stack.ndim == 4 else stack.sum(2)
 
 
 def turned(patterns: Patterns, by: Drift, sign: int = 1) -> Patterns:

@@ -24,8 +24,8 @@ from zsfiji.services import over_parts
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.capture import captured
-from zsfiji.services.sim.finding import dark_level, record_of
-from zsfiji.services.sim.group import known_or_found
+from zsfiji.services.sim.finding import record_of
+from zsfiji.services.sim.group import background_for, known_or_found
 from zsfiji.services.sim.reconstructor import RESULTS
 from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.service import outputs, require_raw
@@ -74,13 +74,15 @@ class SimStack:
         require_quality(settings)
 
         def fit_one(group: over_parts.Group) -> StackReconstructor:
-            calibration = known_or_found(
-                image,
-                group.positions,
-                given.known,
-                lambda stack: _found(stack, given),
-                PATTERN_STACK,
-            )
+            def find(stack: np.ndarray) -> Calibration:
+                planes = [
+                    {**position, "pln": z}
+                    for position in group.positions
+                    for z in range(size(image, "pln"))
+                ]
+                return _found(stack, given, background_for(image, planes, given.background))
+
+            calibration = known_or_found(image, group.positions, given.known, find, PATTERN_STACK)
             record = StackRecord(calibration.record, given.optics)
             return StackReconstructor.of(record, given.table)
 
@@ -135,7 +137,8 @@ class SimStack:
         )
         units = [unit.calibration for unit in model.units]
         report = calibration_report(units, image, model.settings.fit_per)
-        return Restored(images, Report((*drift_said(drifts), *report.notes), report.metrics))
+        notes = (*drift_said(drifts, image, PATTERN_STACK), *report.notes)
+        return Restored(images, Report(notes, report.metrics))
 
     def simulate(
         self,
@@ -147,15 +150,12 @@ class SimStack:
         return captured(restored["sim"], model, StackReconstructor.capture, part=STACK, seed=seed)
 
 
-def _found(stack: np.ndarray, given: StackGiven) -> Calibration:
+def _found(stack: np.ndarray, given: StackGiven, background: float) -> Calibration:
     """The patterns of a stack (angle, frame, pln, row, col)."""
     angles, frames, slices = stack.shape[:3]
     layout = stack_layout(given.layout, angles, frames)
     for number in range(slices):
         require_different(stack[:, :, number], empty=True)
-    background = given.background
-    if background is None:
-        background = min(dark_level(stack[:, :, z]) for z in range(slices))
     above = torch.from_numpy(np.asarray(stack, np.float32) - np.float32(background))
     transfer_of = partial(_transfer, given, slices, layout.waves)
     transfer = RadialTransfer(transfer_of(0.0).cutoff)

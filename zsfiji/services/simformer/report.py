@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from zsfiji.services.blind_sim.results import misfit_said
+from zsfiji.services.sim.report import WHOLE, Unused
 from zsfiji.services.simformer.starts import Start
 from zsfiji.words import counted
 
@@ -62,12 +65,19 @@ def _fit_said(iterations: list[int]) -> str:
     return f"The fit to the frames took {counted(number, 'iteration')}."
 
 
-def lost_said(angles: list[int]) -> list[str]:
-    """Say which angles have no pattern."""
-    if not angles:
-        return []
-    which = " and ".join(str(angle) for angle in angles)
-    return [
-        f"No pattern was found in angle {which}: there the result is no finer than a wide-field "
-        "image. Were the frames acquired and saved in the right order?"
-    ]
+def lost_said(lost: Sequence[Unused]) -> list[str]:
+    """Say which patterns, or waves of them, were not found."""
+    notes = []
+    angles = [one.which for one in lost if one.what == WHOLE]
+    if angles:
+        which = " and ".join(dict.fromkeys(angles))
+        notes.append(
+            f"No pattern was found in angle {which}: there the result is no finer than a "
+            "wide-field image. Were the frames acquired and saved in the right order?"
+        )
+    waves = dict.fromkeys(f"the {one.what} {one.which}" for one in lost if one.what != WHOLE)
+    if waves:
+        notes.append(
+            f"Of the patterns was not found: {', '.join(waves)}. There the result is less fine."
+        )
+    return notes

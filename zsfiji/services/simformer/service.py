@@ -30,7 +30,7 @@ from zsfiji.services.blind_sim.results import EMITTER, outputs, psf_shown
 from zsfiji.services.blind_sim.stacks import Optics
 from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.capture import of_parts
-from zsfiji.services.sim.report import drift_said
+from zsfiji.services.sim.report import Unused, moved_said
 from zsfiji.services.sim.service import require_raw
 from zsfiji.services.simformer import stacks as seeing
 from zsfiji.services.simformer.fitting import Fitter
@@ -196,7 +196,7 @@ class Simformer:
         begun: list[Start | None] = []
         saturated: list[str] = []
         drifts: list[Drift] = []
-        lost: set[int] = set()
+        lost: set[Unused] = set()
 
         def restore_one(
             one: Trained,
@@ -225,7 +225,7 @@ class Simformer:
             part=PATTERN,
             label="Reconstructing",
         )
-        notes = [*dict.fromkeys(saturated), *drift_said(drifts), *lost_said(sorted(lost))]
+        notes = [*dict.fromkeys(saturated), *moved_said(drifts), *lost_said(sorted(lost))]
         notes += said(residuals, iterations, begun)
         metrics = {}
         if residuals:

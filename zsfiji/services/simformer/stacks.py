@@ -9,6 +9,7 @@ import torch
 
 from zsfiji.reconstruction.blind import Found
 from zsfiji.reconstruction.drift import Drift
+from zsfiji.services.sim.report import Unused, unused
 from zsfiji.services.sim.straight import straightened
 from zsfiji.services.simformer.kinds import Kind, Stack
 from zsfiji.services.simformer.nine import is_nine
@@ -32,10 +33,10 @@ class Straight:
     found: Found
     drift: Drift
 
-    def lost(self) -> list[int]:
-        """Angles without any pattern, counted from 1."""
-        there = self.found.patterns.modulation.amax(1) > 0
-        return [angle for angle, one in enumerate(there.tolist(), 1) if not one]
+    def lost(self) -> list[Unused]:
+        """Patterns, and waves of them, that were not found."""
+        patterns = self.found.patterns
+        return unused(patterns, (patterns.modulation > 0).tolist())
 
 
 def straight(stack: np.ndarray, found: Found) -> Straight:

@@ -22,7 +22,7 @@ from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.capture import captured
 from zsfiji.services.sim.given import Given
-from zsfiji.services.sim.group import calibration_for
+from zsfiji.services.sim.group import calibration_for, lit
 from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.service import outputs, require_raw
 from zsfiji.services.zero_shot_sim.fit import fit_restorer, require_patterns
@@ -56,7 +56,7 @@ class ZeroShotSim:
 
         def fit_one(group: over_parts.Group) -> Restorer:
             calibration = calibration_for(image, group.positions, given)
-            stacks = group.pixels(image, PATTERN)
+            stacks = lit(image, group, calibration)
             return with_fallback(
                 lambda where: fit_restorer(
                     stacks, calibration, settings=settings, device=where, label=group.label
@@ -119,7 +119,7 @@ class ZeroShotSim:
             [unit.calibration for unit in model.units], image, model.settings.fit_per
         )
         notes, metrics = said([unit.record for unit in model.units])
-        sentences = (*drift_said(drifts), *known.notes, *notes)
+        sentences = (*drift_said(drifts, image), *known.notes, *notes)
         return Restored(images, Report(sentences, {**known.metrics, **metrics}))
 
     def simulate(

@@ -17,7 +17,7 @@ from scipy.ndimage import uniform_filter
 
 from zsfiji.compute.device import generator
 from zsfiji.compute.rings import ring_mean, ring_of
-from zsfiji.images.parts import PATTERN, pixels_of
+from zsfiji.images.parts import PATTERN
 from zsfiji.physics.camera.doubt import measure_for_training
 from zsfiji.physics.camera.model import NOTHING_KNOWN, Camera, KnownCamera
 from zsfiji.physics.camera.recorruption import BOX
@@ -28,6 +28,7 @@ from zsfiji.physics.sim.optics import circular
 from zsfiji.services.over_parts import Group
 from zsfiji.services.sim.linear import Linear
 from zsfiji.services.sim.reconstructor import SCALE, Reconstructor
+from zsfiji.services.sim.straight import lit
 from zsfiji.services.two_stage.task import Recorrupted
 
 REPEATS = 3
@@ -82,11 +83,13 @@ class RawFrames:
         UserError
             If there is no noise in its frames.
         """
-        stacks = [pixels_of(self._raw, position, PATTERN) for position in group.chosen]
+        unit = self._units[min(group.channel, len(self._units) - 1)]
+        chosen = group.pixels(self._raw, PATTERN)
+        # There is nothing to learn from a stack without light, such as an empty slice.
+        stacks = [one for one in chosen if lit(unit.calibration.above(one))] or chosen
         frames = [f for s in stacks for f in s.reshape(-1, *s.shape[-2:])]
         some = frames[:: -(-len(frames) // _NOISE_FRAMES)]
         camera = measure_for_training(some, self._camera)[0]
-        unit = self._units[min(group.channel, len(self._units) - 1)]
         draws, noise = generator(self._seed), generator(self._seed + 1)
         most = max(1, _LARGEST // (2 * SCALE**2 * stacks[0][0, 0].size * REPEATS))
         pairs, fields, means = [], [], []

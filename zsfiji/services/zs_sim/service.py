@@ -27,7 +27,7 @@ from zsfiji.services.method import Method, Restored
 from zsfiji.services.sim.calibration import Calibration
 from zsfiji.services.sim.capture import capture, captured
 from zsfiji.services.sim.given import Given as SimGiven
-from zsfiji.services.sim.group import calibration_for
+from zsfiji.services.sim.group import calibration_for, lit
 from zsfiji.services.sim.report import calibration_report, drift_said
 from zsfiji.services.sim.service import outputs, require_raw
 from zsfiji.services.zs_sim.fit import fit_parts
@@ -81,11 +81,14 @@ class ZsSim:
             calibration = None
             if given.sim is not None:
                 calibration = calibration_for(image, group.positions, given.sim)
+                stacks = lit(image, group, calibration)
+            else:
+                stacks = group.pixels(image, part)
             where = f" in {settings.fit_per} {group.number + 1}" if group.count > 1 else ""
 
             def work(device: torch.device) -> Restorer:
                 return fit_parts(
-                    group.pixels(image, part),
+                    stacks,
                     settings,
                     given.camera,
                     calibration,
@@ -155,7 +158,7 @@ class ZsSim:
         if sim:
             known = calibration_report([unit.calibration for unit in model.units], image, per)
             report = type(report)(
-                (*drift_said(drifts), *report.notes, *known.notes),
+                (*drift_said(drifts, image), *report.notes, *known.notes),
                 {**report.metrics, **known.metrics},
             )
         return Restored(images, report)
