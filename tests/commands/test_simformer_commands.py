@@ -124,6 +124,40 @@ def test_a_raw_image_becomes_an_emitter_on_a_third_of_its_pixel_size(
     assert any("may be wrong" in note for note in outcome.notes)
 
 
+def test_windows_do_not_change_what_a_network_makes_of_nine_frames(
+    files: dict[str, Path], raw: np.ndarray
+) -> None:
+    moved = raw.copy()
+    moved[2] = 100 + 0.6 * (np.roll(moved[2], 2, -1) - 100)
+    options = {"model": files["small"], "fit": False, **ORDER}
+    (alone,) = call("SIMFormer Reconstruct", opened(moved), **options).images
+    windows = {"residual": True, "psf": True, "background_image": True, "illumination": True}
+    *others, emitter = call("SIMFormer Reconstruct", opened(moved), **options, **windows).images
+    assert len(others) == 4
+    np.testing.assert_array_equal(emitter, alone)
+
+
+def test_no_patterns_are_looked_for_where_the_network_gives_the_windows(
+    files: dict[str, Path], raw: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blind, "find", None)
+    options = {"model": files["small"], "fit": False, **ORDER}
+    windows = {"psf": True, "background_image": True, "illumination": True}
+    assert len(call("SIMFormer Reconstruct", opened(raw), **options, **windows).images) == 4
+
+
+def test_light_that_the_fit_explains_is_not_in_the_background(
+    files: dict[str, Path], raw: np.ndarray
+) -> None:
+    options = {"model": files["small"], "background_image": True, "psf": True, **ORDER}
+    alone = call("SIMFormer Reconstruct", opened(raw), fit=False, **options).images
+    fitted = call("SIMFormer Reconstruct", opened(raw), iterations=2, **options).images
+    assert float(alone[0].max()) > 100.1
+    np.testing.assert_array_equal(fitted[0], np.full_like(fitted[0], 100))
+    # The PSF is that of the lens which the fit had.
+    assert alone[1].shape != fitted[1].shape
+
+
 def test_the_fit_explains_the_frames_better_than_the_network_alone(
     files: dict[str, Path], raw: np.ndarray
 ) -> None:

@@ -244,5 +244,5 @@ def test_no_network_is_trained_where_iterations_are_given(monkeypatch: pytest.Mo
     monkeypatch.setattr(start, "fit_restorer", None)
     assert METHOD.fit(image(one().noisy), QUICK, FLAT).units[0].start is None
     said = notes(one().noisy, Settings(network="none"))
-    assert "as many as explain held counts best" in said
+    assert "as many as explain best the 20 % of the light that was kept aside for checking" in said
     assert "left out" not in said

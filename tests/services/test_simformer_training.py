@@ -133,6 +133,24 @@ def test_of_six_directions_three_even_ones_are_taken() -> None:
     assert gaps == pytest.approx([60, 60, 60], abs=0.1)
 
 
+@pytest.mark.parametrize(("angles", "apart"), [(4, [45, 45, 90]), (5, [36, 72, 72])])
+def test_four_and_five_directions_serve(angles: int, apart: list[int]) -> None:
+    many = patterns(angles, 3)
+    found, there = nine_frames(frames_of(many, parts(angles)), many)
+    turns = [math.degrees(math.atan2(*v)) % 180 for v in there.wave_vectors[:, 0].tolist()]
+    gaps = sorted((b - a) % 180 for a, b in zip(turns, turns[1:] + turns[:1], strict=True))
+    assert gaps == pytest.approx(apart, abs=0.1)
+    used = [
+        number
+        for number, vector in enumerate(many.wave_vectors[:, 0])
+        if any(torch.equal(vector, one) for one in there.wave_vectors[:, 0])
+    ]
+    of_used = [0] + [1 + 2 * number + half for number in used for half in (0, 1)]
+    torch.testing.assert_close(
+        found, frames_of(there, parts(angles)[of_used]), atol=1e-4, rtol=1e-4
+    )
+
+
 def test_nine_frames_stay_as_they_are() -> None:
     three = patterns(3, 3)
     frames = frames_of(three, parts(3))
@@ -148,8 +166,12 @@ def test_too_few_frames_and_directions_are_refused() -> None:
         nine_frames(torch.rand(2, 4, 8, 8), patterns(2, 4))
     lost = patterns(3, 5)
     lost = replace(lost, modulation=lost.modulation * torch.tensor([[1.0], [0.0], [1.0]]))
-    with pytest.raises(UserError, match=r"\d+°, \d+° were found"):
+    with pytest.raises(UserError, match=r"three directions, and .* \d+°, \d+° were found\. "):
         nine_frames(torch.rand(3, 5, 8, 8), lost)
+    near = patterns(5, 3)
+    near = replace(near, modulation=near.modulation * (torch.arange(5)[:, None] < 3))
+    with pytest.raises(UserError, match=r"17°, 53°, 89° were found, which are too near each other"):
+        nine_frames(torch.rand(5, 3, 8, 8), near)
     same = patterns(3, 4)
     same = replace(same, phases=torch.zeros_like(same.phases))
     with pytest.raises(UserError, match="too near each other"):

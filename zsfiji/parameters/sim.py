@@ -197,7 +197,7 @@ BackgroundImage = Annotated[
     bool,
     Field(
         description="Also the background, in grey levels. It is the same everywhere, unless a "
-        "model of SIMFormer that was trained for it finds another."
+        "model of SIMFormer that was trained for it finds another, and nothing is fitted after it."
     ),
     Shown("Background image"),
 ]

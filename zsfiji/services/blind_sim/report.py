@@ -13,7 +13,7 @@ from zsfiji.physics.sim.optics import frequencies
 from zsfiji.reconstruction.borders import taper
 from zsfiji.reconstruction.cutoff import HIGHEST
 from zsfiji.services.blind_sim.restorer import Restorer
-from zsfiji.services.blind_sim.results import misfit_said
+from zsfiji.services.blind_sim.results import CHECKED, misfit_said
 from zsfiji.services.zero_shot_sim.report import doubt, doubtful_from
 from zsfiji.words import counted
 
@@ -108,18 +108,18 @@ def _work_said(
         return [f"{number}."]
     if unit.start is None:
         sentences = [
-            f"{number}: as many as explain held counts best. More show finer detail and more noise."
+            f"{number}: as many as explain best {CHECKED}. More show finer detail and more noise."
         ]
         if asked:
             sentences.append(
-                "The network that learnt from this image did not explain held counts better than "
-                "these, and was left out."
+                f"The network that learnt from this image did not explain {CHECKED} better than "
+                "the fit alone, and was left out."
             )
         return sentences
     sharpened = counted(unit.start.record.sharpened, "iteration")
     followed = f"{number} of the fit followed" if any(iterations) else "the fit changed nothing"
     sentences = [
-        "A network that learnt from this image gave the start: it explains held counts better than "
+        f"A network that learnt from this image gave the start: it explains {CHECKED} better than "
         f"a flat one. Its result was sharpened by {sharpened}, and {followed}."
     ]
     limit = doubtful_from(unit.start.record.network)

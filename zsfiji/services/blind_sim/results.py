@@ -8,6 +8,7 @@ import numpy as np
 
 from zsfiji.physics.sim.grid import SCALE
 from zsfiji.physics.sim.optics import RadialTransfer, psf_of
+from zsfiji.reconstruction.thinning import SHARE
 from zsfiji.services.over_parts import Output
 
 EMITTER = "emitter"
@@ -15,6 +16,9 @@ EMITTER = "emitter"
 
 PSF_SIZE = 49
 """Edge in fine pixels of the PSF that is shown."""
+
+CHECKED = f"the {round(100 * (1 - SHARE))} % of the light that was kept aside for checking"
+"""What a start and a number of iterations are chosen by, in notes."""
 
 _OUTPUTS = (
     Output("illumination", SCALE),

@@ -23,8 +23,9 @@ from zsfiji.services.blind_sim.stacks import require_enough
 ANGLES = PHASES = 3
 """What nine frames are."""
 
-_EVEN = math.radians(20)
-"""How far directions may be from 60 degrees between them. Not tuned."""
+_EVEN = math.radians(35)
+"""How far directions may be from 60 degrees between them: of four equally spaced ones the best
+three are 30 degrees off, of five 24. Not tuned."""
 
 
 @dataclass(frozen=True)
@@ -145,10 +146,17 @@ def _three(patterns: Patterns) -> tuple[_Wave, ...]:
             waves.append(_Wave(angle, wave, math.atan2(row, col) % math.pi))
     # In the order of their numbers, as the frames are.
     best = min(combinations(waves, ANGLES), key=_uneven, default=None)
-    if best is None or _uneven(best) > _EVEN:
+    if best is None:
         raise UserError(
-            "The patterns of this image do not lie in three directions, 60 degrees from each "
-            f"other, which SIMFormer needs: {_said(waves)} found. Check the order of the frames."
+            "The network of SIMFormer needs patterns in three directions, and in this image "
+            f"{_said(waves)} found. Check the number of angles and the order of the frames, or use "
+            "Blind SIM..., which does with fewer directions."
+        )
+    if _uneven(best) > _EVEN:
+        raise UserError(
+            "The network of SIMFormer needs patterns in three directions about 60 degrees apart, "
+            f"and in this image {_said(waves)} found, which are too near each other. Check the "
+            "order of the frames, or use Blind SIM..., which takes any directions."
         )
     return best
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zsfiji.services.blind_sim.results import misfit_said
+from zsfiji.services.blind_sim.results import CHECKED, misfit_said
 from zsfiji.services.sim.report import WHOLE, Unused
 from zsfiji.services.simformer.starts import Start
 from zsfiji.words import counted
@@ -15,15 +15,15 @@ FROM_MODEL: frozenset[Start | None] = frozenset({"model", "sharpened", "mean"})
 """Starts that the trained network has part in."""
 
 _BEGUN: dict[Start | None, str] = {
-    None: "The fit began without the network, as that of Blind SIM... does with none: its specimen "
-    "explains held counts less well. It is unlike those that the network has learnt.",
-    "own": "The specimen of the network explains held counts less well than that of a network "
+    None: "The fit began without the network, as that of Blind SIM... does with none: the specimen "
+    f"of the network explains {CHECKED} less well. It is unlike those that the network has learnt.",
+    "own": f"The specimen of the network explains {CHECKED} less well than that of a network "
     "which learnt from this image alone, so the fit began with the latter, as that of Blind SIM... "
     "does. The specimen is unlike those that the first network has learnt.",
     "mean": "The fit began with the mean of what the network made and of what a network made which "
-    "learnt from this image alone: it explains held counts best.",
+    f"learnt from this image alone: it explains best {CHECKED}.",
     "sharpened": "Detail of the network finer than linear SIM shows was replaced by plain "
-    "sharpening before the fit: so it explains held counts best.",
+    f"sharpening before the fit: so it explains best {CHECKED}.",
 }
 """What is said about a start."""
 
@@ -60,7 +60,10 @@ def said(residuals: list[float], iterations: list[int], begun: list[Start | None
 
 def _fit_said(iterations: list[int]) -> str:
     if not any(iterations):
-        return "The fit to the frames changed nothing: iterations explain held counts no better."
+        return (
+            f"The fit to the frames changed nothing: iterations explain {CHECKED} no better than "
+            "what it began with."
+        )
     number = round(float(np.mean(iterations)))
     return f"The fit to the frames took {counted(number, 'iteration')}."
 

@@ -254,17 +254,21 @@ class Simformer:
     ) -> _Result:
         stacks.check(stack)
         fitter = self._fitter
-        needed = fitter is not None or seeing.must_find(unit.kind, stack) or bool(self._wanted)
         there = None
-        if needed:
+        if fitter is not None or seeing.must_find(unit.kind, stack):
             progress.report(0, "Finding patterns")
             with progress.part(0, 0.15):
-                there = seeing.straight(stack, stacks.find(stack, self._known(channel)))
-        found = None if there is None else there.found
-        dark = stacks.background_of(stack, self._optics) if found is None else found.background
-        with progress.part(0.15, 1 if fitter is None else 0.3):
+                there = seeing.straight(stack, self._find(stack, channel))
+        dark = stacks.background_of(stack, self._optics)
+        with progress.part(0.15, 0.85 if fitter is None else 0.3):
             seen = seeing.seen(stack, dark) if there is None else seeing.known(there)
             made = with_fallback(lambda where: painted(unit, seen, where), device)
+        found = None if there is None else there.found
+        if found is None and self._missing(made):
+            # For these windows only: the emitter must not depend on which of them are shown.
+            progress.report(0.85, "Finding patterns")
+            with progress.part(0.85, 1):
+                found = seeing.sure(self._find(stack, channel))
         fitted: Fitted[Found] | None = None
         start: Start | None = "model"
         if fitter is not None and there is not None and not progress.finish_requested():
@@ -276,12 +280,19 @@ class Simformer:
             found = fitted.found
         if found is not None:
             self.found[channel] = found
-        if "psf" in made:
+        if "psf" in made and fitted is None:
             self.psfs[channel] = made["psf"].numpy()
         elif found is not None:
             self.psfs[channel] = psf_shown(found.transfer)
         frames = seen.frames + dark
         return _Result(frames, dark, made, found, fitted, there, start)
+
+    def _missing(self, made: Mapping[str, torch.Tensor]) -> set[str]:
+        """The windows that are wanted and made from what is found, not by the network."""
+        return set(self._wanted) - {"background", *made}
+
+    def _find(self, stack: np.ndarray, channel: int) -> Found:
+        return stacks.find(stack, self._known(channel))
 
     def _known(self, channel: int) -> Optics:
         """The optics, with the OTF of an earlier time point or slice of a channel."""
@@ -312,7 +323,9 @@ class _Result:
             return best.cpu().numpy()
         if name == "background":
             flat = torch.zeros(SCALE * rows, SCALE * cols)
-            return (self.made.get("background", flat) + self.dark).numpy()
+            # A fit explains all light above the dark level by the specimen.
+            light = self.made.get("background", flat) if self.fitted is None else flat
+            return (light + self.dark).numpy()
         if name == "illumination":
             light = self.made.get("illumination")
             if light is None or len(light) != angles * phases or self.fitted is not None:

@@ -49,10 +49,15 @@ def straight(stack: np.ndarray, found: Found) -> Straight:
     found : Found
         What was found in it.
     """
-    patterns = found.patterns.where(found.search.found)
+    found = sure(found)
     above = found.above(torch.from_numpy(np.asarray(stack, np.float32)))
-    above, patterns, drift = straightened(above, patterns, found.transfer)
+    above, patterns, drift = straightened(above, found.patterns, found.transfer)
     return Straight(above + found.background, replace(found, patterns=patterns), drift)
+
+
+def sure(found: Found) -> Found:
+    """The same, without modulation where no pattern was found."""
+    return replace(found, patterns=found.patterns.where(found.search.found))
 
 
 def seen(stack: np.ndarray, background: float) -> Stack:
