@@ -20,10 +20,11 @@ from typing import Any
 
 from zsfiji.bridge.start.classes import jc
 from zsfiji.bridge.start.host import Host
-from zsfiji.bridge.ui import messages, windows
+from zsfiji.bridge.ui import messages, page, windows
 from zsfiji.bridge.ui.help import bounds, command_help
 from zsfiji.bridge.ui.jobs import in_thread
 from zsfiji.bridge.ui.open_images import needs_image_by_name, newest_psf, suggested, to_process
+from zsfiji.bridge.ui.progress import forget_escape
 from zsfiji.commands import Command, Parameter
 from zsfiji.commands.duration import estimate
 from zsfiji.errors import UserError
@@ -38,6 +39,9 @@ _PATH_COLUMNS = 28
 
 _RED, _GREY = 0xB00000, 0x505050
 """Of problems and of explanations; both have a contrast of more than 5:1 on ImageJ's grey."""
+
+_HELP_BUTTON = 3
+"""Its place among the buttons of ImageJ's dialogs."""
 
 _FROM_FILE = "From a file..."
 _OF_SESSION = (*FILES, "image")
@@ -142,11 +146,12 @@ def ask(host: Host, command: Command, image: Any) -> Answer | None:
         dialog.addPanel(row)
     time_needed.add_line(dialog)
     check.add_lines()
-    dialog.addHelp(command_help(command))
+    _add_help(dialog, command)
     with subject.followed():
         dialog.showDialog()
     if not dialog.wasOKed():
         return None
+    forget_escape()
     chosen = command.validate(check.entered())
     remember(command, chosen)
     return Answer(subject.image, chosen)
@@ -210,6 +215,27 @@ class _Subject:
             jc.Roi.removeRoiListener(listener)
 
 
+def _add_help(dialog: Any, command: Command) -> None:
+    """Add the button of the help, whose page stays above the dialog."""
+    html = command_help(command)
+
+    def pressed(_event: Any) -> None:
+        page.show(f"{dialog.getTitle()} Help", html, dialog)
+
+    def opened(_event: Any) -> None:
+        button = dialog.getButtons()[_HELP_BUTTON]
+        for listener in button.getActionListeners():
+            button.removeActionListener(listener)
+        button.addActionListener(_listener("ActionListener", actionPerformed=pressed))
+
+    # ImageJ makes the button, and only when it shows the dialog.
+    dialog.addHelp(html)
+    names = ("Closing", "Closed", "Iconified", "Deiconified", "Activated", "Deactivated")
+    dialog.addWindowListener(
+        _listener("WindowListener", windowOpened=opened, **_quiet("window", names))
+    )
+
+
 def _ask_advanced(
     command: Command, parameters: list[Parameter], values: Mapping[str, Any]
 ) -> dict[str, Any] | None:
@@ -221,7 +247,7 @@ def _ask_advanced(
     }
     check = _Check(dialog, command, fields, others)
     check.add_lines()
-    dialog.addHelp(command_help(command))
+    _add_help(dialog, command)
     dialog.showDialog()
     return {f.parameter.key: f.value() for f in fields} if dialog.wasOKed() else None
 
@@ -290,19 +316,12 @@ class _Check:
         def explain(_event: Any) -> None:
             self._help_line.setText(text)
 
-        def ignore(_event: Any) -> None:
-            return
-
         field.component.addFocusListener(
-            _listener("FocusListener", focusGained=explain, focusLost=ignore)
+            _listener("FocusListener", focusGained=explain, **_quiet("focus", ["Lost"]))
         )
-        quiet = dict.fromkeys(("Clicked", "Pressed", "Released", "Exited"), ignore)
+        names = ("Clicked", "Pressed", "Released", "Exited")
         field.component.addMouseListener(
-            _listener(
-                "MouseListener",
-                mouseEntered=explain,
-                **{f"mouse{name}": action for name, action in quiet.items()},
-            )
+            _listener("MouseListener", mouseEntered=explain, **_quiet("mouse", names))
         )
 
 
@@ -492,6 +511,15 @@ def _listener(interface: str, **methods: Callable[..., Any]) -> Any:
         for key, method in methods.items()
     }
     return JProxy(name, dict=guarded)
+
+
+def _quiet(prefix: str, names: Iterable[str]) -> dict[str, Callable[[Any], None]]:
+    """Methods of a listener that do nothing."""
+
+    def ignore(_event: Any) -> None:
+        return
+
+    return {f"{prefix}{name}": ignore for name in names}
 
 
 # --- the last values ----------------------------------------------------------------------------
