@@ -355,7 +355,7 @@ def test_the_other_image_can_be_a_file_and_nothing_is_a_choice_where_it_may_be(
     desk.choose("Test Compare...")
     dialog = desk.window("Test Compare")
     other, third = (choices(desk, dialog, n) for n in (1, 2))
-    assert str(third.getSelectedItem()) == ""
+    assert str(third.getSelectedItem()) == "none"
     assert "Other image: " in desk.texts(dialog)
     assert not desk.part(dialog, "OK").isEnabled()
     other.select("From a file...")

@@ -43,7 +43,7 @@ _RED, _GREY = 0xB00000, 0x505050
 _HELP_BUTTON = 3
 """Its place among the buttons of ImageJ's dialogs."""
 
-_FROM_FILE = "From a file..."
+_FROM_FILE, _NONE = "From a file...", "none"
 _OF_SESSION = (*FILES, "image")
 """What a session remembers and the preferences do not: they would name what is gone."""
 
@@ -62,6 +62,8 @@ class _Field:
         if self.parameter.kind == "choice":
             return str(self.component.getSelectedItem())
         if self.parameter.kind == "image":
+            if self.parameter.may_be_empty and int(self.component.getSelectedIndex()) == 0:
+                return ""
             chosen = str(self.component.getSelectedItem()).strip()
             return "" if chosen == _FROM_FILE else chosen
         if self.parameter.kind == "boolean":
@@ -114,13 +116,13 @@ def ask(host: Host, command: Command, image: Any) -> Answer | None:
     advanced = [p for p in command.parameters if p.advanced]
     hidden = {p.key: values[p.key] for p in advanced}
     # The first dialog is checked with the values of the second, and the other way round.
-    check = _Check(dialog, command, fields, hidden)
+    check = _Check(dialog, command, fields, hidden, subject)
     time_needed = _Duration(command)
 
     def tell_time() -> None:
         time_needed.tell(subject.image, check.entered())
 
-    subject.told = check.told = tell_time
+    subject.told, check.told = check.changed, tell_time
     if advanced:
 
         def show_advanced(_event: Any) -> None:
@@ -166,7 +168,7 @@ class _Subject:
 
     def __init__(self, dialog: Any, command: Command, active: Any) -> None:
         self.image = active
-        self.told: Callable[[], None] = _nothing
+        self.told: Callable[[], object] = _nothing
         self._line: Any = None
         if not command.takes_image:
             return
@@ -256,17 +258,24 @@ class _Check:
     """Looks at what is entered, after every change, and says what is wrong."""
 
     def __init__(
-        self, dialog: Any, command: Command, fields: list[_Field], others: Mapping[str, Any]
+        self,
+        dialog: Any,
+        command: Command,
+        fields: list[_Field],
+        others: Mapping[str, Any],
+        subject: _Subject | None = None,
     ) -> None:
         self._dialog, self._command, self._fields = dialog, command, fields
-        self._others = others
+        self._others, self._subject = others, subject
+        # What is wrong with an image takes more words.
+        self._problem_rows = 2 if command.fits is None else 3
         self.told: Callable[[], None] = _nothing
 
     def add_lines(self) -> None:
         """Add the line with what is wrong and the lines with the help of a field."""
         # Room for the longest text: a dialog does not grow once it is open.
         most = max((len(_lines(f.parameter.help)) for f in self._fields), default=1)
-        self._dialog.addMessage(_room("", 2), _font(bold=True), jc.Color(_RED))
+        self._dialog.addMessage(_room("", self._problem_rows), _font(bold=True), jc.Color(_RED))
         self._problem_line = self._dialog.getMessage()
         self._dialog.addMessage(_room("", most), None, jc.Color(_GREY))
         self._help_line = self._dialog.getMessage()
@@ -286,7 +295,7 @@ class _Check:
     def changed(self) -> bool:
         """Look again; whether all is right."""
         problem = self._problem()
-        self._problem_line.setText(_room(problem, 2))
+        self._problem_line.setText(_room(problem, self._problem_rows))
         buttons = self._dialog.getButtons()
         if buttons is not None and buttons[0] is not None:
             buttons[0].setEnabled(not problem)
@@ -299,9 +308,16 @@ class _Check:
             values = self._command.validate(self.entered())
             for parameter in self._command.parameters:
                 _require_place(parameter, values[parameter.key])
+            self._require_fitting(values)
         except UserError as error:
-            return str(error)
+            return error.in_dialog
         return ""
+
+    def _require_fitting(self, values: Mapping[str, Any]) -> None:
+        """See that the image can serve; it may have been closed meanwhile."""
+        image = None if self._subject is None else self._subject.image
+        if self._command.fits is not None and image is not None and int(image.getWidth()):
+            self._command.fits(windows.facts(image).lengths(), values)
 
     def _item_changed(self, _dialog: Any, _event: Any) -> bool:
         try:
@@ -391,15 +407,16 @@ def _add_image_field(dialog: Any, parameter: Parameter, text: str, image: Any) -
     """A choice of the open images, the file that was taken last, and any other file."""
     there = [windows.facts(imp) for imp in windows.images()]
     titles = [fact.title for fact in there]
-    items = [*dict.fromkeys([*([""] if parameter.may_be_empty else []), *titles])]
+    items = [*dict.fromkeys(titles)]
     if text and text not in items and os.path.isfile(os.path.expanduser(text)):
         items.append(text)
     # What is to be restored is no PSF.
     if not text or text not in items or (image is not None and text == str(image.getTitle())):
         # What we have made as one is a good guess.
         psf = newest_psf(there) if parameter.needed else None
-        text = psf or ("" if parameter.may_be_empty else _FROM_FILE)
-    dialog.addChoice(f"{parameter.label}:", [*items, _FROM_FILE], text)
+        text = psf or (_NONE if parameter.may_be_empty else _FROM_FILE)
+    first = [_NONE] if parameter.may_be_empty else []
+    dialog.addChoice(f"{parameter.label}:", [*first, *items, _FROM_FILE], text)
     field = dialog.getChoices().lastElement()
 
     @messages.guarded("Open")
