@@ -1,4 +1,4 @@
-#@script(label="Blind SIM", description="Reconstruct a raw SIM image on a third of its pixel size, told no optics and no patterns.", language="python", headless=true)
+#@script(label="Blind SIM", description="Reconstruct a raw SIM image with three times smaller pixels; optics and patterns need not be known.", language="python", headless=true)
 #@ ImagePlus (label="Image") input
 #@ String (label="Order of the frames", description="How the frames follow each other. auto: found by trying which order shows patterns. angle-major: the phases of the first angle, then those of the next one. phase-major: the angles of the first phase first. omx: angle, slice, phase. elyra: phases and angles on axes of their own. n-sim: one large image of tiles. The others name the axes from the slowest to the fastest.", choices={"auto", "angle-major", "phase-major", "omx", "elyra", "n-sim", "angle-time-phase", "phase-angle-z", "phase-z-angle", "angle-phase-z"}, value="auto", persistKey="zsfiji.blind_sim.order") order
 #@ Integer (label="Angles (0 = auto)", description="Angles of the pattern. 0: from the number of frames.", value=0, persistKey="zsfiji.blind_sim.angles", min=0, max=32) angles
@@ -10,8 +10,8 @@
 #@ String (label="Pixel size (nm)", description="Width of a raw pixel in the specimen: that of the camera over the magnification. Empty: as the image has it (Image > Properties...).", required=false, persist=false) pixel_size
 #@ String (label="Background (grey levels)", description="Grey level of the camera without light, often about 100. Empty: the darkest place of the image.", required=false, persist=false) background
 #@ String (label="Network", description="How long a network learns from this image to give the fit a better start. It is left out where it does not explain the image better, where the number of iterations is given, and with none.", choices={"none", "quick", "standard", "best"}, value="quick", persistKey="zsfiji.blind_sim.network") network
-#@ Integer (label="Iterations (0 = auto)", description="Of the fit to the frames. 0: as many as the noise bears. More show finer detail and more noise.", value=0, persistKey="zsfiji.blind_sim.iterations", min=0, max=2000) iterations
-#@ String (label="Fit one model per", description="channel: one model for all slices and frames of a channel, which is faster, keeps a time-lapse from flickering and learns from every plane. plane: one model for each, for stacks whose planes differ strongly.", choices={"channel", "plane"}, value="channel", persistKey="zsfiji.blind_sim.fit_per") fit_per
+#@ Integer (label="Iterations (0 = auto)", description="Of the fit to the frames. 0: they stop before they amplify the noise. More show finer detail and more noise.", value=0, persistKey="zsfiji.blind_sim.iterations", min=0, max=2000) iterations
+#@ String (label="Fit one model per", description="channel: one model for all slices and frames of a channel, which is faster, keeps a time-lapse from flickering and learns from every plane. plane: one model for each plane, for stacks whose planes differ strongly.", choices={"channel", "plane"}, value="channel", persistKey="zsfiji.blind_sim.fit_per") fit_per
 #@ Integer (label="Seed", description="Start of the random numbers. The same seed gives the same pixels on the same machine.", value=0, persistKey="zsfiji.blind_sim.seed", min=0, max=2147483647) seed
 #@ File (label="Apply saved model", description="A model file saved earlier. It is applied as it is, nothing is trained, and the quality and the seed do not matter.", style="open", required=false, persist=false) apply_model
 #@ File (label="Save model as", description="Where to save the model, to apply it to further images. The file gets the ending .zsfiji unless it has one.", style="save", required=false, persist=false) save_model
@@ -20,10 +20,10 @@
 #@ Boolean (label="Residual", description="Also the difference of the frames from what explains them, in standard deviations of their noise: about 1 where the result can be believed.", value=true, persistKey="zsfiji.blind_sim.residual") residual
 #@ Boolean (label="PSF", description="Also the point spread function that was found.", value=false, persistKey="zsfiji.blind_sim.psf") psf
 #@ Boolean (label="Emitter within linear SIM", description="Also the emitter without what lies beyond the reach of linear SIM, as a lens of that resolution would show it: to compare with other reconstructions.", value=true, persistKey="zsfiji.blind_sim.linear") linear
-#@ Boolean (label="Uncertainty map", description="A further image: the standard deviation of the error of each pixel, in grey levels, from simulated captures of the result. Takes as long as applying the model three more times.", value=false, persistKey="zsfiji.blind_sim.uncertainty") uncertainty
+#@ Boolean (label="Uncertainty map", description="A further image: the standard deviation of the error of each pixel, in grey levels, from simulated noisy copies of the result. Takes as long as applying the model three more times.", value=false, persistKey="zsfiji.blind_sim.uncertainty") uncertainty
 #@ String (label="Device", description="Where to compute. auto: a GPU if one can be used, else the CPU.", choices={"auto", "cpu", "cuda", "mps"}, value="auto", persistKey="zsfiji.blind_sim.device") device
 
-# Reconstruct a raw SIM image on a third of its pixel size, told no optics and no patterns.
+# Reconstruct a raw SIM image with three times smaller pixels; optics and patterns need not be known.
 # Written from zsfiji's table of commands by: python -m zsfiji.bridge.scripts
 
 from zsfiji.bridge.scripts import call

@@ -1,4 +1,4 @@
-#@script(label="SIMFormer Reconstruct", description="Reconstruct a raw SIM image on a third of its pixel size, told no optics and no patterns.", language="python", headless=true)
+#@script(label="SIMFormer Reconstruct", description="Reconstruct a raw SIM image with three times smaller pixels; optics and patterns need not be known.", language="python", headless=true)
 #@ ImagePlus (label="Image") input
 #@ String (label="Order of the frames", description="How the frames follow each other. auto: found by trying which order shows patterns. angle-major: the phases of the first angle, then those of the next one. phase-major: the angles of the first phase first. omx: angle, slice, phase. elyra: phases and angles on axes of their own. n-sim: one large image of tiles. The others name the axes from the slowest to the fastest.", choices={"auto", "angle-major", "phase-major", "omx", "elyra", "n-sim", "angle-time-phase", "phase-angle-z", "phase-z-angle", "angle-phase-z"}, value="auto", persistKey="zsfiji.simformer_reconstruct.order") order
 #@ Integer (label="Angles (0 = auto)", description="Angles of the pattern. 0: from the number of frames.", value=0, persistKey="zsfiji.simformer_reconstruct.angles", min=0, max=32) angles
@@ -8,17 +8,17 @@
 #@ String (label="Background (grey levels)", description="Grey level of the camera without light, often about 100. Empty: the darkest place of the image.", required=false, persist=false) background
 #@ Boolean (label="Fit to the frames", description="Whether the result of the network is the start of a fit that explains the frames by the physics of SIM, as Blind SIM... does. Without it, it is the network's word alone, which is better only where there are very few photons.", value=true, persistKey="zsfiji.simformer_reconstruct.fit") fit
 #@ Boolean (label="Learn from this image as well", description="Whether a network that learns from this image alone, as that of Blind SIM..., gives the fit further starts. The one that explains the image best is taken. It is left out where the number of iterations is given.", value=true, persistKey="zsfiji.simformer_reconstruct.own_network") own_network
-#@ Integer (label="Iterations (0 = auto)", description="Of the fit to the frames. 0: as many as the noise bears. More show finer detail and more noise.", value=0, persistKey="zsfiji.simformer_reconstruct.iterations", min=0, max=2000) iterations
+#@ Integer (label="Iterations (0 = auto)", description="Of the fit to the frames. 0: they stop before they amplify the noise. More show finer detail and more noise.", value=0, persistKey="zsfiji.simformer_reconstruct.iterations", min=0, max=2000) iterations
 #@ File (label="Model", description="A model that SIMFormer Train..., Fine-tune... or Distill... has saved. Empty: the one that zsfiji ships.", style="open", required=false, persist=false) model
 #@ Integer (label="Seed", description="Start of the random numbers. The same seed gives the same pixels on the same machine.", value=0, persistKey="zsfiji.simformer_reconstruct.seed", min=0, max=2147483647) seed
 #@ Boolean (label="Illumination", description="Also the light of each frame, relative to its mean.", value=false, persistKey="zsfiji.simformer_reconstruct.illumination") illumination
 #@ Boolean (label="Background image", description="Also the background, in grey levels. It is the same everywhere, unless a model of SIMFormer that was trained for it finds another, and nothing is fitted after it.", value=false, persistKey="zsfiji.simformer_reconstruct.background_image") background_image
 #@ Boolean (label="Residual", description="Also the difference of the frames from what explains them, in standard deviations of their noise: about 1 where the result can be believed.", value=false, persistKey="zsfiji.simformer_reconstruct.residual") residual
 #@ Boolean (label="PSF", description="Also the point spread function that was found.", value=false, persistKey="zsfiji.simformer_reconstruct.psf") psf
-#@ Boolean (label="Uncertainty map", description="A further image: the standard deviation of the error of each pixel, in grey levels, from simulated captures of the result. Takes as long as applying the model three more times.", value=false, persistKey="zsfiji.simformer_reconstruct.uncertainty") uncertainty
+#@ Boolean (label="Uncertainty map", description="A further image: the standard deviation of the error of each pixel, in grey levels, from simulated noisy copies of the result. Takes as long as applying the model three more times.", value=false, persistKey="zsfiji.simformer_reconstruct.uncertainty") uncertainty
 #@ String (label="Device", description="Where to compute. auto: a GPU if one can be used, else the CPU.", choices={"auto", "cpu", "cuda", "mps"}, value="auto", persistKey="zsfiji.simformer_reconstruct.device") device
 
-# Reconstruct a raw SIM image on a third of its pixel size, told no optics and no patterns.
+# Reconstruct a raw SIM image with three times smaller pixels; optics and patterns need not be known.
 # Written from zsfiji's table of commands by: python -m zsfiji.bridge.scripts
 
 from zsfiji.bridge.scripts import call

@@ -20,7 +20,7 @@
 #@ Double (label="Photons (per frame)", description="Photons of a frame in a bright pixel: the 99.5 % quantile of the wide-field image.", value=100, persistKey="zsfiji.sim_simulator.photons", min=0.1, max=20000) photons
 #@ Double (label="Haze", description="Light out of focus, over that in focus: smooth, without pattern.", value=0, persistKey="zsfiji.sim_simulator.haze", min=0, max=20) haze
 #@ Double (label="Drift (px)", description="Distance that the specimen moves between the first frame and the last.", value=0, persistKey="zsfiji.sim_simulator.drift", min=0, max=16) drift
-#@ Double (label="Gain (grey levels)", description="Grey levels of the camera per photoelectron.", value=2.2, persistKey="zsfiji.sim_simulator.gain", min=0.01, max=1000) gain
+#@ Double (label="Gain (grey levels per photoelectron)", description="What one photoelectron adds to a pixel.", value=2.2, persistKey="zsfiji.sim_simulator.gain", min=0.01, max=1000) gain
 #@ Double (label="Background (grey levels)", description="Grey level of the camera without light.", value=100, persistKey="zsfiji.sim_simulator.background", min=0, max=30000) background
 #@ Double (label="Read noise (electrons)", description="Standard deviation of a pixel without light.", value=1.5, persistKey="zsfiji.sim_simulator.read_noise", min=0, max=100) read_noise
 #@ String (label="True aperture", description="Aperture that the light really has: other than the one that a reconstruction is told. Empty: the same.", required=false, persist=false) true_aperture

@@ -13,7 +13,7 @@ import zsfiji
 from zsfiji.errors import UserError
 from zsfiji.images.metadata import require_finite
 from zsfiji.services.over_parts import require_as_many
-from zsfiji.words import counted
+from zsfiji.words import counted, in_lines
 
 _NOUNS = "channel|plane|slice|frame|stack|network|axis|axes|PSF|bead|capture|thread|core|step|value"
 # Sizes ("512 x 512 pixels"), ranges and shares, which are never one.
@@ -33,6 +33,15 @@ def test_one_is_singular():
     assert counted(1, "channel") == "1 channel"
     assert counted(0, "channel") == "0 channels"
     assert counted(2, "axis", "axes") == "2 axes"
+
+
+def test_each_sentence_has_a_line_of_its_own():
+    text = "cells.tif: Noise 2.5 e. per pixel. The rest is 0.5 %. Use PSF Generator... for more."
+    assert in_lines(text).splitlines() == [
+        "cells.tif: Noise 2.5 e. per pixel.",
+        "    The rest is 0.5 %.",
+        "    Use PSF Generator... for more.",
+    ]
 
 
 def test_a_message_about_one_channel_or_pixel_is_right():

@@ -11,7 +11,19 @@ class UserError(Exception):
 
     The text says what is wrong and what to do about it, in one or two sentences and in the words
     of the dialog, without names from the code.
+
+    Parameters
+    ----------
+    *text : str
+        The text.
+    in_dialog : str
+        The text for a dialog, where it is another one: a dialog has labels instead of the names of
+        options, and room for two lines.
     """
+
+    def __init__(self, *text: str, in_dialog: str = "") -> None:
+        super().__init__(*text)
+        self.in_dialog = in_dialog or " ".join(text)
 
 
 class Cancelled(Exception):  # noqa: N818 - it is not an error

@@ -1,6 +1,8 @@
-"""Numbers and time spans in words."""
+"""Numbers and time spans in words, and sentences in lines."""
 
 from __future__ import annotations
+
+import re
 
 
 def counted(number: int, noun: str, several: str = "") -> str:
@@ -32,3 +34,8 @@ def time_span(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def in_lines(text: str) -> str:
+    """Put each sentence of a text on a line of its own; all but the first are indented."""
+    return re.sub(r"(?<=[.?!]) +(?=[A-Z])", "\n    ", text)

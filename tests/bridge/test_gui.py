@@ -355,7 +355,7 @@ def test_the_other_image_can_be_a_file_and_nothing_is_a_choice_where_it_may_be(
     desk.choose("Test Compare...")
     dialog = desk.window("Test Compare")
     other, third = (choices(desk, dialog, n) for n in (1, 2))
-    assert str(third.getSelectedItem()) == ""
+    assert str(third.getSelectedItem()) == "none"
     assert "Other image: " in desk.texts(dialog)
     assert not desk.part(dialog, "OK").isEnabled()
     other.select("From a file...")
@@ -457,6 +457,60 @@ def test_esc_that_closes_another_dialog_does_not_cancel_the_job(desk):
     desk.gone(NAME)
     assert jobs.running()
     desk.wait(lambda: "cells-blurred" in desk.images())
+
+
+def test_esc_in_a_help_window_or_before_the_click_does_not_cancel_the_job(desk, windows):
+    from blur import blur
+
+    from zsfiji.bridge.ui import dialog
+
+    desk.show("cells")
+    dialog.remember(blur.command, blur.command.validate({"seconds": 1}))
+    desk.choose(LABEL)
+    desk.press(NAME, "Help")
+    desk.click(desk.window(f"{NAME} Help").getContentPane())
+    desk.key("ESCAPE")
+    desk.gone(f"{NAME} Help")
+    assert not windows.ij1.IJ.escapePressed()
+    # As another window may leave it.
+    windows.ij1.IJ.setKeyDown(27)
+    desk.press(NAME, "OK")
+    desk.wait(lambda: "cells-blurred" in desk.images())
+
+
+def test_esc_before_a_click_still_stops_the_job_that_it_was_meant_for(desk, windows):
+    from zsfiji.bridge.ui import jobs
+    from zsfiji.bridge.ui.progress import forget_escape
+
+    start(desk, desk.show("cells"), seconds=20)
+    desk.window(f"{NAME}: cells")
+    windows.ij1.IJ.setKeyDown(27)
+    fresh(forget_escape)
+    assert not windows.ij1.IJ.escapePressed()
+    desk.wait(lambda: not jobs.running(), 2)
+    assert desk.images() == ["cells"]
+
+
+def test_the_help_of_a_dialog_is_its_child_beside_it_without_a_horizontal_scroll_bar(desk):
+    desk.show("cells")
+    desk.choose(LABEL)
+    dialog = desk.window(NAME)
+    desk.press(NAME, "Help")
+    page = desk.window(f"{NAME} Help")
+    assert page.getOwner() == dialog
+    assert not page.getBounds().intersects(dialog.getBounds())
+    bars = [part for part in desk.parts(page) if hasattr(part, "getVisibleAmount")]
+    assert [bar.isVisible() for bar in bars if bar.getOrientation() == bar.HORIZONTAL] == [False]
+    # A second click brings the same window to the front.
+    desk.press(NAME, "Help")
+    assert [w.isShowing() for w in dialog.getOwnedWindows()].count(True) == 1
+    desk.press(NAME, "Advanced...")
+    desk.press(f"{NAME}: Advanced", "Help")
+    desk.press(f"{NAME}: Advanced Help", "OK")
+    desk.gone(f"{NAME}: Advanced Help")
+    desk.press(f"{NAME}: Advanced", "Cancel")
+    desk.press(NAME, "Cancel")
+    desk.gone(f"{NAME} Help")
 
 
 def test_finish_now_keeps_what_there_is(desk):

@@ -36,7 +36,7 @@ def print_help(label: str) -> None:
         default = parameter.text(parameter.default) or "none"
         if parameter.needed:
             default = f"needed without {parameter.unless}" if parameter.unless else "needed"
-        meaning = f"{parameter.label}. {parameter.help}"
+        meaning = f"{parameter.label}:\n{parameter.help}"
         rows.add_row(parameter.key, values(parameter), default, meaning)
     console.print(rows)
     short = command.label.rstrip(".")

@@ -98,6 +98,9 @@ class Command:
         Bytes that the results have for a pixel of the image, which ImageJ has to hold.
     check : callable or None
         Takes the values, and raises a UserError where they do not go together.
+    fits : callable or None
+        Takes the lengths of the axes of the image and the values, and raises a UserError where an
+        image of that kind cannot serve. Dialogs ask it before any work.
     duration : callable or None
         Takes the lengths of the axes of the image and the values, and gives the seconds that the
         command takes on the reference computer of :mod:`zsfiji.services.duration`; see there.
@@ -124,6 +127,7 @@ class Command:
     memory: float
     result_bytes: float
     check: Callable[[Values], None] | None = None
+    fits: Callable[[Mapping[str, int], Values], None] | None = None
     duration: Duration | None = None
     on_request: tuple[str, ...] = ()
     suffix_of: tuple[tuple[str, str], ...] = ()
@@ -200,13 +204,17 @@ class Command:
         chosen = self.checker.all(given)
         for parameter in self.parameters:
             if chosen[parameter.key] is None and not parameter.excused(chosen):
-                raise UserError(parameter.complaint(None, missing=True))
+                key = parameter.unless.partition("=")[0]
+                raise parameter.missing(self.parameter(key) if key else None)
             # Not every command has the other one.
             other = chosen.get(parameter.without)
             if other is not None and chosen[parameter.key] is not None:
                 raise UserError(
                     f"{parameter.label}: '{parameter.key}' is for a training, and with "
-                    f"'{parameter.without}' nothing is trained. Give only one of the two."
+                    f"'{parameter.without}' nothing is trained. Give only one of the two.",
+                    in_dialog=f'"{parameter.label}" is for a training, and with '
+                    f'"{self.parameter(parameter.without).label}" nothing is trained. '
+                    "Choose only one of the two.",
                 )
         if self.check is not None:
             self.check(chosen)

@@ -52,6 +52,7 @@ def command(
     memory: float = 8,
     result_bytes: float = 4,
     check: Callable[..., None] | None = None,
+    fits: Callable[..., None] | None = None,
     duration: Callable[..., float] | None = None,
     on_request: tuple[str, ...] = (),
     suffix_of: tuple[tuple[str, str], ...] = (),
@@ -70,6 +71,9 @@ def command(
     check : callable, optional
         Raises a UserError where values do not go together. Its keyword-only arguments are some of
         those of the decorated function, with the same names and types.
+    fits : callable, optional
+        Takes the lengths of the axes of the image as a mapping, and keyword-only arguments as
+        `check` does; raises a UserError where the image cannot serve. See :class:`Command`.
     duration : callable, optional
         Takes the lengths of the axes of the image as a mapping, and keyword-only arguments as
         `check` does; gives seconds. See :class:`Command`.
@@ -107,6 +111,7 @@ def command(
             memory=memory,
             result_bytes=result_bytes,
             check=None if check is None else _of_values(check, arguments),
+            fits=None if fits is None else _of_values(fits, arguments),
             duration=None if duration is None else _of_values(duration, arguments),
             on_request=on_request,
             suffix_of=suffix_of,

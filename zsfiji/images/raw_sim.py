@@ -11,7 +11,7 @@ Source of the presets: the manual of SIMcheck (Ball et al., Sci. Rep. 5, 15915, 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import permutations
@@ -172,10 +172,7 @@ def arrange(
     image = image.squeeze(
         [dim for dim in STACK_DIMS if dim in image.dims and size(image, dim) == 1]
     )
-    if wanted.mosaic:
-        layout = _tiles(image, wanted, angles, phases)
-    else:
-        layout = _layout(image, angles, phases, apart=wanted == Order.of("elyra"))
+    layout = _layout_of(image, wanted, angles, phases)
     pixels, labels = image, _labels(image)
     for host in layout.hosts:
         lengths = _lengths(image, wanted, layout, host, slices)
@@ -188,6 +185,44 @@ def arrange(
     pixels.attrs = _attrs(image, layout, list(labels.data.flat))
     _calibrate(pixels, image, layout)
     return pixels
+
+
+def require_layout(
+    sizes: Mapping[str, int], order: str = "", angles: int = 0, phases: int = 0
+) -> None:
+    """Refuse an image whose number of planes does not fit, before a pixel is read.
+
+    Parameters
+    ----------
+    sizes : mapping
+        Length of each axis of the image.
+    order : str
+        As for :func:`arrange`; empty where it is to be found.
+    angles, phases : int
+        As for :func:`arrange`.
+
+    Raises
+    ------
+    UserError
+        As :func:`arrange`, or where the order is to be found as :func:`candidates`.
+    """
+    dims = [dim for dim in DIMS if dim in sizes]
+    # It takes the memory of a single pixel.
+    image = xr.DataArray(np.broadcast_to(np.uint8(0), [sizes[dim] for dim in dims]), dims=dims)
+    _require_counts(angles, phases)
+    if not order:
+        _tried(image, angles, phases)
+    elif any(dim in sizes for dim in PATTERN_DIMS):
+        _as_saved(image, angles, phases)
+    else:
+        _layout_of(image, Order.of(order), angles, phases)
+
+
+def _layout_of(image: xr.DataArray, order: Order, angles: int, phases: int) -> _Layout:
+    """Where the patterns are, in an order that is known."""
+    if order.mosaic:
+        return _tiles(image, order, angles, phases)
+    return _layout(image, angles, phases, apart=order == Order.of("elyra"))
 
 
 def candidates(image: xr.DataArray, angles: int = 0, phases: int = 0) -> Candidates:
@@ -356,25 +391,31 @@ def _layout(image: xr.DataArray, angles: int, phases: int, *, apart: bool = Fals
             for pair in [(angles, phases)] if angles and phases else _USUAL:
                 if not size(image, first) % pair[0] and not size(image, second) % pair[1]:
                     return _Layout({first: ("ang",), second: ("pha",)}, *pair)
-    raise UserError(_misfit(image, angles, phases))
+    raise _misfit(image, angles, phases)
 
 
-def _misfit(image: xr.DataArray, angles: int, phases: int) -> str:
+def _misfit(image: xr.DataArray, angles: int, phases: int) -> UserError:
     """What is wrong with the number of planes."""
     has = ", ".join(counted(size(image, dim), noun) for dim, noun in _NOUNS.items())
     if angles and phases:
         one = counted(angles, "angle") + f" x {counted(phases, 'phase')}"
-        return (
+        number = angles * phases
+        return UserError(
             f"The image has {has}, but {one} need {counted(angles * phases, 'plane')}, or a "
             "whole multiple of "
             f"{angles * phases}, on one of these axes. Open the whole raw stack without other "
-            "planes, or give other numbers of angles and phases."
+            "planes, or give other numbers of angles and phases.",
+            in_dialog=f"The image has {has}. {one} need {counted(number, 'plane')} on one of "
+            f"these axes, or a whole multiple of {number}.",
         )
     needed = ", ".join(f"{a * p} ({a} angles x {p} phases)" for a, p in _USUAL)
-    return (
+    short = ", ".join(f"{a * p} ({a} x {p})" for a, p in _USUAL)
+    return UserError(
         f"The image has {has}, which is no raw SIM image of the usual kinds: those have {needed} "
         "planes, or a whole multiple of them, or 7 (hexagonal). Open the whole raw stack without "
-        "other planes, or give the numbers of angles and phases."
+        "other planes, or give the numbers of angles and phases.",
+        in_dialog=f"The image has {has}. Raw SIM images have {short} planes, a whole multiple of "
+        "these, or 7. For others enter the numbers of angles and phases.",
     )
 
 

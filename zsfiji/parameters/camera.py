@@ -20,8 +20,8 @@ AdvancedDark = Annotated[Source | None, _DARK, Shown("Dark frame", advanced=True
 
 Gain = Annotated[
     float | None,
-    Field(ge=0, description="Grey levels per photoelectron. Empty: measured in the image."),
-    Shown("Gain", unit="grey levels", advanced=True),
+    Field(ge=0, description="What one photoelectron adds to a pixel. Empty: measured in the image."),
+    Shown("Gain", unit="grey levels per photoelectron", advanced=True),
 ]
 
 Background = Annotated[
@@ -34,10 +34,10 @@ ReadVariance = Annotated[
     float | None,
     Field(
         ge=0,
-        description="Variance of a pixel without light, in grey levels squared; it needs the "
-        "background as well. Empty: measured in the image.",
+        description="Variance of a pixel without light; it needs the background as well. Empty: "
+        "measured in the image.",
     ),
-    Shown("Read variance", advanced=True),
+    Shown("Read variance", unit="grey levels squared", advanced=True),
 ]
 
 

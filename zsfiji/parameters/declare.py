@@ -61,6 +61,8 @@ class Shown:
         one of the two can be given.
     moved : tuple of (str, str)
         Choices of before that are commands of their own now, each with the label of its command.
+    made_by : str
+        Of an image that is needed: the label of a command that makes one.
     """
 
     label: str
@@ -71,6 +73,7 @@ class Shown:
     unless: str = ""
     without: str = ""
     moved: tuple[tuple[str, str], ...] = ()
+    made_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ class Parameter:
         See :class:`Shown`.
     moved : tuple of (str, str)
         See :class:`Shown`.
+    made_by : str
+        See :class:`Shown`.
     annotation : type
         The annotated type that declares it.
     """
@@ -119,6 +124,7 @@ class Parameter:
     unless: str = ""
     without: str = ""
     moved: tuple[tuple[str, str], ...] = ()
+    made_by: str = ""
     annotation: Any = field(default=None, repr=False, compare=False)
 
     @property
@@ -178,15 +184,38 @@ class Parameter:
                     return choice
         return value
 
-    def complaint(self, value: object, *, missing: bool = False) -> str:
-        """The message for a value that is not possible, or one that is missing."""
-        if missing or value is None:
+    def complaint(self, value: object) -> str:
+        """The message for a value that is not possible, or for None: one that is missing."""
+        if value is None:
             without = f" It is needed without {self.unless}." if self.unless else ""
             return f'{self.label}: {self._expected()}, as "{self.key}=...".{without}'
         command = dict(self.moved).get(str(value).lower())
         if command is not None:
             return f'{self.label}: {_quoted(value)} is a command of its own now: "{command}".'
         return f"{self.label}: {self._expected()}, not {_quoted(value)}."
+
+    def missing(self, other: Parameter | None = None) -> UserError:
+        """The error where it is missing.
+
+        Parameters
+        ----------
+        other : Parameter, optional
+            The one that `unless` names.
+        """
+        wanted = {
+            "image": "choose an open image or a file",
+            "open": "choose a file",
+            "save": "choose the file to write",
+            "folder": "choose a folder",
+        }.get(self.kind, self._expected())
+        made = f" ({self.made_by} makes one)" if self.made_by else ""
+        text = f"{self.label}: {wanted}{made}."
+        if other is not None:
+            value = self.unless.partition("=")[2]
+            shown = f"{other.label}: {value}" if value else other.label
+            place = " (Advanced)" if other.advanced and not self.advanced else ""
+            text += f' With "{shown}"{place} none is needed.'
+        return UserError(self.complaint(None), in_dialog=text)
 
     def _expected(self) -> str:
         if self.kind == "choice":
@@ -264,6 +293,7 @@ def read_parameter(key: str, annotation: Any, default: Any) -> Parameter:
         unless=shown.unless,
         without=shown.without,
         moved=shown.moved,
+        made_by=shown.made_by,
         annotation=annotation,
     )
 
@@ -355,7 +385,9 @@ class Checker:
     def _explained(self, error: ValidationError) -> UserError:
         detail = error.errors()[0]
         parameter = self._parameters[str(detail["loc"][0])]
-        return UserError(parameter.complaint(detail["input"], missing=detail["type"] == "missing"))
+        if detail["type"] == "missing" or detail["input"] is None:
+            return parameter.missing()
+        return UserError(parameter.complaint(detail["input"]))
 
 
 @dataclass(frozen=True)

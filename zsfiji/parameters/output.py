@@ -28,7 +28,7 @@ Uncertainty = Annotated[
     bool,
     Field(
         description="A further image: the standard deviation of the error of each pixel, in grey "
-        "levels, from simulated captures of the result. Takes as long as applying the model three "
+        "levels, from simulated noisy copies of the result. Takes as long as applying the model three "
         "more times."
     ),
     Shown("Uncertainty map"),

@@ -10,13 +10,14 @@ from pydantic import Field
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.source import Source
 
+_MAKER = "PSF Generator..."
 _PSF = Field(
     description="The point spread function: an open image, as PSF Generator... and PSF from "
-    "Beads... make it, or a file (TIFF, NPY, or an OTF in MRC). It is brought to the pixels of "
-    "the image by the calibrations of both."
+    "Beads... make it, or a file (TIFF, NPY, or an OTF in MRC). It is resampled to the pixel size "
+    "of the image; both must be calibrated."
 )
-TrainingPointSpread = Annotated[Source | None, _PSF, Shown("PSF", unless="apply_model")]
-PointSpreadUnlessSim = Annotated[Source | None, _PSF, Shown("PSF", unless="mode=sim")]
+TrainingPointSpread = Annotated[Source | None, _PSF, Shown("PSF", unless="apply_model", made_by=_MAKER)]
+PointSpreadUnlessSim = Annotated[Source | None, _PSF, Shown("PSF", unless="mode=sim", made_by=_MAKER)]
 
 PsfPixel = Annotated[
     float | None,

@@ -181,8 +181,8 @@ Iterations = Annotated[
     Field(
         ge=0,
         le=2000,
-        description="Of the fit to the frames. 0: as many as the noise bears. More show finer "
-        "detail and more noise.",
+        description="Of the fit to the frames. 0: they stop before they amplify the noise. "
+        "More show finer detail and more noise.",
     ),
     Shown("Iterations (0 = auto)", advanced=True),
 ]

@@ -22,7 +22,7 @@ FitPer = Annotated[
     Field(
         description="channel: one model for all slices and frames of a channel, which is faster, "
         "keeps a time-lapse from flickering and learns from every plane. plane: one model for "
-        "each, for stacks whose planes differ strongly."
+        "each plane, for stacks whose planes differ strongly."
     ),
     Shown("Fit one model per"),
 ]

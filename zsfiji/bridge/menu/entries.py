@@ -14,7 +14,7 @@ from zsfiji.bridge.menu import quit as quitting
 from zsfiji.bridge.menu import search
 from zsfiji.bridge.start.classes import jc
 from zsfiji.bridge.start.host import Host, start
-from zsfiji.bridge.ui import dialog, jobs, messages, texts, windows
+from zsfiji.bridge.ui import dialog, jobs, messages, page, texts, windows
 from zsfiji.bridge.ui.help import ABOUT, DOCTOR, HELP, about, overview
 from zsfiji.bridge.ui.recorder import record
 from zsfiji.commands import Command, table
@@ -200,8 +200,8 @@ def _inform(host: Host, label: str) -> None:
 
 
 def _help(host: Host) -> None:
-    page = overview(_commands.values())
-    _page("Zero-Shot Help", page, page)
+    html = overview(_commands.values())
+    _page("Zero-Shot Help", html, html)
 
 
 def _doctor(host: Host) -> None:
@@ -223,7 +223,7 @@ def _about(host: Host) -> None:
 
 def _page(title: str, html: str, text: str) -> None:
     if messages.has_windows():
-        jc.HTMLDialog(title, html, False)
+        page.show(title, html, jc.IJ.getInstance())
     else:
         messages.log(text)
 

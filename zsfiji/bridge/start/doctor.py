@@ -148,6 +148,10 @@ def _versions() -> list[Check]:
 
 
 def _java(named: str | None) -> list[Check]:
+    running = host.current()
+    if running is not None and running.running:
+        # JAVA_HOME names it since then, wherever it was found.
+        return [Check("Java", True, running.java)]
     folder = None
     # What is wrong with the Fiji is told by the next check.
     with suppress(UserError):
@@ -180,20 +184,25 @@ def _fiji(named: str | None) -> list[Check]:
 
 
 def _imagej(named: str | None) -> list[Check]:
+    # It may fetch the files, which are counted afterwards.
+    started = _started(named)
     there = len(jars.present())
-    checks = [
-        Check(
-            "ImageJ files",
-            True if there == len(jars.PINNED) else None,
-            f"{there} of {len(jars.PINNED)} in {jars.folder()}",
-            ""
-            if there == len(jars.PINNED)
-            else "The next start fetches them from Maven Central (6 MB), which needs a network.",
-        )
-    ]
+    files = Check(
+        "ImageJ files",
+        True if there == len(jars.PINNED) else None,
+        f"{there} of {len(jars.PINNED)} in {jars.folder()}",
+        ""
+        if there == len(jars.PINNED)
+        else "A start without a Fiji fetches them from Maven Central (6 MB), over a network.",
+    )
+    return [files, started]
+
+
+def _started(named: str | None) -> Check:
+    """Whether ImageJ starts."""
     running = host.current()
     if running is not None and running.running:
-        return [*checks, Check("ImageJ", True, running.version)]
+        return Check("ImageJ", True, running.version)
     try:
         done = subprocess.run(
             [_python(), "-c", _PROBE.format(fiji=named)],
@@ -203,19 +212,16 @@ def _imagej(named: str | None) -> list[Check]:
             timeout=_SECONDS_TO_START,
         )
     except subprocess.TimeoutExpired:
-        return [
-            *checks,
-            Check(
-                "ImageJ",
-                False,
-                f"did not start within {_SECONDS_TO_START} s",
-                "Try again; if it stays so, start it with '--fiji none'.",
-            ),
-        ]
+        return Check(
+            "ImageJ",
+            False,
+            f"did not start within {_SECONDS_TO_START} s",
+            "Try again; if it stays so, start it with '--fiji none'.",
+        )
     if done.returncode == 0:
-        return [*checks, Check("ImageJ", True, done.stdout.strip().splitlines()[-1])]
+        return Check("ImageJ", True, done.stdout.strip().splitlines()[-1])
     said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-    return [*checks, Check("ImageJ", False, "does not start", said[-1])]
+    return Check("ImageJ", False, "does not start", said[-1])
 
 
 def _python() -> str:

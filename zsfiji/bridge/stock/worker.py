@@ -293,6 +293,7 @@ def _work(
     from zsfiji.commands.run import run
     from zsfiji.images import tiff
     from zsfiji.images.metadata import look_like
+    from zsfiji.words import in_lines
 
     def opened(path: str, title: str) -> xr.DataArray:
         image = tiff.read(path)
@@ -329,7 +330,7 @@ def _work(
         images.append({"path": str(path), "title": own})
     plots = [drawing(plot) for plot in outcome.plots]
     tables = [listing(table) for table in outcome.tables]
-    return {"images": images, "notes": list(outcome.notes), "plots": plots, "tables": tables}
+    return {"images": images, "notes": [in_lines(note) for note in outcome.notes], "plots": plots, "tables": tables}
 
 
 def _require_files(command: Command, source: str | None, target: str | None) -> None:

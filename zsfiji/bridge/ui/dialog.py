@@ -20,10 +20,11 @@ from typing import Any
 
 from zsfiji.bridge.start.classes import jc
 from zsfiji.bridge.start.host import Host
-from zsfiji.bridge.ui import messages, windows
+from zsfiji.bridge.ui import messages, page, windows
 from zsfiji.bridge.ui.help import bounds, command_help
 from zsfiji.bridge.ui.jobs import in_thread
 from zsfiji.bridge.ui.open_images import needs_image_by_name, newest_psf, suggested, to_process
+from zsfiji.bridge.ui.progress import forget_escape
 from zsfiji.commands import Command, Parameter
 from zsfiji.commands.duration import estimate
 from zsfiji.errors import UserError
@@ -39,7 +40,10 @@ _PATH_COLUMNS = 28
 _RED, _GREY = 0xB00000, 0x505050
 """Of problems and of explanations; both have a contrast of more than 5:1 on ImageJ's grey."""
 
-_FROM_FILE = "From a file..."
+_HELP_BUTTON = 3
+"""Its place among the buttons of ImageJ's dialogs."""
+
+_FROM_FILE, _NONE = "From a file...", "none"
 _OF_SESSION = (*FILES, "image")
 """What a session remembers and the preferences do not: they would name what is gone."""
 
@@ -58,6 +62,8 @@ class _Field:
         if self.parameter.kind == "choice":
             return str(self.component.getSelectedItem())
         if self.parameter.kind == "image":
+            if self.parameter.may_be_empty and int(self.component.getSelectedIndex()) == 0:
+                return ""
             chosen = str(self.component.getSelectedItem()).strip()
             return "" if chosen == _FROM_FILE else chosen
         if self.parameter.kind == "boolean":
@@ -110,13 +116,13 @@ def ask(host: Host, command: Command, image: Any) -> Answer | None:
     advanced = [p for p in command.parameters if p.advanced]
     hidden = {p.key: values[p.key] for p in advanced}
     # The first dialog is checked with the values of the second, and the other way round.
-    check = _Check(dialog, command, fields, hidden)
+    check = _Check(dialog, command, fields, hidden, subject)
     time_needed = _Duration(command)
 
     def tell_time() -> None:
         time_needed.tell(subject.image, check.entered())
 
-    subject.told = check.told = tell_time
+    subject.told, check.told = check.changed, tell_time
     if advanced:
 
         def show_advanced(_event: Any) -> None:
@@ -142,11 +148,12 @@ def ask(host: Host, command: Command, image: Any) -> Answer | None:
         dialog.addPanel(row)
     time_needed.add_line(dialog)
     check.add_lines()
-    dialog.addHelp(command_help(command))
+    _add_help(dialog, command)
     with subject.followed():
         dialog.showDialog()
     if not dialog.wasOKed():
         return None
+    forget_escape()
     chosen = command.validate(check.entered())
     remember(command, chosen)
     return Answer(subject.image, chosen)
@@ -161,7 +168,7 @@ class _Subject:
 
     def __init__(self, dialog: Any, command: Command, active: Any) -> None:
         self.image = active
-        self.told: Callable[[], None] = _nothing
+        self.told: Callable[[], object] = _nothing
         self._line: Any = None
         if not command.takes_image:
             return
@@ -210,6 +217,27 @@ class _Subject:
             jc.Roi.removeRoiListener(listener)
 
 
+def _add_help(dialog: Any, command: Command) -> None:
+    """Add the button of the help, whose page stays above the dialog."""
+    html = command_help(command)
+
+    def pressed(_event: Any) -> None:
+        page.show(f"{dialog.getTitle()} Help", html, dialog)
+
+    def opened(_event: Any) -> None:
+        button = dialog.getButtons()[_HELP_BUTTON]
+        for listener in button.getActionListeners():
+            button.removeActionListener(listener)
+        button.addActionListener(_listener("ActionListener", actionPerformed=pressed))
+
+    # ImageJ makes the button, and only when it shows the dialog.
+    dialog.addHelp(html)
+    names = ("Closing", "Closed", "Iconified", "Deiconified", "Activated", "Deactivated")
+    dialog.addWindowListener(
+        _listener("WindowListener", windowOpened=opened, **_quiet("window", names))
+    )
+
+
 def _ask_advanced(
     command: Command, parameters: list[Parameter], values: Mapping[str, Any]
 ) -> dict[str, Any] | None:
@@ -221,7 +249,7 @@ def _ask_advanced(
     }
     check = _Check(dialog, command, fields, others)
     check.add_lines()
-    dialog.addHelp(command_help(command))
+    _add_help(dialog, command)
     dialog.showDialog()
     return {f.parameter.key: f.value() for f in fields} if dialog.wasOKed() else None
 
@@ -230,17 +258,24 @@ class _Check:
     """Looks at what is entered, after every change, and says what is wrong."""
 
     def __init__(
-        self, dialog: Any, command: Command, fields: list[_Field], others: Mapping[str, Any]
+        self,
+        dialog: Any,
+        command: Command,
+        fields: list[_Field],
+        others: Mapping[str, Any],
+        subject: _Subject | None = None,
     ) -> None:
         self._dialog, self._command, self._fields = dialog, command, fields
-        self._others = others
+        self._others, self._subject = others, subject
+        # What is wrong with an image takes more words.
+        self._problem_rows = 2 if command.fits is None else 3
         self.told: Callable[[], None] = _nothing
 
     def add_lines(self) -> None:
         """Add the line with what is wrong and the lines with the help of a field."""
         # Room for the longest text: a dialog does not grow once it is open.
         most = max((len(_lines(f.parameter.help)) for f in self._fields), default=1)
-        self._dialog.addMessage(_room("", 2), _font(bold=True), jc.Color(_RED))
+        self._dialog.addMessage(_room("", self._problem_rows), _font(bold=True), jc.Color(_RED))
         self._problem_line = self._dialog.getMessage()
         self._dialog.addMessage(_room("", most), None, jc.Color(_GREY))
         self._help_line = self._dialog.getMessage()
@@ -260,7 +295,7 @@ class _Check:
     def changed(self) -> bool:
         """Look again; whether all is right."""
         problem = self._problem()
-        self._problem_line.setText(_room(problem, 2))
+        self._problem_line.setText(_room(problem, self._problem_rows))
         buttons = self._dialog.getButtons()
         if buttons is not None and buttons[0] is not None:
             buttons[0].setEnabled(not problem)
@@ -273,9 +308,16 @@ class _Check:
             values = self._command.validate(self.entered())
             for parameter in self._command.parameters:
                 _require_place(parameter, values[parameter.key])
+            self._require_fitting(values)
         except UserError as error:
-            return str(error)
+            return error.in_dialog
         return ""
+
+    def _require_fitting(self, values: Mapping[str, Any]) -> None:
+        """See that the image can serve; it may have been closed meanwhile."""
+        image = None if self._subject is None else self._subject.image
+        if self._command.fits is not None and image is not None and int(image.getWidth()):
+            self._command.fits(windows.facts(image).lengths(), values)
 
     def _item_changed(self, _dialog: Any, _event: Any) -> bool:
         try:
@@ -290,19 +332,12 @@ class _Check:
         def explain(_event: Any) -> None:
             self._help_line.setText(text)
 
-        def ignore(_event: Any) -> None:
-            return
-
         field.component.addFocusListener(
-            _listener("FocusListener", focusGained=explain, focusLost=ignore)
+            _listener("FocusListener", focusGained=explain, **_quiet("focus", ["Lost"]))
         )
-        quiet = dict.fromkeys(("Clicked", "Pressed", "Released", "Exited"), ignore)
+        names = ("Clicked", "Pressed", "Released", "Exited")
         field.component.addMouseListener(
-            _listener(
-                "MouseListener",
-                mouseEntered=explain,
-                **{f"mouse{name}": action for name, action in quiet.items()},
-            )
+            _listener("MouseListener", mouseEntered=explain, **_quiet("mouse", names))
         )
 
 
@@ -372,15 +407,16 @@ def _add_image_field(dialog: Any, parameter: Parameter, text: str, image: Any) -
     """A choice of the open images, the file that was taken last, and any other file."""
     there = [windows.facts(imp) for imp in windows.images()]
     titles = [fact.title for fact in there]
-    items = [*dict.fromkeys([*([""] if parameter.may_be_empty else []), *titles])]
+    items = [*dict.fromkeys(titles)]
     if text and text not in items and os.path.isfile(os.path.expanduser(text)):
         items.append(text)
     # What is to be restored is no PSF.
     if not text or text not in items or (image is not None and text == str(image.getTitle())):
         # What we have made as one is a good guess.
         psf = newest_psf(there) if parameter.needed else None
-        text = psf or ("" if parameter.may_be_empty else _FROM_FILE)
-    dialog.addChoice(f"{parameter.label}:", [*items, _FROM_FILE], text)
+        text = psf or (_NONE if parameter.may_be_empty else _FROM_FILE)
+    first = [_NONE] if parameter.may_be_empty else []
+    dialog.addChoice(f"{parameter.label}:", [*first, *items, _FROM_FILE], text)
     field = dialog.getChoices().lastElement()
 
     @messages.guarded("Open")
@@ -492,6 +528,15 @@ def _listener(interface: str, **methods: Callable[..., Any]) -> Any:
         for key, method in methods.items()
     }
     return JProxy(name, dict=guarded)
+
+
+def _quiet(prefix: str, names: Iterable[str]) -> dict[str, Callable[[Any], None]]:
+    """Methods of a listener that do nothing."""
+
+    def ignore(_event: Any) -> None:
+        return
+
+    return {f"{prefix}{name}": ignore for name in names}
 
 
 # --- the last values ----------------------------------------------------------------------------

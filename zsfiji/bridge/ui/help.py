@@ -94,7 +94,7 @@ def _extensions(commands: list[Command]) -> str:
         f"has {calls}, which do the same as <code>run</code>, and about the last result "
         "<code>Ext.metric(name, value)</code>, which sets the variable <code>value</code> to one "
         "of its numbers, and <code>Ext.note(text)</code>, which sets <code>text</code> to what "
-        "was said about it. Set the variables to something before.</p>"
+        "was said about it.</p>"
     )
 
 
@@ -117,7 +117,7 @@ def _parameter(parameter: Parameter) -> str:
     if bounds(parameter):
         facts.append(f"{bounds(parameter)} {escape(parameter.unit)}".strip())
     if parameter.default is not None:
-        facts.append(f"normally {escape(parameter.text(parameter.default))}")
+        facts.append(f"default: {escape(parameter.text(parameter.default))}")
     if parameter.needed:
         facts.append(f"needed without {parameter.unless}" if parameter.unless else "needed")
     if parameter.advanced:

@@ -34,6 +34,7 @@ from zsfiji.errors import Cancelled, UserError
 from zsfiji.images import tiff
 from zsfiji.images.metadata import look_like
 from zsfiji.parameters.declare import Values
+from zsfiji.words import in_lines
 
 _QUIT_PATIENCE = 5.0
 """Seconds to wait for jobs when ImageJ quits; a step of a training takes less."""
@@ -253,7 +254,7 @@ def _show(
         gone.append(windows.LOG)
     about = "" if source is None else source.attrs["title"]
     for note in outcome.notes:
-        messages.log(f"{about or messages.name_of(command.label)}: {note}")
+        messages.log(in_lines(f"{about or messages.name_of(command.label)}: {note}"))
     # A user who has selected another image since has that in the macro recorder. Then the
     # recorder must also note the selection of the result.
     current = jc.WindowManager.getCurrentImage()

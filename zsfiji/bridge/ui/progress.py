@@ -164,6 +164,20 @@ class JobProgress:
         return now - self._escape_seen >= _ESCAPE_STAYS
 
 
+def forget_escape() -> None:
+    """Take back an Esc of before a click: it is not meant for the job that begins now.
+
+    ImageJ does so when a menu entry is chosen or a macro begins, but not for a dialog that was open
+    meanwhile. Jobs that run have the Esc first.
+    """
+    if _shown and jc.IJ.escapePressed():
+        time.sleep(_ESCAPE_STAYS)
+        if jc.IJ.escapePressed():
+            for job in tuple(_shown):
+                job.cancel()
+    jc.IJ.resetEscape()
+
+
 def heading(label: str, title: str) -> str:
     """Title of the window of a job: the command, and the title of the image if there is one."""
     return f"{name_of(label)}: {title}" if title else name_of(label)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from zsfiji.commands.declare import command
 from zsfiji.commands.duration import of_training
+from zsfiji.commands.raw_planes import require_patterns
 from zsfiji.parameters.declare import Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
@@ -40,6 +41,7 @@ _WINDOWS = EmitterWindows(residual=True)
 
 @command(
     label="Blind SIM...",
+    fits=require_patterns,
     suffixes=("emitter",),
     duration=of_training("blind_sim", Settings),
     on_request=("uncertainty", "illumination", "background_image", "residual", "linear", "psf"),
@@ -62,11 +64,11 @@ def blind_sim(
     uncertainty: Uncertainty = False,
     device: Device = "auto",
 ) -> Outcome:
-    """Reconstruct a raw SIM image on a third of its pixel size, told no optics and no patterns.
+    """Reconstruct a raw SIM image with three times smaller pixels; optics and patterns need not be known.
 
     Patterns, lens and noise are found in the image. The specimen is the one that explains all
-    frames, found by as many iterations as the noise bears. Nothing is learnt from other images. A
-    table gives spacing, direction and modulation of the patterns and the cut-off of the lens with
+    frames, found by iterations that stop before they amplify the noise. Nothing is learnt from
+    other images. A table gives spacing, direction and modulation of the patterns and the cut-off of the lens with
     their errors; the residual map shows where the specimen does not explain the frames.
     """
     from zsfiji.commands.blind_sim import reconstructed

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from zsfiji.commands.declare import command
+from zsfiji.commands.raw_planes import require_patterns
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.sim import (
@@ -83,6 +84,7 @@ class ParameterFiles(ParameterGroup):
 
 @command(
     label="SIM Reconstruct...",
+    fits=require_patterns,
     suffixes=("sim",),
     on_request=("widefield", "filtered", "spectrum"),
     memory=16,
@@ -143,7 +145,7 @@ def sim_reconstruct(
     return Outcome(tuple(images), outcome.notes, outcome.metrics, tables=(patterns,))
 
 
-@command(label="SIM Parameters...", memory=8, result_bytes=0)
+@command(label="SIM Parameters...", fits=require_patterns, memory=8, result_bytes=0)
 def sim_parameters(
     image: xr.DataArray,
     *,

@@ -168,8 +168,8 @@ Drift = Annotated[
 
 Gain = Annotated[
     float,
-    Field(ge=0.01, le=1000, description="Grey levels of the camera per photoelectron."),
-    Shown("Gain", unit="grey levels", advanced=True),
+    Field(ge=0.01, le=1000, description="What one photoelectron adds to a pixel."),
+    Shown("Gain", unit="grey levels per photoelectron", advanced=True),
 ]
 
 Background = Annotated[

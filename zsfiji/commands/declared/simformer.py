@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from zsfiji.commands.declare import command
+from zsfiji.commands.raw_planes import require_patterns
 from zsfiji.parameters.declare import ParameterGroup, Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.output import Uncertainty
@@ -175,6 +176,7 @@ def _tuning(sizes: Mapping[str, int], *, steps: FineSteps) -> float:
 
 @command(
     label="SIMFormer Reconstruct...",
+    fits=require_patterns,
     suffixes=("emitter",),
     duration=_reconstructing,
     on_request=("uncertainty", "illumination", "background_image", "residual", "psf"),
@@ -199,7 +201,7 @@ def simformer_reconstruct(
     uncertainty: Uncertainty = False,
     device: Device = "auto",
 ) -> Outcome:
-    """Reconstruct a raw SIM image on a third of its pixel size, told no optics and no patterns.
+    """Reconstruct a raw SIM image with three times smaller pixels; optics and patterns need not be known.
 
     A network that has learnt from simulated specimens makes the first image, and one that learns
     from this image alone another. From the better one, or their mean, the specimen is fitted to the
@@ -227,6 +229,7 @@ def simformer_reconstruct(
 
 @command(
     label="SIMFormer+ Reconstruct...",
+    fits=require_patterns,
     suffixes=("emitter",),
     duration=_student,
     memory=100,
@@ -262,7 +265,13 @@ def simformer_plus_reconstruct(
     )
 
 
-@command(label="SIMFormer Fine-tune...", result_bytes=0, duration=_tuning, memory=100)
+@command(
+    label="SIMFormer Fine-tune...",
+    fits=require_patterns,
+    result_bytes=0,
+    duration=_tuning,
+    memory=100,
+)
 def simformer_fine_tune(
     image: xr.DataArray,
     *,

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from zsfiji.commands.declare import command
 from zsfiji.commands.duration import of_training
+from zsfiji.commands.raw_planes import require_patterns
 from zsfiji.parameters.declare import Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
@@ -37,6 +38,7 @@ that was told gained 5 dB by it."""
 
 @command(
     label="Zero-Shot SIM...",
+    fits=require_patterns,
     suffixes=("zero-shot",),
     duration=of_training("zero_shot_sim", Settings),
     on_request=("uncertainty", "automatic"),

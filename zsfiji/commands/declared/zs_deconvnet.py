@@ -12,6 +12,7 @@ from pydantic import Field
 
 from zsfiji import progress
 from zsfiji.commands.declare import command
+from zsfiji.commands.raw_planes import require_patterns
 from zsfiji.errors import UserError
 from zsfiji.parameters.camera import CameraOptions
 from zsfiji.parameters.declare import ParameterGroup, Shown
@@ -131,6 +132,11 @@ class SimFrames(ParameterGroup):
         )
 
 
+def _fits(sizes: Mapping[str, int], *, frames: SimFrames) -> None:
+    if frames.mode == "sim":
+        require_patterns(sizes, order=frames.arrangement())
+
+
 @dataclass(frozen=True, kw_only=True)
 class RestoreFiles(ParameterGroup):
     """Model files of ZS-DeconvNet Restore....
@@ -230,6 +236,7 @@ def _raw(
 
 @command(
     label="ZS-DeconvNet Restore...",
+    fits=_fits,
     suffixes=BOTH,
     result_bytes=BOTH_BYTES,
     duration=_restoring,
@@ -288,7 +295,7 @@ def zs_deconvnet_restore(
         )
 
 
-@command(label="ZS-DeconvNet Train...", result_bytes=0, duration=_training)
+@command(label="ZS-DeconvNet Train...", fits=_fits, result_bytes=0, duration=_training)
 def zs_deconvnet_train(
     image: xr.DataArray,
     *,
@@ -348,6 +355,7 @@ def zs_deconvnet_train(
 
 @command(
     label="ZS-DeconvNet Predict...",
+    fits=_fits,
     suffixes=BOTH,
     result_bytes=BOTH_BYTES,
     on_request=("uncertainty",),

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from zsfiji.commands.declare import command
 from zsfiji.commands.duration import of_training
+from zsfiji.commands.raw_planes import require_patterns
 from zsfiji.parameters.declare import Shown
 from zsfiji.parameters.device import Device
 from zsfiji.parameters.model_files import ModelFiles
@@ -38,6 +39,7 @@ Reconstruction = Annotated[
 
 @command(
     label="ZS-SIM Denoise...",
+    fits=require_patterns,
     suffixes=("zs-sim",),
     duration=of_training("zs_sim", Settings),
     on_request=("uncertainty", "reconstruction"),

@@ -48,9 +48,9 @@ NoiseCorrelation = Annotated[
     Field(
         ge=0,
         le=4,
-        description="Pixels that the noise spreads over, which a camera's processing or "
-        "interpolation causes. 0 measures it in the image; 1 means that every pixel has noise of "
-        "its own.",
+        description="Over how many neighbouring pixels the noise is shared (after interpolation or "
+        "processing in the camera). 0 measures it in the image; 1 means that every pixel has "
+        "noise of its own.",
     ),
     Shown("Noise correlation (0 = auto)", unit="px", advanced=True),
 ]

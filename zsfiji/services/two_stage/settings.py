@@ -12,7 +12,7 @@ Dimensions = Annotated[
     Literal["auto", "2d", "3d"],
     Field(
         description="2d restores slice by slice, 3d stacks as a whole. auto takes 3d where the PSF "
-        "is a stack and the image has at least five slices."
+        "is a stack, and the image has at least five slices and is twice as deep as the PSF."
     ),
     Shown("Dimensions"),
 ]
