@@ -39,8 +39,9 @@ for (i = 0; i < files.length; i++) {
 	lower = toLowerCase(files[i]);
 	if (!endsWith(lower, ".tif") && !endsWith(lower, ".tiff")) continue;
 	name = File.getNameWithoutExtension(files[i]);
-	if (endsWith(name, "-sim")) {
-		print(files[i] + " left out: it is a result");
+	source = imageOf(files, files[i], "-sim.tif");
+	if (source != "") {
+		print(files[i] + " left out: it is the result of " + source);
 		continue;
 	}
 	open(input + files[i]);
@@ -64,3 +65,14 @@ setBatchMode(false);
 if (done == 0)
 	exit("There is no TIFF image to reconstruct in " + input);
 print("Images reconstructed: " + done);
+
+// The image in the folder that a file is the result of; "" for an image of its own.
+function imageOf(files, file, ending) {
+	if (!endsWith(file, ending)) return "";
+	stem = toLowerCase(substring(file, 0, lengthOf(file) - lengthOf(ending)));
+	for (j = 0; j < files.length; j++) {
+		other = toLowerCase(files[j]);
+		if (other == stem + ".tif" || other == stem + ".tiff") return files[j];
+	}
+	return "";
+}

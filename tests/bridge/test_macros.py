@@ -77,26 +77,28 @@ def test_folder_batch_trains_once_and_reuses_the_model(run, tmp_path):
     raw.mkdir()
     for number, ending in enumerate(("TIF", "tiff", "tif")):
         cells(raw / f"cell {number}.{ending}", seed=number)
-    # Of single_image.ijm, which saves beside the image.
+    # Of single_image.ijm, which saves beside the image. The other one is an image of its own.
     cells(raw / "cell 0-denoised.tif")
+    cells(raw / "cell 3-denoised.tif", seed=3)
     (raw / "notes.txt").write_text("no image")
 
     def denoised():
         run("folder_batch.ijm", f"{raw};{tmp_path / 'results'}")
-        return [tiff.read(tmp_path / "results" / f"cell {n}-denoised.tif") for n in range(3)]
+        stems = ("cell 0", "cell 1", "cell 2", "cell 3-denoised")
+        return [tiff.read(tmp_path / "results" / f"{stem}-denoised.tif") for stem in stems]
 
     def trained(results):
         lines = [result.attrs["properties"]["zsfiji.command"] for result in results]
         return ["apply_model" not in line for line in lines]
 
     results = denoised()
-    assert len(list((tmp_path / "results").glob("*.tif"))) == 3
+    assert len(list((tmp_path / "results").glob("*.tif"))) == 4
     models = {result.attrs["properties"]["zsfiji.model"] for result in results}
     assert len(models) == 1
-    assert trained(results) == [True, False, False]
+    assert trained(results) == [True, False, False, False]
     assert not np.array_equal(results[0], results[1])
     again = denoised()
-    assert trained(again) == [False, False, False]
+    assert trained(again) == [False, False, False, False]
     assert again[0].attrs["properties"]["zsfiji.model"] in models
 
 
@@ -105,8 +107,10 @@ def test_deconvolve_folder_trains_once_and_saves_both_results(ij, closing, tmp_p
     from zsfiji.bridge.macro import run_macro
 
     (tmp_path / "raw").mkdir()
-    for number in range(2):
-        cells(tmp_path / "raw" / f"cell {number}.tif", seed=number)
+    for number, name in enumerate(("cell 0", "cell 1-denoised")):
+        cells(tmp_path / "raw" / f"{name}.tif", seed=number)
+    for name in ("cell 0-denoised", "Cell 0-deconvolved", "psf"):
+        cells(tmp_path / "raw" / f"{name}.tif")
     menu.install(ij)
     text = (FOLDER / "deconvolve_folder.ijm").read_text(encoding="utf-8")
     assert '"microscope=wide-field' in text
@@ -116,9 +120,10 @@ def test_deconvolve_folder_trains_once_and_saves_both_results(ij, closing, tmp_p
     run_macro(ij, text, f"{tmp_path / 'raw'};{tmp_path / 'results'}")
     assert list(ij.ij1.WindowManager.getIDList()) == [mine]
     found = {path.name for path in (tmp_path / "results").iterdir()}
-    results = {f"cell {n}-{kind}.tif" for n in range(2) for kind in ("denoised", "deconvolved")}
+    stems = ("cell 0", "cell 1-denoised")
+    results = {f"{stem}-{kind}.tif" for stem in stems for kind in ("denoised", "deconvolved")}
     assert found == {*results, "psf.tif", "model.zsfiji"}
-    sharp = [tiff.read(tmp_path / "results" / f"cell {n}-deconvolved.tif") for n in range(2)]
+    sharp = [tiff.read(tmp_path / "results" / f"{stem}-deconvolved.tif") for stem in stems]
     assert sharp[0].shape == (80, 88)
     assert float(sharp[0].col[1] - sharp[0].col[0]) == pytest.approx(0.125)
     assert (
@@ -166,17 +171,21 @@ def test_time_lapse_makes_frames_of_slices_and_keeps_its_model(run, tmp_path):
 
 def test_sim_folder(run, ij, tmp_path):
     (tmp_path / "raw").mkdir()
-    for number in range(2):
+    # Many raw images are named like the second.
+    stems = ("0", "1-sim")
+    cells(tmp_path / "raw" / "0-sim.tif")
+    for number, stem in enumerate(stems):
         seen = (
             simulate(shape=(64, 72), peak=200 / (1 + 9 * number), seed=number).noisy.numpy() + 100
         )
         frames = np.clip(np.rint(seen), 0, None).astype(np.uint16).reshape(9, 64, 72)
         known = {"axes": "ZYX"}
-        tifffile.imwrite(tmp_path / "raw" / f"{number}.tif", frames, imagej=True, metadata=known)
+        tifffile.imwrite(tmp_path / "raw" / f"{stem}.tif", frames, imagej=True, metadata=known)
     mine = opened(ij, "0.tif")
     run("sim_folder.ijm", f"{tmp_path / 'raw'};{tmp_path / 'sim'}")
     assert list(ij.ij1.WindowManager.getIDList()) == [mine]
-    results = [tiff.read(tmp_path / "sim" / f"{n}-sim.tif") for n in range(2)]
+    assert len(list((tmp_path / "sim").glob("*.tif"))) == 2
+    results = [tiff.read(tmp_path / "sim" / f"{stem}-sim.tif") for stem in stems]
     assert [r.shape for r in results] == [(128, 144)] * 2
     commands = [r.attrs["properties"]["zsfiji.command"] for r in results]
     assert "save_parameters" in commands[0]
