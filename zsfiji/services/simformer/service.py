@@ -324,8 +324,8 @@ class _Result:
         if name == "background":
             flat = torch.zeros(SCALE * rows, SCALE * cols)
             # A fit explains all light above the dark level by the specimen.
-            light = self.made.get("background", flat) if self.fitted is None else flat
-            return (light + self.dark).numpy()
+            above = self.made.get("background", flat) if self.fitted is None else flat
+            return (above + self.dark).numpy()
         if name == "illumination":
             light = self.made.get("illumination")
             if light is None or len(light) != angles * phases or self.fitted is not None:
