@@ -82,7 +82,7 @@ def deconvnet(made: Simulation, calibration: Calibration, steps: int) -> Results
         image.coords[dim] = np.arange(image.sizes[dim]) * sim.PIXEL / 2
     settings = DeconvnetSettings(steps=steps)
     psf = psf_of(unit, stack, settings.upsample)
-    given = TwoStageGiven([psf], recorrupted=RawFrames(made.raw, [unit], CAMERA))
+    given = TwoStageGiven([psf], raw=RawFrames(made.raw, [unit], CAMERA))
     model = DECONVNET.fit(image, settings, given, device="cpu")
     found = DECONVNET.apply(model, image, device="cpu").images
     fine = settings.upsample

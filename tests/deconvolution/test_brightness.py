@@ -55,6 +55,25 @@ def test_what_cannot_be_scaled_is_said(scene, model):
     assert any("does not have the mean of the image" in note for note in both.report.notes)
 
 
+class Capped(FastPlanes):
+    """A restorer whose denoised image has no structure that is brighter than usual."""
+
+    def restore_piece(self, piece, positions, label):
+        return (
+            super()
+            .restore_piece(piece, positions, label)
+            ._replace(denoised=piece.clamp(max=piece.median()))
+        )
+
+
+def test_the_mean_is_kept_where_structure_is_put_back(scene, model):
+    both = apply(model, scene, restorers=[Capped])
+    assert both.report.metrics["spared"] > 0.1
+    light = float(scene.data.mean()) - BLACK
+    for result in both.images.values():
+        assert float(result.data.mean()) - BLACK == pytest.approx(light, rel=1e-3)
+
+
 def test_an_image_as_dark_as_no_light_gives_no_scale_and_no_words():
     dark, result = np.full((8, 8), BLACK - 0.05), np.full((8, 8), BLACK + 0.05)
     assert keep_mean([result], result, dark, CAMERA) == Brightness(1.0, True, False)

@@ -1,4 +1,4 @@
-"""ZS-DeconvNet for 2D-SIM: pairs, noise and PSF of reconstructions, and the commands."""
+"""ZS-DeconvNet for SIM: pairs, noise and PSF of reconstructions, and the commands."""
 
 from __future__ import annotations
 
@@ -17,13 +17,20 @@ from zsfiji.commands import device_lock, find
 from zsfiji.commands.run import run
 from zsfiji.errors import UserError
 from zsfiji.images.axes import as_image, set_calibration
-from zsfiji.physics.camera.model import KnownCamera
+from zsfiji.images.parts import STACK
+from zsfiji.physics.camera.doubt import measure_for_training
+from zsfiji.physics.camera.model import Camera, KnownCamera
+from zsfiji.physics.noise import no_noise
+from zsfiji.physics.optics.degradation import Degradation
 from zsfiji.physics.optics.measure import fwhm
+from zsfiji.quality.residual import hidden
 from zsfiji.services.over_parts import Group
 from zsfiji.services.sim.finding import calibrate
 from zsfiji.services.sim.given import Given
 from zsfiji.services.sim.linear import Linear
 from zsfiji.services.sim.reconstructor import Reconstructor
+from zsfiji.services.two_stage.task import Task
+from zsfiji.services.zs_deconvnet.objective import ReconstructedPairs, Sizes
 from zsfiji.services.zs_deconvnet.sim import RawFrames, noise_of, psf_of
 
 PIXEL = 0.065
@@ -61,7 +68,8 @@ def test_the_noise_of_a_pair_is_independent_and_its_mean_is_the_reconstruction()
         read = structured.READ * torch.randn(clean.shape, generator=draws)
         frames = torch.poisson(clean, generator=draws) + read
         made = RawFrames(image(frames), [unit()], CAMERA, seed)(ONE)
-        noise.append((made.pairs - truth)[..., 16:-16, 16:-16])
+        assert made.pairs is not None
+        noise.append((made.pairs - truth)[:, 0, :, 16:-16, 16:-16])
     pairs = np.concatenate(noise)
     spread = pairs.std((0, 2, 3))
     assert spread[0] > 1.5 * spread[1]  # the input has more noise, as published
@@ -77,7 +85,10 @@ def test_nothing_is_learnt_from_a_slice_without_light() -> None:
     )
     group = Group(0, 1, [{"t": 0}, {"t": 1}], [{"t": 0}, {"t": 1}])
     pairs = RawFrames(raw, [unit()], CAMERA)(group).pairs
-    np.testing.assert_array_equal(pairs, RawFrames(image(), [unit()], CAMERA)(ONE).pairs)
+    alone = RawFrames(image(), [unit()], CAMERA)(ONE)
+    np.testing.assert_array_equal(pairs, alone.pairs)
+    slices = RawFrames(raw.rename(t="pln"), [unit()], CAMERA)(ONE, STACK, pairs=False)
+    assert slices.camera.noise.gain == pytest.approx(alone.camera.noise.gain, rel=0.2)
 
 
 def test_the_noise_of_a_reconstruction_is_measured() -> None:
@@ -100,6 +111,85 @@ def test_noise_of_tells_a_line_and_a_spectrum() -> None:
     assert noise.variance(50.0) == pytest.approx(28, rel=0.05)
     assert noise.spectrum.shape == (16, 16)
     assert noise.spectrum.std() < 0.25  # white
+
+
+def test_of_a_reconstruction_without_its_raw_frames_the_notes_say_that_its_noise_is_hidden() -> (
+    None
+):
+    frames = simulated().noisy
+    for plane, words in (
+        (Linear(unit().calibration, frames)(frames).numpy(), "filtered or reconstructed"),
+        (frames[0, 0].numpy(), ""),
+    ):
+        camera, _ = measure_for_training([plane], KnownCamera())
+        said = hidden(camera.noise, plane)
+        assert len(said) == bool(words)
+        assert words in "".join(said)
+
+
+@cache
+def stack() -> tuple[xr.DataArray, np.ndarray]:
+    """A raw stack of eight slices of one brightness each, and its reconstruction without noise."""
+    draws, frames, truth = torch.Generator().manual_seed(3), [], []
+    for brightness in np.linspace(0.7, 1, 8):
+        expected = float(brightness) * simulated().expected
+        frames.append(torch.poisson(expected, generator=draws))
+        frames[-1] += structured.READ * torch.randn(expected.shape, generator=draws)
+        truth.append(Linear(unit().calibration, frames[-1])(expected).numpy())
+    raw = as_image(torch.stack(frames, 2).numpy(), ("ang", "pha", "pln", "row", "col"))
+    return raw, np.stack(truth)
+
+
+def test_the_noise_of_a_reconstructed_stack_is_measured_in_its_raw_frames() -> None:
+    raw, truth = stack()
+    made = RawFrames(raw, [unit()], CAMERA)(ONE, STACK, pairs=False)
+    assert made.pairs is None
+    noise = []
+    for number, plane in enumerate(truth):
+        frames = torch.from_numpy(raw.data[:, :, number])
+        noise.append(Linear(unit().calibration, frames)(frames).numpy() - plane)
+    told = made.camera.noise.variance(np.maximum(truth, 0)).mean()
+    assert told == pytest.approx(float(np.square(noise).mean()), rel=0.2)
+
+
+def test_the_pairs_of_a_stack_are_stacks_of_one_strength_of_noise() -> None:
+    raw, truth = stack()
+    made = RawFrames(raw, [unit()], CAMERA)(ONE, STACK, pairs=True)
+    assert made.pairs is not None
+    assert made.pairs.shape == (3, 8, 2, 192, 192)
+    noise = (made.pairs - truth[:, None])[..., 16:-16, 16:-16]
+    spread = noise.std((-2, -1))
+    assert (spread[..., 0] > 1.5 * spread[..., 1]).all()
+    # Of the slices of a pair alike, of the pairs not.
+    strength = spread[..., 0] / spread[..., 1]
+    assert strength.std(1).max() < 0.5 * strength.mean(1).std()
+    correlation = np.corrcoef(noise[:, :, 0].ravel(), noise[:, :, 1].ravel())[0, 1]
+    assert abs(correlation) < 0.12
+
+
+class Seen(torch.nn.Module):
+    """Keeps what it is given, and gives it back."""
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        self.image = image
+        return image, image
+
+
+def test_of_pairs_of_stacks_one_stack_is_the_input_and_the_other_the_target() -> None:
+    low, high = torch.arange(1.0, 9.0), torch.arange(101.0, 109.0)
+    pairs = torch.stack([low, high], 1)[None, :, :, None, None].expand(1, 8, 2, 40, 40)
+    camera, optics = Camera(no_noise(), 0.0), Degradation(torch.ones(1, 1, 1), 1)
+    data = np.ones((8, 40, 40), np.float32)
+    task = Task.of(
+        [data], camera, optics, (1, 1, 1), elsewhere=0, recorrupted=pairs.contiguous().numpy()
+    )
+    seen = Seen()
+    loss = ReconstructedPairs(seen, task, Sizes(32, 2, 5), 0)(0)
+    assert seen.image.shape == (2, 1, 5, 32, 32)
+    shown = seen.image[:, 0, :, 0, 0] * 108
+    torch.testing.assert_close(shown.diff(dim=1), torch.ones(2, 4))
+    assert shown.max() < 8.1
+    assert float(loss) == pytest.approx(100 / 108, rel=1e-4)
 
 
 def test_the_psf_is_what_the_reconstruction_makes_of_a_point() -> None:
@@ -183,6 +273,34 @@ def test_the_reconstruction_is_a_part_of_the_work_and_its_notes_are_told(
         # The order of the frames is found before.
         assert set(seen.free) <= {0.0}, job
         assert any("pattern" in note for note in outcome.notes), job
+
+
+@pytest.mark.parametrize("pairs", ["slices", "recorruption"])
+def test_a_raw_stack_is_restored_in_3d_with_the_options_of_its_camera(pairs: str) -> None:
+    expected = structured.simulate(shape=(64, 64), peak=100.0, seed=2).expected.numpy()
+    frames = np.random.default_rng(1).poisson(expected[:, :, None] * np.ones((10, 1, 1)))
+    raw = as_image((2.0 * frames + 100).astype(np.uint16), ("ang", "pha", "pln", "row", "col"))
+    psf = zsfiji.psf_generator(
+        na=1.49,
+        emission=525,
+        pixel_size=32.5,
+        dimensions="3d",
+        slice_spacing=125,
+        slices=5,
+        width=21,
+    )
+    given = {**OPTICS, "gain": 2, "psf": psf, "slice_spacing": 125, "device": "cpu"}
+    outcome = run(
+        find("ZS-DeconvNet Restore..."),
+        raw,
+        {**given, "dimensions": "3d", "pairs": pairs, "steps": 2, "results": "denoised"},
+    )
+    (denoised,) = outcome.images
+    assert denoised.shape == (10, 128, 128)
+    optics = {name: value for name, value in OPTICS.items() if name != "mode"}
+    slices = np.asarray(zsfiji.sim_reconstruct(raw, **optics)[-1])
+    told = outcome.metrics["noise_gain"] * slices.mean() + outcome.metrics["noise_intercept"]
+    assert told == pytest.approx(slices.var(0, ddof=1).mean(), rel=0.3)
 
 
 def test_a_wide_field_image_still_needs_its_psf(raw_file: np.ndarray) -> None:

@@ -93,7 +93,7 @@ def train(
     def given(parts: Colours) -> Given:
         each = len(found) == size(image, "ch")
         psfs = [found[n] for n in parts.kept] if each else found
-        return Given(psfs, known, earlier, None if raw is None else raw.recorrupted)
+        return Given(psfs, known, earlier, None if raw is None else raw.raw)
 
     model = restore.fit(method, image, settings, given, save=save, device=device, share=share)
     pixel = spacing_micrometres(image, ("col",))[0]

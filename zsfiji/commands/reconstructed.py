@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from zsfiji.parameters.sim import RawOrder, SimOptics
     from zsfiji.physics.camera.model import KnownCamera
     from zsfiji.physics.optics.kernel import Psf
-    from zsfiji.services.over_parts import Group
-    from zsfiji.services.two_stage.task import Recorrupted
+    from zsfiji.services.two_stage.task import RawImage
 
 
 _FINDING = 0.3
@@ -32,15 +31,15 @@ class Reconstructed:
         The reconstruction, on half the pixel size.
     psfs : list of Psf
         Its PSFs, one for each channel.
-    recorrupted : callable
-        See :class:`zsfiji.services.two_stage.fit.Given`.
+    raw : RawImage
+        The raw image.
     notes : tuple of str
         What is to be said about the patterns.
     """
 
     image: xr.DataArray
     psfs: list[Psf]
-    recorrupted: Callable[[Group], Recorrupted]
+    raw: RawImage
     notes: tuple[str, ...]
 
 

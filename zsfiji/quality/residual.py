@@ -29,6 +29,11 @@ _MOST_CHANNELS = 4
 _WORTH_SAYING = 0.01
 """Share of the pixels with structure put back, above which the notes say so. Chosen by eye."""
 
+_CAMERA = 1 / 500
+"""Standard deviation of the noise, relative to the contrast of the image, that no camera is below:
+it is that of 250,000 photoelectrons, more than a pixel holds. What is measured in reconstructions
+of raw SIM images, whose noise is 0.013 to 0.067 of the contrast, is below it in 26 of 30."""
+
 _GIVE = "Give the gain, the background and the read variance of the camera, or a dark frame."
 
 
@@ -142,6 +147,29 @@ def uncertain(noise: Noise, doubted: bool) -> list[str]:
             f"structure that looks like noise. {_GIVE}"
         ]
     return []
+
+
+def hidden(noise: Noise, plane: np.ndarray) -> list[str]:
+    """Say that the image was processed before, if its noise is uncertain and next to none.
+
+    Parameters
+    ----------
+    noise : Noise
+        The noise that the image was restored with.
+    plane : numpy.ndarray
+        Shape (row, col), in the unit of the image.
+    """
+    low, high = np.quantile(plane[middle(plane.shape, _MOST_PIXELS)], (0.01, 0.99))
+    deviation = float(np.sqrt(noise.variance(high)))
+    if noise.confidence >= SURE or not 0 < deviation < _CAMERA * (high - low):
+        return []
+    return [
+        "The noise that was found is less than a camera has: the image was probably filtered or "
+        "reconstructed before, which hides its noise. The results are checked with what was found, "
+        "so they may be as noisy as the image. Restore the image as the camera took it, or give "
+        "the noise of this one: as the gain 0, the background, and as the read variance the "
+        "variance of the grey levels where there is no structure."
+    ]
 
 
 def structure_put_back(share: float) -> list[str]:

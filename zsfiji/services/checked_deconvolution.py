@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -45,9 +46,9 @@ def restore_checked(
 ) -> Part:
     """Restore a plane or a stack, check it against the noise, and tell what was found.
 
-    Defective pixels are replaced first. The results get the mean of the image. Where the denoised
-    image lacks structure, it is put back; a plane whose deconvolved image does not explain the
-    image is deconvolved further. What was not sharpened is the denoised image on the fine grid.
+    Defective pixels are replaced first. Where the denoised image lacks structure, it is put back;
+    a plane whose deconvolved image does not explain the image is deconvolved further. The results
+    get the mean of the image. What was not sharpened is the denoised image on the fine grid.
 
     Parameters
     ----------
@@ -81,6 +82,8 @@ def restore_checked(
         camera,
     )
     spared = guard.denoised(noisy, denoised, camera)
+    if spared:
+        light = replace(light, kept=keep_mean([denoised], denoised, noisy, camera).kept)
     missing = None
     if restorer.axes == 2:
         missing = guard.deconvolved(noisy, denoised, sharp, camera, optics)

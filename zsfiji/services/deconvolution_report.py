@@ -109,7 +109,8 @@ class DeconvolutionFindings:
         self._verdicts.append(part.verdict)
         self._light.append(part.light)
         self._agreements += [part.agreement] if part.agreement is not None else []
-        self.remark(residual.uncertain(noise, part.doubted))
+        doubts = residual.hidden(noise, middle_slice(part.noisy))
+        self.remark(doubts or residual.uncertain(noise, part.doubted))
         if channel not in self._noise:
             self._noise[channel] = noise_said(noise, part.noisy)
             self.remark(alternation_said(noise, middle_slice(part.noisy)))

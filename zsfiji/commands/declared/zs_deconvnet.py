@@ -217,7 +217,7 @@ def _raw(
     if frames.mode == "widefield":
         yield None
         return
-    from zsfiji.commands.inputs import known_camera
+    from zsfiji.commands.inputs import calibrated, known_camera
     from zsfiji.commands.reconstructed import reconstructed
 
     with progress.part(0, share):
@@ -230,8 +230,10 @@ def _raw(
             seed=seed,
             device=device,
         )
+    # Only now the slices are those of the specimen, and not of the patterns.
+    spacing = PixelSizes(slice_spacing=sizes.slice_spacing)
     with progress.part(share, 1):
-        yield raw
+        yield replace(raw, image=calibrated(raw.image, spacing))
 
 
 @command(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from zsfiji.services.over_parts import Group
 from zsfiji.services.two_stage.network import run
 from zsfiji.services.two_stage.restorer import Restorer, Restorers
 from zsfiji.services.two_stage.settings import FEWEST_SLICES, TwoStageSettings
-from zsfiji.services.two_stage.task import Recorrupted, Task, Terms
+from zsfiji.services.two_stage.task import RawImage, Task, Terms
 
 TRIES = 3
 """Seeds that are tried when trainings die or diverge. Not tuned."""
@@ -61,14 +61,14 @@ class Given:
         What is known about the camera.
     start : Model, optional
         A model to continue the training of.
-    recorrupted : callable, optional
-        Makes pairs for the planes of a group, where these were reconstructed from raw frames.
+    raw : RawImage, optional
+        The raw image that the image was reconstructed from.
     """
 
     psfs: Sequence[Psf]
     camera: KnownCamera = NOTHING_KNOWN
     start: Model[Any, Restorer[Any]] | None = None
-    recorrupted: Callable[[Group], Recorrupted] | None = None
+    raw: RawImage | None = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def fit_part(
     settings: TwoStageSettings,
     camera: KnownCamera,
     start: Restorer[Any] | None,
-    recorrupted: Callable[[Group], Recorrupted] | None = None,
+    raw: RawImage | None = None,
 ) -> Restorer[Any]:
     """Measure the noise of some planes or stacks, and train a restorer on them.
 
@@ -167,8 +167,9 @@ def fit_part(
         What is known about the camera.
     start : Restorer, optional
         A restorer to continue the training of.
-    recorrupted : callable, optional
-        See :class:`Given`; not used for stacks.
+    raw : RawImage, optional
+        The raw image that they were reconstructed from. The noise is then measured in that: a
+        reconstruction has next to none at the frequencies at which that of a camera shows.
 
     Returns
     -------
@@ -189,8 +190,8 @@ def fit_part(
             "it out: Image > Duplicate... takes some of the channels, slices or frames."
         )
     made = None
-    if recorrupted is not None and plan.restorer.axes == 2:
-        made = recorrupted(group)
+    if raw is not None:
+        made = raw(group, plan.part, pairs=not plan.paired)
         measured, doubted = made.camera, False
     else:
         some = [plane for image in images for plane in spread_slices(image, _NOISE_SLICES)]

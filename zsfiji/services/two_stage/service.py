@@ -105,7 +105,7 @@ class TwoStage(Generic[S]):
                 settings=settings,
                 camera=given.camera,
                 start=None if start is None else start.units[group.number],
-                recorrupted=given.recorrupted,
+                raw=given.raw,
             )
             return with_fallback(lambda where: work(device=where), chosen)
 

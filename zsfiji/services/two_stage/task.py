@@ -14,6 +14,7 @@ from zsfiji.learning import losses
 from zsfiji.learning.foreground import centres
 from zsfiji.physics.camera.model import Camera
 from zsfiji.physics.optics.degradation import Degradation
+from zsfiji.services.over_parts import Group
 
 Pairing = Literal["slices", "recorruption"]
 """Pairs of neighbouring slices, or of an image with more and with less noise."""
@@ -57,14 +58,22 @@ class Recorrupted:
 
     Attributes
     ----------
-    pairs : numpy.ndarray
-        float32 (pairs, 2, row, col): the image with more noise and the one with less.
+    pairs : numpy.ndarray, optional
+        float32 (pairs, pln, 2, row, col): the image with more noise and the one with less. Planes
+        are stacks of one slice.
     camera : Camera
         The noise of the reconstruction of the frames themselves.
     """
 
-    pairs: NDArray[np.float32]
+    pairs: NDArray[np.float32] | None
     camera: Camera
+
+
+class RawImage(Protocol):
+    """The raw image of a reconstruction."""
+
+    def __call__(self, group: Group, part: Sequence[str], *, pairs: bool) -> Recorrupted:
+        """Measure the noise of a group of parts with the axes `part`, and make `pairs` of them."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ class Task:
     pairs : Degradation, optional
         The same optics at twice the slice spacing, to learn from pairs of slices.
     recorrupted : torch.Tensor, optional
-        Pairs that are made already, (pairs, 2, row, col), where `data` are reconstructions.
+        Pairs that are made already, (pairs, pln, 2, row, col), where `data` are reconstructions.
     """
 
     data: torch.Tensor

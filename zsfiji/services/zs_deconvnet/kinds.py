@@ -40,11 +40,19 @@ after a minute, denoised 27.3 and 28.0 dB. For stacks not tuned."""
 class _Published(Restorer[N]):
     """What the restorers for planes and for stacks share: the scale that they begin with."""
 
+    sizes: ClassVar[Sizes]
+
     @classmethod
     def begin(cls, task: Task, seed: int) -> Self:
         """Make a restorer."""
         network = cls.build(task.optics.upsample, seed).to(task.data.device)
         return cls(cls.first_record(task, range_scale(task), seed), task.optics, network)
+
+    def objective(self, task: Task) -> Objective:
+        """What recorrupted images are learnt from by."""
+        if task.recorrupted is None:
+            return Recorruption(self.network, task, self.sizes, self.draws_seed)
+        return ReconstructedPairs(self.network, task, self.sizes, self.draws_seed)
 
 
 class PublishedPlanes(_Published[PublishedUNet]):
@@ -66,12 +74,7 @@ class PublishedPlanes(_Published[PublishedUNet]):
 
     def training(self, task: Task, steps: int, *, ready: bool) -> Training:
         """Prepare a training."""
-        objective: Objective
-        if task.recorrupted is None:
-            objective = Recorruption(self.network, task, self.sizes, self.draws_seed)
-        else:
-            objective = ReconstructedPairs(self.network, task, self.sizes, self.draws_seed)
-        return Training(objective, self.schedule(steps))
+        return Training(self.objective(task), self.schedule(steps))
 
     def restore_piece(
         self, piece: torch.Tensor, positions: Sequence[int], label: str | None
@@ -111,13 +114,10 @@ class PublishedStacks(_Published[PublishedRCAN]):
 
     def training(self, task: Task, steps: int, *, ready: bool) -> Training:
         """Prepare a training."""
-        network, sizes, seed = self.network, self.sizes, self.draws_seed
-        objective: Objective
         if task.pairs is None:
-            objective = Recorruption(network, task, sizes, seed)
-        else:
-            objective = SlicePairs(network, task, self.scale, sizes, seed)
-        return Training(objective, self.schedule(steps))
+            return Training(self.objective(task), self.schedule(steps))
+        pairs = SlicePairs(self.network, task, self.scale, self.sizes, self.draws_seed)
+        return Training(pairs, self.schedule(steps))
 
     def restore_piece(
         self, piece: torch.Tensor, positions: Sequence[int], label: str | None

@@ -184,7 +184,7 @@ class ReconstructedPairs:
 
     The pairs are reconstructions of recorrupted raw frames. They are brought to the scale of the
     network by the largest value of both, so negative values remain; patches are flipped and rotated
-    by right angles, and are not padded, as published.
+    by right angles, and are not padded, as published. For stacks, as :class:`Recorruption`.
 
     Parameters
     ----------
@@ -196,8 +196,9 @@ class ReconstructedPairs:
         if task.recorrupted is None:
             raise ValueError("there are no recorrupted reconstructions")
         self._network, self._task, self._sizes = network, task, sizes
-        largest = task.recorrupted.amax((1, 2, 3), keepdim=True)
-        self._pairs = pad_mirrored(task.recorrupted / largest, sizes.patch)
+        largest = task.recorrupted.amax((1, 2, 3, 4), keepdim=True)
+        self._pairs = pad_mirrored((task.recorrupted / largest).flatten(1, 2), sizes.patch)
+        self._depth = min(sizes.depth, task.recorrupted.shape[1])
         self._symmetries = psf_symmetries(task.optics.psf)
         self.generators = {"patches": generator(seed)}
 
@@ -210,8 +211,9 @@ class ReconstructedPairs:
             sizes.patch,
             self.generators["patches"],
             symmetries=self._symmetries,
-        )
-        noisier, target = patches[:, :1], patches[:, 1:]
+        ).unflatten(1, (-1, 2))
+        patches = random_slices(patches, self._depth, self.generators["patches"])
+        noisier, target = (_with_channel(i, task.axes) for i in patches.unbind(2))
         denoised, sharp = run(self._network, noisier)
         stage1 = losses.distance(denoised, target, terms.distance)
         stage2 = losses.distance(task.optics(sharp), target, terms.distance)

@@ -1,4 +1,4 @@
-"""ZS-DeconvNet for 2D-SIM: pairs of reconstructions of recorrupted raw frames, and their PSF.
+"""ZS-DeconvNet for SIM: noise and pairs of reconstructions of raw frames, and their PSF.
 
 Equations 10 and 11 of the paper (docs/methods/zs-deconvnet.md). The reconstruction is the
 automatic one of ``SIM Reconstruct...``. It is linear, and its constant is that of the image itself,
@@ -8,6 +8,7 @@ so that noise of mean zero stays so.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +18,8 @@ from scipy.ndimage import uniform_filter
 
 from zsfiji.compute.device import generator
 from zsfiji.compute.rings import ring_mean, ring_of
-from zsfiji.images.parts import PATTERN
+from zsfiji.images.axes import size
+from zsfiji.images.parts import PATTERN, PLANE, pixels_of
 from zsfiji.physics.camera.doubt import measure_for_training
 from zsfiji.physics.camera.model import NOTHING_KNOWN, Camera, KnownCamera
 from zsfiji.physics.camera.recorruption import BOX
@@ -30,6 +32,7 @@ from zsfiji.services.sim.linear import Linear
 from zsfiji.services.sim.reconstructor import SCALE, Reconstructor
 from zsfiji.services.sim.straight import lit
 from zsfiji.services.two_stage.task import Recorrupted
+from zsfiji.services.zs_deconvnet.objective import PUBLISHED_STACKS
 
 REPEATS = 3
 """Recorrupted pairs of an image, as published."""
@@ -41,8 +44,12 @@ measured gain and read variance as for wide-field images."""
 _LARGEST = 16 * 2**20
 """Pixels of all pairs at most: bounds the memory."""
 
-_NOISE_FRAMES = 9
-"""Frames that the noise is measured in: bounds the time."""
+_FEWEST_SLICES = PUBLISHED_STACKS.depth
+"""Slices of a stack that pairs are made of at least, if it has so many: those of a patch."""
+
+_NOISE_FRAMES, _NOISE_SLICES = 9, 8
+"""Frames that the noise of the camera is measured in, and slices of the reconstruction that its
+noise is measured in where there are no pairs: bounds the time."""
 
 _BLOCK, _BINS = 16, 16
 """Edge of the blocks of a noise spectrum, and groups of pixels by brightness. Not tuned."""
@@ -75,8 +82,19 @@ class RawFrames:
     ) -> None:
         self._raw, self._units, self._camera, self._seed = raw, units, camera, seed
 
-    def __call__(self, group: Group) -> Recorrupted:
-        """Make pairs for the planes of a group.
+    def __call__(
+        self, group: Group, part: Sequence[str] = PLANE, *, pairs: bool = True
+    ) -> Recorrupted:
+        """Measure the noise of the reconstructions of a group, and make pairs of them.
+
+        Parameters
+        ----------
+        group : Group
+            The group.
+        part : sequence of str
+            Axes of its parts: planes or stacks.
+        pairs : bool
+            Whether pairs are made.
 
         Raises
         ------
@@ -84,29 +102,79 @@ class RawFrames:
             If there is no noise in its frames.
         """
         unit = self._units[min(group.channel, len(self._units) - 1)]
-        chosen = group.pixels(self._raw, PATTERN)
+        above = unit.calibration.above
+        pixels = size(self._raw, "row") * size(self._raw, "col")
+        most = max(1, _LARGEST // (2 * SCALE**2 * pixels * REPEATS))
+        chosen = self._stacks(group, part, most if pairs else None)
         # There is nothing to learn from a stack without light, such as an empty slice.
-        stacks = [one for one in chosen if lit(unit.calibration.above(one))] or chosen
+        stacks = [one for one in chosen if any(lit(above(plane)) for plane in one)] or chosen
         frames = [f for s in stacks for f in s.reshape(-1, *s.shape[-2:])]
         some = frames[:: -(-len(frames) // _NOISE_FRAMES)]
         camera = measure_for_training(some, self._camera)[0]
         draws, noise = generator(self._seed), generator(self._seed + 1)
-        most = max(1, _LARGEST // (2 * SCALE**2 * stacks[0][0, 0].size * REPEATS))
-        pairs, fields, means = [], [], []
-        for stack in stacks[:: -(-len(stacks) // most)]:
-            raw = torch.from_numpy(stack)
-            take = Linear(unit.calibration, raw)
-            for _ in range(REPEATS):
-                inverse, shot, read = (
-                    low + (high - low) * float(torch.rand((), generator=draws))
-                    for low, high in (INVERSE_ALPHA, SHOT, READ)
-                )
-                made = camera.recorrupt(raw, 1 / inverse, noise, shot=shot, read=read)[:2]
-                pairs.append(torch.stack([take(each) for each in made]).numpy())
-            one, other, _ = camera.recorrupt(raw, 1.0, noise)
-            fields.append(((take(one) - take(other)) / 2).numpy())
-            means.append(take(raw).numpy())
-        return Recorrupted(np.stack(pairs), Camera(noise_of(fields, means), 0.0, True))
+        kept = max(1, most // len(stacks[0])) if pairs else len(stacks)
+        made, fields, means = [], [], []
+        for stack in stacks[:: -(-len(stacks) // kept)]:
+            strengths = [_strengths(draws) for _ in range(REPEATS)] if pairs else []
+            found = [_reconstructed(unit, plane, camera, strengths, noise) for plane in stack]
+            made += list(np.stack([plane.pairs for plane in found], 1))
+            fields += [plane.field for plane in found]
+            means += [plane.mean for plane in found]
+        measured = Camera(noise_of(fields, means), 0.0, True)
+        return Recorrupted(np.stack(made) if pairs else None, measured)
+
+    def _stacks(self, group: Group, part: Sequence[str], most: int | None) -> list[np.ndarray]:
+        """Raw stacks (pln, angle, frame, row, col); planes are stacks of one slice.
+
+        For pairs stacks are cut to their middle of about `most` slices; without it there are
+        single slices, which are spread evenly.
+        """
+        raw, chosen = self._raw, group.chosen
+        if "pln" in part:
+            slices = size(raw, "pln")
+            if most is None:
+                every = [{**position, "pln": n} for position in chosen for n in range(slices)]
+                chosen = every[:: -(-len(every) // _NOISE_SLICES)]
+            else:
+                number = min(slices, max(most, _FEWEST_SLICES))
+                first = (slices - number) // 2
+                raw = raw.isel(pln=slice(first, first + number))
+        return [pixels_of(raw, position, ("pln", *PATTERN)) for position in chosen]
+
+
+def _strengths(draws: torch.Generator) -> tuple[float, ...]:
+    """1 / alpha and the factors of gain and read variance of a pair."""
+    return tuple(
+        low + (high - low) * float(torch.rand((), generator=draws))
+        for low, high in (INVERSE_ALPHA, SHOT, READ)
+    )
+
+
+class _Plane(NamedTuple):
+    """A reconstructed plane: pairs (pair, 2, row, col), noise alone, and the plane itself."""
+
+    pairs: np.ndarray
+    field: np.ndarray
+    mean: np.ndarray
+
+
+def _reconstructed(
+    unit: Reconstructor,
+    plane: np.ndarray,
+    camera: Camera,
+    strengths: Sequence[tuple[float, ...]],
+    noise: torch.Generator,
+) -> _Plane:
+    """Reconstruct raw frames (angle, frame, row, col), with and without more noise."""
+    raw = torch.from_numpy(plane)
+    take = Linear(unit.calibration, raw)
+    pairs = np.empty((len(strengths), 2, *(SCALE * n for n in raw.shape[-2:])), np.float32)
+    for number, (inverse, shot, read) in enumerate(strengths):
+        both = camera.recorrupt(raw, 1 / inverse, noise, shot=shot, read=read)[:2]
+        pairs[number] = torch.stack([take(each) for each in both]).numpy()
+    one, other, _ = camera.recorrupt(raw, 1.0, noise)
+    field = (take(one) - take(other)) / 2
+    return _Plane(pairs, field.numpy(), take(raw).numpy())
 
 
 def psf_of(unit: Reconstructor, stack: np.ndarray, upsample: int) -> Psf:
