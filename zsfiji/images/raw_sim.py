@@ -409,13 +409,13 @@ def _misfit(image: xr.DataArray, angles: int, phases: int) -> UserError:
             f"these axes, or a whole multiple of {number}.",
         )
     needed = ", ".join(f"{a * p} ({a} angles x {p} phases)" for a, p in _USUAL)
-    short = " or ".join(f"{a * p} ({a} x {p})" for a, p in _USUAL)
+    short = ", ".join(f"{a * p} ({a} x {p})" for a, p in _USUAL)
     return UserError(
         f"The image has {has}, which is no raw SIM image of the usual kinds: those have {needed} "
         "planes, or a whole multiple of them, or 7 (hexagonal). Open the whole raw stack without "
         "other planes, or give the numbers of angles and phases.",
-        in_dialog=f"The image has {has}. Raw SIM images have {short} planes, a whole multiple of "
-        "these, or 7. For others enter the numbers of angles and phases.",
+        in_dialog=f"The image has {has}. Raw SIM images have {short}, a multiple of these, or 7 "
+        "planes. For others enter the numbers of angles and phases.",
     )
 
 
