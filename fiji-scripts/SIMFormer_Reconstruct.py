@@ -1,4 +1,4 @@
-#@script(label="SIMFormer Reconstruct", description="Reconstruct a raw SIM image with three times smaller pixels; optics and patterns need not be known.", language="python", headless=true)
+#@script(label="SIMFormer Reconstruct", description="Reconstruct raw SIM with pixels three times smaller; optics and patterns need not be known.", language="python", headless=true)
 #@ ImagePlus (label="Image") input
 #@ String (label="Order of the frames", description="How the frames follow each other. auto: found by trying which order shows patterns. angle-major: the phases of the first angle, then those of the next one. phase-major: the angles of the first phase first. omx: angle, slice, phase. elyra: phases and angles on axes of their own. n-sim: one large image of tiles. The others name the axes from the slowest to the fastest.", choices={"auto", "angle-major", "phase-major", "omx", "elyra", "n-sim", "angle-time-phase", "phase-angle-z", "phase-z-angle", "angle-phase-z"}, value="auto", persistKey="zsfiji.simformer_reconstruct.order") order
 #@ Integer (label="Angles (0 = auto)", description="Angles of the pattern. 0: from the number of frames.", value=0, persistKey="zsfiji.simformer_reconstruct.angles", min=0, max=32) angles
@@ -18,7 +18,7 @@
 #@ Boolean (label="Uncertainty map", description="A further image: the standard deviation of the error of each pixel, in grey levels, from simulated noisy copies of the result. Takes as long as applying the model three more times.", value=false, persistKey="zsfiji.simformer_reconstruct.uncertainty") uncertainty
 #@ String (label="Device", description="Where to compute. auto: a GPU if one can be used, else the CPU.", choices={"auto", "cpu", "cuda", "mps"}, value="auto", persistKey="zsfiji.simformer_reconstruct.device") device
 
-# Reconstruct a raw SIM image with three times smaller pixels; optics and patterns need not be known.
+# Reconstruct raw SIM with pixels three times smaller; optics and patterns need not be known.
 # Written from zsfiji's table of commands by: python -m zsfiji.bridge.scripts
 
 from zsfiji.bridge.scripts import call

@@ -42,6 +42,7 @@ def test_each_sentence_has_a_line_of_its_own():
         "    The rest is 0.5 %.",
         "    Use PSF Generator... for more.",
     ]
+    assert max(map(len, in_lines("One word more. " * 9 + "and more " * 30).splitlines())) <= 72
 
 
 def test_a_message_about_one_channel_or_pixel_is_right():

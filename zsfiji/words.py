@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import re
+import textwrap
+
+_COLUMNS = 72
+"""Characters of a line in a log: it can be read without scrolling to the side."""
+
+_INDENT = "    "
 
 
 def counted(number: int, noun: str, several: str = "") -> str:
@@ -37,5 +43,16 @@ def time_span(seconds: float) -> str:
 
 
 def in_lines(text: str) -> str:
-    """Put each sentence of a text on a line of its own; all but the first are indented."""
-    return re.sub(r"(?<=[.?!]) +(?=[A-Z])", "\n    ", text)
+    """Put each sentence of a text on lines of its own, all but the first one indented."""
+    lines: list[str] = []
+    for sentence in re.split(r"(?<=[.?!]) +(?=[A-Z])", text):
+        indent = _INDENT if lines else ""
+        lines += textwrap.wrap(
+            sentence,
+            _COLUMNS,
+            initial_indent=indent,
+            subsequent_indent=_INDENT,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return "\n".join(lines)

@@ -58,6 +58,30 @@ def test_an_imagej_that_runs_here_is_not_started_once_more(ij, monkeypatch):
     assert by_name(doctor._imagej("none"))["ImageJ"].found == ij.version
 
 
+@pytest.mark.jvm
+def test_the_java_that_runs_here_is_told_alike_in_both_lines(ij):
+    # It was found on the PATH, perhaps, and JAVA_HOME names it since.
+    assert os.environ["JAVA_HOME"]
+    assert by_name(doctor._java("none"))["Java"].found == ij.java
+    assert ij.java in by_name(doctor._imagej("none"))["ImageJ"].found
+
+
+def test_files_that_the_start_has_fetched_are_there(monkeypatch, tmp_path):
+    there = []
+
+    def fetch(*_arguments, **_named):
+        there.extend(doctor.jars.PINNED)
+        return subprocess.CompletedProcess((), 0, "ImageJ 1.54p\n", "")
+
+    monkeypatch.setattr(doctor.host, "current", lambda: None)
+    monkeypatch.setattr(doctor.jars, "present", lambda: there)
+    monkeypatch.setattr(doctor.subprocess, "run", fetch)
+    checks = by_name(doctor._imagej("none"))
+    assert checks["ImageJ"].ok
+    assert checks["ImageJ files"].ok
+    assert checks["ImageJ files"].found.startswith("7 of 7")
+
+
 def test_a_launcher_that_calls_itself_python_is_seen_through(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/opt/Fiji/fiji-linux-x64")
     assert "python" in doctor._python()
@@ -88,6 +112,7 @@ def test_a_fiji_that_is_none_is_a_problem_and_no_fiji_is_not(monkeypatch, tmp_pa
 
 def test_the_java_is_the_one_that_the_chosen_fiji_gets(monkeypatch, tmp_path):
     asked = []
+    monkeypatch.setattr(doctor.host, "current", lambda: None)
     monkeypatch.setattr(
         doctor.java, "find", lambda **given: asked.append(given["fiji"]) or ("", ())
     )

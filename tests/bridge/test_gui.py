@@ -222,6 +222,31 @@ def test_a_wrong_value_is_told_at_once_in_the_words_of_the_macro_and_cannot_be_c
     desk.press(NAME, "Cancel")
 
 
+def test_what_is_missing_is_told_with_labels_and_a_raw_sim_image_of_one_plane_is_refused(desk):
+    def problem(dialog):
+        return " ".join(desk.texts(dialog).split())
+
+    desk.show("cells")
+    desk.choose("Zero-Shot Deconvolve...")
+    dialog = desk.window("Zero-Shot Deconvolve")
+    assert "PSF: choose an open image or a file (PSF Generator... makes one)." in problem(dialog)
+    assert 'With "Apply saved model" (Advanced) none is needed.' in problem(dialog)
+    assert not desk.part(dialog, "OK").isEnabled()
+    desk.press("Zero-Shot Deconvolve", "Cancel")
+    desk.choose("Zero-Shot SIM...")
+    dialog = desk.window("Zero-Shot SIM")
+    assert "The image has 1 slice, 1 frame, 1 channel. Raw SIM images have" in problem(dialog)
+    assert not desk.part(dialog, "OK").isEnabled()
+    desk.press("Zero-Shot SIM", "Cancel")
+    desk.gone("Zero-Shot SIM")
+    desk.show("raw", slices=9)
+    desk.choose("Zero-Shot SIM...")
+    dialog = desk.window("Zero-Shot SIM")
+    assert "Raw SIM images have" not in problem(dialog)
+    assert desk.part(dialog, "OK").isEnabled()
+    desk.press("Zero-Shot SIM", "Cancel")
+
+
 def test_a_field_explains_itself_when_it_gets_the_keyboard(desk):
     desk.show("cells")
     desk.choose(LABEL)

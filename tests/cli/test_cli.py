@@ -94,6 +94,8 @@ def test_the_commands_are_listed_and_explained(zsfiji, monkeypatch):
         assert f"zsfiji.{command.name}({'image' if command.takes_image else ''}" in page
         for parameter in command.parameters:
             assert re.search(rf"│ {parameter.key} +│", page)
+            # On a line of its own: it does not run into the text.
+            assert re.search(rf"│ {re.escape(parameter.label)}: +│\n", page)
 
 
 def test_help_behind_a_command_explains_its_options(capsys):

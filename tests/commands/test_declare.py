@@ -344,3 +344,42 @@ import zsfiji.services.zs_deconvnet.settings
 sys.exit("torch" in sys.modules or "jpype" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_dialog_names_labels_where_a_macro_names_options():
+    deconvolve = table()["Zero-Shot Deconvolve..."]
+    with pytest.raises(UserError, match="It is needed without apply_model") as told:
+        deconvolve.validate({})
+    assert told.value.in_dialog == (
+        "PSF: choose an open image or a file (PSF Generator... makes one). "
+        'With "Apply saved model" (Advanced) none is needed.'
+    )
+    with pytest.raises(UserError, match="'apply_model' nothing is trained") as told:
+        deconvolve.validate({"apply_model": "a.zsfiji", "save_model": "b.zsfiji"})
+    assert told.value.in_dialog.startswith('"Save model as" is for a training, and with "Apply')
+    restore = table()["ZS-DeconvNet Restore..."]
+    with pytest.raises(UserError, match="needed without mode=sim") as told:
+        restore.validate({})
+    assert told.value.in_dialog.endswith('With "Kind of image: sim" none is needed.')
+    with pytest.raises(UserError, match='as "save_model=') as told:
+        table()["ZS-DeconvNet Train..."].validate({"psf": "a"})
+    assert told.value.in_dialog == "Save model as: choose the file to write."
+    with pytest.raises(UserError) as told:
+        deconvolve.validate({"seed": "x", "psf": "a"})
+    assert told.value.in_dialog == str(told.value)
+
+
+def test_commands_for_raw_sim_images_refuse_a_single_plane_in_their_dialogs():
+    plane = {"row": 256, "col": 256}
+    asked = [c for c in COMMANDS if c.fits is not None]
+    assert {c.label for c in COMMANDS if any(p.key == "order" for p in c.parameters)} == {
+        c.label for c in asked
+    }
+    for one in asked:
+        values = {p.key: p.default for p in one.parameters}
+        if values.get("mode") == "widefield":
+            one.fits(plane, values)
+            values["mode"] = "sim"
+        with pytest.raises(UserError, match="no raw SIM image"):
+            one.fits(plane, values)
+        one.fits({**plane, "pln": 9}, values)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from zsfiji.errors import UserError
 from zsfiji.images.axes import DIMS, pixel_size, planes
 from zsfiji.images.folding import fold, unfold
-from zsfiji.images.raw_sim import AS_SAVED, PRESETS, arrange, candidates
+from zsfiji.images.raw_sim import AS_SAVED, PRESETS, arrange, candidates, require_layout
 
 WORDS = {"t": "time", "ang": "angle", "pha": "phase", "pln": "z"}
 NAMES = "t", "ang", "pha", "pln", "ch"
@@ -181,6 +181,21 @@ def test_a_wrong_number_of_planes_is_explained(sizes, counts, message):
         arrange(saved, "angle-major", *counts)
     with pytest.raises(UserError, match=message):
         candidates(saved, *counts)
+    # A dialog knows the sizes alone.
+    for order in ("angle-major", ""):
+        with pytest.raises(UserError, match=message) as short:
+            require_layout(saved.sizes, order, *counts)
+        assert len(short.value.in_dialog) < 200
+
+
+@pytest.mark.parametrize("order", ["", *PRESETS])
+def test_sizes_that_fit_pass_without_an_image(order):
+    huge = {"row": 999_999, "col": 999_999}
+    require_layout({**huge, "ang": 3, "pha": 5}, order)
+    if order == "n-sim":
+        require_layout(huge, order, 3, 3)
+    else:
+        require_layout({"t": 1, "pln": 9, "ch": 1, **huge}, order)
 
 
 def test_colours_and_unknown_orders_are_refused():

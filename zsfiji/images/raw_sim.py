@@ -414,8 +414,8 @@ def _misfit(image: xr.DataArray, angles: int, phases: int) -> UserError:
         f"The image has {has}, which is no raw SIM image of the usual kinds: those have {needed} "
         "planes, or a whole multiple of them, or 7 (hexagonal). Open the whole raw stack without "
         "other planes, or give the numbers of angles and phases.",
-        in_dialog=f"The image has {has}. Raw SIM images have {short} planes, a whole multiple of "
-        "these, or 7. For others enter the numbers of angles and phases.",
+        in_dialog=f"The image has {has}. Raw SIM images have {short}, a multiple of these, or 7 "
+        "planes. For others enter the numbers of angles and phases.",
     )
 
 

@@ -20,7 +20,9 @@ AdvancedDark = Annotated[Source | None, _DARK, Shown("Dark frame", advanced=True
 
 Gain = Annotated[
     float | None,
-    Field(ge=0, description="What one photoelectron adds to a pixel. Empty: measured in the image."),
+    Field(
+        ge=0, description="What one photoelectron adds to a pixel. Empty: measured in the image."
+    ),
     Shown("Gain", unit="grey levels per photoelectron", advanced=True),
 ]
 

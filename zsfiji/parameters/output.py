@@ -28,8 +28,8 @@ Uncertainty = Annotated[
     bool,
     Field(
         description="A further image: the standard deviation of the error of each pixel, in grey "
-        "levels, from simulated noisy copies of the result. Takes as long as applying the model three "
-        "more times."
+        "levels, from simulated noisy copies of the result. Takes as long as applying the model "
+        "three more times."
     ),
     Shown("Uncertainty map"),
 ]

@@ -16,8 +16,12 @@ _PSF = Field(
     "Beads... make it, or a file (TIFF, NPY, or an OTF in MRC). It is resampled to the pixel size "
     "of the image; both must be calibrated."
 )
-TrainingPointSpread = Annotated[Source | None, _PSF, Shown("PSF", unless="apply_model", made_by=_MAKER)]
-PointSpreadUnlessSim = Annotated[Source | None, _PSF, Shown("PSF", unless="mode=sim", made_by=_MAKER)]
+TrainingPointSpread = Annotated[
+    Source | None, _PSF, Shown("PSF", unless="apply_model", made_by=_MAKER)
+]
+PointSpreadUnlessSim = Annotated[
+    Source | None, _PSF, Shown("PSF", unless="mode=sim", made_by=_MAKER)
+]
 
 PsfPixel = Annotated[
     float | None,

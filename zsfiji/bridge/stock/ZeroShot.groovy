@@ -110,8 +110,13 @@ class ZeroShot {
     }
 
     private void page(String label, String html) {
-        if (withoutWindows()) IJ.log(html.replaceAll("<[^>]+>", " "))
-        else new HTMLDialog(name(label), html, false)
+        if (withoutWindows()) {
+            IJ.log(html.replaceAll("<[^>]+>", " "))
+            return
+        }
+        def shown = new HTMLDialog(name(label), html, false)
+        // Room for the vertical scroll bar: without it there is a horizontal one, too.
+        shown.setSize(shown.width + 24, shown.height)
     }
 
     private String escaped(String text) {

@@ -330,7 +330,12 @@ def _work(
         images.append({"path": str(path), "title": own})
     plots = [drawing(plot) for plot in outcome.plots]
     tables = [listing(table) for table in outcome.tables]
-    return {"images": images, "notes": [in_lines(note) for note in outcome.notes], "plots": plots, "tables": tables}
+    return {
+        "images": images,
+        "notes": [in_lines(note) for note in outcome.notes],
+        "plots": plots,
+        "tables": tables,
+    }
 
 
 def _require_files(command: Command, source: str | None, target: str | None) -> None:

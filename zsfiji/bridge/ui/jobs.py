@@ -278,6 +278,7 @@ def _show(
             windows.put_beside(imp, result.getWindow(), gone)
             windows.settle(result)
         if new_log:
+            windows.widen_log()
             windows.put_beside(imp, windows.log_window(), gone)
         if imp is not None and not shown and messages.is_call():
             # A macro goes on with its image, and not with a plot, which it has only under windows.

@@ -73,6 +73,8 @@ def _open(title: str, html: str, owner: Any) -> None:
     # Else it begins with the end of its text.
     text.setCaretPosition(0)
     dialog.setVisible(True)
+    # An image that was active may lie above it.
+    dialog.toFront()
 
 
 def _text(html: str) -> Any:

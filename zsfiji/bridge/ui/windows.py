@@ -13,6 +13,9 @@ from zsfiji.bridge.ui.places import Box, beside
 LOG = "Log"
 """Title of ImageJ's window for messages."""
 
+_LOG_WIDTH = 640
+"""Pixels, for the lines of :func:`zsfiji.words.in_lines`."""
+
 _PATIENCE = 1.0
 """Seconds that :func:`settle` waits for the focus; window managers give it in tenths of one."""
 
@@ -97,6 +100,13 @@ def title_of(window: Any) -> str:
 def log_window() -> Any:
     """The Log window, None while it is closed."""
     return jc.WindowManager.getWindow(LOG)
+
+
+def widen_log() -> None:
+    """Make a new Log window so wide that its lines can be read."""
+    log = log_window()
+    if log is not None and log.getWidth() < _LOG_WIDTH:
+        log.setSize(_LOG_WIDTH, log.getHeight())
 
 
 def put_beside(source: Any, new: Any, gone: Collection[str] = ()) -> None:

@@ -64,12 +64,13 @@ def blind_sim(
     uncertainty: Uncertainty = False,
     device: Device = "auto",
 ) -> Outcome:
-    """Reconstruct a raw SIM image with three times smaller pixels; optics and patterns need not be known.
+    """Reconstruct raw SIM with pixels three times smaller; optics and patterns need not be known.
 
     Patterns, lens and noise are found in the image. The specimen is the one that explains all
     frames, found by iterations that stop before they amplify the noise. Nothing is learnt from
-    other images. A table gives spacing, direction and modulation of the patterns and the cut-off of the lens with
-    their errors; the residual map shows where the specimen does not explain the frames.
+    other images. A table gives spacing, direction and modulation of the patterns and the cut-off of
+    the lens with their errors; the residual map shows where the specimen does not explain the
+    frames.
     """
     from zsfiji.commands.blind_sim import reconstructed
 

@@ -201,7 +201,7 @@ def simformer_reconstruct(
     uncertainty: Uncertainty = False,
     device: Device = "auto",
 ) -> Outcome:
-    """Reconstruct a raw SIM image with three times smaller pixels; optics and patterns need not be known.
+    """Reconstruct raw SIM with pixels three times smaller; optics and patterns need not be known.
 
     A network that has learnt from simulated specimens makes the first image, and one that learns
     from this image alone another. From the better one, or their mean, the specimen is fitted to the
