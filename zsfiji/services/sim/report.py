@@ -184,8 +184,10 @@ def _dark_said(drifts: Sequence[Drift], where: Sequence[Position]) -> list[str]:
         return []
     more = len(dark) - _NAMED
     names = "; ".join(dark[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    # The only stack of an image has no name.
+    places = f": {names}" if names else ""
     return [
-        f"There is no light above the background, in one frame at least: {names}. The result there "
+        f"There is no light above the background, in one frame at least{places}. The result there "
         "is noise, or wrong if other frames have light. If all should have, check the background."
     ]
 

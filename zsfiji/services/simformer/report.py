@@ -81,6 +81,6 @@ def lost_said(lost: Sequence[Unused]) -> list[str]:
     waves = dict.fromkeys(f"the {one.what} {one.which}" for one in lost if one.what != WHOLE)
     if waves:
         notes.append(
-            f"Of the patterns was not found: {', '.join(waves)}. There the result is less fine."
+            f"Not found in the patterns: {', '.join(waves)}. There the result is less fine."
         )
     return notes
