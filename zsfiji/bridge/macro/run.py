@@ -22,6 +22,11 @@ _PROXIES = "org.jpype.proxy."
 _AGAIN_AFTER = 0.1
 """Seconds after which a macro that has not stopped is told again. Chosen by eye."""
 
+_STOPPED = (
+    "a command has stopped it. Without windows that is so where it would ask for something, such "
+    "as a folder: give it as the argument of the macro."
+)
+
 
 def run_macro(host: Host, macro: str | Path, argument: str = "") -> str:
     """Run a macro in this thread, to its end.
@@ -172,12 +177,6 @@ def _raise_for(interpreter: Any, failure: Any, name: str) -> None:
         return
     reason = jc.IJ.getErrorMessage()
     raise UserError(f"{where}: {reason or _STOPPED}")
-
-
-_STOPPED = (
-    "a command has stopped it. Without windows that is so where it would ask for something, such "
-    "as a folder: give it as the argument of the macro."
-)
 
 
 def _exit_had_message(interpreter: Any) -> bool:

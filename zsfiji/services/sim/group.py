@@ -27,11 +27,8 @@ _log = logging.getLogger(__name__)
 
 def calibration_for(image: xr.DataArray, where: Sequence[Position], given: Given) -> Calibration:
     """The calibration of some stacks of patterns of an image; see :func:`known_or_found`."""
-
-    def find(stack: np.ndarray) -> Calibration:
-        return calibrate(stack, given, background_for(image, where, given.background))
-
-    return known_or_found(image, where, given.known, find)
+    dark = None if given.known else background_for(image, where, given.background)
+    return known_or_found(image, where, given.known, lambda stack: calibrate(stack, given, dark))
 
 
 def background_for(image: xr.DataArray, where: Sequence[Position], given: float | None) -> float:
